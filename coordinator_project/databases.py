@@ -1,0 +1,67 @@
+"""From the URL of a PostgreSQL database to Django's settings for it."""
+
+from collections.abc import Mapping
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+# The stream takes an id that stays missing for 60 s as rolled back, so no statement and no
+# transaction of ours may live that long. A generic plan spares planning; the engine's queries
+# are written for it.
+SERVER_OPTIONS: Mapping[str, str] = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "20s",
+    "plan_cache_mode": "force_generic_plan",
+}
+DEFAULT_NAME = "coordinator"
+
+Settings = dict[str, object]
+
+
+def settings_for(name: str, url: str) -> Settings:
+    """Django's settings for the database at `url`, the value of the variable `name`.
+
+    An empty `url` gives settings that cannot connect: who starts the embedded PostgreSQL puts
+    its address into the environment first.
+    """
+    given = _parsed(name, url) if url else {}
+    extra = given.pop("options", "")
+    ours = " ".join(f"-c {option}={value}" for option, value in SERVER_OPTIONS.items())
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": given.pop("dbname", DEFAULT_NAME),
+        "USER": given.pop("user", ""),
+        "PASSWORD": given.pop("password", ""),
+        "HOST": given.pop("host", ""),
+        "PORT": given.pop("port", ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": False,
+        "OPTIONS": {
+            "connect_timeout": "10",
+            "application_name": "coordinator",
+            **given,
+            "prepare_threshold": 5,
+            "options": f"{ours} {extra}".strip(),
+        },
+    }
+
+
+def _parsed(name: str, url: str) -> dict[str, str]:
+    scheme = url.partition(":")[0].lower()
+    if scheme not in {"postgresql", "postgres"}:
+        # The value may hold a password, so the sentence shows the scheme alone.
+        raise ImproperlyConfigured(
+            f"{name} starts with {scheme[:20]!r}, but the coordinator runs on PostgreSQL alone: "
+            "set COORDINATOR_DATABASE_URL=postgresql://user:password@host:port/name, "
+            "or unset it for the embedded PostgreSQL."
+        )
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ImproperlyConfigured(
+            f"{name} is not a URL that PostgreSQL understands: "
+            "use COORDINATOR_DATABASE_URL=postgresql://user:password@host:port/name."
+        ) from None
+    return {key: str(value) for key, value in given.items() if value is not None}

@@ -1,0 +1,191 @@
+"""The embedded PostgreSQL, for whoever needs a database and was given none.
+
+    with embedded.database(folder) as database:
+        psycopg.connect(database.url)
+
+The first to enter starts the server, the last to leave stops it, and a killed process counts as
+gone. See supervisor.py for how.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psycopg
+from psycopg import sql
+
+from coordinator_project.cluster import DATABASE, ROLE, EmbeddedFailed
+from coordinator_project.env import BASE_DIR
+
+PATIENCE = 60.0
+LARGE_LOG = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Database:
+    """A running embedded database; `home` is where its files lie."""
+
+    folder: Path
+    home: Path
+    port: int
+    url: str
+
+    def revive(self) -> None:
+        """Start the server again if somebody killed it together with its supervisor."""
+        if _is_supervised(self.folder):
+            return
+        now = _running(self.folder, durable=True)
+        if now.port != self.port:
+            raise EmbeddedFailed("The embedded PostgreSQL died, and its port was taken.")
+
+
+@contextmanager
+def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
+    """The database of the data folder `folder`, running for as long as the block lasts.
+
+    `durable=False` is for tests: what was committed may not survive the machine.
+    """
+    folder = folder.absolute()
+    try:
+        # Others pass through to what belongs to PostgreSQL's user; they cannot look around.
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        users = (folder / "postgres.users").open("a")
+    except OSError as problem:
+        raise EmbeddedFailed(
+            f"The data folder {folder} cannot be used ({problem.strerror}): "
+            "set COORDINATOR_DATA_DIR to one that you may write to."
+        ) from problem
+    with users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is just stopping
+        try:
+            yield _running(folder, durable=durable)
+        finally:
+            _leave(folder, users.fileno())
+
+
+def _running(folder: Path, *, durable: bool) -> Database:
+    """Start a supervisor unless there is one, and wait until the server answers."""
+    supervisor: subprocess.Popen[bytes] | None = None
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if supervisor is not None and supervisor.poll() is not None:
+            raise EmbeddedFailed(_last_words(folder))
+        found = _found(folder) if _is_supervised(folder) else None
+        if found is not None:
+            return found
+        supervisor = supervisor or _supervise(folder, durable=durable)
+        time.sleep(0.01)
+    raise EmbeddedFailed(f"The embedded PostgreSQL did not start in time. {_last_words(folder)}")
+
+
+def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | None":
+    """Start a supervisor that inherits the lock; None when somebody else was faster."""
+    with (folder / "postgres.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        # A file left by a crash tells which port sessions may still ask for.
+        port = _announced(folder).get("port", 0)
+        (folder / "postgres.running").unlink(missing_ok=True)
+        durability = "durable" if durable else "volatile"
+        with _log(folder) as log:
+            return subprocess.Popen(  # noqa: S603
+                [
+                    sys.executable,
+                    *("-m", "coordinator_project.supervisor"),
+                    *(str(folder), durability, str(port)),
+                ],
+                cwd=BASE_DIR,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,  # Ctrl-C is for us; the server stops when we are gone
+            )
+
+
+def _found(folder: Path) -> Database | None:
+    """The server that is announced, if it answers; its database is made at the first time."""
+    announced = _announced(folder)
+    if not announced:
+        return None
+    port = int(announced["port"])
+    password = (folder / "postgres.password").read_text()
+    try:
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=port,
+            user=ROLE,
+            password=password,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=5,
+        ) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+            if known.fetchone() is None:
+                name = sql.Identifier(DATABASE)
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    except (psycopg.OperationalError, psycopg.errors.UniqueViolation):
+        return None
+    except psycopg.errors.DuplicateDatabase:
+        pass
+    url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/{DATABASE}"
+    return Database(folder, Path(str(announced["home"])), port, url)
+
+
+def _announced(folder: Path) -> dict[str, str | int]:
+    try:
+        found: dict[str, str | int] = json.loads((folder / "postgres.running").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _is_supervised(folder: Path) -> bool:
+    return not _is_free(folder / "postgres.lock")
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _leave(folder: Path, users: int) -> None:
+    """Stop using the server; the last one waits until it has stopped."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    fcntl.flock(users, fcntl.LOCK_UN)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and _is_supervised(folder):
+        time.sleep(0.02)
+        used = not _is_free(folder / "postgres.users")
+        if used and (folder / "postgres.running").exists():
+            return  # somebody came in the meantime
+
+
+def _log(folder: Path) -> IO[bytes]:
+    """The server's log, begun anew when it has grown large."""
+    path = folder / "postgres.log"
+    large = path.exists() and path.stat().st_size > LARGE_LOG
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if large else 0)
+    return os.fdopen(os.open(path, flags, 0o600), "ab")
+
+
+def _last_words(folder: Path) -> str:
+    lines = (folder / "postgres.log").read_text(errors="replace").splitlines()
+    return "The embedded PostgreSQL does not run: " + "\n".join(lines[-5:])

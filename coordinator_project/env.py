@@ -1,0 +1,96 @@
+"""Reads the environment; a value that makes no sense is refused with a sentence.
+
+Each function takes one or several names. The first that is set wins; an empty value counts as
+not set.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI")
+
+
+def first(*names: str) -> tuple[str, str]:
+    """The first of `names` that is set, with its value; the first name and "" when none is."""
+    for name in names:
+        value = os.environ.get(name, "").strip()
+        if value:
+            return name, value
+    return names[0], ""
+
+
+def text(*names: str, default: str | None = None) -> str:
+    name, value = first(*names)
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"Set the environment variable {name}.")
+    return default
+
+
+def words(*names: str, default: str = "") -> list[str]:
+    return text(*names, default=default).replace(",", " ").split()
+
+
+def flag(*names: str, default: bool = False) -> bool:
+    name, value = first(*names)
+    if not value:
+        return default
+    if value not in {"yes", "no"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use 'yes' or 'no'.")
+    return value == "yes"
+
+
+def choice(*names: str, default: str, among: tuple[str, ...]) -> str:
+    name, value = first(*names)
+    value = value or default
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use one of {', '.join(among)}.")
+    return value
+
+
+def number(*names: str, default: int, least: int = 0, most: int | None = None) -> int:
+    name, value = first(*names)
+    if not value:
+        return default
+    span = f"of {least} or more" if most is None else f"from {least} to {most}"
+    try:
+        result = int(value)
+    except ValueError:
+        result = least - 1
+    if result < least or (most is not None and result > most):
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a whole number {span}.")
+    return result
+
+
+def seconds(*names: str, default: int, least: int = 0) -> timedelta:
+    return timedelta(seconds=number(*names, default=default, least=least, most=10**9))
+
+
+def hours(*names: str, default: int, least: int = 0) -> timedelta:
+    return timedelta(hours=number(*names, default=default, least=least, most=10**6))
+
+
+def days(*names: str, default: int, least: int = 0) -> timedelta:
+    return timedelta(days=number(*names, default=default, least=least, most=36_500))
+
+
+def data_dir() -> Path:
+    """The folder of everything the coordinator keeps; a relative one is taken from here."""
+    given = text("COORDINATOR_DATA_DIR", default="")
+    return Path(given).expanduser().absolute() if given else BASE_DIR / "data"
+
+
+def database_url() -> tuple[str, str]:
+    """The variable that names the database, and its value; "" when the embedded one is meant."""
+    if os.environ.get("ORHESTRA_DB_URL"):
+        raise ImproperlyConfigured(
+            "ORHESTRA_DB_URL names a database in the form of an older system; "
+            "unset it and set COORDINATOR_DATABASE_URL=postgresql://user:password@host/name, "
+            "or set neither for the embedded PostgreSQL."
+        )
+    return first(*DATABASE_NAMES)

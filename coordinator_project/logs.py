@@ -1,0 +1,68 @@
+"""Structured logs: JSON lines for machines, coloured ones on a terminal."""
+
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from events.context import request_id
+
+
+def configuration(level: str) -> dict[str, object]:
+    """Django's LOGGING for `level`; every line written during a request carries its id."""
+    terminal = sys.stderr.isatty()
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _with_request_id,
+    ]
+    ends: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared[:2],
+            shared[3],
+            shared[4],
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ends],
+            },
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django's own line per 4xx and 5xx would say again what the request's line says.
+            "django": {"level": level, "handlers": [], "propagate": True},
+            "django.request": {"level": "CRITICAL"},
+            "django.server": {"level": level, "handlers": [], "propagate": True},
+            "uvicorn": {"level": "WARNING"},
+            "asyncio": {"level": "WARNING"},
+        },
+    }
+
+
+def _with_request_id(logger: WrappedLogger, name: str, line: EventDict) -> EventDict:
+    current = request_id.get()
+    if current:
+        line["request_id"] = current
+    return line

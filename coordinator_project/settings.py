@@ -1,0 +1,152 @@
+"""Every setting, read from the environment once at start."""
+
+from datetime import timedelta
+
+from coordinator_project import databases, env, logs
+from coordinator_project.secret import secret_key
+
+BASE_DIR = env.BASE_DIR
+COORDINATOR_DATA_DIR = env.data_dir()
+DEBUG = env.flag("COORDINATOR_DEBUG")
+SECRET_KEY = env.text("SECRET_KEY", default="") or secret_key(COORDINATOR_DATA_DIR)
+
+# Where it listens, and under which names.
+
+COORDINATOR_HOST = env.text("COORDINATOR_HOST", default="127.0.0.1")
+COORDINATOR_PORT = env.number(
+    "COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080, least=0, most=65_535
+)
+ALLOWED_HOSTS = list(
+    dict.fromkeys(
+        [
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            *([] if COORDINATOR_HOST in {"0.0.0.0", "::"} else [COORDINATOR_HOST]),  # noqa: S104
+            *env.words("COORDINATOR_ALLOWED_HOSTS"),
+        ]
+    )
+)
+
+# The rules of the coordinator itself, in one place.
+
+COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
+AGENT_ONLINE_WITHIN = timedelta(seconds=30)
+AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)
+MAX_ATTEMPTS = env.number("ORHESTRA_MAX_ATTEMPTS", default=3, least=1, most=1_000)
+MAX_LOSSES = 3
+CLAIM_KEYS_KEPT = env.hours("COORDINATOR_CLAIM_KEY_HOURS", default=24, least=1)
+EVENT_RETENTION = env.days("COORDINATOR_EVENT_RETENTION_DAYS", default=30)
+RETENTION_INTERVAL = env.hours("COORDINATOR_RETENTION_INTERVAL_HOURS", default=24, least=1)
+MAX_BODY_BYTES = 1024 * 1024
+MAX_PAYLOAD_BYTES = 256 * 1024
+
+# The database. Without a URL the embedded PostgreSQL is meant, and manage.py starts it.
+
+DATABASES = {"default": databases.settings_for(*env.database_url())}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Django.
+
+AUTH_USER_MODEL = "accounts.User"
+INSTALLED_APPS = [
+    "coordinator_project",
+    "dashboard",
+    "chains",
+    "tasks",
+    "agents",
+    "events",
+    "accounts",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "pgtrigger",
+]
+INSTALLED_APPS = [
+    a
+    for a in INSTALLED_APPS
+    if "." in a
+    or not (BASE_DIR / a).is_dir()
+    and a
+    not in {"coordinator_project", "dashboard", "chains", "tasks", "agents", "events", "accounts"}
+    or (BASE_DIR / a / "__init__.py").exists()
+]  # noqa  temporary
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "coordinator_project.urls"
+WSGI_APPLICATION = "coordinator_project.wsgi.application"
+ASGI_APPLICATION = "coordinator_project.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "problems.drf.exception_handler",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # the admin's files are served where they lie
+
+# HTTPS: `COORDINATOR_HTTPS=yes` behind a proxy that ends TLS and sets X-Forwarded-Proto.
+
+COORDINATOR_HTTPS = env.flag("COORDINATOR_HTTPS")
+SECURE_SSL_REDIRECT = COORDINATOR_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if COORDINATOR_HTTPS else None
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if COORDINATOR_HTTPS else 0
+SESSION_COOKIE_SECURE = COORDINATOR_HTTPS
+CSRF_COOKIE_SECURE = COORDINATOR_HTTPS
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # what the domain's other hosts do is not ours to decide
+    "security.W021",  # nor whether browsers list the domain
+    *(
+        []
+        if COORDINATOR_HTTPS
+        # Plain HTTP on loopback is the way it starts; these four come with COORDINATOR_HTTPS.
+        else ["security.W004", "security.W008", "security.W012", "security.W016"]
+    ),
+]
+
+# Logs.
+
+LOGGING = logs.configuration(
+    env.choice("COORDINATOR_LOG_LEVEL", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))
+)

@@ -1,0 +1,196 @@
+"""The process that keeps the embedded PostgreSQL running for as long as anybody uses it.
+
+Its life hangs on two locked files of the data folder, so that no death, however sudden, leaves
+a server behind or keeps the next one from starting:
+
+`postgres.lock`, held alone by the supervisor: one server for a data folder.
+`postgres.users`, shared by all who use the server. Once the supervisor gets it for itself,
+nobody is left, and it stops the server.
+
+The kernel frees both when their holder dies. The server gets a signal when the supervisor dies.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from coordinator_project.cluster import Cluster, EmbeddedFailed, free_port, locate
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+STOP_GENTLY = signal.SIGINT  # ends sessions, writes a checkpoint
+STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
+
+
+class Supervisor:
+    """Starts the server, starts it again when it dies, stops it when nobody uses it."""
+
+    def __init__(self, cluster: Cluster, *, durable: bool) -> None:
+        self.cluster = cluster
+        self.durable = durable
+        self.running_file = cluster.folder / "postgres.running"
+        self.server: subprocess.Popen[bytes] | None = None
+        self.stopping = threading.Event()
+
+    def run(self, port: int) -> None:
+        """Serve until nobody is left; `port` is wanted again after a crash."""
+        threading.Thread(target=self._stop_when_unused, daemon=True).start()
+        signal.signal(signal.SIGTERM, self._stop_soon)
+        end_orphan(self.cluster)
+        port = self._start(port)
+        while not self.stopping.is_set() and self.server is not None:
+            self.server.wait()
+            if not self.stopping.is_set():
+                print("The server died; starting it again.", flush=True)  # noqa: T201
+                # Sessions know the address, so it has to stay.
+                port = self._start(port, keep_port=True)
+        if self.server is not None:
+            self.server.wait()
+
+    def _start(self, port: int, *, keep_port: bool = False) -> int:
+        """Start the server and wait until it takes connections; returns its port.
+
+        Several tries, since a port may be snatched away, and since the remains of a killed
+        server take a moment to vanish.
+        """
+        for _ in range(20):
+            self.server = self._launch(port)
+            while self.server.poll() is None:
+                if self._is_ready(self.server.pid):
+                    self._announce(port)
+                    return port
+                time.sleep(0.01)
+            if self.stopping.is_set():
+                return port
+            time.sleep(0.2)
+            port = port if keep_port else free_port()
+        raise EmbeddedFailed("PostgreSQL does not start.")
+
+    def _launch(self, port: int) -> "subprocess.Popen[bytes]":
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            if sys.platform == "linux":
+                LIBC.prctl(PR_SET_PDEATHSIG, STOP_GENTLY)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        server = subprocess.Popen(  # noqa: S603
+            self.cluster.command(port, durable=self.durable),
+            **self.cluster.popen_user(),
+            extra_groups=None if self.cluster.uid is None else [],
+            cwd=self.cluster.home,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+            # After the change of user, which would undo it.
+            preexec_fn=die_with_parent,  # noqa: PLW1509
+        )
+        if self.stopping.is_set():
+            server.send_signal(STOP_GENTLY)
+        return server
+
+    def _is_ready(self, pid: int) -> bool:
+        lines = postmaster_lines(self.cluster)
+        return len(lines) > 7 and lines[0] == str(pid) and lines[7] == "ready"
+
+    def _announce(self, port: int) -> None:
+        draft = self.running_file.with_suffix(".new")
+        draft.write_text(json.dumps({"port": port, "home": str(self.cluster.home)}))
+        draft.rename(self.running_file)
+
+    def _stop_when_unused(self) -> None:
+        with (self.cluster.folder / "postgres.users").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_EX)
+            self._stop()
+
+    def _stop_soon(self, number: int, frame: object) -> None:
+        """Give users ten seconds to leave, then stop whoever is there."""
+        waiting = threading.Timer(10, self._stop)
+        waiting.daemon = True
+        waiting.start()
+
+    def _stop(self) -> None:
+        self.stopping.set()
+        self.running_file.unlink(missing_ok=True)
+        server = self.server
+        if server is None:
+            return
+        for number in (STOP_GENTLY, STOP_AT_ONCE, signal.SIGKILL):
+            server.send_signal(number)
+            if _ends_within(server.pid, 4):
+                return
+
+
+def postmaster_lines(cluster: Cluster) -> list[str]:
+    try:
+        text = (cluster.data / "postmaster.pid").read_text()
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines()]
+
+
+def orphan_of(cluster: Cluster) -> int | None:
+    """The process id of a server that still runs on these files, whoever started it."""
+    lines = postmaster_lines(cluster)
+    if not lines or not lines[0].isdigit():
+        return None
+    pid = int(lines[0])
+    try:
+        # The number may have been given to another process since.
+        if Path(f"/proc/{pid}/cwd").readlink() == cluster.data.resolve():
+            return pid
+        if not Path("/proc/self").exists():
+            os.kill(pid, 0)
+            return pid
+    except OSError:
+        return None
+    return None
+
+
+def end_orphan(cluster: Cluster) -> None:
+    """Stop a server whose supervisor was killed; its log of changes makes that safe."""
+    pid = orphan_of(cluster)
+    if pid is None:
+        return
+    print(f"Stopping the orphaned server {pid}.", flush=True)  # noqa: T201
+    for number, patience in ((STOP_GENTLY, 2), (STOP_AT_ONCE, 2), (signal.SIGKILL, 2)):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        if _ends_within(pid, patience):
+            return
+
+
+def _ends_within(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def main(folder: str, durability: str, port: str) -> None:
+    durable = durability == "durable"
+    try:
+        cluster = locate(Path(folder))
+        cluster.initialise(durable=durable)
+        Supervisor(cluster, durable=durable).run(int(port) or free_port())
+    except (EmbeddedFailed, OSError) as problem:
+        sys.exit(str(problem))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,34 @@
+#!/usr/bin/env python
+"""Runs the coordinator's commands, with the embedded PostgreSQL where no database is named."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from coordinator_project import embedded, env
+from coordinator_project.cluster import EmbeddedFailed
+
+# `serve` starts the database itself; the others have nothing to ask it.
+WITHOUT_DATABASE = {"", "help", "version", "check", "serve", "test", "startapp", "startproject"}
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command; a server that runs on this data folder is used, else one is started."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
+    command = next((word for word in arguments[1:] if not word.startswith("-")), "")
+    asks_for_help = not {"--help", "-h", "--version"}.isdisjoint(arguments)
+    try:
+        if command in WITHOUT_DATABASE or asks_for_help or env.database_url()[1]:
+            execute_from_command_line(arguments)
+            return
+        with embedded.database(env.data_dir()) as database:
+            os.environ["COORDINATOR_DATABASE_URL"] = database.url
+            execute_from_command_line(arguments)
+    except (EmbeddedFailed, ImproperlyConfigured) as problem:
+        sys.exit(str(problem))
+
+
+if __name__ == "__main__":
+    main(sys.argv)
