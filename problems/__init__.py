@@ -1,0 +1,68 @@
+"""Errors raised on purpose: each says what is wrong, in words for people and a code for programs.
+
+Any room may raise one; `problems.http` alone knows how the world is told.
+"""
+
+
+class Problem(Exception):
+    """The request cannot be carried out."""
+
+    code: str = "problem"
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        """Without a message the first line of the class docstring speaks."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        if code is not None:
+            self.code = code
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class Invalid(Problem):
+    """The request does not make sense."""
+
+    code = "invalid_request"
+
+
+class Unauthorized(Problem):
+    """A credential is needed, and none that counts was given."""
+
+    code = "unauthorized"
+
+
+class Forbidden(Problem):
+    """This caller may not do this."""
+
+    code = "forbidden"
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(Problem):
+    """This path does not answer to this method."""
+
+    code = "method_not_allowed"
+
+
+class Conflict(Problem):
+    """The thing is in a state that does not allow this."""
+
+    code = "conflict"
+
+
+class TooLarge(Problem):
+    """The request is larger than is allowed."""
+
+    code = "payload_too_large"
+
+
+class Unavailable(Problem):
+    """This cannot be done just now; try again."""
+
+    code = "unavailable"
