@@ -1,0 +1,120 @@
+"""An agent is a process that runs tasks; its id is a string that the client chooses."""
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents.querysets import AgentQuerySet
+from events import triggers
+
+ID_LENGTH = 200
+
+
+class Activity(models.TextChoices):
+    """What an agent says it does; the engine only shows it."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+class Presence(models.TextChoices):
+    """What the journal was last told of an agent; who is online now is derived."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    LOST = "lost"
+
+
+class Agent(models.Model):
+    """Who runs tasks. A row is made by the first heartbeat, claim or assignment that names it."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="agents"
+    )
+    name = models.CharField(max_length=200, blank=True, db_default="")
+    activity = models.CharField(max_length=16, choices=Activity, db_default=Activity.IDLE)
+    meta = models.JSONField(default=dict, db_default={}, blank=True)
+    subscriptions = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Names of the channels this agent works for.",
+    )
+    subscriptions_pinned = models.BooleanField(
+        db_default=False,
+        help_text="Set by an operator: heartbeats cannot change them until the agent agrees.",
+    )
+    draining = models.BooleanField(db_default=False, help_text="Finishes its work, gets no more.")
+    last_seen_at = models.DateTimeField(db_default=Now())
+    announced = models.CharField(
+        max_length=16,
+        choices=Presence,
+        db_default=Presence.OFFLINE,
+        help_text="The presence that the journal was last told.",
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(id=""), name="agent_id_is_not_empty"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="journal_presence",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__announced__df=pgtrigger.F("new__announced")),
+                func=triggers.insert_event(
+                    type="CASE NEW.announced WHEN 'online' THEN 'agent.came_online'"
+                    " WHEN 'lost' THEN 'agent.was_lost' ELSE 'agent.went_offline' END",
+                    agent_id="NEW.id",
+                    payload="jsonb_build_object('from', OLD.announced, 'to', NEW.announced)",
+                )
+                + " RETURN NULL;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class NotificationType(models.TextChoices):
+    """Why a person is called."""
+
+    SETUP_WAITING = "setup_waiting"
+
+
+class Notification(models.Model):
+    """An agent that waits for a person. It goes when the agent says it waits no more."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="notifications")
+    type = models.CharField(max_length=32, choices=NotificationType)
+    channel = models.CharField(max_length=200, blank=True, default="")
+    message = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    announced_at = models.DateTimeField(
+        db_default=Now(), help_text="When those who watch were last told."
+    )
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "type"], name="agent_has_one_notification_of_a_type"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}:{self.type}"

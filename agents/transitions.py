@@ -1,0 +1,183 @@
+"""Every way an agent comes to be and changes. Nothing outside this module writes an agent.
+
+Locks: an agent's row is locked before any chain or task; `enter` and `lock` are that first lock.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Now
+
+from agents.exceptions import AgentUnknown
+from agents.models import Agent, Notification, NotificationType, Presence
+from events import journal
+
+ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
+"""How often watchers are told of the same waiting agent (contract 000-002, 3.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat says. Empty name and activity, and absent meta, keep what was."""
+
+    agent_id: str
+    name: str = ""
+    activity: str = ""
+    meta: Mapping[str, object] | None = None
+
+
+def enter(agent_id: str, *, seen: bool = True) -> Agent:
+    """Lock the agent's row until the transaction ends, making it when the agent is new.
+
+    `seen`: this is the agent speaking, so its presence is renewed; an operator that assigns work
+    to it renews nothing.
+    """
+    seen_at = "now()" if seen else "agents_agent.last_seen_at"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_agent (id) VALUES (%s) ON CONFLICT (id)"  # noqa: S608
+            f" DO UPDATE SET last_seen_at = {seen_at}",
+            [agent_id],
+        )
+    return Agent.objects.get(pk=agent_id)
+
+
+def hear(agent_id: str) -> None:
+    """Renew the presence of a known agent and lock its row; one never heard of stays unknown."""
+    Agent.objects.filter(pk=agent_id).update(last_seen_at=Now())
+
+
+def lock(agent_ids: Collection[str]) -> dict[str, Agent]:
+    """Lock the rows of these agents in the order of their ids; those unknown are left out."""
+    rows = Agent.objects.filter(pk__in=agent_ids).order_by("pk").select_for_update(no_key=True)
+    return {agent.pk: agent for agent in rows}
+
+
+@transaction.atomic
+def beat(said: Beat) -> Agent:
+    """Take a heartbeat: register or renew the agent, keep what it says of itself.
+
+    The agent's row stays locked until the transaction ends. Subscriptions set by an operator stay
+    until the agent reports the same; an empty list never wipes any (contract 000-002, 4.4.3).
+    """
+    agent = enter(said.agent_id)
+    waited = agent.meta.get("state") == NotificationType.SETUP_WAITING
+    agent.name = said.name or agent.name
+    agent.activity = said.activity or agent.activity
+    if said.meta is not None:
+        agent.meta = {key: value for key, value in said.meta.items() if key != "subscriptions"}
+        _subscribe(agent, subscriptions_in(said.meta))
+    agent.updated_at = Now()
+    agent.save(
+        update_fields=[
+            "name",
+            "activity",
+            "meta",
+            "subscriptions",
+            "subscriptions_pinned",
+            "updated_at",
+        ]
+    )
+    if agent.meta.get("state") == NotificationType.SETUP_WAITING:
+        _call_for_setup(agent)
+    elif waited:
+        agent.notifications.all().delete()
+    return Agent.objects.with_online().get(pk=agent.pk)
+
+
+def subscriptions_in(meta: Mapping[str, object]) -> list[str]:
+    """The channels that an agent's meta names: a list of strings, or one string."""
+    named = meta.get("subscriptions")
+    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    return unique_names([name for name in names if isinstance(name, str)])
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Trimmed, without empty ones, each once, in the order given."""
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def _subscribe(agent: Agent, reported: list[str]) -> None:
+    if not reported:
+        return
+    if agent.subscriptions_pinned:
+        agent.subscriptions_pinned = set(reported) != set(agent.subscriptions)
+    else:
+        agent.subscriptions = reported
+
+
+@transaction.atomic
+def subscribe(agent_id: str, names: Sequence[str], *, by: str) -> Agent:
+    """Set an agent's channels as an operator; its heartbeats cannot undo it. Presence stays."""
+    journal.attribute(actor=by)
+    if not lock([agent_id]):
+        raise AgentUnknown(f"There is no agent {agent_id!r}.")
+    Agent.objects.filter(pk=agent_id).update(
+        subscriptions=unique_names(names), subscriptions_pinned=True, updated_at=Now()
+    )
+    return Agent.objects.with_online().get(pk=agent_id)
+
+
+def _call_for_setup(agent: Agent) -> None:
+    """Keep the notification that this agent waits for a person; tell watchers now and then."""
+    channel = next(iter(agent.subscriptions), "")
+    name = agent.name or agent.pk
+    message = (
+        f"{name} is ready to start a session for {channel}."
+        if channel
+        else f"{name} waits for a channel to be assigned."
+    )
+    note, new = Notification.objects.get_or_create(
+        agent=agent,
+        type=NotificationType.SETUP_WAITING,
+        defaults={"channel": channel, "message": message},
+    )
+    stale = Q(pk=note.pk, dismissed_at=None, announced_at__lte=Now() - ANNOUNCE_AGAIN_AFTER)
+    told = new or Notification.objects.filter(stale).update(announced_at=Now()) > 0
+    if (note.channel, note.message) != (channel, message):
+        Notification.objects.filter(pk=note.pk).update(channel=channel, message=message)
+    if told:
+        journal.record(
+            "agent.setup_waited",
+            agent_id=agent.pk,
+            payload={
+                "notification_type": NotificationType.SETUP_WAITING,
+                "agent_id": agent.pk,
+                "agent_name": agent.name,
+                "channel": channel,
+                "message": message,
+            },
+        )
+
+
+@transaction.atomic
+def dismiss(agent_id: str, type_: str) -> None:
+    """Put a notification out of sight until the agent has stopped waiting and waits anew."""
+    Notification.objects.filter(agent=agent_id, type=type_, dismissed_at=None).update(
+        dismissed_at=Now()
+    )
+
+
+@transaction.atomic
+def announce() -> int:
+    """Tell the journal whose presence has changed since it was last told; how many those are.
+
+    Agents whose row somebody is changing are told of in the next pass.
+    """
+    presence = Case(
+        When(last_seen_at__gt=Now() - settings.AGENT_ONLINE_WITHIN, then=Value(Presence.ONLINE)),
+        When(last_seen_at__lte=Now() - settings.AGENT_LOST_AFTER, then=Value(Presence.LOST)),
+        default=Value(Presence.OFFLINE),
+    )
+    changed = (
+        Agent.objects.annotate(presence=presence)
+        .exclude(announced=F("presence"))
+        .order_by("pk")
+        .select_for_update(no_key=True, skip_locked=True)
+    )
+    journal.attribute(actor="coordinator")
+    return Agent.objects.filter(pk__in=[agent.pk for agent in changed]).update(announced=presence)

@@ -1,0 +1,32 @@
+"""Every question asked about chains has a name here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+from agents.models import Agent
+from tasks.models import Task
+
+if TYPE_CHECKING:
+    from chains.models import Chain
+
+
+class ChainQuerySet(models.QuerySet["Chain"]):
+    def owned_by(self, agent_id: str) -> Self:
+        return self.filter(owner=agent_id)
+
+    def of_lost_agents(self) -> Self:
+        """Chains whose owner has been silent for so long that they are detached."""
+        return self.filter(owner__in=Agent.objects.lost())
+
+    def expired(self) -> Self:
+        """Chains with a task whose lease has run out."""
+        return self.filter(
+            pk__in=Task.objects.expired().filter(chain__isnull=False).values("chain")
+        )
+
+    def lock(self, *, skip_locked: bool = False) -> Self:
+        """The rows, locked in the order of their ids until the transaction ends."""
+        return self.order_by("id").select_for_update(no_key=True, skip_locked=skip_locked)

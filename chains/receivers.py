@@ -1,0 +1,32 @@
+"""What chains do when tasks say that one of them is concerned (tasks/signals.py)."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Q
+from django.dispatch import receiver
+
+from agents.models import Agent
+from chains import transitions
+from chains.models import Chain
+from chains.settle import settle
+from tasks.exceptions import ChainBusy
+from tasks.signals import chain_changed, chain_wanted
+
+
+@receiver(chain_wanted)
+def lock_chains(
+    agents: Collection[str], chains: Collection[UUID], skip_locked: bool, **kwargs: object
+) -> None:
+    wanted = Chain.objects.filter(Q(pk__in=chains) | Q(owner__in=agents))
+    locked = wanted.lock(skip_locked=skip_locked)
+    if len(locked) < len(chains) and skip_locked:
+        raise ChainBusy
+
+
+@receiver(chain_changed)
+def follow_tasks(chains: Collection[UUID], taken_by: Agent | None, **kwargs: object) -> None:
+    if taken_by:
+        transitions.pass_ownership(taken_by, to=next(iter(chains), None))
+    for chain in Chain.objects.filter(pk__in=chains).order_by("pk"):
+        settle(chain)

@@ -1,0 +1,233 @@
+"""Every way a chain comes to be, changes hands and goes.
+
+Who changes an owner reads the old one, locks both agents, then the chains, and looks again
+(`_lock`); then the chain's open tasks are locked, then `settle` makes it right.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents import transitions as agents
+from agents.exceptions import AgentDraining, AgentLost, AgentUnknown
+from agents.models import Agent
+from chains.exceptions import (
+    ChainIdUnknown,
+    ChainInUse,
+    ChainUnknown,
+    NotAssignable,
+    NotOwner,
+    NotSubscribed,
+    StatusFollows,
+)
+from chains.models import Chain, OnFailure
+from chains.querysets import ChainQuerySet
+from chains.settle import settle
+from events import journal
+from tasks import ready
+from tasks import transitions as tasks
+from tasks.exceptions import BadBatch
+from tasks.models import AttemptOutcome, Channel, Task
+
+BATCH = 100
+
+
+@transaction.atomic
+def open_chain(
+    channel: Channel,
+    name: str,
+    *,
+    description: str = "",
+    on_failure: OnFailure = OnFailure.CONTINUE,
+    by: str,
+) -> Chain:
+    """Make a chain without tasks."""
+    journal.attribute(actor=by)
+    return Chain.objects.create(
+        channel=channel, name=name, description=description, on_failure=on_failure
+    )
+
+
+@transaction.atomic
+def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
+    """Add tasks, with or without a chain; see `tasks.transitions.enqueue`.
+
+    A chain's task stands in line where its chain was made, and in its chain's channel.
+    """
+    ids = {task.chain_id for task in new if task.chain_id}
+    chains = {chain.pk: chain for chain in Chain.objects.filter(pk__in=ids).lock()}
+    for task in new:
+        if task.chain_id is None:
+            continue
+        chain = chains.get(task.chain_id)
+        if chain is None:
+            raise ChainIdUnknown("chain_id_not_found")
+        if task.channel_id != chain.channel_id:
+            raise BadBatch(f"Chain {chain.pk} is in another channel than the task.")
+        task.queue_at = chain.created_at
+    return tasks.enqueue(new, by=by)
+
+
+@transaction.atomic
+def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str) -> Chain:
+    """Change name, description or `on_failure`; empty ones are kept. The owner stays.
+
+    A status is never set: asking for the one it has is heard, another is refused.
+    """
+    journal.attribute(actor=by)
+    chain = Chain.objects.filter(pk=chain_id).lock().first()
+    if chain is None:
+        raise ChainUnknown(f"There is no chain {chain_id}.")
+    if changes.get("status", chain.status) not in {"", chain.status}:
+        raise StatusFollows(f"The chain is {chain.status}; its status follows from its tasks.")
+    chain.name = changes.get("name") or chain.name
+    chain.description = changes.get("description") or chain.description
+    chain.on_failure = changes.get("on_failure") or chain.on_failure
+    chain.updated_at = Now()
+    chain.save(update_fields=["name", "description", "on_failure", "updated_at"])
+    _settle(chain)
+    return Chain.objects.get(pk=chain_id)
+
+
+@transaction.atomic
+def delete(chain_id: UUID, *, by: str) -> None:
+    """Delete a chain and its tasks, unless one of them is in progress or locked."""
+    journal.attribute(actor=by)
+    chain = _lock(chain_id)
+    list(Task.objects.filter(chain=chain).open().lock())
+    if Task.objects.filter(chain=chain).active().exists():
+        raise ChainInUse("A task of the chain is in progress or locked.")
+    chain.delete()
+
+
+@transaction.atomic
+def detach(
+    chain_id: UUID,
+    *,
+    owner_id: str | None,
+    by: str,
+    outcome: AttemptOutcome = AttemptOutcome.DETACHED,
+    reason: str = "detached",
+) -> Chain:
+    """End the ownership of a chain; a task of it in progress is locked for a person to decide.
+
+    `owner_id`: who must own it now (NotOwner otherwise); None for whoever does.
+    """
+    journal.attribute(actor=by, reason=reason)
+    chain = _lock(chain_id)
+    if owner_id is not None and chain.owner_id != owner_id:
+        raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
+    tasks.lock_up(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
+    _hand_over(chain, None)
+    ready.announce([chain.channel_id])
+    return chain
+
+
+@transaction.atomic
+def assign_agent(chain_id: UUID, agent_id: str, *, by: str) -> Chain:
+    """Give a chain to an agent, releasing the one it has if that does not bind it.
+
+    Refused while a task of the chain runs for another, or when the agent is bound elsewhere,
+    draining, lost, or not subscribed to the channel. The same again changes nothing.
+    """
+    journal.attribute(actor=by)
+    chain = _lock(chain_id, new_owner=agent_id)
+    agent = Agent.objects.filter(pk=agent_id).first()
+    if agent is None:
+        raise AgentUnknown(f"There is no agent {agent_id!r}.")
+    if chain.owner_id == agent.pk:
+        return chain
+    _refuse_owner(chain, agent)
+    pass_ownership(agent, to=None)
+    list(Task.objects.filter(chain=chain).open().lock())
+    _hand_over(chain, agent)
+    ready.announce([chain.channel_id])
+    return chain
+
+
+def _refuse_owner(chain: Chain, agent: Agent) -> None:
+    names = {name.casefold() for name in agent.subscriptions}
+    if chain.channel.name.casefold() not in names:
+        raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
+    if agent.draining:
+        raise AgentDraining(f"Agent {agent.pk!r} is draining.")
+    if Agent.objects.lost().filter(pk=agent.pk).exists():
+        raise AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
+    if Task.objects.filter(chain=chain).in_progress().exists():
+        raise NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
+    if Task.objects.binding(agent.pk).exists():
+        raise NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
+
+
+def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
+    """Make the agent the owner of chain `to`, or of none; the chain it had before is released.
+
+    The agent and both chains are locked. Settling chain `to` is the caller's.
+    """
+    for chain in Chain.objects.owned_by(agent.pk).exclude(pk=to):
+        _hand_over(chain, None)
+    Chain.objects.filter(pk=to).exclude(owner=agent).update(owner=agent, updated_at=Now())
+
+
+def detach_lost() -> int:
+    """Detach the chains of lost agents; how many. One batch a call."""
+    return _detach_each(Chain.objects.of_lost_agents(), AttemptOutcome.LOST, "agent lost")
+
+
+def detach_expired() -> int:
+    """Detach the chains with an expired lease; how many. One batch a call."""
+    return _detach_each(Chain.objects.expired(), AttemptOutcome.EXPIRED, "lease expired")
+
+
+def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) -> int:
+    detached = 0
+    for chain_id in list(chains.values_list("pk", flat=True)[:BATCH]):
+        with transaction.atomic():
+            _lock(chain_id)
+            if chains.filter(pk=chain_id).exists():
+                detach(chain_id, owner_id=None, by="coordinator", outcome=outcome, reason=reason)
+                detached += 1
+    return detached
+
+
+def _hand_over(chain: Chain, agent: Agent | None) -> None:
+    chain.owner = agent
+    chain.updated_at = Now()
+    chain.save(update_fields=["owner", "updated_at"])
+    settle(chain)
+    chain.refresh_from_db()
+
+
+def _settle(chain: Chain) -> None:
+    if settle(chain):
+        ready.announce([chain.channel_id])
+
+
+class _OwnerChanged(Exception):
+    """Between the look and the lock; the locks are given up and taken anew."""
+
+
+def _lock(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
+    """The chain, locked after its owner, its owner to be, and with the chain which that one owns."""
+    while True:
+        old = Chain.objects.filter(pk=chain_id).values_list("owner", flat=True).first()
+        try:
+            with transaction.atomic():
+                agents.lock({agent_id for agent_id in (old, new_owner) if agent_id})
+                return _lock_rows(chain_id, old, new_owner)
+        except _OwnerChanged:
+            continue
+
+
+def _lock_rows(chain_id: UUID, old: str | None, new_owner: str | None) -> Chain:
+    wanted = Q(pk=chain_id) | Q(owner=new_owner) if new_owner else Q(pk=chain_id)
+    chains = {chain.pk: chain for chain in Chain.objects.filter(wanted).lock()}
+    chain = chains.get(chain_id)
+    if chain is None:
+        raise ChainUnknown(f"There is no chain {chain_id}.")
+    if chain.owner_id not in {old, None}:
+        raise _OwnerChanged
+    return chain

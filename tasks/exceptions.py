@@ -1,0 +1,59 @@
+"""What can be wrong with a task, a claim or a report."""
+
+from problems import Conflict, Invalid, NotFound
+
+
+class TaskUnknown(NotFound):
+    """There is no task of this id."""
+
+
+class ChannelUnknown(NotFound):
+    """There is no channel of this id or name."""
+
+
+class ChannelExists(Conflict):
+    """A channel of this name exists; names are compared without regard to case."""
+
+
+class NoTasks(NotFound):
+    """There is no task for this agent now."""
+
+    code = "no_tasks"
+
+
+class NoCurrentTask(NotFound):
+    """The agent has no task in progress."""
+
+    code = "no_current_task"
+
+
+class NoInputs(NotFound):
+    """There is no input for this task and agent."""
+
+    code = "no_inputs"
+
+
+class WrongStatus(Conflict):
+    """The task is in a status that does not allow this."""
+
+
+class NotHolder(Conflict):
+    """The task is not held by this agent."""
+
+
+class LeaseLost(Conflict):
+    """The lease epoch is not the one that counts."""
+
+    code = "lease_lost"
+
+
+class NotReady(Conflict):
+    """The task cannot be given to this agent now."""
+
+
+class BadBatch(Invalid):
+    """The tasks of one request do not fit together."""
+
+
+class ChainBusy(Exception):
+    """Somebody else is changing a chain that was wanted without waiting; never leaves `tasks`."""

@@ -1,0 +1,253 @@
+"""The fast way: outcomes and a claim of chainless tasks in one SQL statement, which is one commit.
+
+It serves what agents do all day: report tasks without a chain and claim the next from one channel.
+Whenever anything else is needed (a chain, a claim key, several channels, a draining agent, a report
+that is not simply accepted) the statement changes nothing and `Answer.served` says so; the caller
+goes the slow way (`tasks.transitions`). What it does, in the order in which it does it:
+
+1. `seen`: renews the agent's presence when that is older than a second; a claim registers it;
+2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
+3. `gate`: if all were held, finds the channel and looks, without a lock, whether the first ready
+   task stands alone;
+4. `closed`: ends the reported tasks (`END_HOLD`, shared with the slow way);
+5. `claimed`: takes up to n ready tasks that nobody else is taking.
+
+The array around the claim's select and its literal limit keep PostgreSQL to one walk of
+`task_free_in_order`; with a join or a bound limit a generic plan read the whole table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+import psycopg
+from django.db import connection
+from psycopg.rows import TupleRow
+
+from events.context import request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an agent says became of a task: done with a result, or failed with a reason."""
+
+    task_id: UUID
+    done: bool
+    result: object = None
+    reason: str = ""
+    retriable: bool = False
+    epoch: int | None = None
+
+
+class ClaimedTask(NamedTuple):
+    """A task as the fast way hands it out; its JSON is still text."""
+
+    id: UUID
+    user_id: UUID | None
+    channel_id: UUID
+    chain_id: UUID | None
+    sequence: int
+    title: str
+    description: str
+    type: str
+    payload: str
+    priority: int
+    execution_mode: str
+    status: str
+    agent_id: str
+    lease_epoch: int
+    lease_expires_at: datetime | None
+    attempts: int
+    max_attempts: int
+    created_at: datetime
+    claimed_at: datetime
+    updated_at: datetime
+    cancel_asked_at: None = None
+    finished_at: None = None
+    fail_reason: str = ""
+    result: None = None
+    session_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the statement did. Not served: nothing was changed, and the slow way must be gone.
+
+    Overtaken: the outcomes were taken, but others were quicker with every task that stood alone;
+    there may be tasks in chains.
+    """
+
+    served: bool
+    tasks: list[ClaimedTask] = field(default_factory=list)
+    overtaken: bool = False
+
+
+COLUMNS = ", ".join(f"t.{name}" for name in ClaimedTask._fields[:20])
+
+FREE = """status = 'queued' AND NOT blocked AND reserved_for_id IS NULL AND type = ''
+    AND available_at <= now()"""
+
+ORDER = "priority DESC, queue_at, sequence, id"
+
+OUTCOMES = """outcome AS (
+  SELECT * FROM unnest(%(ids)s::uuid[], %(done)s::bool[], %(results)s::jsonb[], %(reasons)s::text[],
+    %(retriable)s::bool[], %(epochs)s::bigint[])
+    AS o (id, done, result, reason, retriable, epoch))"""
+
+END_HOLD = """UPDATE tasks_task t SET
+    status = CASE WHEN h.done THEN 'done'
+      WHEN t.cancel_asked_at IS NOT NULL THEN 'cancelled'
+      WHEN h.retriable AND t.attempts + 1 < t.max_attempts THEN 'queued'
+      ELSE 'failed' END,
+    result = CASE WHEN h.done THEN h.result END,
+    fail_reason = CASE WHEN h.done THEN '' ELSE h.reason END,
+    attempts = t.attempts + (NOT h.done)::int,
+    losses = 0,
+    closed_epoch = t.lease_epoch,
+    lease_expires_at = NULL,
+    finished_at = CASE WHEN {ends} THEN now() END,
+    agent_id = CASE WHEN {ends} THEN t.agent_id END,
+    claimed_at = CASE WHEN {ends} THEN t.claimed_at END,
+    available_at = CASE WHEN {ends} THEN t.available_at ELSE now() END,
+    blocked = t.chain_id IS NOT NULL AND NOT ({ends}),
+    reserved_for_id = NULL,
+    updated_at = now()""".format(
+    ends="h.done OR t.cancel_asked_at IS NOT NULL OR NOT h.retriable"
+    " OR t.attempts + 1 >= t.max_attempts"
+)
+"""How a report ends a hold; `h` is the outcome. A retry in a chain is settled by the caller."""
+
+KEEP_BAD_ATTEMPTS = """INSERT INTO tasks_attempt
+    (task_id, epoch, agent_id, outcome, reason, started_at, ended_at)
+  SELECT h.id, h.lease_epoch, h.agent_id, 'failed', h.reason, h.claimed_at, now()
+  FROM {held} h WHERE NOT h.done"""
+
+
+REGISTER = """INSERT INTO agents_agent (id) SELECT %(agent)s::text WHERE NOT EXISTS (
+    SELECT FROM agents_agent
+    WHERE id = %(agent)s AND last_seen_at > now() - interval '1 second')
+  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
+
+RENEW = """UPDATE agents_agent SET last_seen_at = now()
+  WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'"""
+
+
+@lru_cache(maxsize=256)
+def statement(outcomes: bool, by: str, limit: int) -> bytes:
+    """The statement's text. `by`: the claim names its channel by "id", by "name", or "" for none."""
+    parts = [
+        f"seen AS ({REGISTER if by else RENEW} RETURNING 1)",
+        """said AS MATERIALIZED (
+  SELECT (SELECT count(*) FROM seen),
+    set_config('coordinator.actor', %(actor)s, true),
+    set_config('coordinator.request_id', %(request)s, true))""",
+    ]
+    held, reported = "true", ""
+    if outcomes:
+        held = "(SELECT count(*) FROM held) = cardinality(%(ids)s::uuid[])"
+        reported = "AND id <> ALL (%(ids)s::uuid[])"
+        parts += [
+            OUTCOMES,
+            """held AS MATERIALIZED (
+  SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at
+  FROM said, outcome o JOIN tasks_task t ON t.id = o.id
+  WHERE t.chain_id IS NULL AND t.status = 'in_progress' AND t.agent_id = %(agent)s
+    AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)
+  ORDER BY t.id FOR NO KEY UPDATE OF t)""",
+        ]
+    served = held
+    if by:
+        served = "COALESCE((SELECT alone IS NOT FALSE FROM gate), false)"
+        channel = "c.id = %(channel)s" if by == "id" else "lower(c.name) = lower(%(channel)s)"
+        parts.append(
+            f"""gate AS MATERIALIZED (
+  SELECT c.id, (
+      SELECT chain_id IS NULL FROM tasks_task WHERE channel_id = c.id AND {FREE}
+      ORDER BY {ORDER} LIMIT 1) AS alone
+  FROM said, tasks_channel c
+  WHERE {channel} AND {held}
+    AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
+    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))"""
+        )
+    if outcomes:
+        parts += [
+            f"closed AS ({END_HOLD} FROM held h WHERE t.id = h.id AND {served})",
+            f"bad AS ({KEEP_BAD_ATTEMPTS.format(held='held')} AND {served})",
+        ]
+    claimed = ""
+    if by:
+        claimed = f"LEFT JOIN claimed t ON true ORDER BY t.{ORDER.replace(', ', ', t.')}"
+        parts.append(
+            f"""claimed AS (
+  UPDATE tasks_task t SET status = 'in_progress', agent_id = %(agent)s, last_holder = %(agent)s,
+    lease_epoch = t.lease_epoch + 1, lease_seconds = %(lease)s::int,
+    lease_expires_at = now() + make_interval(secs => %(lease)s::int),
+    claimed_at = now(), updated_at = now()
+  WHERE t.id = ANY (ARRAY(
+    SELECT id FROM tasks_task
+    WHERE channel_id = (SELECT id FROM gate WHERE alone) AND {FREE} AND chain_id IS NULL {reported}
+    ORDER BY {ORDER} LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED))
+  RETURNING {COLUMNS}, t.queue_at)"""
+        )
+    columns = f", (SELECT alone FROM gate), {COLUMNS}" if by else ""
+    withs = ",\n".join(parts)
+    return f"WITH {withs}\nSELECT {served}{columns} FROM said {claimed}".encode()  # noqa: S608
+
+
+def run(
+    agent_id: str,
+    *,
+    outcomes: Sequence[Outcome] = (),
+    channel: UUID | str | None = None,
+    max_tasks: int = 1,
+    lease_seconds: int | None = None,
+) -> Answer:
+    """Report `outcomes` and claim up to `max_tasks` from `channel` (an id or a name), or neither.
+
+    All of it happens, or none of it and the answer is "not served". Must not be called inside a
+    transaction that goes on: the locks it takes follow the order of one statement only.
+    """
+    by = "" if channel is None else "id" if isinstance(channel, UUID) else "name"
+    values: dict[str, object] = {
+        "agent": agent_id,
+        "actor": f"agent:{agent_id}",
+        "request": request_id.get(),
+        "channel": channel,
+        "lease": lease_seconds,
+    }
+    if outcomes:
+        values |= columns_of(outcomes)
+    rows = execute(statement(bool(outcomes), by, max_tasks), values)
+    if not rows[0][0]:
+        return Answer(served=False)
+    if not by:
+        return Answer(served=True)
+    tasks = [ClaimedTask(*row[2:]) for row in rows if row[2] is not None]
+    return Answer(served=True, tasks=tasks, overtaken=bool(rows[0][1]) and not tasks)
+
+
+def columns_of(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """The outcomes as the parallel arrays that `OUTCOMES` reads."""
+    return {
+        "ids": [outcome.task_id for outcome in outcomes],
+        "done": [outcome.done for outcome in outcomes],
+        "results": [as_json(outcome.result) for outcome in outcomes],
+        "reasons": [outcome.reason for outcome in outcomes],
+        "retriable": [outcome.retriable for outcome in outcomes],
+        "epochs": [outcome.epoch for outcome in outcomes],
+    }
+
+
+def as_json(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def execute(query: bytes, values: dict[str, object]) -> list[TupleRow]:
+    """Run a statement with server-side binding, prepared after a few runs (Django's cursors do not)."""
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(query, values).fetchall()

@@ -1,0 +1,315 @@
+"""Channels, tasks and what is kept with a task. The life of a task is drawn in tasks/states.py."""
+
+import uuid_utils.compat
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+from agents.models import ID_LENGTH, Agent
+from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
+from tasks.querysets import TaskQuerySet
+from tasks.states import FINISHED, OPEN, Status
+
+SESSION_REQUEST = "request_claude_session"
+KEY_LENGTH = 200
+
+
+class ExecutionMode(models.TextChoices):
+    """How a coding agent may act on a task (seed 000's clients)."""
+
+    ACCEPT_EDITS = "accept-edits"
+    PLAN_MODE = "plan-mode"
+    BYPASS_PERMISSION = "bypass-permission"
+
+
+class Channel(models.Model):
+    """A named queue of tasks; names are unique without regard to case."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="channels"
+    )
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="channel_name_is_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="channel_name_is_not_empty"),
+        ]
+        triggers = CHANNEL_TRIGGERS
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Task(models.Model):
+    """One unit of work, held by at most one agent at a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+    )
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="tasks", db_index=False)
+    chain = models.ForeignKey(
+        "chains.Chain",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+    )
+    sequence = models.PositiveIntegerField(
+        default=0, help_text="Place in the chain from 1; 0 for a task without one."
+    )
+    title = models.TextField()
+    description = models.TextField(blank=True, default="")
+    type = models.CharField(max_length=64, blank=True, default="")
+    session_token = models.CharField(max_length=64, blank=True, default="")
+    payload = models.JSONField(default=dict, blank=True)
+    priority = models.IntegerField(default=0, help_text="Higher runs first.")
+    execution_mode = models.CharField(max_length=32, choices=ExecutionMode, blank=True, default="")
+    idempotency_key = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    blocked = models.BooleanField(default=False, help_text="Not its turn in its chain.")
+    reserved_for = models.ForeignKey(
+        Agent,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reserved_tasks",
+        db_index=False,
+        help_text="Only this agent may claim it.",
+    )
+    queue_at = models.DateTimeField(db_default=Now(), help_text="Its place in line.")
+    available_at = models.DateTimeField(db_default=Now(), help_text="Not claimed before.")
+
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
+    )
+    last_holder = models.CharField(
+        max_length=ID_LENGTH, blank=True, default="", help_text="Who claimed it last."
+    )
+    lease_epoch = models.BigIntegerField(default=0, help_text="Number of its claims so far.")
+    closed_epoch = models.BigIntegerField(
+        default=0, help_text="The last epoch whose outcome was accepted."
+    )
+    lease_seconds = models.PositiveIntegerField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Fails and expired leases so far.")
+    max_attempts = models.PositiveIntegerField(default=3)
+    losses = models.PositiveIntegerField(default=0, help_text="Agents lost in a row.")
+    cancel_asked_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    fail_reason = models.TextField(blank=True, default="")
+
+    created_at = models.DateTimeField(db_default=Now())
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(
+                "channel",
+                F("priority").desc(),
+                "queue_at",
+                "sequence",
+                "id",
+                condition=Q(status=Status.QUEUED, blocked=False, reserved_for=None, type=""),
+                name="task_free_in_order",
+            ),
+            models.Index(
+                fields=["reserved_for"],
+                condition=Q(reserved_for__isnull=False),
+                name="task_reserved_for",
+            ),
+            models.Index(
+                fields=["agent"],
+                condition=Q(status=Status.IN_PROGRESS),
+                name="task_held_by",
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=Q(lease_expires_at__isnull=False),
+                name="task_lease_expiry",
+            ),
+            models.Index(
+                fields=["chain", "status", "sequence"],
+                condition=Q(chain__isnull=False),
+                name="task_chain_progress",
+            ),
+            models.Index(fields=["status", "id"], name="task_status"),
+            models.Index(fields=["channel", "id"], name="task_channel"),
+            models.Index(
+                fields=["agent", "id"], condition=Q(agent__isnull=False), name="task_agent"
+            ),
+            models.Index(
+                fields=["-finished_at", "id"],
+                condition=Q(finished_at__isnull=False),
+                name="task_finished",
+            ),
+            models.Index(
+                fields=["session_token"],
+                condition=~Q(session_token=""),
+                name="task_session_token",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status=Status.IN_PROGRESS, agent__isnull=False)
+                | Q(status=Status.QUEUED, agent=None)
+                | ~Q(status__in=[Status.IN_PROGRESS, Status.QUEUED]),
+                name="task_is_held_while_in_progress",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_expires_at=None) | Q(status=Status.IN_PROGRESS),
+                name="task_is_leased_only_in_progress",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(FINISHED), finished_at__isnull=False)
+                | Q(status__in=sorted(OPEN), finished_at=None),
+                name="task_is_finished_or_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(chain=None, sequence=0, blocked=False, reserved_for=None)
+                | Q(chain__isnull=False, sequence__gte=1),
+                name="task_without_chain_stands_alone",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved_for=None) | Q(status__in=sorted(OPEN)),
+                name="task_is_reserved_only_while_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_epoch__lte=F("lease_epoch")),
+                name="task_closes_only_epochs_it_had",
+            ),
+            models.UniqueConstraint(
+                fields=["chain", "sequence"],
+                condition=Q(chain__isnull=False),
+                name="task_sequence_is_unique_in_its_chain",
+            ),
+            models.UniqueConstraint(
+                fields=["chain"],
+                condition=Q(status=Status.QUEUED, blocked=False, chain__isnull=False),
+                name="task_has_the_turn_alone",
+            ),
+            models.UniqueConstraint(
+                fields=["chain"],
+                condition=Q(status__in=[Status.IN_PROGRESS, Status.LOCKED], chain__isnull=False),
+                name="task_of_a_chain_runs_alone",
+            ),
+            models.UniqueConstraint(
+                fields=["channel", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="task_key_is_unique_in_its_channel",
+            ),
+        ]
+        triggers = TASK_TRIGGERS
+
+    def __str__(self) -> str:
+        return f"task {self.id}"
+
+
+class AttemptOutcome(models.TextChoices):
+    """How an attempt ended that did not end well."""
+
+    FAILED = "failed"
+    EXPIRED = "expired"
+    LOST = "lost"
+    DETACHED = "detached"
+
+
+class Attempt(models.Model):
+    """A hold on a task that did not end well: one lease epoch, who had it and what went wrong."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="bad_attempts", db_index=False)
+    epoch = models.BigIntegerField()
+    agent_id = models.CharField(max_length=ID_LENGTH)
+    outcome = models.CharField(max_length=16, choices=AttemptOutcome)
+    reason = models.TextField(blank=True, default="")
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["task", "epoch"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "epoch"], name="attempt_ends_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.epoch} of task {self.task_id}"
+
+
+class ClaimKey(models.Model):
+    """A claim that was answered: the same agent asking with the same key gets the same tasks."""
+
+    agent_id = models.CharField(max_length=ID_LENGTH)
+    key = models.CharField(max_length=KEY_LENGTH)
+    task_ids = ArrayField(models.UUIDField())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["created_at"], name="claim_key_age")]
+        constraints = [
+            models.UniqueConstraint(fields=["agent_id", "key"], name="claim_key_is_used_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}:{self.key}"
+
+
+class InputKind(models.TextChoices):
+    """What a person sends to a running task's terminal."""
+
+    TEXT = "text"
+    KEYS = "keys"
+
+
+class TaskInput(models.Model):
+    """Text or keys that a person sends to the agent that works on a task; taken once, in order."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    task = models.ForeignKey(Task, models.CASCADE, related_name="inputs", db_index=False)
+    agent_id = models.CharField(max_length=ID_LENGTH)
+    kind = models.CharField(max_length=16, choices=InputKind, default=InputKind.TEXT)
+    text = models.TextField(blank=True, default="")
+    send_enter = models.BooleanField(default=False)
+    idempotency_key = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    claimed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["task", "agent_id", "id"],
+                condition=Q(claimed_at=None),
+                name="task_input_in_order",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="task_input_key_is_unique",
+            ),
+        ]
+        triggers = INPUT_TRIGGERS
+
+    def __str__(self) -> str:
+        return f"input {self.id}"

@@ -1,0 +1,89 @@
+"""Every question asked about tasks has a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from tasks.states import FINISHED, OPEN, Status
+
+if TYPE_CHECKING:
+    from tasks.models import Task
+
+IN_ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
+"""The order in which ready tasks are claimed (architecture: Order)."""
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def open(self) -> Self:
+        return self.filter(status__in=OPEN)
+
+    def finished(self) -> Self:
+        return self.filter(status__in=FINISHED)
+
+    def queued(self) -> Self:
+        return self.filter(status=Status.QUEUED)
+
+    def failed(self) -> Self:
+        return self.filter(status=Status.FAILED)
+
+    def locked(self) -> Self:
+        return self.filter(status=Status.LOCKED)
+
+    def active(self) -> Self:
+        """Tasks that keep their chain from giving out another: in progress or locked."""
+        return self.filter(status__in=[Status.IN_PROGRESS, Status.LOCKED])
+
+    def in_progress(self) -> Self:
+        return self.filter(status=Status.IN_PROGRESS)
+
+    def held_by(self, agent_id: str) -> Self:
+        return self.in_progress().filter(agent=agent_id)
+
+    def with_turn(self) -> Self:
+        """Queued tasks whose turn it is in their chain, or that stand alone."""
+        return self.queued().filter(blocked=False)
+
+    def ready(self) -> Self:
+        """Tasks that a claim may give out now, to somebody. Session requests are only assigned."""
+        return self.with_turn().filter(type="", available_at__lte=Now())
+
+    def free(self) -> Self:
+        return self.ready().filter(reserved_for=None)
+
+    def binding(self, agent_id: str) -> Self:
+        """Open tasks reserved for the agent: while there is one, it claims no other."""
+        return self.filter(reserved_for=agent_id)
+
+    def later(self, channels: Collection[UUID]) -> Self:
+        """Queued tasks whose time has not come."""
+        return self.with_turn().filter(channel__in=channels, available_at__gt=Now())
+
+    def in_order(self) -> Self:
+        return self.order_by(*IN_ORDER)
+
+    def expired(self) -> Self:
+        """Tasks whose lease has run out."""
+        return self.in_progress().filter(lease_expires_at__lte=Now())
+
+    def chains_of(self, task_ids: Collection[UUID]) -> list[UUID]:
+        """The chains of these tasks. Read without a lock: a task never changes its chain."""
+        with_chain = self.filter(pk__in=task_ids, chain__isnull=False)
+        return sorted(with_chain.order_by().values_list("chain", flat=True).distinct())
+
+    def lock(self) -> Self:
+        """The rows, locked in the order of their ids until the transaction ends."""
+        return self.order_by("id").select_for_update(no_key=True)
+
+    def lock_unless_busy(self) -> Self:
+        """The rows that nobody else is changing, locked until the transaction ends."""
+        return self.select_for_update(no_key=True, skip_locked=True)
+
+    def answers_to(self, session_token: str) -> Self:
+        """Session requests by the token that their agent was given."""
+        return self.filter(~Q(session_token=""), session_token=session_token)

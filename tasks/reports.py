@@ -1,0 +1,147 @@
+"""The slow way of a report: any task, in a chain or not, held or not. See `fastlane` for the other.
+
+What a report of a held task does is said once, in SQL (`fastlane.END_HOLD`). Here stands what
+becomes of reports on tasks that are not held any more: repeats, late ones, lost ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import TextChoices
+from django.db.models.functions import Now
+
+from agents import transitions as agents
+from events import journal
+from problems import Problem
+from tasks import claims, fastlane
+from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
+from tasks.fastlane import Outcome
+from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.signals import chain_changed, chain_wanted
+from tasks.states import Status
+
+END_HELD = f"""WITH {fastlane.OUTCOMES},
+held AS MATERIALIZED (
+  SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at
+  FROM outcome o JOIN tasks_task t ON t.id = o.id
+  WHERE t.status = 'in_progress' AND (%(agent)s::text IS NULL OR t.agent_id = %(agent)s::text)
+    AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)),
+closed AS ({fastlane.END_HOLD} FROM held h WHERE t.id = h.id RETURNING t.id),
+bad AS ({fastlane.KEEP_BAD_ATTEMPTS.format(held="held")})
+SELECT id FROM closed""".encode()  # noqa: S608
+
+
+class Verdict(TextChoices):
+    """What a report came to: taken, taken before, or too late to count."""
+
+    ACCEPTED = "accepted"
+    ALREADY = "already"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict on one outcome; `problem` says why it is lost."""
+
+    task_id: UUID
+    verdict: Verdict
+    problem: Problem | None = None
+
+
+@transaction.atomic
+def report(
+    outcomes: Sequence[Outcome],
+    *,
+    agent_id: str | None,
+    by: str,
+    wish: claims.Claim | None = None,
+) -> tuple[list[Answer], list[Task]]:
+    """Take the outcomes one by one, each answered on its own, then claim if there is a wish.
+
+    Without an agent an operator (`by`) speaks, who may end any task in progress. The outcome of an epoch
+    is taken once; the same again changes nothing, another is lost. The last holder may still
+    complete a task that was put back and that nobody has claimed since.
+    """
+    journal.attribute(actor=f"agent:{agent_id}" if agent_id else by)
+    agent = agents.enter(agent_id) if agent_id and wish else None
+    if agent_id and not wish:
+        agents.hear(agent_id)
+    ids = [outcome.task_id for outcome in outcomes]
+    chains = Task.objects.chains_of(ids)
+    if chains or wish:
+        owners = [agent.pk] if agent else []
+        chain_wanted.send(Task, agents=owners, chains=chains, skip_locked=False)
+    tasks = {task.pk: task for task in Task.objects.filter(pk__in=ids).lock()}
+    ended = _end_held(outcomes, agent_id)
+    answers = [
+        Answer(outcome.task_id, Verdict.ACCEPTED)
+        if outcome.task_id in ended
+        else _judge(tasks.get(outcome.task_id), outcome, agent_id)
+        for outcome in outcomes
+    ]
+    chain_changed.send(Task, chains=chains, taken_by=None)
+    claimed = claims.pick(agent, wish) if agent and wish else []
+    return answers, claimed
+
+
+def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> set[UUID]:
+    values = fastlane.columns_of(outcomes) | {"agent": agent_id}
+    return {row[0] for row in fastlane.execute(END_HELD, values)}
+
+
+def _judge(task: Task | None, outcome: Outcome, agent_id: str | None) -> Answer:
+    try:
+        verdict = _verdict(task, outcome, agent_id)
+    except Problem as problem:
+        return Answer(outcome.task_id, Verdict.LOST, problem)
+    return Answer(outcome.task_id, verdict)
+
+
+def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdict:
+    """What a report on a task that the reporter does not hold by this epoch comes to."""
+    if task is None:
+        raise TaskUnknown(f"There is no task {outcome.task_id}.")
+    epoch = task.lease_epoch if outcome.epoch is None else outcome.epoch
+    if epoch != task.lease_epoch:
+        return _verdict_on_past(task, outcome, epoch, agent_id)
+    if agent_id and agent_id != task.last_holder:
+        raise NotHolder(f"Task {task.pk} is not held by agent {agent_id!r}.")
+    if task.closed_epoch == epoch and outcome.done == (task.status == Status.DONE):
+        return Verdict.ALREADY
+    if task.status == Status.DONE and outcome.done:
+        return Verdict.ALREADY
+    if task.status != Status.QUEUED or task.closed_epoch == epoch or not task.last_holder:
+        raise WrongStatus(f"Task {task.pk} is {task.status}.")
+    if agent_id is None and outcome.epoch is None:
+        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
+    return _take_late(task, outcome)
+
+
+def _verdict_on_past(task: Task, outcome: Outcome, epoch: int, agent_id: str | None) -> Verdict:
+    past = Attempt.objects.filter(
+        task=task, epoch=epoch, outcome=AttemptOutcome.FAILED, agent_id=agent_id or ""
+    )
+    if not outcome.done and past.exists():
+        return Verdict.ALREADY
+    raise LeaseLost(f"Task {task.pk} is at lease epoch {task.lease_epoch}, not {epoch}.")
+
+
+def _take_late(task: Task, outcome: Outcome) -> Verdict:
+    """A put-back task that nobody claimed: its last holder's result counts, its fail is noted."""
+    task.closed_epoch = task.lease_epoch
+    task.updated_at = Now()
+    if outcome.done:
+        task.status = Status.DONE
+        task.agent_id = task.last_holder
+        task.result = outcome.result
+        task.fail_reason = ""
+        task.blocked = False
+        task.reserved_for = None
+        task.losses = 0
+        task.finished_at = Now()
+    else:
+        task.fail_reason = outcome.reason
+    task.save()
+    return Verdict.ACCEPTED
