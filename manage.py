@@ -10,8 +10,8 @@ from django.core.management import execute_from_command_line
 from coordinator_project import embedded, env
 from coordinator_project.cluster import EmbeddedFailed
 
-# `serve` starts the database itself; the others have nothing to ask it.
-WITHOUT_DATABASE = {"", "help", "version", "check", "serve", "test", "startapp", "startproject"}
+# These have nothing to ask a database.
+WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject"}
 
 
 def main(arguments: list[str]) -> None:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
             execute_from_command_line(arguments)
             return
         with embedded.database(env.data_dir()) as database:
-            os.environ["COORDINATOR_DATABASE_URL"] = database.url
+            os.environ[env.EMBEDDED] = database.url
             execute_from_command_line(arguments)
     except (EmbeddedFailed, ImproperlyConfigured) as problem:
         sys.exit(str(problem))

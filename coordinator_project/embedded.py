@@ -38,14 +38,6 @@ class Database:
     port: int
     url: str
 
-    def revive(self) -> None:
-        """Start the server again if somebody killed it together with its supervisor."""
-        if _is_supervised(self.folder):
-            return
-        now = _running(self.folder, durable=True)
-        if now.port != self.port:
-            raise EmbeddedFailed("The embedded PostgreSQL died, and its port was taken.")
-
 
 @contextmanager
 def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
@@ -69,6 +61,17 @@ def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
             yield _running(folder, durable=durable)
         finally:
             _leave(folder, users.fileno())
+
+
+def revive(folder: Path, url: str) -> None:
+    """Start the server again at the same address, if it was killed with its supervisor."""
+    if not _is_supervised(folder) and _running(folder, durable=True).url != url:
+        raise EmbeddedFailed("The embedded PostgreSQL died, and its port was taken.")
+
+
+def home_of(folder: Path) -> Path:
+    """Where the files of the running server of `folder` lie."""
+    return Path(str(_announced(folder)["home"]))
 
 
 def _running(folder: Path, *, durable: bool) -> Database:

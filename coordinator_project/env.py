@@ -11,7 +11,9 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI")
+# The last is set by manage.py alone, for itself and its children.
+EMBEDDED = "COORDINATOR_EMBEDDED_URL"
+DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI", EMBEDDED)
 
 
 def first(*names: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Every setting, read from the environment once at start."""
 
+import os
 from datetime import timedelta
 
 from coordinator_project import databases, env, logs
@@ -15,6 +16,9 @@ SECRET_KEY = env.text("SECRET_KEY", default="") or secret_key(COORDINATOR_DATA_D
 COORDINATOR_HOST = env.text("COORDINATOR_HOST", default="127.0.0.1")
 COORDINATOR_PORT = env.number(
     "COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080, least=0, most=65_535
+)
+COORDINATOR_PROCESSES = env.number(
+    "COORDINATOR_PROCESSES", default=min(len(os.sched_getaffinity(0)), 16), least=1, most=64
 )
 ALLOWED_HOSTS = list(
     dict.fromkeys(
@@ -69,17 +73,11 @@ INSTALLED_APPS = [
     "pgtrigger",
 ]
 INSTALLED_APPS = [
-    a
-    for a in INSTALLED_APPS
-    if "." in a
-    or not (BASE_DIR / a).is_dir()
-    and a
-    not in {"coordinator_project", "dashboard", "chains", "tasks", "agents", "events", "accounts"}
-    or (BASE_DIR / a / "__init__.py").exists()
-]  # noqa  temporary
+    app for app in INSTALLED_APPS if app != "dashboard" or (BASE_DIR / app / "apps.py").exists()
+]
 MIDDLEWARE = [
+    "coordinator_project.requests.identify_and_log",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -123,7 +121,6 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-WHITENOISE_USE_FINDERS = True  # the admin's files are served where they lie
 
 # HTTPS: `COORDINATOR_HTTPS=yes` behind a proxy that ends TLS and sets X-Forwarded-Proto.
 

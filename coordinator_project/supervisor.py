@@ -10,7 +10,6 @@ nobody is left, and it stops the server.
 The kernel frees both when their holder dies. The server gets a signal when the supervisor dies.
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -19,12 +18,12 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
+from coordinator_project import lifeline
 from coordinator_project.cluster import Cluster, EmbeddedFailed, free_port, locate
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-PR_SET_PDEATHSIG = 1
 STOP_GENTLY = signal.SIGINT  # ends sessions, writes a checkpoint
 STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
 
@@ -74,14 +73,6 @@ class Supervisor:
         raise EmbeddedFailed("PostgreSQL does not start.")
 
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            if sys.platform == "linux":
-                LIBC.prctl(PR_SET_PDEATHSIG, STOP_GENTLY)
-                if os.getppid() != parent:
-                    os._exit(1)
-
         server = subprocess.Popen(  # noqa: S603
             self.cluster.command(port, durable=self.durable),
             **self.cluster.popen_user(),
@@ -90,7 +81,7 @@ class Supervisor:
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
             # After the change of user, which would undo it.
-            preexec_fn=die_with_parent,  # noqa: PLW1509
+            preexec_fn=partial(lifeline.die_with, os.getpid(), STOP_GENTLY),
         )
         if self.stopping.is_set():
             server.send_signal(STOP_GENTLY)

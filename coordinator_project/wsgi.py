@@ -1,8 +1,13 @@
-"""The WSGI half of the door, and an entry for servers that speak WSGI alone."""
+"""The WSGI half of the door: Django, and in front of it the admin's static files."""
 
 import os
 
+from django.contrib.staticfiles.finders import AppDirectoriesFinder
 from django.core.wsgi import get_wsgi_application
+from whitenoise import WhiteNoise
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
-application = get_wsgi_application()
+# Not as middleware: that one knows only threads, and would hold one for every open stream.
+application = WhiteNoise(get_wsgi_application())
+for storage in AppDirectoriesFinder().storages.values():
+    application.add_files(storage.location, prefix="static/")

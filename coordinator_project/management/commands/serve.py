@@ -1,0 +1,143 @@
+"""`manage.py serve`: the whole coordinator in one command."""
+
+import errno
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import IntegrityError, connections
+from django.urls import get_resolver
+
+from coordinator_project import embedded, env, maintenance, processes
+
+PATIENCE = 3.0  # seconds for the processes of a killed coordinator to go
+
+
+class Command(BaseCommand):
+    help = "Run the coordinator: database, migrations, maintenance loop and the HTTP server."
+    requires_system_checks = []
+
+    def handle(self, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        host, port = settings.COORDINATOR_HOST, settings.COORDINATOR_PORT
+        with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
+            self._say_where_files_lie()
+            call_command("migrate", verbosity=0, interactive=False)
+            self._make_first_admin()
+            # Imported here, once, so that every process starts with all of it.
+            import_module("coordinator_project.asgi")
+            get_resolver().url_patterns  # noqa: B018
+            connections.close_all()
+            self._serve(listening)
+
+    def _serve(self, listening: socket.socket) -> None:
+        running = processes.Processes()
+        try:
+            running.start("maintenance", maintenance.run)
+            for number in range(settings.COORDINATOR_PROCESSES):
+                running.start(f"http-{number}", processes.answer_requests, listening)
+            running.wait_until_ready()
+            if not running.signals:
+                self._say_ready(listening)
+            running.watch(_look_after_database)
+        except (processes.StartFailed, embedded.EmbeddedFailed) as problem:
+            raise CommandError(str(problem)) from problem
+        finally:
+            listening.close()
+            running.stop()
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def _say_where_files_lie(self) -> None:
+        if env.database_url()[0] != env.EMBEDDED:
+            return
+        home = embedded.home_of(settings.COORDINATOR_DATA_DIR)
+        if settings.COORDINATOR_DATA_DIR not in home.parents:
+            self._say(
+                f"The embedded PostgreSQL keeps its files in {home}: it does not run as root, "
+                f"and no other user can reach {settings.COORDINATOR_DATA_DIR}."
+            )
+
+    def _make_first_admin(self) -> None:
+        people = get_user_model()._default_manager
+        if people.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(12)
+        try:
+            people.create_superuser("admin", password=password)
+        except IntegrityError:
+            return  # somebody has the name already, or another server was faster
+        self._say(f"Made the first user: admin, password {password} (it is not shown again).")
+
+    def _say_ready(self, listening: socket.socket) -> None:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        if not settings.COORDINATOR_AUTH_TOKEN:
+            self._say(
+                "Protected mode: only this machine is served until a token exists; "
+                "set COORDINATOR_AUTH_TOKEN to open up."
+            )
+        self._say(f"Coordinator serves http://{shown}:{port}")
+
+
+def _look_after_database() -> None:
+    if env.database_url()[0] == env.EMBEDDED:
+        embedded.revive(settings.COORDINATOR_DATA_DIR, os.environ[env.EMBEDDED])
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only coordinator of a data folder; a killed one counts as gone."""
+    with (folder / "serve.lock").open("a") as lock:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CommandError(
+                        f"Another coordinator runs on the data folder {folder}. "
+                        "Stop it, or set COORDINATOR_DATA_DIR to a folder of its own."
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """The socket that all processes accept from; requests wait there until one is ready."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listening = socket.create_server((host, port), family=family, backlog=processes.BACKLOG)
+            break
+        except OSError as problem:
+            if time.monotonic() > deadline or not _is_taken(problem):
+                raise CommandError(
+                    f"Cannot listen on {host}:{port}: {problem.strerror or problem}. "
+                    "Set COORDINATOR_PORT or COORDINATOR_HOST to another one, "
+                    "or stop what holds it."
+                ) from problem
+            time.sleep(0.05)
+    with listening:
+        yield listening
+
+
+def _is_taken(problem: OSError) -> bool:
+    return problem.errno == errno.EADDRINUSE

@@ -1,0 +1,165 @@
+"""The processes of `serve`: started, watched, started again when they die, stopped together."""
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
+from types import FrameType
+
+import uvicorn
+
+from coordinator_project import lifeline
+from events import shutdown
+
+# Forked, so that each is ready at once: all that is large has been imported before.
+FORK = multiprocessing.get_context("fork")
+BACKLOG = 2048
+LEAVE_REQUESTS = 5  # seconds for requests that run, once a process is told to stop
+LEAVE_PROCESSES = 6.5  # seconds until a process that has not stopped is killed
+READY_WITHIN = 60.0
+TICK = 0.2
+BREATH = 1.0  # seconds before a process that died is started again
+
+log = logging.getLogger("coordinator.serve")
+
+
+class StartFailed(Exception):
+    """A process of the coordinator died before it was ready."""
+
+
+class Server(uvicorn.Server):
+    """Tells the parent once it serves, and tells streams and waiting claims when it stops."""
+
+    def __init__(self, config: uvicorn.Config, ready: Connection) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.send(os.getpid())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        shutdown.begin()
+        super().handle_exit(sig, frame)
+
+
+def answer_requests(ready: Connection, listening: socket.socket) -> None:
+    """Serve until SIGTERM; the body of a process."""
+    config = uvicorn.Config(
+        "coordinator_project.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=LEAVE_REQUESTS,
+        backlog=BACKLOG,
+    )
+    Server(config, ready).run([listening])
+
+
+@dataclass
+class Child:
+    """One process, and how to start it anew. `ready` hears from it once it does its work."""
+
+    name: str
+    body: Callable[..., None]
+    arguments: tuple[object, ...]
+    process: ForkProcess
+    ready: Connection
+    start_at: float = 0.0
+
+
+class Processes:
+    """All child processes of one `serve`."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+        self.signals = 0
+        # What is there now stays: collecting garbage need not look at it, nor copy its pages.
+        gc.collect()
+        gc.freeze()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._count_signal)
+
+    def start(self, name: str, body: Callable[..., None], *arguments: object) -> None:
+        """Start a process that runs `body(ready, *arguments)`; `ready.send` tells that it works."""
+        process, ready = _fork(name, body, arguments)
+        self.children.append(Child(name, body, arguments, process, ready))
+
+    def wait_until_ready(self) -> None:
+        """Return once every process works; raises StartFailed when one dies before."""
+        deadline = time.monotonic() + READY_WITHIN
+        for child in self.children:
+            while not child.ready.poll(TICK):
+                if self.signals:
+                    return
+                if not child.process.is_alive() or time.monotonic() > deadline:
+                    raise StartFailed(f"The process {child.name} does not start.")
+
+    def watch(self, look_after: Callable[[], None]) -> None:
+        """Start again what dies, and call `look_after` now and then, until a signal says stop."""
+        while not self.signals:
+            wait([child.process.sentinel for child in self.children if not child.start_at], TICK)
+            for child in self.children:
+                self._care_for(child)
+            look_after()
+
+    def stop(self) -> None:
+        """End every process: gently, then by force; at once when a second signal came."""
+        deadline = time.monotonic() + LEAVE_PROCESSES
+        for child in self.children:
+            child.process.terminate()
+        for child in self.children:
+            while child.process.is_alive() and time.monotonic() < deadline and self.signals < 2:
+                child.process.join(TICK)
+        for child in self.children:
+            if child.process.is_alive():
+                log.warning("A process had to be killed.", extra={"process": child.name})
+                child.process.kill()
+            child.process.join()
+
+    def _care_for(self, child: Child) -> None:
+        if child.start_at:
+            if time.monotonic() >= child.start_at and not self.signals:
+                child.start_at = 0.0
+                child.process, child.ready = _fork(child.name, child.body, child.arguments)
+        elif not child.process.is_alive() and not self.signals:
+            code = child.process.exitcode
+            log.error(
+                "A process died; it starts again.", extra={"process": child.name, "code": code}
+            )
+            child.ready.close()
+            child.start_at = time.monotonic() + BREATH
+
+    def _count_signal(self, number: int, frame: FrameType | None) -> None:
+        self.signals += 1
+
+
+def _fork(
+    name: str, body: Callable[..., None], arguments: tuple[object, ...]
+) -> tuple[ForkProcess, Connection]:
+    ours, theirs = FORK.Pipe(duplex=False)
+    process = FORK.Process(
+        target=_live, args=(os.getpid(), body, theirs, *arguments), name=name, daemon=True
+    )
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _live(parent: int, body: Callable[..., None], ready: Connection, *arguments: object) -> None:
+    lifeline.watch(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    body(ready, *arguments)

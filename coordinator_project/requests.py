@@ -1,0 +1,79 @@
+"""Around every request: its id, and one line in the log."""
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from events.context import request_id
+
+HEADER = "X-Request-Id"
+LONGEST_ID = 200
+SLOW = 1.0
+
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+
+log = logging.getLogger("coordinator.request")
+
+
+def id_for(given: str) -> str:
+    """The id that the client gave when it is fit to be shown and logged, else a new one."""
+    if 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable():
+        return given
+    return secrets.token_hex(12)
+
+
+@sync_and_async_middleware
+def identify_and_log(
+    get_response: Callable[[HttpRequest], Answer],
+) -> Callable[[HttpRequest], Answer]:
+    """Give each request an id that its answer, its log lines and its events carry."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            started = time.perf_counter()
+            current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
+            token = request_id.set(current)
+            try:
+                response: HttpResponseBase = await get_response(request)
+                _finish(request, response, current, started)
+            finally:
+                request_id.reset(token)
+            return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
+        token = request_id.set(current)
+        try:
+            response = get_response(request)
+            _finish(request, response, current, started)
+        finally:
+            request_id.reset(token)
+        return response
+
+    return answer
+
+
+def _finish(request: HttpRequest, response: HttpResponseBase, given: str, started: float) -> None:
+    response.headers[HEADER] = given
+    took = time.perf_counter() - started
+    status = response.status_code
+    if status >= 500:
+        level = logging.ERROR
+    elif took > SLOW and not response.streaming:
+        level = logging.WARNING
+    elif status >= 400:
+        level = logging.INFO
+    else:
+        level = logging.DEBUG
+    if log.isEnabledFor(level):
+        # The path alone: a query may carry a token.
+        fields = {"method": request.method, "path": request.path, "status": status}
+        log.log(level, "request", extra={**fields, "milliseconds": round(took * 1000, 1)})

@@ -1,0 +1,44 @@
+"""Whether this process is about to stop, for what would otherwise keep it waiting.
+
+A stream or a waiting claim races its wait against `shutdown.wait()`, or asks `has_begun()`.
+"""
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+
+class _Shutdown:
+    def __init__(self) -> None:
+        self.begun = False
+        self.waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event]
+        self.waiting = WeakKeyDictionary()
+
+
+_shutdown = _Shutdown()
+
+
+def begin() -> None:
+    """Tell all who wait that the process stops. May be called by a signal's handler."""
+    _shutdown.begun = True
+    for loop, event in list(_shutdown.waiting.items()):
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
+
+
+def has_begun() -> bool:
+    return _shutdown.begun
+
+
+async def wait() -> None:
+    """Return once the process is about to stop; cancel it when something else comes first."""
+    loop = asyncio.get_running_loop()
+    event = _shutdown.waiting.setdefault(loop, asyncio.Event())
+    if _shutdown.begun:
+        return
+    await event.wait()
+
+
+def reset() -> None:
+    """Forget the shutdown; only tests go on living after one."""
+    _shutdown.begun = False
+    _shutdown.waiting.clear()
