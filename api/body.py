@@ -1,0 +1,73 @@
+"""The body of a request: JSON, and nothing that the database could not store."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import orjson
+
+from problems import Invalid
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonDict: TypeAlias = dict[str, JsonValue]
+
+DEEPEST = 64
+SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class BadJson(Invalid):
+    """The body is not JSON."""
+
+    code = "bad_json"
+
+
+def parse(raw: bytes) -> JsonValue:
+    """The JSON value that a body holds; a Problem names the field where one is not fit for use.
+
+    Strings with NUL or half a surrogate pair cannot be stored, and nesting beyond DEEPEST is
+    refused. Only bodies that could hold such a thing are searched for it.
+    """
+    try:
+        value: JsonValue = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        if SURROGATE_ESCAPE.search(raw):
+            _name_what_cannot_be_stored(raw)
+        raise BadJson(f"The body is not JSON: {error}.") from None
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST or b"\\u0000" in raw:
+        _check(value)
+    return value
+
+
+def _name_what_cannot_be_stored(raw: bytes) -> None:
+    """Python's own parser lets lone surrogates pass, so that their field can be named."""
+    try:
+        value: JsonValue = json.loads(raw)
+    except (ValueError, RecursionError):
+        return
+    _check(value)
+
+
+def _check(root: JsonValue) -> None:
+    for path, depth, value in _walk(root):
+        if depth > DEEPEST:
+            raise BadJson(f"{path}: nested more than {DEEPEST} levels deep")
+        if isinstance(value, str) and UNSTORABLE.search(value):
+            raise Invalid(f"{path}: must not hold NUL or half of a surrogate pair")
+
+
+def _walk(root: JsonValue) -> Iterator[tuple[str, int, JsonValue]]:
+    """Every value and every key below `root`, with the way to it and its depth."""
+    waiting: list[tuple[str, int, JsonValue]] = [("", 0, root)]
+    while waiting:
+        path, depth, value = waiting.pop()
+        yield path, depth, value
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                name = UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", key)
+                here = f"{path}.{name}" if path else name
+                yield here, depth, key
+                waiting.append((here, depth + 1, inner))
+        elif isinstance(value, list):
+            waiting.extend((f"{path}[{i}]", depth + 1, inner) for i, inner in enumerate(value))

@@ -1,0 +1,196 @@
+"""Fields that take a value as it is or refuse it: nothing is guessed, and the field is named.
+
+As in REST framework a field without a `default` is required. null, like absence, means that the
+client has nothing to say; so does a blank text.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import orjson
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from api.body import BadJson, JsonDict, JsonValue
+from problems import Invalid, TooLarge
+
+MAX_JSON_BYTES = 256 * 1024
+NOBODY = UUID(int=0)  # the id of nothing: ids are made by the server, and never this one
+
+
+def identifier(text: str) -> UUID:
+    """The id that a text spells, or NOBODY's: what is not an id is an id that nothing has."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return NOBODY
+
+
+class Strict(serializers.Field):
+    """A field that answers for itself; `check` sees a value that is there."""
+
+    wanted = "a value"
+
+    def run_validation(self, data: object = empty) -> object:
+        if data is empty or data is None:
+            return self.absent()
+        return self.check(data)
+
+    def check(self, data: object) -> object:
+        return data
+
+    def absent(self) -> object:
+        if self.required:
+            raise Invalid(f"{self.field_name}_required")
+        return None if self.default is empty else self.get_default()
+
+    def wrong_type(self) -> BadJson:
+        return BadJson(f"{self.field_name}: {self.wanted} is wanted")
+
+    def refused(self, why: str) -> Invalid:
+        return Invalid(f"{self.field_name}: {why}")
+
+
+class Text(Strict):
+    """A string, trimmed unless told otherwise."""
+
+    wanted = "a string"
+
+    def __init__(
+        self,
+        *,
+        default: object = empty,
+        max_length: int | None = None,
+        trim: bool = True,
+        choices: frozenset[str] | None = None,
+    ) -> None:
+        super().__init__(default=default)
+        self.max_length = max_length
+        self.trim = trim
+        self.choices = choices
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, str):
+            raise self.wrong_type()
+        trimmed = data.strip()
+        if not trimmed and (self.trim or self.required or not data):
+            return self.absent()
+        text = trimmed if self.trim else data
+        if self.max_length is not None and len(text) > self.max_length:
+            raise self.refused(f"longer than {self.max_length} characters")
+        if self.choices is not None and text not in self.choices:
+            raise self.refused(f"must be one of {', '.join(sorted(self.choices))}")
+        return text
+
+
+class WholeNumber(Strict):
+    """An integer within bounds, by default those of the database's integer."""
+
+    wanted = "a whole number"
+
+    def __init__(
+        self, *, default: object = empty, least: int = -(2**31), most: int = 2**31 - 1
+    ) -> None:
+        super().__init__(default=default)
+        self.least = least
+        self.most = most
+
+    def check(self, data: object) -> object:
+        if type(data) is not int:  # True is an int too
+            raise self.wrong_type()
+        if not self.least <= data <= self.most:
+            raise self.refused(f"must be from {self.least} to {self.most}")
+        return data
+
+
+class Flag(Strict):
+    """true or false."""
+
+    wanted = "true or false"
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, bool):
+            raise self.wrong_type()
+        return data
+
+
+class Json(Strict):
+    """Any JSON, as long as it is not too large."""
+
+    def __init__(self, *, default: object = empty, max_bytes: int = MAX_JSON_BYTES) -> None:
+        super().__init__(default=default)
+        self.max_bytes = max_bytes
+
+    def check(self, data: object) -> object:
+        if len(orjson.dumps(data)) > self.max_bytes:
+            raise TooLarge(f"{self.field_name}: larger than {self.max_bytes} bytes")
+        return data
+
+
+class JsonObject(Json):
+    """A JSON object, as long as it is not too large."""
+
+    wanted = "an object"
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, dict):
+            raise self.wrong_type()
+        return super().check(data)
+
+
+class Identifier(Text):
+    """The id of something, as a UUID; a malformed one is NOBODY's, so looking it up finds none."""
+
+    def check(self, data: object) -> object:
+        text = super().check(data)
+        return identifier(text) if isinstance(text, str) else text
+
+
+class TextList(Strict):
+    """Strings, trimmed, without blanks and repetitions, in the order given."""
+
+    wanted = "a list of strings"
+
+    def __init__(
+        self, *, default: object = empty, max_items: int = 1000, max_length: int = 200
+    ) -> None:
+        super().__init__(default=default)
+        self.max_items = max_items
+        self.max_length = max_length
+
+    def check(self, data: object) -> object:
+        return self.texts(data)
+
+    def texts(self, data: object) -> list[str]:
+        if not isinstance(data, list):
+            raise self.wrong_type()
+        if len(data) > self.max_items:
+            raise self.refused(f"more than {self.max_items} items")
+        texts: dict[str, None] = {}
+        for item in data:
+            if not isinstance(item, str):
+                raise self.wrong_type()
+            text = item.strip()
+            if len(text) > self.max_length:
+                raise self.refused(f"an item is longer than {self.max_length} characters")
+            if text:
+                texts[text] = None
+        return list(texts)
+
+
+class IdentifierList(TextList):
+    """Ids of things, as UUIDs; malformed ones are NOBODY's."""
+
+    def check(self, data: object) -> object:
+        return [identifier(text) for text in self.texts(data)]
+
+
+def by_name(data: Mapping[str, JsonValue], names: Mapping[str, object]) -> JsonDict:
+    """What `data` says under `names` (small letters): as spelled, else in letters of any case."""
+    given = {name: data[name] for name in names if name in data}
+    if len(given) < len(data):
+        for key, value in data.items():
+            name = key.lower()
+            if name in names and name not in data:
+                given[name] = value
+    return given

@@ -1,0 +1,33 @@
+"""Filters of a list: a value that nothing has gives an empty list, a malformed time is refused."""
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import QueryDict
+from django_filters import FilterSet, IsoDateTimeFilter
+
+from problems import Invalid
+
+M = TypeVar("M", bound=Model)
+
+
+class PeriodFilters(FilterSet):
+    """A list that can be cut to a period: from `created_after` on, up to `created_before`."""
+
+    created_after = IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+
+def apply(kind: type[FilterSet], query: QueryDict, rows: QuerySet[M]) -> QuerySet[M]:
+    """The rows that the query asks for; what it does not know how to filter by is ignored.
+
+    An id that is none, or a status that there is not, is what no row has: nothing is found.
+    """
+    chosen = kind(query, rows)
+    if chosen.is_valid():
+        found: QuerySet[M] = chosen.qs
+        return found
+    for name in chosen.form.errors:
+        if isinstance(chosen.filters[name], IsoDateTimeFilter):
+            raise Invalid(f"{name}: a time like 2026-01-31T12:00:00Z is wanted")
+    return rows.none()

@@ -1,0 +1,53 @@
+"""What other people's exceptions mean to a client: Django's, the database's."""
+
+import logging
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.signals import got_request_exception
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+
+from problems import Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable, http
+
+log = logging.getLogger("coordinator.problems")
+
+
+def meaning_of(exc: Exception) -> Problem | None:
+    """The problem that an exception stands for, or None when nobody foresaw it.
+
+    A deadlock, a timeout or a lost connection leaves the database as it was: try again. What
+    the database cannot store as a value was nonsense in the request.
+    """
+    match exc:
+        case Problem():
+            return exc
+        case Http404():
+            return NotFound()
+        case PermissionDenied():
+            return Forbidden()
+        case RequestDataTooBig():
+            return TooLarge()
+        case SuspiciousOperation() | UnreadablePostError():
+            return Invalid(code="bad_request")
+        case DataError():
+            return Invalid("A value in the request cannot be stored.")
+        case OperationalError() | InterfaceError():
+            log.warning("database", extra={"error": str(exc).partition("\n")[0]})
+            return Unavailable("The database is busy or away; try again.")
+        case _:
+            return None
+
+
+def answer(request: HttpRequest, exc: Exception) -> HttpResponse:
+    """The answer to a request that ended in this exception, whatever it is; nothing leaks."""
+    problem = meaning_of(exc)
+    if problem is None:
+        return crashed(request, exc)
+    return http.respond(request, problem)
+
+
+def crashed(request: HttpRequest, exc: Exception) -> HttpResponse:
+    """Log an exception that nobody foresaw; the client learns only that it happened."""
+    log.error("crash", exc_info=exc, extra={"path": request.path, "method": request.method})
+    got_request_exception.send(sender=None, request=request)
+    return http.error(request.path, 500, "internal", "Something went wrong here.")
