@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from events.models import Event
+    from events.models import Event  # noqa: F401  (named in a string below)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
