@@ -9,11 +9,9 @@ SAID = {
 }
 
 ROWS = {
-    pgtrigger.Insert: pgtrigger.Referencing(new="new_rows"),  # type: ignore[no-untyped-call]
-    pgtrigger.Update: pgtrigger.Referencing(  # type: ignore[no-untyped-call]
-        old="old_rows", new="new_rows"
-    ),
-    pgtrigger.Delete: pgtrigger.Referencing(old="old_rows"),  # type: ignore[no-untyped-call]
+    pgtrigger.Insert: pgtrigger.Referencing(new="new_rows"),
+    pgtrigger.Update: pgtrigger.Referencing(old="old_rows", new="new_rows"),
+    pgtrigger.Delete: pgtrigger.Referencing(old="old_rows"),
 }
 
 
