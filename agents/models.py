@@ -63,6 +63,8 @@ class Agent(models.Model):
 
     objects = AgentQuerySet.as_manager()
 
+    online: bool  # where it is asked for, by `AgentQuerySet.with_online`
+
     class Meta:
         ordering = ["id"]
         constraints = [

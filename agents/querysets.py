@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 if TYPE_CHECKING:
-    from agents.models import Agent
+    from agents.models import Agent  # noqa: F401  (named in a string below)
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):

@@ -1,6 +1,7 @@
 """What every view of an API starts from: JSON in, JSON out, and little between."""
 
 import json
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import orjson
@@ -80,6 +81,10 @@ class JsonView(APIView):
         """What the request's body says, complete and checked."""
         return kind.read(self.json())
 
+    def read_optional(self, kind: type[Body]) -> Values:
+        """The same, where no body at all says nothing."""
+        return kind.read(self.json() if self.request.body else None)
+
 
 class ListView(JsonView, Generic[M]):
     """A list, page by page: `{key: [body of each row], "next_cursor": …}`.
@@ -96,6 +101,10 @@ class ListView(JsonView, Generic[M]):
         """What the list shows of one row."""
         raise NotImplementedError
 
+    def bodies(self, rows: Sequence[M]) -> list[dict[str, object]]:
+        """What the list shows of a page's rows, for what is better asked of all at once."""
+        return [self.body(row) for row in rows]
+
     def rows(self) -> QuerySet[M]:
         """The rows that this request asks for."""
         return filters.apply(self.filterset_class, self.request.query_params, self.queryset.all())
@@ -103,4 +112,4 @@ class ListView(JsonView, Generic[M]):
     def get(self, request: Request) -> HttpResponse:
         page = pages.KeysetPage(self.ordering)
         rows = page.rows_of(self.rows(), request)
-        return reply({self.key: [self.body(row) for row in rows], **page.next_cursor()})
+        return reply({self.key: self.bodies(rows), **page.next_cursor()})

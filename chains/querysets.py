@@ -10,7 +10,7 @@ from agents.models import Agent
 from tasks.models import Task
 
 if TYPE_CHECKING:
-    from chains.models import Chain
+    from chains.models import Chain  # noqa: F401  (named in a string below)
 
 
 class ChainQuerySet(models.QuerySet["Chain"]):

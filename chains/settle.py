@@ -35,7 +35,8 @@ def settle(chain: Chain) -> bool:
     progress = _progress(chain)
     turn = _turn(chain, progress)
     tasks = Task.objects.filter(chain=chain)
-    tasks.with_turn().exclude(pk=turn).update(blocked=True, reserved_for=None)
+    others = tasks.with_turn().exclude(pk=turn) if turn else tasks.with_turn()
+    others.update(blocked=True, reserved_for=None)
     if progress.active and progress.active.reserved_for_id != chain.owner_id:
         tasks.filter(pk=progress.active.pk).update(reserved_for=chain.owner_id)
     given = (

@@ -167,9 +167,11 @@ def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
 
     The agent and both chains are locked. Settling chain `to` is the caller's.
     """
-    for chain in Chain.objects.owned_by(agent.pk).exclude(pk=to):
-        _hand_over(chain, None)
-    Chain.objects.filter(pk=to).exclude(owner=agent).update(owner=agent, updated_at=Now())
+    for chain in Chain.objects.owned_by(agent.pk):
+        if chain.pk != to:
+            _hand_over(chain, None)
+    if to:
+        Chain.objects.filter(pk=to).exclude(owner=agent).update(owner=agent, updated_at=Now())
 
 
 def detach_lost() -> int:
@@ -211,7 +213,7 @@ class _OwnerChanged(Exception):
 
 
 def _lock(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
-    """The chain, locked after its owner, its owner to be, and with the chain which that one owns."""
+    """The chain, locked after its owner and its owner to be, with the chain that one owns."""
     while True:
         old = Chain.objects.filter(pk=chain_id).values_list("owner", flat=True).first()
         try:

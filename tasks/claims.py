@@ -107,7 +107,8 @@ def _heads(
             f" ORDER BY {ORDER} LIMIT {limit:d}) t ORDER BY {ORDER} LIMIT {limit:d}",
             [list(channels), list(passed)],
         )
-        return cursor.fetchall()
+        heads: list[tuple[UUID, UUID | None]] = cursor.fetchall()
+        return heads
 
 
 def _alone(wish: Claim, passed: Sequence[UUID]) -> list[Task]:

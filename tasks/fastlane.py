@@ -71,6 +71,9 @@ class ClaimedTask(NamedTuple):
     fail_reason: str = ""
     result: None = None
     session_token: str = ""
+    idempotency_key: str = ""
+    blocked: bool = False
+    reserved_for_id: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ RENEW = """UPDATE agents_agent SET last_seen_at = now()
 
 @lru_cache(maxsize=256)
 def statement(outcomes: bool, by: str, limit: int) -> bytes:
-    """The statement's text. `by`: the claim names its channel by "id", by "name", or "" for none."""
+    """The statement's text. `by`: how the claim names its channel, "id" or "name"; "" for none."""
     parts = [
         f"seen AS ({REGISTER if by else RENEW} RETURNING 1)",
         """said AS MATERIALIZED (
@@ -171,7 +174,7 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
   FROM said, tasks_channel c
   WHERE {channel} AND {held}
     AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
-    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))"""
+    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))"""  # noqa: S608
         )
     if outcomes:
         parts += [
@@ -191,11 +194,11 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
     SELECT id FROM tasks_task
     WHERE channel_id = (SELECT id FROM gate WHERE alone) AND {FREE} AND chain_id IS NULL {reported}
     ORDER BY {ORDER} LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED))
-  RETURNING {COLUMNS}, t.queue_at)"""
+  RETURNING {COLUMNS}, t.queue_at)"""  # noqa: S608
         )
-    columns = f", (SELECT alone FROM gate), {COLUMNS}" if by else ""
+    columns = f", (SELECT alone FROM gate), {COLUMNS}" if by else ""  # noqa: S608
     withs = ",\n".join(parts)
-    return f"WITH {withs}\nSELECT {served}{columns} FROM said {claimed}".encode()  # noqa: S608
+    return f"WITH {withs}\nSELECT {served}{columns} FROM said {claimed}".encode()
 
 
 def run(
@@ -247,7 +250,7 @@ def as_json(value: object) -> str | None:
 
 
 def execute(query: bytes, values: dict[str, object]) -> list[TupleRow]:
-    """Run a statement with server-side binding, prepared after a few runs (Django's cursors do not)."""
+    """Run a statement with server-side binding, prepared after a few runs (unlike Django's)."""
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(query, values).fetchall()

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower, Now
 
 from agents.models import ID_LENGTH, Agent
 from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
-from tasks.querysets import TaskQuerySet
+from tasks.querysets import ChannelQuerySet, TaskQuerySet
 from tasks.states import FINISHED, OPEN, Status
 
 SESSION_REQUEST = "request_claude_session"
@@ -34,6 +34,8 @@ class Channel(models.Model):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = ChannelQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from tasks.states import FINISHED, OPEN, Status
 
 if TYPE_CHECKING:
-    from tasks.models import Task
+    from tasks.models import Channel, Task  # noqa: F401  (named in a string below)
 
 IN_ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
 """The order in which ready tasks are claimed (architecture: Order)."""
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def named(self, names: Collection[str]) -> Self:
+        """Channels of these names, without regard to case."""
+        lowered = [Lower(models.Value(name)) for name in names]
+        return self.alias(lowered=Lower("name")).filter(lowered__in=lowered)
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -66,6 +73,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def in_order(self) -> Self:
         return self.order_by(*IN_ORDER)
+
+    def cancel_asked(self) -> Self:
+        return self.filter(cancel_asked_at__isnull=False)
+
+    def current_of(self, agent_ids: Iterable[str]) -> Self:
+        """For each agent the task in progress that it claimed last."""
+        held = self.in_progress().filter(agent__in=agent_ids)
+        return held.order_by("agent", "-claimed_at", "-id").distinct("agent")
 
     def expired(self) -> Self:
         """Tasks whose lease has run out."""

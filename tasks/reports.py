@@ -60,9 +60,9 @@ def report(
 ) -> tuple[list[Answer], list[Task]]:
     """Take the outcomes one by one, each answered on its own, then claim if there is a wish.
 
-    Without an agent an operator (`by`) speaks, who may end any task in progress. The outcome of an epoch
-    is taken once; the same again changes nothing, another is lost. The last holder may still
-    complete a task that was put back and that nobody has claimed since.
+    Without an agent an operator (`by`) speaks, who may end any task in progress. The outcome of
+    an epoch is taken once; the same again changes nothing, another is lost. The last holder may
+    still complete a task that was put back and that nobody has claimed since.
     """
     journal.attribute(actor=f"agent:{agent_id}" if agent_id else by)
     agent = agents.enter(agent_id) if agent_id and wish else None

@@ -60,7 +60,7 @@ def enqueue(tasks: Sequence[Task], *, by: str) -> list[Task]:
 
 
 def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
-    """Insert those whose key is new; those with a key first, by key, so that batches do not meet."""
+    """Insert those whose key is new, first those with a key, by key: so batches never cross."""
     while True:
         new = _without_known(tasks)
         _number(new, chains)
@@ -320,7 +320,7 @@ def bad_attempt(task: Task, outcome: AttemptOutcome, reason: str) -> Attempt:
     return Attempt(
         task=task,
         epoch=task.lease_epoch,
-        agent_id=task.agent_id,
+        agent_id=task.last_holder,
         outcome=outcome,
         reason=reason,
         started_at=task.claimed_at,

@@ -1,0 +1,16 @@
+"""What the list of chains may be filtered by."""
+
+from django_filters import CharFilter, UUIDFilter
+
+from api.filters import PeriodFilters
+from chains.models import Chain
+
+
+class ChainFilters(PeriodFilters):
+    status = CharFilter()
+    channel_id = UUIDFilter()
+    agent_id = CharFilter(field_name="owner_id")
+
+    class Meta:
+        model = Chain
+        fields: list[str] = []

@@ -1,0 +1,67 @@
+"""What requests about chains and new tasks may say (contract 000-002, 1.3)."""
+
+from agents.models import ID_LENGTH
+from api import fields
+from api.serializers import Body, Values
+from chains.models import ChainStatus, OnFailure
+from problems import Invalid
+from tasks.models import ExecutionMode
+from tasks.serializers import LONGEST_TEXT, agent_id, key
+from tasks.states import Status
+
+MOST_ATTEMPTS = 1000
+
+
+class ChainBody(Body):
+    """A new chain; its status is that of one without tasks."""
+
+    channel_id = fields.Identifier()
+    name = fields.Text(max_length=200)
+    description = fields.Text(default="", max_length=LONGEST_TEXT)
+    status = fields.Text(default=ChainStatus.QUEUED, choices=frozenset({ChainStatus.QUEUED}))
+    on_failure = fields.Text(default=OnFailure.CONTINUE, choices=frozenset(OnFailure.values))
+
+
+class ChainEditBody(Body):
+    """Changes of a chain; what is empty stays as it is."""
+
+    name = fields.Text(default="", max_length=200)
+    description = fields.Text(default="", max_length=LONGEST_TEXT)
+    status = fields.Text(default="", choices=frozenset(ChainStatus.values))
+    on_failure = fields.Text(default="", choices=frozenset(OnFailure.values))
+
+
+class OwnerBody(Body):
+    agent_id = agent_id()
+
+
+class TaskBody(Body):
+    """A new task. Its channel is named by id or by name; a sequence of 0 means the next."""
+
+    channel_id = fields.Text(default="")
+    channel = fields.Text(default="")
+    title = fields.Text(max_length=2000)
+    chain_id = fields.Text(default="")
+    sequence = fields.WholeNumber(default=0)
+    description = fields.Text(default="", max_length=LONGEST_TEXT)
+    payload = fields.JsonObject(default=dict)
+    priority = fields.WholeNumber(default=0)
+    status = fields.Text(default=Status.QUEUED, choices=frozenset({Status.QUEUED}))
+    execution_mode = fields.Text(default="", choices=frozenset(ExecutionMode.values))
+    max_attempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)
+    idempotency_key = key()
+
+    def validate(self, attrs: Values) -> Values:
+        if not attrs["channel_id"] and not attrs["channel"]:
+            raise Invalid("channel_id_required")
+        return attrs
+
+
+class SessionRequestBody(Body):
+    channel_id = fields.Text(default="")
+    channel_name = fields.Text(default="", max_length=ID_LENGTH)
+
+    def validate(self, attrs: Values) -> Values:
+        if not attrs["channel_id"] and not attrs["channel_name"]:
+            raise Invalid("channel_id_or_channel_name_required")
+        return attrs

@@ -1,0 +1,169 @@
+"""The verbs of chains under /v1, and the making of tasks (contract 000-002, 1.3)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.callers import caller_of
+from api import fields
+from api.serializers import Values
+from api.views import JsonView, ListView, reply
+from chains import bodies, sessions, transitions
+from chains.exceptions import ChainUnknown, NoChain
+from chains.filters import ChainFilters
+from chains.models import Chain, OnFailure
+from chains.serializers import (
+    ChainBody,
+    ChainEditBody,
+    OwnerBody,
+    SessionRequestBody,
+    TaskBody,
+)
+from problems import Invalid
+from tasks import bodies as task_bodies
+from tasks.agent_views import known
+from tasks.exceptions import ChannelUnknown
+from tasks.models import Channel, Task
+from tasks.views import TaskListView
+
+MOST_TASKS = 1000
+
+
+class ChainsView(ListView[Chain]):
+    key = "chains"
+    queryset = Chain.objects.all()
+    filterset_class = ChainFilters
+
+    def body(self, row: Chain) -> dict[str, object]:
+        return bodies.chain(row)
+
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(ChainBody)
+        chain = transitions.open_chain(
+            channel_of(values["channel_id"]),
+            values["name"],
+            description=values["description"],
+            on_failure=OnFailure(values["on_failure"]),
+            by=caller_of(request).name,
+        )
+        return reply({"chain": bodies.chain(chain)}, 201)
+
+
+class ChainView(JsonView):
+    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
+        chain = Chain.objects.filter(pk=chain_id).first()
+        if chain is None:
+            raise ChainUnknown(f"There is no chain {chain_id}.")
+        return reply({"chain": bodies.chain(chain)})
+
+    def put(self, request: Request, chain_id: UUID) -> HttpResponse:
+        changes = self.read(ChainEditBody)
+        chain = transitions.edit(chain_id, changes, by=caller_of(request).name)
+        return reply({"chain": bodies.chain(chain)})
+
+    def delete(self, request: Request, chain_id: UUID) -> HttpResponse:
+        transitions.delete(chain_id, by=caller_of(request).name)
+        return HttpResponse(status=204)
+
+
+class DetachView(JsonView):
+    def post(self, request: Request, chain_id: UUID) -> HttpResponse:
+        owner = self.read(OwnerBody)["agent_id"]
+        transitions.detach(chain_id, owner_id=owner, by=caller_of(request).name)
+        return reply({"ok": True})
+
+
+class AssignAgentView(JsonView):
+    def post(self, request: Request, chain_id: UUID) -> HttpResponse:
+        agent_id = self.read(OwnerBody)["agent_id"]
+        chain = transitions.assign_agent(chain_id, agent_id, by=caller_of(request).name)
+        return reply({"chain": bodies.chain(chain)})
+
+
+class AgentChainView(JsonView):
+    """The chain that an agent owns; listed in seed 002."""
+
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
+        chain = Chain.objects.owned_by(known(agent_id).pk).first()
+        if chain is None:
+            raise NoChain(f"Agent {agent_id!r} owns no chain.")
+        return reply({"chain": bodies.chain(chain)})
+
+
+class TasksView(TaskListView):
+    """Takes one task, or a list of up to 1,000 of which all are made or none."""
+
+    def post(self, request: Request) -> HttpResponse:
+        said = self.json()
+        many = isinstance(said, list)
+        values = TaskBody.read_many(said, most=MOST_TASKS) if many else [TaskBody.read(said)]
+        if not values:
+            raise Invalid("At least one task is wanted.")
+        new = new_tasks(values)
+        tasks = transitions.enqueue(new, by=caller_of(request).name)
+        made = {task.pk for task in new} & {task.pk for task in tasks}
+        shown = [task_bodies.task(task) for task in tasks]
+        return reply({"tasks": shown} if many else {"task": shown[0]}, 201 if made else 200)
+
+
+class RequestSessionView(JsonView):
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(SessionRequestBody)
+        channel = (
+            channel_of(fields.identifier(values["channel_id"]))
+            if values["channel_id"]
+            else channel_named(values["channel_name"])
+        )
+        task = sessions.request_session(channel, by=caller_of(request).name)
+        return reply({"task": task_bodies.task(task)}, 201)
+
+
+def new_tasks(said: Sequence[Values]) -> list[Task]:
+    """Tasks as they are asked for, not yet stored; each names a channel that exists."""
+    ids = {fields.identifier(values["channel_id"]) for values in said if values["channel_id"]}
+    names = {values["channel"] for values in said if not values["channel_id"]}
+    channels = Channel.objects.in_bulk(ids)
+    named = {name: channel_named(name) for name in names}
+    tasks = []
+    for values in said:
+        channel = (
+            channels.get(fields.identifier(values["channel_id"]))
+            if values["channel_id"]
+            else named[values["channel"]]
+        )
+        if channel is None:
+            raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
+        tasks.append(new_task(values, channel))
+    return tasks
+
+
+def new_task(values: Values, channel: Channel) -> Task:
+    return Task(
+        channel=channel,
+        chain_id=fields.identifier(values["chain_id"]) if values["chain_id"] else None,
+        sequence=max(values["sequence"], 0),
+        title=values["title"],
+        description=values["description"],
+        payload=values["payload"],
+        priority=values["priority"],
+        execution_mode=values["execution_mode"],
+        max_attempts=values["max_attempts"] or settings.MAX_ATTEMPTS,
+        idempotency_key=values["idempotency_key"],
+    )
+
+
+def channel_of(channel_id: UUID) -> Channel:
+    channel = Channel.objects.filter(pk=channel_id).first()
+    if channel is None:
+        raise ChannelUnknown(f"There is no channel {channel_id}.")
+    return channel
+
+
+def channel_named(name: str) -> Channel:
+    channel = Channel.objects.named([name]).first()
+    if channel is None:
+        raise ChannelUnknown(f"There is no channel named {name!r}.", code="channel_not_found")
+    return channel

@@ -1,0 +1,120 @@
+"""The verbs of agents under /v1, as far as they speak of tasks (contract 000-002, 1.3, 3.8)."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.callers import caller_of
+from agents import bodies as agent_bodies
+from agents import transitions as agents
+from agents.exceptions import AgentUnknown
+from agents.models import Agent, Notification
+from agents.transitions import Beat
+from api.views import JsonView, ListView, reply
+from tasks import bodies, transitions
+from tasks.exceptions import NoCurrentTask
+from tasks.filters import AgentFilters
+from tasks.models import Task
+from tasks.serializers import DismissBody, HeartbeatBody, SubscriptionsBody
+
+
+class HeartbeatView(JsonView):
+    """Registers or renews an agent and the tasks it lists, and tells it what it should know.
+
+    The current task that a client reports is not looked at: it follows from the tasks.
+    """
+
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(HeartbeatBody)
+        beat = Beat(
+            agent_id=values["agent_id"] or str(uuid4()),
+            name=values["name"],
+            activity=values["claude_status"] or values["status"],
+            meta=values["meta"],
+        )
+        with transaction.atomic():
+            agent = agents.beat(beat)
+            renewed = transitions.renew_listed(agent.pk, values["tasks"])
+        held = Task.objects.held_by(agent.pk)
+        return reply(
+            {
+                "agent": one(agent),
+                "renewed": sorted(renewed),
+                "lost": sorted(set(values["tasks"]) - renewed),
+                "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
+                "drain": agent.draining,
+            }
+        )
+
+
+class AgentsView(ListView[Agent]):
+    key = "agents"
+    queryset = Agent.objects.with_online()
+    filterset_class = AgentFilters
+    ordering = ("-last_seen_at", "id")
+
+    def bodies(self, rows: Sequence[Agent]) -> list[dict[str, object]]:
+        return listed(rows)
+
+
+class AgentView(JsonView):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
+        return reply({"agent": one(known(agent_id))})
+
+
+class CurrentTaskView(JsonView):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
+        task = Task.objects.current_of([known(agent_id).pk]).first()
+        if task is None:
+            raise NoCurrentTask(f"Agent {agent_id!r} has no task in progress.")
+        return reply({"task": bodies.task(task)})
+
+
+class AgentChannelsView(JsonView):
+    def patch(self, request: Request, agent_id: str) -> HttpResponse:
+        names = self.read(SubscriptionsBody)["subscriptions"]
+        return reply({"agent": one(agents.subscribe(agent_id, names, by=caller_of(request).name))})
+
+
+class NotificationsView(JsonView):
+    def get(self, request: Request) -> HttpResponse:
+        notes = Notification.objects.filter(dismissed_at=None).select_related("agent")
+        return reply({"notifications": [agent_bodies.notification(note) for note in notes]})
+
+
+class DismissView(JsonView):
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(DismissBody)
+        agents.dismiss(values["agent_id"], values["type"])
+        return reply({"ok": True})
+
+
+def known(agent_id: str) -> Agent:
+    agent = Agent.objects.filter(pk=agent_id).first()
+    if agent is None:
+        raise AgentUnknown(f"There is no agent {agent_id!r}.")
+    return agent
+
+
+def one(agent: Agent) -> dict[str, object]:
+    """One agent's body; `worker_status` is told in lists only."""
+    current = current_tasks([agent.pk])
+    return agent_bodies.agent(agent, current_task_id=current.get(agent.pk))
+
+
+def listed(rows: Sequence[Agent]) -> list[dict[str, object]]:
+    """The bodies of agents in a list, with presence; one query for all their current tasks."""
+    current = current_tasks([agent.pk for agent in rows])
+    return [
+        agent_bodies.agent(agent, current_task_id=current.get(agent.pk))
+        | {"worker_status": "online" if agent.online else "offline"}
+        for agent in rows
+    ]
+
+
+def current_tasks(agent_ids: Iterable[str]) -> dict[str, UUID]:
+    """The current task of each agent that has one: that of its tasks which it claimed last."""
+    return dict(Task.objects.current_of(agent_ids).values_list("agent", "pk"))

@@ -1,0 +1,91 @@
+"""What /v1 shows of channels, tasks and inputs (contract 000-002, chapter 2)."""
+
+import orjson
+
+from api.views import filled
+from tasks.fastlane import ClaimedTask
+from tasks.models import Attempt, Channel, Task, TaskInput
+from tasks.states import Status
+
+
+def channel(row: Channel) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "created_at": row.created_at,
+        **filled(user_id=row.user_id, description=row.description),
+    }
+
+
+def task(row: Task | ClaimedTask, *, with_token: bool | None = None) -> dict[str, object]:
+    """A task; what is empty is left out, but a result of any value stays.
+
+    The token of a session request is shown while the task is queued, or as `with_token` says.
+    """
+    body: dict[str, object] = {
+        "id": row.id,
+        "channel_id": row.channel_id,
+        "title": row.title,
+        "status": row.status,
+        "priority": row.priority,
+        "lease_epoch": row.lease_epoch,
+        "max_attempts": row.max_attempts,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+    if row.chain_id:
+        body["chain_id"] = row.chain_id
+        body["sequence"] = row.sequence
+    if row.payload and row.payload != "{}":
+        # The fast way's row holds the JSON as the database wrote it.
+        raw = isinstance(row.payload, str)
+        body["payload"] = orjson.Fragment(row.payload) if raw else row.payload
+    if row.claimed_at:
+        body["claimed_at"] = row.claimed_at
+    if row.agent_id:
+        body["assigned_agent_id"] = row.agent_id
+    if row.lease_expires_at:
+        body["lease_expires_at"] = row.lease_expires_at
+    for name in ("user_id", "description", "type", "execution_mode", "attempts"):
+        if value := getattr(row, name):
+            body[name] = value
+    if row.status != Status.IN_PROGRESS or isinstance(row, Task):
+        _add_rest(body, row)
+    if row.session_token and (row.status == Status.QUEUED if with_token is None else with_token):
+        body["agent_session_request_token"] = row.session_token
+    return body
+
+
+def _add_rest(body: dict[str, object], row: Task | ClaimedTask) -> None:
+    """What a task that has just been claimed has not."""
+    for name in ("cancel_asked_at", "finished_at", "fail_reason", "idempotency_key", "blocked"):
+        if value := getattr(row, name):
+            body[name] = value
+    if row.reserved_for_id:
+        body["reserved_for"] = row.reserved_for_id
+    if row.status == Status.DONE:
+        body["done_at"] = row.finished_at
+    if row.result is not None:
+        body["result"] = row.result
+
+
+def attempt(row: Attempt) -> dict[str, object]:
+    return {
+        "lease_epoch": row.epoch,
+        "agent_id": row.agent_id,
+        "outcome": row.outcome,
+        "ended_at": row.ended_at,
+        **filled(reason=row.reason, started_at=row.started_at),
+    }
+
+
+def task_input(row: TaskInput) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "task_id": row.task_id,
+        "agent_id": row.agent_id,
+        "kind": row.kind,
+        "send_enter": row.send_enter,
+        "created_at": row.created_at,
+        **filled(text=row.text, idempotency_key=row.idempotency_key, claimed_at=row.claimed_at),
+    }

@@ -1,0 +1,33 @@
+"""What lists of channels, tasks and agents may be filtered by."""
+
+from django_filters import BooleanFilter, CharFilter, UUIDFilter
+
+from agents.models import Agent
+from api.filters import PeriodFilters
+from tasks.models import Channel, Task
+
+
+class ChannelFilters(PeriodFilters):
+    class Meta:
+        model = Channel
+        fields: list[str] = []
+
+
+class TaskFilters(PeriodFilters):
+    status = CharFilter()
+    channel_id = UUIDFilter()
+    chain_id = UUIDFilter()
+    agent_id = CharFilter()
+    type = CharFilter()
+
+    class Meta:
+        model = Task
+        fields: list[str] = []
+
+
+class AgentFilters(PeriodFilters):
+    online = BooleanFilter()
+
+    class Meta:
+        model = Agent
+        fields: list[str] = []

@@ -1,0 +1,177 @@
+"""What requests about channels, tasks and agents may say (contract 000-002, 1.3)."""
+
+from agents.models import ID_LENGTH, Activity, NotificationType
+from api import fields
+from api.serializers import Bodies, Body, Nested, Values
+from problems import Invalid
+from tasks.models import KEY_LENGTH, InputKind
+from tasks.states import Status
+
+LONGEST_LEASE = 7 * 24 * 3600
+LONGEST_TEXT = 100_000
+MOST_TASKS = 50
+MOST_OUTCOMES = 100
+MOST_CHANNELS = 50
+MOST_HELD = 1000
+
+
+def agent_id() -> fields.Text:
+    return fields.Text(max_length=ID_LENGTH)
+
+
+def key() -> fields.Text:
+    return fields.Text(default="", max_length=KEY_LENGTH)
+
+
+def epoch() -> fields.WholeNumber:
+    return fields.WholeNumber(default=None, least=1, most=2**63 - 1)
+
+
+class ChannelBody(Body):
+    name = fields.Text(max_length=200)
+    description = fields.Text(default="", max_length=LONGEST_TEXT)
+
+
+class WishBody(Body):
+    """From which channels, how many tasks, for how long."""
+
+    channel_id = fields.Text(default="")
+    channel_ids = fields.TextList(default=list, max_items=MOST_CHANNELS)
+    channel = fields.Text(default="")
+    channels = fields.TextList(default=list, max_items=MOST_CHANNELS)
+    max_tasks = fields.WholeNumber(default=None, least=1, most=MOST_TASKS)
+    lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
+    idempotency_key = key()
+
+    def validate(self, attrs: Values) -> Values:
+        """Ids win over names, as seed 000 has it; at least one channel must be named."""
+        ids = attrs["channel_ids"] or ([attrs["channel_id"]] if attrs["channel_id"] else [])
+        names = attrs["channels"] or ([attrs["channel"]] if attrs["channel"] else [])
+        if not ids and not names:
+            raise Invalid("channel_id_or_channel_required")
+        attrs["ids"] = [fields.identifier(text) for text in ids]
+        attrs["names"] = [] if ids else names
+        return attrs
+
+
+class ClaimBody(WishBody):
+    agent_id = agent_id()
+
+
+class CompleteBody(Body):
+    task_id = fields.Identifier()
+    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    lease_epoch = epoch()
+    result = fields.Json(default=None)
+
+
+class FailBody(Body):
+    task_id = fields.Identifier()
+    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    lease_epoch = epoch()
+    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+    retriable = fields.Flag(default=False)
+
+
+class OutcomeBody(Body):
+    """What became of one task: done with a result, or failed with a reason."""
+
+    task_id = fields.Identifier()
+    status = fields.Text(choices=frozenset({Status.DONE, Status.FAILED}))
+    lease_epoch = epoch()
+    result = fields.Json(default=None)
+    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+    retriable = fields.Flag(default=False)
+
+
+class ReportBody(Body):
+    agent_id = agent_id()
+    outcomes = Bodies(OutcomeBody, most=MOST_OUTCOMES, default=list)
+    claim = Nested(WishBody, default=None)
+
+    def validate(self, attrs: Values) -> Values:
+        ids = [outcome["task_id"] for outcome in attrs["outcomes"]]
+        if len(set(ids)) < len(ids):
+            raise Invalid("outcomes: a task is named twice")
+        if not ids and attrs["claim"] is None:
+            raise Invalid("outcomes_or_claim_required")
+        return attrs
+
+
+class AssignBody(Body):
+    task_id = fields.Identifier()
+    agent_id = agent_id()
+
+
+class RenewBody(Body):
+    agent_id = agent_id()
+    lease_epoch = epoch()
+    lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
+
+
+class StatusBody(Body):
+    status = fields.Text()
+
+
+class ReasonBody(Body):
+    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+
+
+class InputBody(Body):
+    task_id = fields.Identifier()
+    agent_id = agent_id()
+    kind = fields.Text(default=InputKind.TEXT, choices=frozenset(InputKind.values))
+    text = fields.Text(default="", trim=False, max_length=LONGEST_TEXT)
+    send_enter = fields.Flag(default=False)
+    idempotency_key = key()
+
+    def validate(self, attrs: Values) -> Values:
+        if not attrs["text"].strip() and not attrs["send_enter"]:
+            raise Invalid("text_or_send_enter_required")
+        return attrs
+
+
+class InputClaimBody(Body):
+    task_id = fields.Identifier()
+    agent_id = agent_id()
+
+
+class HeldBody(Body):
+    """A task that an agent says it holds, and by which lease."""
+
+    id = fields.Identifier()
+    lease_epoch = epoch()
+
+
+class Held(fields.Strict):
+    """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
+
+    wanted = "a list of task ids, or of objects with id and lease_epoch"
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, list):
+            raise self.wrong_type()
+        if len(data) > MOST_HELD:
+            raise self.refused(f"more than {MOST_HELD} items")
+        said = [HeldBody.read({"id": item} if isinstance(item, str) else item) for item in data]
+        return {held["id"]: held["lease_epoch"] for held in said}
+
+
+class HeartbeatBody(Body):
+    """`status` is the older name of `claude_status`, which wins."""
+
+    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    name = fields.Text(default="", max_length=200)
+    status = fields.Text(default="", choices=frozenset(Activity.values))
+    claude_status = fields.Text(default="", choices=frozenset(Activity.values))
+    meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
+    tasks = Held(default=dict)
+
+
+class SubscriptionsBody(Body):
+    subscriptions = fields.TextList(default=list)
+
+
+class DismissBody(Body):
+    agent_id = agent_id()
+    type = fields.Text(choices=frozenset(NotificationType.values))

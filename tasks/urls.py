@@ -1,0 +1,29 @@
+"""The paths of channels, tasks and agents."""
+
+from django.urls import path
+
+from tasks import agent_views, views
+
+urlpatterns = [
+    path("v1/agents", agent_views.AgentsView.as_view()),
+    path("v1/agents/heartbeat", agent_views.HeartbeatView.as_view()),
+    path("v1/agents/<path:agent_id>/current-task", agent_views.CurrentTaskView.as_view()),
+    path("v1/agents/<path:agent_id>/channels", agent_views.AgentChannelsView.as_view()),
+    path("v1/agents/<path:agent_id>", agent_views.AgentView.as_view()),
+    path("v1/notifications", agent_views.NotificationsView.as_view()),
+    path("v1/notifications/dismiss", agent_views.DismissView.as_view()),
+    path("v1/channels", views.ChannelsView.as_view()),
+    path("v1/channels/by-name/<path:name>", views.ChannelByNameView.as_view()),
+    path("v1/tasks/claim", views.ClaimView.as_view()),
+    path("v1/tasks/report", views.ReportView.as_view()),
+    path("v1/tasks/assign", views.AssignView.as_view()),
+    path("v1/tasks/complete", views.CompleteView.as_view()),
+    path("v1/tasks/fail", views.FailView.as_view()),
+    path("v1/tasks/inputs", views.InputsView.as_view()),
+    path("v1/tasks/inputs/claim", views.InputClaimView.as_view()),
+    path("v1/tasks/<uuid:task_id>", views.TaskView.as_view()),
+    path("v1/tasks/<uuid:task_id>/status", views.StatusView.as_view()),
+    path("v1/tasks/<uuid:task_id>/cancel", views.CancelView.as_view()),
+    path("v1/tasks/<uuid:task_id>/requeue", views.RequeueView.as_view()),
+    path("v1/tasks/<uuid:task_id>/renew", views.RenewView.as_view()),
+]
