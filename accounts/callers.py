@@ -1,0 +1,44 @@
+"""Who makes a request, as far as the coordinator knows."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from accounts.models import User
+
+KEY = "coordinator.caller"  # no header can spell this key
+
+
+class Kind(StrEnum):
+    TOKEN = "token"  # noqa: S105
+    USER = "user"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who speaks; `name` is what the journal calls it."""
+
+    kind: Kind
+    name: str
+    user_id: UUID | None = None
+
+
+TOKEN = Caller(Kind.TOKEN, "token")
+LOCAL = Caller(Kind.LOCAL, "local")
+
+
+def of_user(user: User) -> Caller:
+    return Caller(Kind.USER, f"user:{user.get_username()}", user.pk)
+
+
+def remember(request: HttpRequest, caller: Caller) -> None:
+    request.META[KEY] = caller
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who makes this request; every request that reaches a view with a credential has one."""
+    caller: Caller = request.META[KEY]
+    return caller

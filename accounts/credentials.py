@@ -1,0 +1,34 @@
+"""The secrets that open the coordinator, and how a request carries them."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def issued() -> bool:
+    """Whether there is any credential that a caller could have been given."""
+    return bool(settings.COORDINATOR_AUTH_TOKEN)
+
+
+def is_shared_token(secret: bytes) -> bool:
+    """Whether this is the shared token; how long it takes tells nothing of how near it came."""
+    expected = settings.COORDINATOR_AUTH_TOKEN.encode()
+    return bool(expected) and hmac.compare_digest(_digest(secret), _digest(expected))
+
+
+def offered(request: HttpRequest) -> Iterator[bytes]:
+    """Every secret that the request carries: in a header, or for a GET in the query."""
+    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer:
+        yield bearer.strip().encode("latin-1", "replace")
+    if key := request.META.get("HTTP_X_API_KEY", ""):
+        yield key.encode("latin-1", "replace")
+    if request.method == "GET" and "token=" in request.META.get("QUERY_STRING", ""):
+        yield request.GET.get("token", "").encode(errors="replace")
+
+
+def _digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()

@@ -1,0 +1,114 @@
+"""The one place that decides who may speak to the coordinator at all."""
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from rest_framework.authentication import CSRFCheck
+
+from accounts import callers, credentials, protected
+from accounts.models import User
+from problems import Forbidden, Problem, Unauthorized, http
+
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+
+PUBLIC = frozenset({"/", "/health"})
+SIGNS_IN_BY_ITSELF = ("/admin/", settings.STATIC_URL)
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class CrossSite(Forbidden):
+    """A signed-in browser must send the CSRF token with what it changes."""
+
+    code = "csrf_failed"
+
+
+@sync_and_async_middleware
+def know_the_caller(
+    get_response: Callable[[HttpRequest], Answer],
+) -> Callable[[HttpRequest], Answer]:
+    """Let a request through with its caller known, or answer 401 or 403.
+
+    In this order: a token, which asks nothing of the database; the session of a person of the
+    staff; and while no credential has been issued, being on this machine. A token that cannot be
+    right because none has been issued does not count as one.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            try:
+                if not _by_token(request) and not await _by_session_async(request):
+                    _by_place(request)
+            except Problem as problem:
+                return http.respond(request, problem)
+            response: HttpResponseBase = await get_response(request)
+            return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Answer:
+        try:
+            if not _by_token(request) and not _by_session(request):
+                _by_place(request)
+        except Problem as problem:
+            return http.respond(request, problem)
+        return get_response(request)
+
+    return answer
+
+
+def _by_token(request: HttpRequest) -> bool:
+    if not any(credentials.is_shared_token(secret) for secret in credentials.offered(request)):
+        return False
+    callers.remember(request, callers.TOKEN)
+    return True
+
+
+def _by_session(request: HttpRequest) -> bool:
+    return _has_session(request) and _is_staff(request, request.user)
+
+
+async def _by_session_async(request: HttpRequest) -> bool:
+    return _has_session(request) and _is_staff(request, await request.auser())
+
+
+def _has_session(request: HttpRequest) -> bool:
+    return settings.SESSION_COOKIE_NAME in request.COOKIES
+
+
+def _is_staff(request: HttpRequest, user: User | AnonymousUser) -> bool:
+    if not isinstance(user, User) or not user.is_active or not user.is_staff:
+        return False
+    if request.method not in SAFE and not _signs_in_by_itself(request):
+        _check_csrf(request)
+    callers.remember(request, callers.of_user(user))
+    return True
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    """Django's own check, which it leaves out for views that callers with tokens use too."""
+    check = CSRFCheck(_any_view)
+    check.process_request(request)
+    if reason := check.process_view(request, _any_view, (), {}):
+        raise CrossSite(str(reason))
+
+
+def _any_view(request: HttpRequest) -> HttpResponseBase:
+    return HttpResponse()
+
+
+def _by_place(request: HttpRequest) -> None:
+    """Without a credential: what is public, or what this machine asks in protected mode."""
+    if request.path in PUBLIC or _signs_in_by_itself(request):
+        return
+    if credentials.issued():
+        raise Unauthorized("Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'.")
+    protected.check(request)
+    callers.remember(request, callers.LOCAL)
+
+
+def _signs_in_by_itself(request: HttpRequest) -> bool:
+    return request.path.startswith(SIGNS_IN_BY_ITSELF)

@@ -1,0 +1,62 @@
+"""Protected mode: until a credential has been issued, only this very machine is served."""
+
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+
+from problems import Forbidden
+
+OPEN_UP = (
+    "set COORDINATOR_AUTH_TOKEN and start again,"
+    " then send it as 'Authorization: Bearer <token>' or 'X-Api-Key: <token>'."
+)
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+SAME_SITE = frozenset({"", "same-origin", "none"})
+
+
+class Protected(Forbidden):
+    """The coordinator is in protected mode and this request is not from this machine."""
+
+    code = "protected_mode"
+
+
+def check(request: HttpRequest) -> None:
+    """Refuse a request without a credential unless it comes straight from this machine.
+
+    One that went through a proxy does not, even if the proxy is on this machine: the door would
+    be open to the world. Nor does one that a web page of some other site made a browser send,
+    be it under a name that its owner lets point to this machine.
+    """
+    if any(header in request.META for header in FORWARDED) or any(
+        header.startswith("HTTP_X_FORWARDED_") for header in request.META
+    ):
+        raise Protected(_because("requests that came through a proxy are refused"))
+    if not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+        raise Protected(_because("only this machine is served"))
+    try:
+        host = request.get_host()
+    except DisallowedHost:
+        raise Protected(_because("the Host that the request names is not known")) from None
+    if request.META.get("HTTP_SEC_FETCH_SITE", "") not in SAME_SITE:
+        raise Protected(_because("requests from other sites are refused"))
+    origin = request.META.get("HTTP_ORIGIN", "")
+    if origin and urlsplit(origin).netloc != host:
+        raise Protected(_because("requests from other sites are refused"))
+
+
+def _because(why: str) -> str:
+    return f"Protected mode: no token is set, so {why}. To open up, {OPEN_UP}"
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped.is_loopback
+    return parsed.is_loopback

@@ -1,0 +1,89 @@
+"""The journal keeps what is young enough."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from events import partitions
+from events.models import Event, EventKey
+
+log = logging.getLogger("coordinator.retention")
+
+# Oldest first along the primary key, going on where the batch before ended: the dead entries
+# that earlier batches left at the index's head are not read again.
+DELETE_EVENTS = """
+WITH old AS (
+    SELECT id, created_at FROM events_event
+    WHERE created_at < %s AND id > %s ORDER BY id LIMIT %s
+), gone AS (
+    DELETE FROM events_event e USING old
+    WHERE e.id = old.id AND e.created_at = old.created_at RETURNING e.id
+)
+SELECT count(*), max(id) FROM gone
+"""
+DELETE_KEYS = """
+WITH old AS (
+    SELECT id FROM events_eventkey WHERE created_at < %s AND id > %s ORDER BY id LIMIT %s
+), gone AS (
+    DELETE FROM events_eventkey k USING old WHERE k.id = old.id RETURNING k.id
+)
+SELECT count(*), max(id) FROM gone
+"""
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge removed: whole months, and how many events and used-up keys."""
+
+    months: list[str]
+    events: int
+    keys: int
+
+
+def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> Purged:
+    """Remove events and keys older than `before`; a dry run only counts them.
+
+    Whole months are dropped, the rest goes in batches of its own transaction each, so nobody
+    waits long. A month that is too busy to be dropped is emptied like the rest.
+    """
+    months = partitions.ended_before(before)
+    if dry_run:
+        keys = EventKey.objects.filter(created_at__lt=before).count()
+        return Purged(months, Event.objects.before(before).count(), keys)
+    dropped = {name: count for name in months if (count := _drop(name)) is not None}
+    events = _delete_in_batches(DELETE_EVENTS, before, batch)
+    keys = _delete_in_batches(DELETE_KEYS, before, batch)
+    return Purged(list(dropped), sum(dropped.values()) + events, keys)
+
+
+def enforce() -> int:
+    """Remove what is older than the settings let it be; how many events that were."""
+    if not settings.EVENT_RETENTION:
+        return 0
+    return purge(timezone.now() - settings.EVENT_RETENTION).events
+
+
+def _drop(name: str) -> int | None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {name}")  # noqa: S608  (a name of our own making)
+            count = int(cursor.fetchone()[0])
+        partitions.drop(name)
+    except OperationalError as busy:
+        log.warning("A month could not be dropped.", extra={"month": name, "problem": str(busy)})
+        return None
+    return count
+
+
+def _delete_in_batches(statement: str, before: datetime, batch: int) -> int:
+    total, last, count = 0, 0, batch
+    while count == batch:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [before, last, batch])
+            count, last = cursor.fetchone()
+        total += count
+    return total
