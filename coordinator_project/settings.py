@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.know_the_caller",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -89,6 +90,7 @@ ROOT_URLCONF = "coordinator_project.urls"
 WSGI_APPLICATION = "coordinator_project.wsgi.application"
 ASGI_APPLICATION = "coordinator_project.asgi.application"
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "problems.views.csrf_failed"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from coordinator_project.health import health
 
@@ -9,5 +10,11 @@ urlpatterns = [
     path("health", health),
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
+    path("", include("events.urls")),
+    path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]
+handler400 = "problems.views.bad_request"
+handler403 = "problems.views.permission_denied"
+handler404 = "problems.views.not_found"
+handler500 = "problems.views.crashed"
