@@ -96,6 +96,8 @@ class Nested(fields.Strict):
 
 
 def _at(place: str, kind: type[Body], data: JsonValue) -> Values:
+    if not isinstance(data, dict):
+        raise BadJson(f"{place}: an object is wanted")
     try:
         return kind.shared().run_validation(data)
     except Problem as problem:
