@@ -1,0 +1,52 @@
+"""What tasks do when an agent says that the session it was asked for is there."""
+
+from collections.abc import Mapping
+
+from django.dispatch import receiver
+
+from api.fields import identifier
+from events.signals import event_posted
+from problems import Conflict, Invalid
+from tasks import reports
+from tasks.exceptions import TaskUnknown
+from tasks.fastlane import Outcome
+from tasks.models import SESSION_REQUEST, Task
+
+SESSION_COMPLETED = "agent.automation.session_request.completed"
+TOKEN_NAMES = (
+    "agent_session_request_token",
+    "agentSessionRequestToken",
+    "agent_session_token",
+    "agentSessionToken",
+)
+TASK_NAMES = ("task_id", "taskId")
+
+
+@receiver(event_posted)
+def complete_session_request(
+    agent_id: str, type: str, task_id: str, payload: Mapping[str, object], **kwargs: object
+) -> str | None:
+    """Complete the session request whose token the event carries; the event is about its task.
+
+    The token alone decides, whoever holds the task (contract 000-002, 3.9).
+    """
+    if type.casefold() != SESSION_COMPLETED:
+        return None
+    token = _text(payload, TOKEN_NAMES)
+    if not token:
+        raise Invalid("agent_session_request_token_required")
+    task = Task.objects.answers_to(token).filter(type=SESSION_REQUEST).first()
+    if task is None:
+        raise TaskUnknown("There is no session request of this token.")
+    named = task_id or _text(payload, TASK_NAMES)
+    if named and identifier(named) != task.pk:
+        raise Conflict("The token is that of another task.")
+    answers, _ = reports.report([Outcome(task.pk, True)], agent_id=None, by=f"agent:{agent_id}")
+    if answers[0].problem:
+        raise answers[0].problem
+    return str(task.pk)
+
+
+def _text(payload: Mapping[str, object], names: tuple[str, ...]) -> str:
+    found = (payload.get(name) for name in names)
+    return next((text.strip() for text in found if isinstance(text, str) and text.strip()), "")
