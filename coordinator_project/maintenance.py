@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from agents import transitions as agents
 from chains import transitions as chains
+from events import partitions, retention
 from tasks import transitions as tasks
 
 LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
@@ -40,7 +43,14 @@ def passes() -> list[Pass]:
         Pass("tasks.release_lost", timedelta(seconds=2), tasks.release_lost),
         Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost),
         Pass("agents.announce", timedelta(seconds=2), agents.announce),
+        Pass("events.partitions", timedelta(hours=1), make_months),
+        Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
     ]
+
+
+def make_months() -> int:
+    """Make the journal's tables of the months to come; how many were missing."""
+    return partitions.ensure(timezone.now())
 
 
 class Leadership:

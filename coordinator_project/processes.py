@@ -125,7 +125,7 @@ class Processes:
                 child.process.join(TICK)
         for child in self.children:
             if child.process.is_alive():
-                log.warning("A process had to be killed.", extra={"process": child.name})
+                log.warning("A process had to be killed.", extra={"child": child.name})
                 child.process.kill()
             child.process.join()
 
@@ -136,9 +136,7 @@ class Processes:
                 child.process, child.ready = _fork(child.name, child.body, child.arguments)
         elif not child.process.is_alive() and not self.signals:
             code = child.process.exitcode
-            log.error(
-                "A process died; it starts again.", extra={"process": child.name, "code": code}
-            )
+            log.error("A process died; it starts again.", extra={"child": child.name, "code": code})
             child.ready.close()
             child.start_at = time.monotonic() + BREATH
 

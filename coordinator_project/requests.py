@@ -15,7 +15,8 @@ HEADER = "X-Request-Id"
 LONGEST_ID = 200
 SLOW = 1.0
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+Sync = Callable[[HttpRequest], HttpResponseBase]
+Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 log = logging.getLogger("coordinator.request")
 
@@ -28,25 +29,29 @@ def id_for(given: str) -> str:
 
 
 @sync_and_async_middleware
-def identify_and_log(
-    get_response: Callable[[HttpRequest], Answer],
-) -> Callable[[HttpRequest], Answer]:
+def identify_and_log(get_response: Sync | Async) -> Sync | Async:
     """Give each request an id that its answer, its log lines and its events carry."""
     if iscoroutinefunction(get_response):
+        return _async(get_response)
+    return _sync(get_response)  # type: ignore[arg-type]  # the guard says nothing of the rest
 
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            started = time.perf_counter()
-            current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
-            token = request_id.set(current)
-            try:
-                response: HttpResponseBase = await get_response(request)
-                _finish(request, response, current, started)
-            finally:
-                request_id.reset(token)
-            return response
 
-        return answer_async
+def _async(get_response: Async) -> Async:
+    async def answer(request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
+        token = request_id.set(current)
+        try:
+            response = await get_response(request)
+            _finish(request, response, current, started)
+        finally:
+            request_id.reset(token)
+        return response
 
+    return answer
+
+
+def _sync(get_response: Sync) -> Sync:
     def answer(request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))

@@ -75,8 +75,9 @@ class Supervisor:
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(  # noqa: S603
             self.cluster.command(port, durable=self.durable),
-            **self.cluster.popen_user(),
-            extra_groups=None if self.cluster.uid is None else [],
+            user=self.cluster.uid,
+            group=self.cluster.uid,
+            extra_groups=self.cluster.groups,
             cwd=self.cluster.home,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
@@ -97,7 +98,7 @@ class Supervisor:
         draft.rename(self.running_file)
 
     def _stop_when_unused(self) -> None:
-        with (self.cluster.folder / "postgres.users").open("a") as users:
+        with (self.cluster.folder / "postgres.users").open("rb") as users:
             fcntl.flock(users, fcntl.LOCK_EX)
             self._stop()
 

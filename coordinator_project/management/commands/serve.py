@@ -20,7 +20,10 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import IntegrityError, connections
 from django.urls import get_resolver
 
+from accounts import credentials
+from accounts.protected import OPEN_UP
 from coordinator_project import embedded, env, maintenance, processes
+from coordinator_project.cluster import EmbeddedFailed
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to go
 
@@ -35,6 +38,7 @@ class Command(BaseCommand):
         with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
             self._say_where_files_lie()
             call_command("migrate", verbosity=0, interactive=False)
+            maintenance.make_months()
             self._make_first_admin()
             # Imported here, once, so that every process starts with all of it.
             import_module("coordinator_project.asgi")
@@ -52,7 +56,7 @@ class Command(BaseCommand):
             if not running.signals:
                 self._say_ready(listening)
             running.watch(_look_after_database)
-        except (processes.StartFailed, embedded.EmbeddedFailed) as problem:
+        except (processes.StartFailed, EmbeddedFailed) as problem:
             raise CommandError(str(problem)) from problem
         finally:
             listening.close()
@@ -86,11 +90,8 @@ class Command(BaseCommand):
     def _say_ready(self, listening: socket.socket) -> None:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        if not settings.COORDINATOR_AUTH_TOKEN:
-            self._say(
-                "Protected mode: only this machine is served until a token exists; "
-                "set COORDINATOR_AUTH_TOKEN to open up."
-            )
+        if not credentials.issued():
+            self._say(f"Protected mode: only this machine is served. To open up, {OPEN_UP}")
         self._say(f"Coordinator serves http://{shown}:{port}")
 
 
@@ -102,7 +103,7 @@ def _look_after_database() -> None:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Be the only coordinator of a data folder; a killed one counts as gone."""
-    with (folder / "serve.lock").open("a") as lock:
+    with embedded.private(folder / "serve.lock") as lock:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

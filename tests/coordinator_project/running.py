@@ -1,0 +1,99 @@
+"""A coordinator in processes of its own, as a person runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import psutil
+
+from coordinator_project.env import BASE_DIR
+
+NOT_OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "DJANGO_")
+
+
+def eventually(condition, within=10.0):
+    """Wait until `condition()` holds and return what it said; fail after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        said = condition()
+        if said:
+            return said
+        assert time.monotonic() < deadline, f"{condition} did not come true within {within} s"
+        time.sleep(0.02)
+
+
+def environment(folder, **more):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
+    ours = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "0"}
+    return kept | ours | {"COORDINATOR_PROCESSES": "2"} | more
+
+
+class Running:
+    """One `manage.py serve`, and what it has said so far."""
+
+    def __init__(self, folder, **more):
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, str(BASE_DIR / "manage.py"), "serve"],
+            env=environment(folder, **more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        with self.process.stdout as stdout:
+            self.lines.extend(stdout)
+
+    @property
+    def said(self):
+        return "".join(self.lines)
+
+    def ready(self, within=30.0):
+        eventually(lambda: "serves http" in self.said or self.process.poll() is not None, within)
+        found = re.search(r"serves (http://\S+)", self.said)
+        assert found, self.said
+        self.url = found[1]
+        return self
+
+    def family(self):
+        """All processes that it started, and they started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def get(self, path):
+        return httpx.get(self.url + path, timeout=5)
+
+    def end(self, number=signal.SIGTERM, within=15.0):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(within)
+        self.reader.join(5)
+        return code
+
+
+@contextmanager
+def running(folder, **more):
+    one = Running(folder, **more)
+    try:
+        yield one
+    finally:
+        family = one.family() if one.process.poll() is None else []
+        try:
+            one.end()
+        finally:
+            for process in psutil.wait_procs(family, 5)[1]:
+                process.kill()
+
+
+def gone(processes, within=8.0):
+    """Whether none of these runs any more, or will within the time given."""
+    return not psutil.wait_procs(processes, within)[1]

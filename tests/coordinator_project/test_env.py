@@ -1,0 +1,78 @@
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from coordinator_project import env
+
+
+def test_the_first_name_that_is_set_wins(monkeypatch):
+    monkeypatch.setenv("ORHESTRA_PORT", "9001")
+    monkeypatch.setenv("PORT", "9002")
+    monkeypatch.setenv("COORDINATOR_PORT", "")
+
+    port = env.number("COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080)
+
+    assert port == 9001
+
+
+def test_nothing_set_means_the_default(monkeypatch):
+    for name in ("COORDINATOR_PORT", "ORHESTRA_PORT", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    port = env.number("COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080)
+
+    assert port == 8080
+
+
+@pytest.mark.parametrize("wrong", ["many", "-1", "1.5", "70000", "0x50"])
+def test_a_wrong_number_is_refused_by_name(monkeypatch, wrong):
+    monkeypatch.setenv("ORHESTRA_PORT", wrong)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.number("COORDINATOR_PORT", "ORHESTRA_PORT", default=8080, most=65_535)
+
+    assert str(refusal.value) == (
+        f"ORHESTRA_PORT is {wrong!r}; use a whole number from 0 to 65535."
+    )
+
+
+def test_a_flag_is_yes_or_no(monkeypatch):
+    monkeypatch.setenv("COORDINATOR_HTTPS", "true")
+
+    with pytest.raises(ImproperlyConfigured, match="COORDINATOR_HTTPS is 'true'; use 'yes' or"):
+        env.flag("COORDINATOR_HTTPS")
+
+
+def test_a_choice_is_one_of_those_named(monkeypatch):
+    monkeypatch.setenv("COORDINATOR_LOG_LEVEL", "LOUD")
+
+    with pytest.raises(ImproperlyConfigured, match="use one of INFO, DEBUG"):
+        env.choice("COORDINATOR_LOG_LEVEL", default="INFO", among=("INFO", "DEBUG"))
+
+
+def test_durations_come_as_durations(monkeypatch):
+    monkeypatch.setenv("COORDINATOR_EVENT_RETENTION_DAYS", "0")
+
+    assert env.days("COORDINATOR_EVENT_RETENTION_DAYS", default=30) == timedelta(0)
+
+
+def test_a_required_text_that_is_missing_is_named(monkeypatch):
+    monkeypatch.delenv("COORDINATOR_NAME", raising=False)
+
+    with pytest.raises(ImproperlyConfigured, match="Set the environment variable COORDINATOR_N"):
+        env.text("COORDINATOR_NAME")
+
+
+def test_the_data_folder_is_given_from_here(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COORDINATOR_DATA_DIR", "some where")
+
+    assert env.data_dir() == tmp_path / "some where"
+
+
+def test_the_jdbc_address_of_an_older_system_is_refused(monkeypatch):
+    monkeypatch.setenv("ORHESTRA_DB_URL", "jdbc:postgresql://db/orhestra")
+
+    with pytest.raises(ImproperlyConfigured, match="set COORDINATOR_DATABASE_URL"):
+        env.database_url()

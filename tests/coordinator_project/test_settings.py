@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from coordinator_project.env import BASE_DIR
+from coordinator_project.secret import secret_key
+from tests.coordinator_project.running import environment
+
+
+def manage(folder, *arguments, **more):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR,
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("COORDINATOR_PORT", "http", "COORDINATOR_PORT is 'http'; use a whole number"),
+        ("COORDINATOR_DATABASE_URL", "sqlite:///x", "the coordinator runs on PostgreSQL alone"),
+        ("ORHESTRA_DB_URL", "jdbc:postgresql://db/x", "set COORDINATOR_DATABASE_URL="),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sentence):
+    done = manage(folder, "check", **{name: value})
+
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_https_turns_on_what_protects_it(folder):
+    names = "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT"
+    script = f"from django.conf import settings as s; print([getattr(s, n) for n in {names}])"
+
+    done = manage(folder, "shell", "--no-imports", "-c", script, COORDINATOR_HTTPS="yes")
+
+    assert done.stdout.strip() == "[True, True, True]", done.stderr
+
+
+def test_check_deploy_is_clean_with_https_and_without(folder):
+    for https in ("yes", "no"):
+        done = manage(
+            folder, "check", "--deploy", "--fail-level", "WARNING", COORDINATOR_HTTPS=https
+        )
+
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_secret_key_is_made_once_and_for_its_owner_alone(folder):
+    key = secret_key(folder)
+
+    assert secret_key(folder) == key
+    assert len(key) > 60
+    assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(folder) == ["secret_key"]
