@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -43,7 +42,7 @@ def check(request: HttpRequest) -> None:
     if request.META.get("HTTP_SEC_FETCH_SITE", "") not in SAME_SITE:
         raise Protected(_because("requests from other sites are refused"))
     origin = request.META.get("HTTP_ORIGIN", "")
-    if origin and urlsplit(origin).netloc != host:
+    if origin and origin not in (f"http://{host}", f"https://{host}"):
         raise Protected(_because("requests from other sites are refused"))
 
 
