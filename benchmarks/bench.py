@@ -1,0 +1,162 @@
+"""The cycle of claim and completion over HTTP against its limit, the same work straight in SQL."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import growth, line, machine, over_http, straight
+from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
+from benchmarks.results import PAIRS, RATIO_HEADS, Growth, Pair, Ratios, Speed, table
+
+GROWTH = "growth"
+GROWTH_HEADS = ["claim", "small, ms", "large, ms", "ratio", "target", ""]
+# Tasks that wait at the start of a leg, for each second of it: more than anybody gets through.
+ENOUGH = {1: 10_000, 10: 30_000, 50: 50_000}
+LEAST_SECONDS = 1.0  # of a leg of pgbench, which counts whole seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, how often and for how long."""
+
+    pairs: Sequence[Pair]
+    growth: bool
+    rounds: int
+    seconds: float
+    large: int
+    claims: int
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+class Cycles:
+    """The legs on one coordinator; each finds the line in the same state."""
+
+    def __init__(self, coordinator: Coordinator, db: psycopg.Connection, folder: Path) -> None:
+        self.coordinator = coordinator
+        self.db = db
+        self.folder = folder
+        self.channel = coordinator.open_channel(line.CHANNEL)
+        straight.register(db)
+
+    def measure(self, plan: Plan) -> list[Ratios]:
+        """All rounds of all pairs; every other round runs backwards."""
+        ratios = [Ratios(pair) for pair in plan.pairs]
+        self._warm_up(plan)
+        for number in range(plan.rounds):
+            say(f"round {number + 1} of {plan.rounds}")
+            self._round(ratios if number % 2 == 0 else ratios[::-1], plan.seconds)
+        return ratios
+
+    def _round(self, ratios: Sequence[Ratios], seconds: float) -> None:
+        straight_by_batch: dict[int, Speed] = {}
+        for one in ratios:
+            pair = one.pair
+            if pair.batch not in straight_by_batch:
+                speed = straight_by_batch[pair.batch] = self.straight(pair.batch, seconds)
+                say(f"  {f'SQL, {pair.batch} at a time':<24}{speed}")
+            one.straight.append(straight_by_batch[pair.batch])
+            one.over_http.append(self.over_http(pair, seconds))
+            say(f"  {pair.name:<24}{one.over_http[-1]}   ratio {one.all[-1]:.3f}")
+
+    def _warm_up(self, plan: Plan) -> None:
+        """Connections, prepared statements and caches are there before the first round."""
+        for pair in plan.pairs:
+            self.over_http(pair, min(plan.seconds, 0.5))
+
+    def straight(self, batch: int, seconds: float) -> Speed:
+        self._refill(batch, seconds)
+        file = self.folder / f"cycle-{batch}.sql"
+        file.write_text(straight.script(self.channel, batch))
+        return self._checked(straight.cycles(self.coordinator, file, seconds, batch))
+
+    def over_http(self, pair: Pair, seconds: float) -> Speed:
+        self._refill(pair.batch, seconds)
+        single = pair.key == "two"
+        return self._checked(over_http.cycles(self.coordinator, seconds, pair.batch, single=single))
+
+    def _checked(self, speed: Speed) -> Speed:
+        """The same speed, if the tasks that it speaks of are done and the journal knows it."""
+        done, told = line.done(self.db)
+        if done < speed.ended * speed.batch or told != done:
+            raise CoordinatorFailed(
+                f"{speed.ended} cycles of {speed.batch} were counted, but {done} tasks are done "
+                f"and the journal tells of {told}."
+            )
+        return speed
+
+    def _refill(self, batch: int, seconds: float) -> None:
+        line.refill(self.db, self.channel, int(ENOUGH[batch] * max(seconds, LEAST_SECONDS)))
+
+
+def measure_cycles(plan: Plan, folder: Path) -> tuple[str, list[Ratios]]:
+    with running(folder / "cycles") as coordinator, coordinator.connect() as db:
+        ran_on = machine.description(db)
+        say(ran_on)
+        return ran_on, Cycles(coordinator, db, folder).measure(plan)
+
+
+def main(arguments: Sequence[str]) -> int:
+    wanted = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    plan = plan_of(wanted)
+    ran_on, ratios, grown = "", list[Ratios](), list[Growth]()
+    with tempfile.TemporaryDirectory(prefix="coordinator-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL's own user passes through
+        try:
+            if plan.pairs:
+                ran_on, ratios = measure_cycles(plan, folder)
+            if plan.growth:
+                ran_on, grown = growth.measure(folder, plan.large, plan.claims, say)
+        except CoordinatorFailed as problem:
+            say(str(problem))
+            return 1
+    show(ran_on, ratios, grown, markdown=wanted.markdown)
+    missed = any(one.is_missed for one in ratios) or any(one.is_missed for one in grown)
+    return 1 if missed and wanted.strict else 0
+
+
+def show(ran_on: str, ratios: Sequence[Ratios], grown: Sequence[Growth], *, markdown: bool) -> None:
+    say()
+    if markdown:
+        say(f"Measured on {datetime.now(UTC):%Y-%m-%d}: {ran_on}.\n")
+    if ratios:
+        say(table(RATIO_HEADS, [one.row() for one in ratios], markdown=markdown))
+        say()
+    if grown:
+        say(table(GROWTH_HEADS, [one.row() for one in grown], markdown=markdown))
+
+
+def plan_of(wanted: argparse.Namespace) -> Plan:
+    pairs = [pair for pair in PAIRS if pair.key in wanted.legs]
+    if wanted.quick:
+        return Plan(pairs, GROWTH in wanted.legs, 1, 0.5, large=2_000, claims=5)
+    return Plan(pairs, GROWTH in wanted.legs, wanted.rounds, wanted.seconds, wanted.large, 200)
+
+
+def parser() -> argparse.ArgumentParser:
+    keys = [*(pair.key for pair in PAIRS), GROWTH]
+    made = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    add: Callable[..., argparse.Action] = made.add_argument
+    add("--legs", nargs="+", choices=keys, default=keys, metavar="LEG", help=", ".join(keys))
+    add("--rounds", type=int, default=5, help="of every cycle; default 5")
+    add("--seconds", type=float, default=4.0, help="for each leg; default 4")
+    add("--large", type=int, default=1_000_000, help="tasks of the large line; default 1,000,000")
+    add("--quick", action="store_true", help="everything once and briefly: does it work at all?")
+    add("--markdown", action="store_true", help="the result as docs/performance.md has it")
+    add("--strict", action="store_true", help="exit with 1 when a target is missed")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

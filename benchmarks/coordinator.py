@@ -1,0 +1,109 @@
+"""A coordinator of the benchmark's own: the default server, on a folder and a port for itself."""
+
+import http.client
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+import psycopg
+
+from coordinator_project import embedded
+from coordinator_project.cluster import free_port
+from coordinator_project.env import BASE_DIR
+
+PATIENCE = 300.0  # the first start on a machine installs what is needed
+OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "SECRET_KEY")
+
+
+class CoordinatorFailed(Exception):
+    """The coordinator that was to be measured does not do what it should."""
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """A running coordinator, and the way straight to its database."""
+
+    port: int
+    url: str
+    server: int  # process ids, to tell whose CPU time is used
+    postgres: int
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url, autocommit=True, application_name="bench")
+
+    def open_channel(self, name: str) -> UUID:
+        said: dict[str, dict[str, str]] = orjson.loads(self.post("/v1/channels", {"name": name}))
+        return UUID(said["channel"]["id"])
+
+    def post(self, path: str, body: object) -> bytes:
+        """What the coordinator answers to one request that must be granted."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("POST", path, orjson.dumps(body))
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status >= 300:
+                raise CoordinatorFailed(f"POST {path}: {answer.status} {content.decode()}")
+            return content
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Coordinator]:
+    """`script/server` as anybody would start it, with default settings, until the block ends."""
+    folder.mkdir(mode=0o711, exist_ok=True)
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    environment |= {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": str(port)}
+    log = folder / "server.log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(  # noqa: S603
+            [BASE_DIR / "script" / "server"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        _wait_until_ready(server, port)
+        with embedded.database(folder) as database:
+            lines = (database.home / "data" / "postmaster.pid").read_text().splitlines()
+            yield Coordinator(port, database.url, server.pid, int(lines[0]))
+    except (OSError, psycopg.Error, CoordinatorFailed) as problem:
+        raise CoordinatorFailed(f"{problem}\n{log.read_text()}") from problem
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        if _is_healthy(port):
+            return
+        time.sleep(0.05)
+    raise CoordinatorFailed("script/server does not start:")
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,83 @@
+"""What a benchmark ran on, and whose CPU time it used."""
+
+import os
+import platform
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def description(db: psycopg.Connection) -> str:
+    """One line: processor, cores, kernel, PostgreSQL, Python."""
+    cores = len(os.sched_getaffinity(0))
+    version = db.execute("SELECT current_setting('server_version')").fetchone()
+    postgres = version[0] if version else "?"
+    return (
+        f"{_processor()}, {cores} cores, {platform.system()} {platform.release()}, "
+        f"PostgreSQL {postgres}, Python {platform.python_version()}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = (PROC / "cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def tree_seconds(root: int, others: Collection[int] = ()) -> float:
+    """CPU seconds of a process, of its living descendants, and of those it has waited for.
+
+    A descendant that is one of the `others` counts with its own descendants for itself.
+    """
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for entry in PROC.iterdir() if PROC.exists() else ():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(entry.name)
+        children.setdefault(int(fields[1]), []).append(pid)
+        ticks[pid] = sum(int(value) for value in fields[11:15])
+    todo, total = [root], 0
+    while todo:
+        pid = todo.pop()
+        total += ticks.get(pid, 0)
+        todo += [child for child in children.get(pid, []) if child not in others]
+    return total / TICKS
+
+
+@dataclass
+class Meter:
+    """Whose share of one core was how large, between `start` and `stop`."""
+
+    processes: Mapping[str, int]
+    started_at: float = 0.0
+    before: Mapping[str, float] | None = None
+
+    def start(self) -> None:
+        self.before = self._now()
+        self.started_at = time.perf_counter()
+
+    def stop(self) -> dict[str, float]:
+        took = time.perf_counter() - self.started_at
+        before, after = self.before or {}, self._now()
+        return {name: (after[name] - before[name]) / took for name in before}
+
+    def _now(self) -> dict[str, float]:
+        times = os.times()
+        client = times.user + times.system + times.children_user + times.children_system
+        return {"client": client} | {
+            name: tree_seconds(pid, self.processes.values()) for name, pid in self.processes.items()
+        }
