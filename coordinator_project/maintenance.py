@@ -17,6 +17,7 @@ from django.utils import timezone
 from agents import transitions as agents
 from chains import transitions as chains
 from events import partitions, retention
+from tasks import claims
 from tasks import transitions as tasks
 
 LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
@@ -43,6 +44,7 @@ def passes() -> list[Pass]:
         Pass("tasks.release_lost", timedelta(seconds=2), tasks.release_lost),
         Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost),
         Pass("agents.announce", timedelta(seconds=2), agents.announce),
+        Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),
         Pass("events.partitions", timedelta(hours=1), make_months),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
@@ -131,6 +132,12 @@ def _of_free_chain(task_id: UUID, chain_id: UUID) -> list[Task]:
             return task
     except ChainBusy:
         return []
+
+
+def forget_keys() -> int:
+    """Forget the claims whose keys have been kept long enough; how many."""
+    old = ClaimKey.objects.filter(created_at__lt=Now() - settings.CLAIM_KEYS_KEPT)
+    return old.delete()[0]
 
 
 def give(tasks: Sequence[Task], agent: Agent, lease_seconds: int | None) -> list[Task]:

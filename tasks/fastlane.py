@@ -92,7 +92,7 @@ class Answer:
 COLUMNS = ", ".join(f"t.{name}" for name in ClaimedTask._fields[:20])
 
 FREE = """status = 'queued' AND NOT blocked AND reserved_for_id IS NULL AND type = ''
-    AND available_at <= now()"""
+    AND available_at <= statement_timestamp()"""
 
 ORDER = "priority DESC, queue_at, sequence, id"
 

@@ -4,11 +4,12 @@ Each public function is one transaction: lock the chain, lock the row, check, ch
 chain. It returns the task as it now is and raises a Problem when the change is not allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import psycopg
 from django.conf import settings
+from django.contrib.postgres.functions import TransactionNow
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Q
 from django.db.models.functions import Now
@@ -66,6 +67,8 @@ def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
         _number(new, chains)
         for task in new:
             task.blocked = task.chain_id is not None
+            if task.chain_id is None:
+                task.queue_at = TransactionNow()  # one place in line for all: then their ids decide
         new.sort(key=lambda task: (not task.idempotency_key, _key(task), task.pk))
         try:
             with transaction.atomic():
@@ -230,10 +233,21 @@ def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
 
 
 def expire_leases() -> int:
-    """Take back chainless tasks whose lease ran out, an attempt used; how many. One batch a call.
+    """Take back chainless tasks whose lease ran out, an attempt used; how many.
 
     A report that lands in between wins: rows that somebody is changing are left for the next pass.
     """
+    return _batch_by_batch(_expire_batch)
+
+
+def _batch_by_batch(take: Callable[[], int]) -> int:
+    total = taken = take()
+    while taken == BATCH:
+        total += (taken := take())
+    return total
+
+
+def _expire_batch() -> int:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="lease expired")
         tasks = list(
@@ -247,7 +261,11 @@ def expire_leases() -> int:
 
 
 def release_lost() -> int:
-    """Take back the chainless tasks of lost agents, no attempt used; how many. One batch a call."""
+    """Take back the chainless tasks of lost agents, no attempt used; how many."""
+    return _batch_by_batch(_release_batch)
+
+
+def _release_batch() -> int:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="agent lost")
         holders = Agent.objects.lost().filter(
