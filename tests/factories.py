@@ -26,7 +26,7 @@ def make_task(channel: Channel | None = None, **fields) -> Task:
 
 
 def make_tasks(number: int, *, channel: Channel | None = None, **fields) -> list[Task]:
-    """That many tasks in one channel, enqueued together; with `chain` they are behind its others."""
+    """That many tasks in one channel, enqueued together; with `chain`, behind its others."""
     chain = fields.get("chain")
     channel = channel or (chain.channel if chain else make_channel())
     new = [
