@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 
+from events import journal
 from events.models import Event, EventKey
 from events.signals import event_posted
 from problems import Conflict
@@ -155,6 +156,17 @@ def test_of_many_posts_at_once_with_one_key_exactly_one_counts(client):
 
     assert codes == [200] * 23 + [201]
     assert Event.objects.count() == EventKey.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_cannot_be_written_leaves_its_key_free():
+    said = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
+
+    with pytest.raises(DataError):
+        journal.post(type_="t" * 201, **said)
+
+    assert not EventKey.objects.exists()
+    assert journal.post(type_="t", **said) is not None
 
 
 def listed(client, **query):

@@ -1,0 +1,35 @@
+"""People who sign in."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_user_has_an_id_that_tells_its_age():
+    first, second = User.objects.create_user("ann"), User.objects.create_user("bob")
+
+    assert first.pk.version == 7
+    assert first.pk < second.pk
+
+
+def test_people_sign_in_at_the_admin_whatever_else_is_closed(settings):
+    settings.COORDINATOR_AUTH_TOKEN = "t"  # noqa: S105
+    User.objects.create_superuser("ann", password="correct horse")  # noqa: S106
+    browser = Client(REMOTE_ADDR="203.0.113.9")
+
+    start = browser.get("/", follow=True)
+    assert start.redirect_chain[-1][0].startswith("/admin/login/")
+    signed_in = browser.post(
+        "/admin/login/?next=/admin/", {"username": "ann", "password": "correct horse"}, follow=True
+    )
+
+    assert signed_in.status_code == 200
+    assert browser.get("/v1/events").status_code == 200
+
+
+def test_users_are_steered_in_the_admin(admin_client):
+    assert admin_client.get(reverse("admin:accounts_user_changelist")).status_code == 200
