@@ -49,15 +49,14 @@ def claim(wish: Claim) -> list[Task]:
     """
     journal.attribute(actor=f"agent:{wish.agent_id}")
     agent = agents.enter(wish.agent_id)
-    answered = _answered(wish)
-    if answered:
-        return answered
     chain_wanted.send(Task, agents=[agent.pk], chains=[], skip_locked=False)
     return pick(agent, wish)
 
 
 def pick(agent: Agent, wish: Claim) -> list[Task]:
     """The second half of a claim, for an agent that is locked and so is the chain it owns."""
+    if answered := _answered(wish):
+        return answered
     if agent.draining or not wish.channels:
         return []
     if Task.objects.binding(agent.pk).exists():
@@ -65,8 +64,8 @@ def pick(agent: Agent, wish: Claim) -> list[Task]:
     else:
         tasks = _free_for(agent, wish)
     if tasks and wish.key:
-        ClaimKey.objects.create(
-            agent_id=agent.pk, key=wish.key, task_ids=[task.pk for task in tasks]
+        ClaimKey.objects.update_or_create(
+            agent_id=agent.pk, key=wish.key, defaults={"task_ids": [task.pk for task in tasks]}
         )
     return tasks and give(tasks, agent, wish.lease_seconds)
 

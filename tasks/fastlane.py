@@ -223,6 +223,8 @@ def run(
         "lease": lease_seconds,
     }
     if outcomes:
+        if len({outcome.task_id for outcome in outcomes}) < len(outcomes):
+            return Answer(served=False)
         values |= columns_of(outcomes)
     rows = execute(statement(bool(outcomes), by, max_tasks), values)
     if not rows[0][0]:
@@ -250,7 +252,10 @@ def as_json(value: object) -> str | None:
 
 
 def execute(query: bytes, values: dict[str, object]) -> list[TupleRow]:
-    """Run a statement with server-side binding, prepared after a few runs (unlike Django's)."""
+    """Run a statement with server-side binding, prepared after a few runs (unlike Django's).
+
+    Its errors are Django's all the same: so a connection that broke is known to be broken.
+    """
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(query, values).fetchall()

@@ -73,17 +73,26 @@ def report(
     if chains or wish:
         owners = [agent.pk] if agent else []
         chain_wanted.send(Task, agents=owners, chains=chains, skip_locked=False)
-    tasks = {task.pk: task for task in Task.objects.filter(pk__in=ids).lock()}
-    ended = _end_held(outcomes, agent_id)
-    answers = [
-        Answer(outcome.task_id, Verdict.ACCEPTED)
-        if outcome.task_id in ended
-        else _judge(tasks.get(outcome.task_id), outcome, agent_id)
-        for outcome in outcomes
-    ]
+    list(Task.objects.filter(pk__in=ids).lock().values_list("pk"))
+    answers = _answer(outcomes, agent_id)
     chain_changed.send(Task, chains=chains, taken_by=None)
     claimed = claims.pick(agent, wish) if agent and wish else []
     return answers, claimed
+
+
+def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[Answer]:
+    """End what is held, judge the rest. A task named twice is ended by what is said first."""
+    first = {outcome.task_id: outcome for outcome in reversed(outcomes)}
+    ended = _end_held(list(first.values()), agent_id)
+    if len(ended) == len(outcomes):
+        return [Answer(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
+    tasks = Task.objects.in_bulk(list(first))
+    return [
+        Answer(outcome.task_id, Verdict.ACCEPTED)
+        if outcome is first[outcome.task_id] and outcome.task_id in ended
+        else _judge(tasks.get(outcome.task_id), outcome, agent_id)
+        for outcome in outcomes
+    ]
 
 
 def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> set[UUID]:
@@ -108,22 +117,21 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
         return _verdict_on_past(task, outcome, epoch, agent_id)
     if agent_id and agent_id != task.last_holder:
         raise NotHolder(f"Task {task.pk} is not held by agent {agent_id!r}.")
-    if task.closed_epoch == epoch and outcome.done == (task.status == Status.DONE):
+    if task.status == Status.QUEUED and agent_id is None and outcome.epoch is None:
+        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
+    closed = task.closed_epoch == epoch
+    if closed and task.last_holder and outcome.done == (task.status == Status.DONE):
         return Verdict.ALREADY
     if task.status == Status.DONE and outcome.done:
         return Verdict.ALREADY
-    if task.status != Status.QUEUED or task.closed_epoch == epoch or not task.last_holder:
+    if task.status != Status.QUEUED or closed:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
-    if agent_id is None and outcome.epoch is None:
-        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
     return _take_late(task, outcome)
 
 
 def _verdict_on_past(task: Task, outcome: Outcome, epoch: int, agent_id: str | None) -> Verdict:
-    past = Attempt.objects.filter(
-        task=task, epoch=epoch, outcome=AttemptOutcome.FAILED, agent_id=agent_id or ""
-    )
-    if not outcome.done and past.exists():
+    past = Attempt.objects.filter(task=task, epoch=epoch, outcome=AttemptOutcome.FAILED).first()
+    if past and not outcome.done and agent_id in {None, past.agent_id}:
         return Verdict.ALREADY
     raise LeaseLost(f"Task {task.pk} is at lease epoch {task.lease_epoch}, not {epoch}.")
 
@@ -143,5 +151,8 @@ def _take_late(task: Task, outcome: Outcome) -> Verdict:
         task.finished_at = Now()
     else:
         task.fail_reason = outcome.reason
+        Attempt.objects.filter(task=task, epoch=task.lease_epoch).update(
+            outcome=AttemptOutcome.FAILED, reason=outcome.reason
+        )
     task.save()
     return Verdict.ACCEPTED
