@@ -42,6 +42,7 @@ MAX_LOSSES = 3
 CLAIM_KEYS_KEPT = env.hours("COORDINATOR_CLAIM_KEY_HOURS", default=24, least=1)
 EVENT_RETENTION = env.days("COORDINATOR_EVENT_RETENTION_DAYS", default=30)
 RETENTION_INTERVAL = env.hours("COORDINATOR_RETENTION_INTERVAL_HOURS", default=24, least=1)
+MAX_STREAMS = env.number("COORDINATOR_MAX_STREAMS", default=1_000, least=1)
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAYLOAD_BYTES = 256 * 1024
 
@@ -71,9 +72,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "pgtrigger",
-]
-INSTALLED_APPS = [
-    app for app in INSTALLED_APPS if app != "dashboard" or (BASE_DIR / app / "apps.py").exists()
 ]
 MIDDLEWARE = [
     "coordinator_project.requests.identify_and_log",

@@ -8,6 +8,7 @@ from coordinator_project.health import health
 
 urlpatterns = [
     path("health", health),
+    path("", include("dashboard.urls")),
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
     path("", include("events.urls")),

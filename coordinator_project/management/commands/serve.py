@@ -129,16 +129,14 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
             listening = socket.create_server((host, port), family=family, backlog=processes.BACKLOG)
             break
         except OSError as problem:
-            if time.monotonic() > deadline or not _is_taken(problem):
+            taken = problem.errno == errno.EADDRINUSE
+            if time.monotonic() > deadline or not taken:
+                why = os.strerror(errno.EADDRINUSE) if taken else problem.strerror
                 raise CommandError(
-                    f"Cannot listen on {host}:{port}: {problem.strerror or problem}. "
+                    f"Cannot listen on {host}:{port}: {why}. "
                     "Set COORDINATOR_PORT or COORDINATOR_HOST to another one, "
                     "or stop what holds it."
                 ) from problem
             time.sleep(0.05)
     with listening:
         yield listening
-
-
-def _is_taken(problem: OSError) -> bool:
-    return problem.errno == errno.EADDRINUSE

@@ -1,0 +1,38 @@
+import json
+import subprocess
+import sys
+
+from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.running import environment
+
+LINES = """
+import logging, django
+django.setup()
+from events.context import request_id
+import structlog
+request_id.set("r-17")
+logging.getLogger("tasks").info("plain %s", "words", extra={"task": 7})
+structlog.get_logger("tasks").warning("structured", task=8)
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("tasks").exception("broken")
+logging.getLogger("tasks").debug("unheard")
+"""
+
+
+def test_every_line_is_json_and_carries_the_request_id(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", LINES],
+        cwd=BASE_DIR,
+        env=environment(folder, DJANGO_SETTINGS_MODULE="coordinator_project.settings"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    plain, structured, broken = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (plain["event"], plain["task"], plain["level"]) == ("plain words", 7, "info")
+    assert (structured["event"], structured["task"]) == ("structured", 8)
+    assert "ZeroDivisionError" in broken["exception"]
+    assert {line["request_id"] for line in (plain, structured, broken)} == {"r-17"}

@@ -1,0 +1,123 @@
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+
+from coordinator_project import maintenance
+from coordinator_project.maintenance import Leadership, Loop, Pass
+
+
+def a_pass(run, name="a pass", every=10):
+    return Pass(name, timedelta(seconds=every), run)
+
+
+@pytest.fixture
+def make_loop(transactional_db):
+    made = []
+
+    def make(*todo):
+        made.append(Loop(todo))
+        return made[-1]
+
+    yield make
+    for loop in made:
+        loop.leadership.give_up()
+
+
+def test_a_pass_runs_when_it_is_due(make_loop):
+    ran = []
+    loop = make_loop(a_pass(lambda: ran.append(1) or 0, every=10))
+
+    for now in (100, 105, 109, 110, 111, 121):
+        loop.turn(now)
+
+    assert len(ran) == 3
+
+
+def test_only_one_of_several_loops_works(make_loop):
+    ran = []
+    first = make_loop(a_pass(lambda: ran.append("first") or 0))
+    second = make_loop(a_pass(lambda: ran.append("second") or 0))
+
+    first.turn(100)
+    second.turn(100)
+    assert ran == ["first"]
+
+    first.leadership.give_up()
+    second.turn(101)
+    assert ran == ["first", "second"]
+
+
+def test_a_fault_in_one_pass_is_logged_and_ends_nothing(make_loop, caplog):
+    ran = []
+    loop = make_loop(a_pass(lambda: 1 // 0, "broken"), a_pass(lambda: ran.append(1) or 0))
+
+    loop.turn(100)
+    loop.turn(200)
+
+    assert len(ran) == 2
+    faults = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(faults) == 2
+
+
+def test_a_pass_that_did_something_is_one_line(make_loop, caplog):
+    loop = make_loop(a_pass(lambda: 3, "busy"), a_pass(lambda: 0, "idle"))
+
+    with caplog.at_level(logging.INFO, "coordinator.maintenance"):
+        loop.turn(100)
+
+    (line,) = caplog.records
+    assert (getattr(line, "pass"), line.done) == ("busy", 3)
+
+
+def test_it_leads_again_after_its_session_was_ended(make_loop, caplog):
+    ran = []
+    loop = make_loop(a_pass(lambda: ran.append(1) or 0, every=1))
+    loop.turn(100)
+    end_other_sessions()
+
+    with caplog.at_level(logging.INFO, "coordinator.maintenance"):
+        loop.turn(200)
+        loop.turn(300)
+
+    assert len(ran) == 2
+    assert [record.message for record in caplog.records] == [
+        "The database does not answer.",
+        "The database answers again.",
+    ]
+
+
+def test_a_lost_session_hands_the_lead_to_another(make_loop):
+    one, other = Leadership(), Leadership()
+    try:
+        assert one.is_held()
+        assert not other.is_held()
+        end_other_sessions()
+        with pytest.raises(OperationalError):
+            one.is_held()
+        with pytest.raises(OperationalError):
+            other.is_held()
+
+        assert other.is_held()
+        assert not one.is_held()
+    finally:
+        one.give_up()
+        other.give_up()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_pass_of_the_coordinator_finds_nothing_to_do_in_an_empty_database():
+    maintenance.make_months()
+
+    for one in maintenance.passes():
+        assert one.run() == 0, one.name
+
+
+def end_other_sessions():
+    """As a restart of the database does, for all sessions but ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

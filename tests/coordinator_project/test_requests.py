@@ -1,0 +1,70 @@
+import logging
+import re
+
+import pytest
+
+from coordinator_project import requests
+
+
+def test_health_answers_anybody(client):
+    answer = client.get("/health")
+
+    assert answer.status_code == 200
+    assert answer.json()["ok"] is True
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", answer.json()["time"])
+
+
+def test_health_takes_no_other_method(client):
+    answer = client.post("/health")
+
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_the_request_id_of_the_client_is_echoed(client):
+    answer = client.get("/health", headers={"X-Request-Id": "build 17, step 3"})
+
+    assert answer.headers["X-Request-Id"] == "build 17, step 3"
+
+
+@pytest.mark.parametrize("given", ["", "x" * 201, "tab\there", "für", "line\r\nbreak"])
+def test_an_id_that_is_not_fit_to_be_logged_is_replaced(given):
+    made = requests.id_for(given)
+
+    assert re.fullmatch(r"[0-9a-f]{24}", made)
+    assert made != requests.id_for(given)
+
+
+def test_the_longest_id_is_kept():
+    assert requests.id_for("x" * 200) == "x" * 200
+
+
+async def test_the_async_lane_echoes_the_id_too(async_client):
+    answer = await async_client.get("/health", headers={"X-Request-Id": "mine"})
+
+    assert answer.headers["X-Request-Id"] == "mine"
+
+
+def test_a_refusal_is_one_line_without_the_query(client, caplog):
+    with caplog.at_level(logging.INFO, "coordinator.request"):
+        client.get("/nowhere?token=sesame", headers={"X-Request-Id": "mine"})
+
+    (line,) = [record for record in caplog.records if record.name == "coordinator.request"]
+    assert (line.levelname, line.method, line.path, line.status) == ("INFO", "GET", "/nowhere", 404)
+    assert "sesame" not in str(line.__dict__)
+
+
+def test_an_answer_that_went_well_is_no_line(client, caplog):
+    with caplog.at_level(logging.INFO, "coordinator.request"):
+        client.get("/health")
+
+    assert caplog.records == []
+
+
+def test_a_slow_answer_is_a_warning(client, caplog, monkeypatch):
+    monkeypatch.setattr(requests, "SLOW", 0.0)
+
+    with caplog.at_level(logging.INFO, "coordinator.request"):
+        client.get("/health")
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

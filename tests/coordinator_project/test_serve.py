@@ -1,0 +1,223 @@
+import signal
+import socket
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.coordinator_project.running import Running, eventually, gone, running
+
+
+def test_it_says_where_it_serves_and_really_does(folder):
+    with running(folder) as coordinator:
+        coordinator.ready()
+
+        answer = coordinator.get("/health")
+
+        assert answer.status_code == 200
+        assert answer.json()["ok"] is True
+
+
+def test_the_first_start_makes_an_admin_and_tells_the_password_once(folder):
+    with running(folder) as coordinator:
+        coordinator.ready()
+        assert coordinator.said.count("Made the first user: admin, password ") == 1
+
+    with running(folder) as coordinator:
+        coordinator.ready()
+        assert "password" not in coordinator.said
+
+
+def test_the_first_admin_can_sign_in(folder):
+    with running(folder) as coordinator:
+        coordinator.ready()
+        password = coordinator.said.partition("password ")[2].split()[0]
+        with httpx.Client(base_url=coordinator.url) as browser:
+            page = "/admin/login/?next=/admin/"
+            browser.get(page)
+            form = {"username": "admin", "password": password}
+            token = browser.cookies["csrftoken"]
+            answer = browser.post(page, data=form | {"csrfmiddlewaretoken": token})
+
+        assert (answer.status_code, answer.headers["location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_that_was_started(folder, number):
+    with running(folder) as coordinator:
+        coordinator.ready()
+        family = coordinator.family()
+        assert {"postgres"} < {process.name() for process in family}
+
+        started = time.monotonic()
+        code = coordinator.end(number)
+
+        assert code == 0
+        assert time.monotonic() - started < 8
+        assert gone(family, within=1)
+        assert not answers(coordinator)
+
+
+def test_a_signal_in_the_middle_of_the_start_stops_everything(folder):
+    with running(folder) as coordinator:
+        family = eventually(lambda: postgres_of(coordinator))
+        coordinator.end(signal.SIGTERM)
+
+        assert gone(family)
+        assert "Traceback" not in coordinator.said
+
+
+def test_open_connections_and_streams_do_not_hold_up_the_end(folder):
+    with running(folder) as coordinator, httpx.Client() as client:
+        coordinator.ready()
+        client.get(coordinator.url + "/health")
+        with socket.create_connection(address(coordinator)) as half:
+            half.sendall(
+                b"POST /v1/tasks/claim HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            )
+
+            started = time.monotonic()
+            coordinator.end(signal.SIGTERM)
+
+            assert time.monotonic() - started < 8
+
+
+def test_nothing_outlives_a_killed_parent_and_the_next_start_is_at_once(folder):
+    with running(folder, COORDINATOR_PORT=str(free_port())) as coordinator:
+        coordinator.ready()
+        family = coordinator.family()
+        coordinator.end(signal.SIGKILL)
+
+        started = time.monotonic()
+        with running(folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
+            again.ready()
+
+            assert again.url == coordinator.url
+            assert again.get("/health").status_code == 200
+        assert time.monotonic() - started < 15
+        assert gone(family)
+
+
+def test_it_starts_at_once_after_all_its_processes_were_killed(folder):
+    with running(folder, COORDINATOR_PORT=str(free_port())) as coordinator:
+        coordinator.ready()
+        family = coordinator.family()
+        for process in [psutil.Process(coordinator.process.pid), *family]:
+            if process.is_running():
+                process.kill()
+        coordinator.end()
+
+        with running(folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
+            again.ready()
+            assert again.get("/health").status_code == 200
+
+
+def test_a_process_that_dies_is_started_again(folder):
+    with running(folder, COORDINATOR_PROCESSES="1") as coordinator:
+        coordinator.ready()
+        before = {process.pid for process in workers(coordinator)}
+        for process in workers(coordinator):
+            process.kill()
+
+        eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 2)
+        eventually(lambda: answers(coordinator))
+
+        assert "A process died; it starts again." in coordinator.said
+
+
+def test_it_outlives_the_death_of_its_database(folder):
+    with running(folder) as coordinator:
+        coordinator.ready()
+        family = postgres_of(coordinator)
+        for process in family:
+            if process.is_running():
+                process.kill()
+
+        eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(folder):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with running(folder, COORDINATOR_PORT=str(port)) as coordinator:
+            code = coordinator.process.wait(20)
+            coordinator.reader.join()
+
+    assert code == 1
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.said
+    assert "Set COORDINATOR_PORT" in coordinator.said
+    assert "Traceback" not in coordinator.said
+
+
+def test_a_second_coordinator_on_one_data_folder_is_refused(folder):
+    with running(folder) as first, running(folder.with_name("other")) as elsewhere:
+        first.ready()
+        elsewhere.ready()
+        with running(folder) as second:
+            code = second.process.wait(30)
+            second.reader.join()
+
+        assert code == 1
+        assert f"Another coordinator runs on the data folder {folder}." in second.said
+        assert first.get("/health").status_code == 200
+        assert elsewhere.get("/health").status_code == 200
+
+
+def test_a_token_ends_protected_mode(folder):
+    with running(folder, COORDINATOR_AUTH_TOKEN="sesame") as coordinator:
+        coordinator.ready()
+
+        without = coordinator.get("/v1/agents")
+        with_it = httpx.get(coordinator.url + "/v1/agents", headers={"X-Api-Key": "sesame"})
+
+        assert "Protected mode" not in coordinator.said
+        assert "sesame" not in coordinator.said
+        assert (without.status_code, with_it.status_code) == (401, 200)
+
+
+def postgres_of(coordinator):
+    return [p for p in family_of(coordinator) if name_of(p) == "postgres"]
+
+
+def family_of(coordinator: Running):
+    try:
+        return coordinator.family()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def name_of(process):
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def workers(coordinator):
+    """The processes that were forked, not the supervisor of the database."""
+    children = psutil.Process(coordinator.process.pid).children()
+    return [p for p in children if "serve" in p.cmdline()]
+
+
+def address(coordinator):
+    host, _, port = coordinator.url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def status(coordinator, path):
+    try:
+        return coordinator.get(path).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def answers(coordinator):
+    return status(coordinator, "/health") == 200
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
