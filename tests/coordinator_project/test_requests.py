@@ -2,6 +2,7 @@ import logging
 import re
 
 import pytest
+from django.test import Client
 
 from coordinator_project import requests
 
@@ -14,11 +15,12 @@ def test_health_answers_anybody(client):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", answer.json()["time"])
 
 
-def test_health_takes_no_other_method(client):
-    answer = client.post("/health")
+def test_health_takes_no_other_method():
+    answer = Client(enforce_csrf_checks=True).post("/health")
 
     assert answer.status_code == 405
-    assert "GET" in answer.headers["Allow"]
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
 def test_the_request_id_of_the_client_is_echoed(client):
