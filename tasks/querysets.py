@@ -33,6 +33,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def finished(self) -> Self:
         return self.filter(status__in=FINISHED)
 
+    def latest_finished(self) -> Self:
+        """Finished tasks, the one that ended last on top; an index has them in this order."""
+        return self.finished().filter(finished_at__isnull=False).order_by("-finished_at", "id")
+
     def queued(self) -> Self:
         return self.filter(status=Status.QUEUED)
 
@@ -80,7 +84,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def current_of(self, agent_ids: Iterable[str]) -> Self:
         """For each agent the task in progress that it claimed last."""
         held = self.in_progress().filter(agent__in=agent_ids)
-        return held.order_by("agent", "-claimed_at", "-id").distinct("agent")
+        return held.order_by("agent_id", "-claimed_at", "-id").distinct("agent_id")
 
     def expired(self) -> Self:
         """Tasks whose lease has run out."""

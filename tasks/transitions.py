@@ -330,6 +330,7 @@ def lock_up(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None
         task.reserved_for = None
         task.lease_expires_at = None
         task.fail_reason = reason
+        task.attempts += outcome == AttemptOutcome.EXPIRED
         task.updated_at = Now()
         task.save()
 
@@ -367,6 +368,8 @@ def _moved(task: Task, to: Status) -> Task:
     task.blocked = to == Status.QUEUED and task.chain_id is not None
     task.reserved_for = None
     task.updated_at = Now()
+    if to == Status.DONE:
+        task.fail_reason = ""
     if to == Status.QUEUED:
         task.agent = None
         task.claimed_at = None
