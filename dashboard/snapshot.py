@@ -1,0 +1,127 @@
+"""Everything at a glance: a bounded picture of the coordinator, as of now."""
+
+import threading
+import time
+from collections.abc import Iterable
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from agents.models import Agent
+from api.views import dumps
+from chains import bodies as chain_bodies
+from chains.models import Chain, ChainStatus
+from events import bodies as event_bodies
+from events.models import Event
+from tasks import agent_views
+from tasks import bodies as task_bodies
+from tasks.models import Channel, Task
+from tasks.states import Status
+
+MOST_OPEN = 500
+MOST_FINISHED = 100
+MOST_EVENTS = 60
+MOST_COUNTED = 10_000
+KEPT_FOR = 1.0  # seconds
+
+OPEN_CHAINS = (ChainStatus.IN_PROGRESS, ChainStatus.LOCKED, ChainStatus.QUEUED)
+ENDED_CHAINS = (ChainStatus.FAILED, ChainStatus.DONE)
+
+# The order makes it one walk of the index on status; without, it could be one of the whole table.
+COUNT = """SELECT count(*) FROM (
+  SELECT FROM tasks_task WHERE status = %s ORDER BY id LIMIT %s) t"""
+ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM tasks_task WHERE status = %s"
+
+
+class Snapshot:
+    """The picture as JSON, made by one thread at a time and then good for a second."""
+
+    def __init__(self) -> None:
+        self.making = threading.Lock()
+        self.made_at = float("-inf")
+        self.json = b""
+
+    def read(self) -> bytes:
+        """The picture, at most a second old; who comes while it is being made waits for it."""
+        with self.making:
+            if time.monotonic() - self.made_at >= KEPT_FOR:
+                begun = time.monotonic()
+                self.json = dumps(picture())
+                self.made_at = begun
+            return self.json
+
+
+def picture() -> dict[str, object]:
+    """Agents, channels, chains, tasks and events, of each at most some hundreds.
+
+    Open tasks come first, those in progress or locked before those that wait; then the latest
+    that ended. Payloads and results of tasks, which may be large, are left to the task itself.
+    """
+    tasks = [*_open_tasks(), *_light(Task.objects.latest_finished())[:MOST_FINISHED]]
+    agents = Agent.objects.with_online().order_by("-last_seen_at", "id")
+    channels = Channel.objects.order_by("id")
+    counts, estimated = _counts()
+    return {
+        "agents": agent_views.listed(list(agents[:MOST_OPEN])),
+        "channels": [task_bodies.channel(row) for row in channels[:MOST_OPEN]],
+        "chains": [chain_bodies.chain(row) for row in _chains(tasks)],
+        "tasks": [task_bodies.task(_lightened(row)) for row in tasks],
+        "events": [event_bodies.event(row) for row in Event.objects.order_by("-id")[:MOST_EVENTS]],
+        "counts": counts,
+        "counts_estimated": estimated,
+    }
+
+
+def _open_tasks() -> list[Task]:
+    """The first of each open status, each asked for by itself since an index has them in order."""
+    found: list[Task] = []
+    for some in (Task.objects.in_progress(), Task.objects.locked(), Task.objects.queued()):
+        found += _light(some).order_by("id")[: MOST_OPEN - len(found)]
+    return found
+
+
+def _light(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """Without what may be large."""
+    return tasks.defer("payload", "result")
+
+
+def _lightened(task: Task) -> Task:
+    """With something in place of what was left out, or it would be fetched task by task."""
+    task.payload, task.result = {}, None
+    return task
+
+
+def _chains(tasks: Iterable[Task]) -> list[Chain]:
+    """Open chains and the latest that ended, and whatever chains these tasks belong to."""
+    found: dict[object, Chain] = {}
+    for status in OPEN_CHAINS:
+        some = Chain.objects.filter(status=status).order_by("id")
+        found |= _by_id(some[: max(0, MOST_OPEN - len(found))])
+    for status in ENDED_CHAINS:
+        found |= _by_id(Chain.objects.filter(status=status).order_by("-id")[:MOST_FINISHED])
+    missing = {task.chain_id for task in tasks if task.chain_id} - found.keys()
+    found |= _by_id(Chain.objects.filter(pk__in=missing))
+    return sorted(found.values(), key=lambda chain: chain.pk)
+
+
+def _by_id(chains: Iterable[Chain]) -> dict[object, Chain]:
+    return {chain.pk: chain for chain in chains}
+
+
+def _counts() -> tuple[dict[str, int], list[str]]:
+    """How many tasks there are of each status, and for which ones this is an estimate.
+
+    Counting stops at MOST_COUNTED: from there on the planner's guess has to do.
+    """
+    counts: dict[str, int] = {}
+    estimated: list[str] = []
+    with connection.cursor() as cursor:
+        for status in Status.values:
+            cursor.execute(COUNT, [status, MOST_COUNTED])
+            [(counts[status],)] = cursor.fetchall()
+            if counts[status] == MOST_COUNTED:
+                estimated.append(status)
+                cursor.execute(ESTIMATE, [status])
+                [([explained],)] = cursor.fetchall()
+                counts[status] = max(MOST_COUNTED, int(explained["Plan"]["Plan Rows"]))
+    return counts, estimated
