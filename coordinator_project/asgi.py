@@ -8,6 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from a2wsgi.asgi_typing import HTTPScope, Receive, Scope, Send
+from asgiref.sync import ThreadSensitiveContext
 from django.core.asgi import get_asgi_application
 
 from coordinator_project.body import Refused, body_of, replay
@@ -25,6 +26,9 @@ WAITING_CLAIM = "/v1/tasks/claim/wait"
 
 waiting_lane = get_asgi_application()
 threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lane")
+# What Django's middleware does in threads, for all that wait and stream. By itself Django keeps a
+# thread for each such request, with a connection for each that has asked the database, to its end.
+thread = ThreadPoolExecutor(1, thread_name_prefix="waiting-lane")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,8 +53,9 @@ async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
     if path in (STREAM, WAITING_CLAIM):
-        # Django's stubs take any mapping where the types of ASGI name the fields.
-        await waiting_lane(scope, replay(body, receive), send)  # type: ignore[arg-type]
+        async with ThreadSensitiveContext(executor=thread):
+            # Django's stubs take any mapping where the types of ASGI name the fields.
+            await waiting_lane(scope, replay(body, receive), send)  # type: ignore[arg-type]
     else:
         await Responder(wsgi_application, threads, body)(scope, receive, send)
 

@@ -84,8 +84,11 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
     async def receive_again() -> ReceiveEvent:
         nonlocal given
-        if given:
-            return await receive()
+        while given:
+            message = await receive()
+            # A body known to be empty has not been taken from the server.
+            if message["type"] != "http.request":
+                return message
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
