@@ -10,6 +10,7 @@ from tasks.serializers import LONGEST_TEXT, agent_id, key
 from tasks.states import Status
 
 MOST_ATTEMPTS = 1000
+HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column, too
 
 
 class ChainBody(Body):
@@ -42,7 +43,7 @@ class TaskBody(Body):
     channel = fields.Text(default="")
     title = fields.Text(max_length=2000)
     chain_id = fields.Text(default="")
-    sequence = fields.WholeNumber(default=0)
+    sequence = fields.WholeNumber(default=0, most=HIGHEST_SEQUENCE)
     description = fields.Text(default="", max_length=LONGEST_TEXT)
     payload = fields.JsonObject(default=dict)
     priority = fields.WholeNumber(default=0)

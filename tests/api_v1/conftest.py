@@ -1,0 +1,10 @@
+"""What the tests of /v1 start from."""
+
+import pytest
+
+from tests.api_v1.calls import Api
+
+
+@pytest.fixture
+def api(client):
+    return Api(client)

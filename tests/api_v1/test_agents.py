@@ -1,0 +1,190 @@
+"""Heartbeats, agents, their current task and channels, notifications (contract 1.3, 3.8)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from agents.models import Agent
+from tests.api_v1.calls import message, refusal, said
+from tests.factories import fresh, make_agent, silence
+
+pytestmark = pytest.mark.django_db
+
+ALWAYS = {"id", "name", "status", "claude_status", "last_seen", "created_at", "updated_at"}
+
+
+def test_health_asks_for_nothing(client):
+    body = client.get("/health").json()
+
+    assert body["ok"] is True
+    assert body["time"].endswith("Z")
+
+
+def test_a_heartbeat_registers_an_agent(api):
+    body = api.beat("a-1", name=" Ada ", claude_status="running", meta={"cwd": "/src"})
+
+    agent = body["agent"]
+    assert agent.keys() == ALWAYS | {"meta"}
+    assert {k: agent[k] for k in ("id", "name", "status", "claude_status", "meta")} == {
+        "id": "a-1",
+        "name": "Ada",
+        "status": "running",
+        "claude_status": "running",
+        "meta": {"cwd": "/src"},
+    }
+    assert agent["last_seen"].endswith("Z")
+
+
+def test_what_an_agent_has_not_said_is_left_out(api):
+    agent = api.beat("a-1")["agent"]
+
+    assert agent.keys() == ALWAYS
+    assert agent["claude_status"] == agent["status"] == "idle"
+
+
+def test_an_agent_without_an_id_is_given_one(api):
+    made = api.beat("")["agent"]["id"]
+
+    assert str(UUID(made)) == made
+    assert Agent.objects.get().pk == made
+
+
+def test_the_older_name_of_the_status_counts_where_the_newer_is_silent(api):
+    assert api.beat("a", status="waiting")["agent"]["claude_status"] == "waiting"
+    both = api.beat("a", status="waiting", claude_status="idle")
+    assert both["agent"]["claude_status"] == "idle"
+
+
+def test_empty_fields_of_a_heartbeat_keep_what_was(api):
+    api.beat("a", name="Ada", claude_status="running", meta={"pid": 7})
+
+    agent = api.beat("a", name="", claude_status="", current_task_id="")["agent"]
+
+    assert (agent["name"], agent["claude_status"], agent["meta"]) == ("Ada", "running", {"pid": 7})
+
+
+def test_a_heartbeat_replaces_the_whole_meta(api):
+    api.beat("a", meta={"pid": 7, "cwd": "/old"})
+
+    assert api.beat("a", meta={"cwd": "/new"})["agent"]["meta"] == {"cwd": "/new"}
+
+
+def test_a_status_that_there_is_not_is_refused(api):
+    response = api.post("/agents/heartbeat", agent_id="a", claude_status="dancing")
+
+    assert refusal(response) == (400, "invalid_request")
+    assert "claude_status" in message(response)
+    assert not Agent.objects.exists()
+
+
+def test_names_of_fields_match_in_letters_of_any_case(api):
+    assert said(api.post("/agents/heartbeat", Agent_ID="a", NAME="Ada"))["agent"]["name"] == "Ada"
+
+
+def test_agents_are_listed_with_presence_and_the_last_seen_on_top(api):
+    make_agent("quiet", seen_ago=timedelta(minutes=5))
+    make_agent("here")
+
+    agents = said(api.get("/agents"))["agents"]
+
+    assert [(agent["id"], agent["worker_status"]) for agent in agents] == [
+        ("here", "online"),
+        ("quiet", "offline"),
+    ]
+    assert agents[0].keys() == ALWAYS | {"worker_status"}
+
+
+def test_one_agent_is_shown_without_presence(api):
+    api.beat("a")
+
+    assert api.agent("a").keys() == ALWAYS
+
+
+def test_an_agents_id_may_be_any_string(api):
+    api.beat("Ада/1 %?")
+
+    assert api.agent("Ада/1 %?")["id"] == "Ада/1 %?"
+
+
+@pytest.mark.parametrize("path", ["", "/current-task", "/chain"])
+def test_nothing_is_known_of_an_unknown_agent(api, path):
+    assert refusal(api.get(f"/agents/nobody{path}")) == (404, "not_found")
+
+
+def test_the_current_task_is_the_one_claimed(api):
+    task = api.task(api.channel())
+    api.beat("a")
+
+    assert refusal(api.get("/agents/a/current-task")) == (404, "no_current_task")
+    api.assign(task, "a")
+    assert said(api.get("/agents/a/current-task"))["task"]["id"] == task["id"]
+    assert api.agent("a")["current_task_id"] == task["id"]
+
+
+def test_an_agents_chain_is_the_one_it_owns(api):
+    channel = api.channel()
+    chain = api.chain(channel)
+    api.task(channel, chain_id=chain["id"])
+    api.beat("a")
+
+    assert refusal(api.get("/agents/a/chain")) == (404, "no_chain")
+    api.claim("a", channel)
+    owned = said(api.get("/agents/a/chain"))["chain"]
+    assert (owned["id"], owned["owner_agent_id"]) == (chain["id"], "a")
+
+
+def test_an_operator_sets_an_agents_channels(api):
+    api.beat("a", meta={"cwd": "/src"})
+
+    body = said(api.patch("/agents/a/channels", subscriptions=[" one", "two", "", "one"]))
+
+    assert body["agent"]["meta"] == {"cwd": "/src", "subscriptions": ["one", "two"]}
+
+
+def test_channels_are_set_of_known_agents_only(api):
+    response = api.patch("/agents/nobody/channels", subscriptions=["one"])
+
+    assert refusal(response) == (404, "not_found")
+    assert not Agent.objects.exists()
+
+
+def test_setting_the_channels_of_an_agent_does_not_make_it_online(api):
+    agent = make_agent("a")
+    silence(agent)
+    before = fresh(agent).last_seen_at
+
+    said(api.patch("/agents/a/channels", subscriptions=["one"]))
+
+    assert fresh(agent).last_seen_at == before
+    assert said(api.get("/agents"))["agents"][0]["worker_status"] == "offline"
+
+
+def test_an_agent_that_waits_for_a_person_is_notified_until_it_waits_no_more(api):
+    api.beat("a", name="Ada", meta={"state": "setup_waiting", "subscriptions": ["one"]})
+
+    (note,) = said(api.get("/notifications"))["notifications"]
+    assert {k: note[k] for k in ("key", "agent_id", "agent_name", "type", "channel")} == {
+        "key": "a:setup_waiting",
+        "agent_id": "a",
+        "agent_name": "Ada",
+        "type": "setup_waiting",
+        "channel": "one",
+    }
+    assert "Ada" in note["message"]
+    api.beat("a", meta={})
+    assert said(api.get("/notifications")) == {"notifications": []}
+
+
+def test_a_dismissed_notification_stays_away_while_the_agent_goes_on_waiting(api):
+    api.beat("a", meta={"state": "setup_waiting"})
+
+    for _ in range(2):  # also when there is nothing to dismiss
+        answer = api.post("/notifications/dismiss", agent_id="a", type="setup_waiting")
+        assert said(answer) == {"ok": True}
+    api.beat("a", meta={"state": "setup_waiting"})
+
+    assert said(api.get("/notifications")) == {"notifications": []}
+    api.beat("a", meta={})
+    api.beat("a", meta={"state": "setup_waiting"})
+    assert len(said(api.get("/notifications"))["notifications"]) == 1
