@@ -255,7 +255,7 @@ async def test_those_who_watch_are_let_go_when_the_process_stops():
 
 
 async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one(monkeypatch):
-    random = Random(7)
+    random = Random(7)  # noqa: S311
     told, cursors, committed = [], [], set()
 
     async def listen(watching):
@@ -267,7 +267,7 @@ async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one
             cursors.append(batch.cursor)
 
     def work(seed):
-        mine = Random(seed)
+        mine = Random(seed)  # noqa: S311
         with another_connection() as one:
             for _ in range(40):
                 numbers = write(one, *["one.happened"] * mine.randint(1, 3))

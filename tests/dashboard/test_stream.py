@@ -1,0 +1,307 @@
+import asyncio
+import json
+import time
+from contextlib import aclosing, contextmanager
+
+import httpx
+import pytest
+from django.db import connection
+
+from agents import transitions as agents
+from dashboard.stream import PING_AFTER, speak
+from events import tail
+from events.models import Event
+from tests.factories import make_agent, make_chain, make_channel, make_task
+from tests.serving import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), serving(COORDINATOR_MAX_STREAMS="3") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _a_journal_that_began_long_ago(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_event (type, created_at) VALUES ('old.one', now() - interval '1 h')"
+        )
+
+
+class Stream:
+    """A client of the stream: its frames, one after the other."""
+
+    def __init__(self, response):
+        self.response = response
+        self.lines = response.iter_lines()
+        self.last_id = None
+
+    def frame(self):
+        """The next frame's fields; a comment's are empty."""
+        fields = {}
+        for line in self.lines:
+            if not line:
+                break
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        assert fields, "the stream has ended"
+        self.last_id = fields.get("id", self.last_id)
+        return fields
+
+    def event(self):
+        frame = self.frame()
+        return frame["event"], json.loads(frame["data"])
+
+    def topics(self, number):
+        return {self.event()[1]["type"] for _ in range(number)}
+
+
+@contextmanager
+def streaming(server, *, after=None, **params):
+    headers = server.headers | ({} if after is None else {"Last-Event-ID": after})
+    with httpx.stream(
+        "GET", f"{server.url}/v1/stream", headers=headers, params=params, timeout=20
+    ) as response:
+        yield Stream(response)
+
+
+@contextmanager
+def greeted(server, **how):
+    with streaming(server, **how) as stream:
+        assert stream.event() == ("hello", {})
+        yield stream
+
+
+def refused(server, after=None, **params):
+    with streaming(server, after=after, **params) as stream:
+        stream.response.read()
+        return stream.response
+
+
+def test_a_stream_says_hello_first_and_how_it_is_to_be_treated(server):
+    with streaming(server) as stream:
+        frame = stream.frame()
+
+        assert frame["event"] == "hello"
+        assert frame["data"] == "{}"
+        assert frame["retry"] == "2000"
+        assert frame["id"].isdigit()
+        headers = stream.response.headers
+        assert stream.response.status_code == 200
+        assert headers["Content-Type"] == "text/event-stream"
+        assert headers["Cache-Control"] == "no-cache"
+        assert headers["Connection"] == "keep-alive"
+        assert headers["X-Accel-Buffering"] == "no"
+        assert headers["X-Request-Id"]
+
+
+def test_a_change_is_told_once_for_each_list_that_it_makes_stale(server):
+    channel = make_channel()
+    agent = make_agent("worker")
+    with greeted(server) as stream:
+        task = make_task(channel)
+        kind, data = stream.event()
+        assert kind == "update"
+        assert data["type"] == "tasks"
+        assert data["ids"] == [str(task.pk)]
+        assert data["time"].endswith("Z")
+
+        with server.client() as client:
+            claim = {"agent_id": agent.pk, "channel_id": str(channel.pk)}
+            client.post("/v1/tasks/claim", json=claim).raise_for_status()
+        assert stream.topics(2) == {"agents", "tasks"}
+
+        make_channel("another")
+        assert stream.topics(1) == {"channels"}
+        make_chain(channel)
+        assert stream.topics(1) == {"chains"}
+        with server.client() as client:
+            said = {"task_id": str(task.pk), "agent_id": agent.pk, "text": "go on"}
+            client.post("/v1/tasks/inputs", json=said).raise_for_status()
+            assert stream.topics(1) == {"inputs"}
+            posted = {"agent_id": agent.pk, "type": "task.completed"}
+            client.post("/v1/events", json=posted).raise_for_status()
+            assert stream.topics(1) == {"events"}
+
+
+def test_many_changes_at_once_are_one_update(server):
+    channel = make_channel()
+    with greeted(server) as stream:
+        for number in range(60):
+            Event.objects.create(type="task.created", task_id=str(number))
+        seen = [stream.event()[1]]
+        make_chain(channel)
+        while seen[-1]["type"] != "chains":
+            seen.append(stream.event()[1])
+
+    # Sixty rows written one by one may meet several of the reads, five a second.
+    assert len(seen) < 20
+    assert {data["type"] for data in seen} == {"tasks", "chains"}
+
+
+def test_more_changes_than_are_worth_naming_are_told_without_names(server):
+    with greeted(server) as stream:
+        Event.objects.bulk_create(
+            Event(type="task.created", task_id=str(number)) for number in range(51)
+        )
+
+        assert "ids" not in stream.event()[1]
+
+
+def test_an_agent_that_waits_for_a_person_is_a_notification(server):
+    with greeted(server) as stream:
+        agents.beat(agents.Beat("worker", name="Worker", meta={"state": "setup_waiting"}))
+
+        frames = [stream.event(), stream.event()]
+
+    assert frames[0][1]["type"] == "agents"
+    kind, data = frames[1]
+    assert kind == "notification"
+    assert data["type"] == "notification"
+    assert data["payload"]["notification_type"] == "setup_waiting"
+    assert data["payload"]["agent_id"] == "worker"
+    assert data["payload"]["agent_name"] == "Worker"
+    assert data["payload"]["channel"] == ""
+    assert "Worker" in data["payload"]["message"]
+
+
+def test_no_agent_can_forge_a_notification(server):
+    with greeted(server) as stream, server.client() as client:
+        posted = {"agent_id": "mallory", "type": "agent.setup_waited", "payload": {"a": 1}}
+        client.post("/v1/events", json=posted).raise_for_status()
+
+        assert stream.topics(1) == {"events"}
+        make_channel()
+        assert stream.topics(1) == {"channels"}
+
+
+@pytest.mark.parametrize("way", ["header", "query"])
+def test_a_client_that_comes_back_hears_at_once_what_it_missed(server, way):
+    with greeted(server) as stream:
+        make_channel()
+        stream.event()
+        last = stream.last_id
+    make_task()
+
+    how = {"after": last} if way == "header" else {"last_event_id": last}
+    with greeted(server, **how) as stream:
+        assert stream.topics(2) == {"channels", "tasks"}
+
+
+def test_a_client_that_missed_nothing_hears_nothing_at_first(server):
+    with greeted(server) as stream:
+        last = stream.last_id
+    with greeted(server, after=last) as stream:
+        make_channel()
+
+        assert stream.topics(1) == {"channels"}
+
+
+def test_a_client_from_before_the_journal_begins_is_told_to_look_at_everything(server):
+    make_task()
+    Event.objects.all().delete()
+    make_channel()
+
+    with greeted(server, after="0") as stream:
+        frames = [stream.event()[1] for _ in range(6)]
+
+    assert [data["type"] for data in frames] == [
+        "agents",
+        "tasks",
+        "channels",
+        "chains",
+        "inputs",
+        "events",
+    ]
+    assert not any("ids" in data for data in frames)
+
+
+@pytest.mark.parametrize("given", ["x", "-1", "1.5", "9" * 19, "1" * 20, "1 OR 1=1", "\xb2", "%00"])
+def test_an_id_that_the_stream_never_gave_is_refused(server, given):
+    for answer in (refused(server, after=given.encode()), refused(server, last_event_id=given)):
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "DELETE"])
+def test_a_stream_is_only_read(server, method):
+    answer = httpx.request(method, f"{server.url}/v1/stream", headers=server.headers)
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET"
+
+
+def test_a_stream_needs_a_credential_which_may_stand_in_the_query(server):
+    with httpx.stream("GET", f"{server.url}/v1/stream") as response:
+        assert response.status_code == 401
+    token = server.headers["Authorization"].removeprefix("Bearer ")
+    with httpx.stream("GET", f"{server.url}/v1/stream", params={"token": token}) as response:
+        assert response.status_code == 200
+
+
+def test_one_process_has_only_so_many_streams_and_a_seat_becomes_free(server):
+    with greeted(server), greeted(server):
+        with greeted(server):
+            answer = refused(server)
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "unavailable"
+            assert answer.headers["Retry-After"]
+
+        deadline = time.monotonic() + 5
+        while refused_now(server):
+            assert time.monotonic() < deadline
+
+
+def refused_now(server):
+    with streaming(server) as stream:
+        return stream.response.status_code == 503
+
+
+async def test_a_quiet_stream_is_kept_open_by_comments(monkeypatch):
+    assert PING_AFTER == 15
+    monkeypatch.setattr("dashboard.stream.PING_AFTER", 0.1)
+    async with aclosing(speak(None)) as said:
+        assert b"hello" in await anext(said)
+
+        assert await anext(said) == b": ping\n\n"
+
+
+def write_event(task_id):
+    Event.objects.create(type="task.created", task_id=task_id)
+    connection.close()
+
+
+async def test_one_who_does_not_read_for_long_loses_nothing(monkeypatch):
+    monkeypatch.setattr(tail, "MOST_BATCHES", 2)
+    async with aclosing(speak(None)) as slow, tail.watch() as quick:
+        await anext(slow)
+        await quick.next()
+        for number in range(5):
+            await asyncio.to_thread(write_event, f"task-{number}")
+            await quick.next()
+
+        seen = set()
+        async with asyncio.timeout(5):
+            while len(seen) < 5:
+                data = json.loads((await anext(slow)).decode().partition("data: ")[2])
+                seen.update(data["ids"])
+
+
+def test_a_restart_of_the_server_loses_nothing():
+    with serving() as server:
+        with greeted(server) as stream:
+            make_channel()
+            stream.event()
+            last = stream.last_id
+            started = time.monotonic()
+            server.stop()
+            assert time.monotonic() - started < 5
+            assert list(stream.lines) == []
+        make_task()
+        server.start()
+
+        with greeted(server, after=last) as stream:
+            assert stream.topics(2) == {"channels", "tasks"}

@@ -1,0 +1,104 @@
+"""A process that serves HTTP on the tests' database, much like those that `serve` starts."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import httpx
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from coordinator_project.env import BASE_DIR
+
+BODY = """
+import socket, sys
+import uvicorn
+from events import shutdown
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets):
+        await super().startup(sockets)
+        print("ready", flush=True)
+
+    def handle_exit(self, number, frame):
+        shutdown.begin()
+        super().handle_exit(number, frame)
+
+config = uvicorn.Config(
+    "coordinator_project.asgi:application",
+    log_config=None,
+    access_log=False,
+    timeout_graceful_shutdown=5,
+)
+Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
+"""
+TOKEN = "a token of the tests"
+
+
+class Server:
+    """One process, on a port that stays the same when it is started again."""
+
+    def __init__(self, listening, environment):
+        self.listening = listening
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        self.headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.environment = environment
+        self.start()
+
+    def start(self):
+        given = connection.settings_dict
+        wanted = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+        names = {key: given[name] for key, name in (wanted | {"port": "PORT"}).items()}
+        conninfo = dict(part for part in names.items() if part[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", BODY, str(self.listening.fileno())],
+            cwd=BASE_DIR,
+            env=os.environ
+            | {"COORDINATOR_DATABASE_URL": url(**conninfo), "COORDINATOR_AUTH_TOKEN": TOKEN}
+            | self.environment,
+            pass_fds=[self.listening.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.errors = []
+        self.reader = threading.Thread(
+            target=lambda: self.errors.extend(self.process.stderr), daemon=True
+        )
+        self.reader.start()
+        if self.process.stdout.readline() != "ready\n":
+            self.stop()
+            raise AssertionError("".join(self.errors))
+
+    def stop(self, number=signal.SIGTERM, within=10.0):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(within)
+        self.reader.join(5)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def client(self, **more):
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=40, **more)
+
+
+def url(**parts):
+    """The parts of an address as one URL; what needs escaping goes into its query."""
+    query = make_conninfo(**parts)
+    pairs = dict(pair.split("=", 1) for pair in query.split(" "))
+    return f"postgresql://?{httpx.QueryParams(pairs)}"
+
+
+@contextmanager
+def serving(**environment):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(listening, environment)
+        try:
+            yield server
+        finally:
+            server.stop()
