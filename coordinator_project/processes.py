@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +12,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-import uvicorn
-
 from coordinator_project import lifeline
-from events import shutdown
 
 # Forked, so that each is ready at once: all that is large has been imported before.
 FORK = multiprocessing.get_context("fork")
-BACKLOG = 2048
-LEAVE_REQUESTS = 5  # seconds for requests that run, once a process is told to stop
 LEAVE_PROCESSES = 6.5  # seconds until a process that has not stopped is killed
 READY_WITHIN = 60.0
 TICK = 0.2
@@ -32,40 +26,6 @@ log = logging.getLogger("coordinator.serve")
 
 class StartFailed(Exception):
     """A process of the coordinator died before it was ready."""
-
-
-class Server(uvicorn.Server):
-    """Tells the parent once it serves, and tells streams and waiting claims when it stops."""
-
-    def __init__(self, config: uvicorn.Config, ready: Connection) -> None:
-        super().__init__(config)
-        self.ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.send(os.getpid())
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        shutdown.begin()
-        super().handle_exit(sig, frame)
-
-
-def answer_requests(ready: Connection, listening: socket.socket) -> None:
-    """Serve until SIGTERM; the body of a process."""
-    config = uvicorn.Config(
-        "coordinator_project.asgi:application",
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=LEAVE_REQUESTS,
-        backlog=BACKLOG,
-    )
-    Server(config, ready).run([listening])
 
 
 @dataclass

@@ -20,17 +20,12 @@ COORDINATOR_PORT = env.number(
 COORDINATOR_PROCESSES = env.number(
     "COORDINATOR_PROCESSES", default=min(len(os.sched_getaffinity(0)), 16), least=1, most=64
 )
-ALLOWED_HOSTS = list(
-    dict.fromkeys(
-        [
-            "localhost",
-            "127.0.0.1",
-            "[::1]",
-            *([] if COORDINATOR_HOST in {"0.0.0.0", "::"} else [COORDINATOR_HOST]),  # noqa: S104
-            *env.words("COORDINATOR_ALLOWED_HOSTS"),
-        ]
-    )
-)
+EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+EXTRA_HOSTS = env.words("COORDINATOR_ALLOWED_HOSTS")
+OWN_HOST = f"[{COORDINATOR_HOST}]" if ":" in COORDINATOR_HOST else COORDINATOR_HOST
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *EXTRA_HOSTS]
+if COORDINATOR_HOST not in EVERY_ADDRESS:
+    ALLOWED_HOSTS.append(OWN_HOST)
 
 # The rules of the coordinator itself, in one place.
 

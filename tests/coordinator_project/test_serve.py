@@ -1,16 +1,20 @@
 import signal
 import socket
+import subprocess
+import sys
 import time
+from contextlib import ExitStack
 
 import httpx
 import psutil
 import pytest
 
-from tests.coordinator_project.running import Running, eventually, gone, running
+from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.running import Running, environment, eventually, gone, running
 
 
-def test_it_says_where_it_serves_and_really_does(folder):
-    with running(folder) as coordinator:
+def test_it_says_where_it_serves_and_really_does(used_folder):
+    with running(used_folder) as coordinator:
         coordinator.ready()
 
         answer = coordinator.get("/health")
@@ -44,8 +48,8 @@ def test_the_first_admin_can_sign_in(folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_everything_that_was_started(folder, number):
-    with running(folder) as coordinator:
+def test_a_signal_stops_everything_that_was_started(used_folder, number):
+    with running(used_folder) as coordinator:
         coordinator.ready()
         family = coordinator.family()
         assert {"postgres"} < {process.name() for process in family}
@@ -68,8 +72,8 @@ def test_a_signal_in_the_middle_of_the_start_stops_everything(folder):
         assert "Traceback" not in coordinator.said
 
 
-def test_open_connections_and_streams_do_not_hold_up_the_end(folder):
-    with running(folder) as coordinator, httpx.Client() as client:
+def test_open_connections_and_streams_do_not_hold_up_the_end(used_folder):
+    with running(used_folder) as coordinator, httpx.Client() as client:
         coordinator.ready()
         client.get(coordinator.url + "/health")
         with socket.create_connection(address(coordinator)) as half:
@@ -83,14 +87,14 @@ def test_open_connections_and_streams_do_not_hold_up_the_end(folder):
             assert time.monotonic() - started < 8
 
 
-def test_nothing_outlives_a_killed_parent_and_the_next_start_is_at_once(folder):
-    with running(folder, COORDINATOR_PORT=str(free_port())) as coordinator:
+def test_nothing_outlives_a_killed_parent_and_the_next_start_is_at_once(used_folder):
+    with running(used_folder, COORDINATOR_PORT=str(free_port())) as coordinator:
         coordinator.ready()
         family = coordinator.family()
         coordinator.end(signal.SIGKILL)
 
         started = time.monotonic()
-        with running(folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
+        with running(used_folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
             again.ready()
 
             assert again.url == coordinator.url
@@ -99,8 +103,8 @@ def test_nothing_outlives_a_killed_parent_and_the_next_start_is_at_once(folder):
         assert gone(family)
 
 
-def test_it_starts_at_once_after_all_its_processes_were_killed(folder):
-    with running(folder, COORDINATOR_PORT=str(free_port())) as coordinator:
+def test_it_starts_at_once_after_all_its_processes_were_killed(used_folder):
+    with running(used_folder, COORDINATOR_PORT=str(free_port())) as coordinator:
         coordinator.ready()
         family = coordinator.family()
         for process in [psutil.Process(coordinator.process.pid), *family]:
@@ -108,13 +112,13 @@ def test_it_starts_at_once_after_all_its_processes_were_killed(folder):
                 process.kill()
         coordinator.end()
 
-        with running(folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
+        with running(used_folder, COORDINATOR_PORT=coordinator.url.rpartition(":")[2]) as again:
             again.ready()
             assert again.get("/health").status_code == 200
 
 
-def test_a_process_that_dies_is_started_again(folder):
-    with running(folder, COORDINATOR_PROCESSES="1") as coordinator:
+def test_a_process_that_dies_is_started_again(used_folder):
+    with running(used_folder, COORDINATOR_PROCESSES="1") as coordinator:
         coordinator.ready()
         before = {process.pid for process in workers(coordinator)}
         for process in workers(coordinator):
@@ -126,8 +130,8 @@ def test_a_process_that_dies_is_started_again(folder):
         assert "A process died; it starts again." in coordinator.said
 
 
-def test_it_outlives_the_death_of_its_database(folder):
-    with running(folder) as coordinator:
+def test_it_outlives_the_death_of_its_database(used_folder):
+    with running(used_folder) as coordinator:
         coordinator.ready()
         family = postgres_of(coordinator)
         for process in family:
@@ -137,11 +141,24 @@ def test_it_outlives_the_death_of_its_database(folder):
         eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
 
 
-def test_a_port_that_is_taken_is_said_in_one_sentence(folder):
+def test_connections_are_shared_evenly_among_the_processes(used_folder):
+    with running(used_folder) as coordinator, ExitStack() as stack:
+        coordinator.ready()
+        for _ in range(8):
+            client = stack.enter_context(httpx.Client(base_url=coordinator.url))
+            client.get("/health")
+
+        port = address(coordinator)[1]
+        shares = [connections_to(port, process) for process in workers(coordinator)]
+
+        assert sorted(shares) == [0, 4, 4], "the third is the maintenance loop"
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(used_folder):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
-        with running(folder, COORDINATOR_PORT=str(port)) as coordinator:
+        with running(used_folder, COORDINATOR_PORT=str(port)) as coordinator:
             code = coordinator.process.wait(20)
             coordinator.reader.join()
 
@@ -151,22 +168,22 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(folder):
     assert "Traceback" not in coordinator.said
 
 
-def test_a_second_coordinator_on_one_data_folder_is_refused(folder):
-    with running(folder) as first, running(folder.with_name("other")) as elsewhere:
+def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
+    with running(used_folder) as first, running(used_folder.with_name("other")) as elsewhere:
         first.ready()
         elsewhere.ready()
-        with running(folder) as second:
+        with running(used_folder) as second:
             code = second.process.wait(30)
             second.reader.join()
 
         assert code == 1
-        assert f"Another coordinator runs on the data folder {folder}." in second.said
+        assert f"Another coordinator runs on the data folder {used_folder}." in second.said
         assert first.get("/health").status_code == 200
         assert elsewhere.get("/health").status_code == 200
 
 
-def test_a_token_ends_protected_mode(folder):
-    with running(folder, COORDINATOR_AUTH_TOKEN="sesame") as coordinator:
+def test_a_token_ends_protected_mode(used_folder):
+    with running(used_folder, COORDINATOR_AUTH_TOKEN="sesame") as coordinator:
         coordinator.ready()
 
         without = coordinator.get("/v1/agents")
@@ -175,6 +192,55 @@ def test_a_token_ends_protected_mode(folder):
         assert "Protected mode" not in coordinator.said
         assert "sesame" not in coordinator.said
         assert (without.status_code, with_it.status_code) == (401, 200)
+
+
+def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
+    everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "sesame"}  # noqa: S104
+    with running(used_folder, **everywhere) as coordinator:
+        coordinator.ready()
+        assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.said
+
+    with running(used_folder, COORDINATOR_ALLOWED_HOSTS="queue.lan", **everywhere) as coordinator:
+        coordinator.ready()
+        url = coordinator.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        statuses = [
+            httpx.get(url + "/health", headers={"Host": host}).status_code
+            for host in ("queue.lan", "elsewhere.lan")
+        ]
+
+        assert "set COORDINATOR_ALLOWED_HOSTS" not in coordinator.said
+        assert statuses == [200, 400]
+
+
+def test_a_command_uses_the_database_of_the_coordinator_that_runs(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        before = [process.pid for process in postgres_of(coordinator)]
+
+        said = count_users(used_folder)
+
+        assert said == "1"
+        assert before[0] in [process.pid for process in postgres_of(coordinator)]
+        assert answers(coordinator)
+
+
+def test_a_command_starts_the_database_and_stops_it_when_no_coordinator_runs(used_folder):
+    assert count_users(used_folder) == "1"
+
+    assert not (used_folder / "postgres.running").exists()
+    assert not (used_folder / "postgres/data/postmaster.pid").exists()
+
+
+def count_users(folder):
+    count = "from accounts.models import User; print(User.objects.count())"
+    done = subprocess.run(
+        [sys.executable, str(BASE_DIR / "manage.py"), "shell", "--no-imports", "-c", count],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
 
 
 def postgres_of(coordinator):
@@ -199,6 +265,11 @@ def workers(coordinator):
     """The processes that were forked, not the supervisor of the database."""
     children = psutil.Process(coordinator.process.pid).children()
     return [p for p in children if "serve" in p.cmdline()]
+
+
+def connections_to(port, process):
+    established = [c for c in process.net_connections() if c.status == "ESTABLISHED"]
+    return [c.laddr.port for c in established].count(port)
 
 
 def address(coordinator):

@@ -22,7 +22,7 @@ from django.urls import get_resolver
 
 from accounts import credentials
 from accounts.protected import OPEN_UP
-from coordinator_project import embedded, env, maintenance, processes
+from coordinator_project import embedded, env, http_server, maintenance, processes
 from coordinator_project.cluster import EmbeddedFailed
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to go
@@ -50,8 +50,9 @@ class Command(BaseCommand):
         running = processes.Processes()
         try:
             running.start("maintenance", maintenance.run)
-            for number in range(settings.COORDINATOR_PROCESSES):
-                running.start(f"http-{number}", processes.answer_requests, listening)
+            shares = processes.FORK.RawArray("i", settings.COORDINATOR_PROCESSES)
+            for place in range(settings.COORDINATOR_PROCESSES):
+                running.start(f"http-{place}", http_server.serve, listening, shares, place)
             running.wait_until_ready()
             if not running.signals:
                 self._say_ready(listening)
@@ -92,6 +93,11 @@ class Command(BaseCommand):
         shown = f"[{host}]" if ":" in host else host
         if not credentials.issued():
             self._say(f"Protected mode: only this machine is served. To open up, {OPEN_UP}")
+        if host in settings.EVERY_ADDRESS and not settings.EXTRA_HOSTS:
+            self._say(
+                "Only localhost is answered so far: set COORDINATOR_ALLOWED_HOSTS "
+                "to the names and addresses that others call this machine by."
+            )
         self._say(f"Coordinator serves http://{shown}:{port}")
 
 
@@ -126,7 +132,9 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     while True:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listening = socket.create_server((host, port), family=family, backlog=processes.BACKLOG)
+            listening = socket.create_server(
+                (host, port), family=family, backlog=http_server.BACKLOG
+            )
             break
         except OSError as problem:
             taken = problem.errno == errno.EADDRINUSE

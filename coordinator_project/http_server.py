@@ -1,0 +1,125 @@
+"""One process that serves HTTP, and takes no more than its share of the connections.
+
+Connections live long here, an agent keeps its own. Whichever process is awake first would accept
+most of them, and the others' cores idle: of four connections to two processes, one process had
+three or all in ten of twelve tries. So a process that has more than another waits a moment.
+"""
+
+import asyncio
+import socket
+from collections.abc import MutableSequence
+from multiprocessing.connection import Connection
+from types import FrameType
+
+import uvicorn
+
+from events import shutdown
+
+BACKLOG = 2048
+LEAVE_REQUESTS = 5  # seconds for requests that run, once the process is told to stop
+PAUSE = 0.001
+PAUSES = 10
+BREATH = 1.0  # seconds without new connections when there is no room for one
+CLOSED = 1 << 30
+
+Shares = MutableSequence[int]
+"""How many connections each process has, in memory that all of them see."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which tells the parent once it serves, and whoever waits when it stops."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listening: socket.socket,
+        shares: Shares,
+        place: int,
+        ready: Connection,
+    ) -> None:
+        super().__init__(config)
+        self.listening = listening
+        self.shares = shares
+        self.place = place
+        self.ready = ready
+        self.paused = 0
+        self.opening: set[asyncio.Task[object]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        self.listening.setblocking(False)
+        self.shares[self.place] = 0
+        self._look()
+        self.ready.send(True)
+
+    async def on_tick(self, counter: int) -> bool:
+        self.shares[self.place] = len(self.server_state.connections)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().remove_reader(self.listening)
+        self.listening.close()
+        self.shares[self.place] = CLOSED
+        await super().shutdown([])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        shutdown.begin()
+        super().handle_exit(sig, frame)
+
+    def _look(self) -> None:
+        if self.listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self.listening, self._come)
+
+    def _look_away(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.listening)
+        loop.call_later(seconds, self._look)
+
+    def _come(self) -> None:
+        """Accept a connection, unless another process should, and does so within a moment."""
+        if self.paused < PAUSES and self.shares[self.place] > min(self.shares):
+            self.paused += 1
+            self._look_away(PAUSE)
+            return
+        self.paused = 0
+        try:
+            connection, _ = self.listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another process has it, or the client has left
+        except OSError:
+            self._look_away(BREATH)  # no file left to open
+            return
+        connection.setblocking(False)
+        self.shares[self.place] += 1
+        opening = asyncio.create_task(self._open(connection))
+        self.opening.add(opening)
+        opening.add_done_callback(self.opening.discard)
+
+    async def _open(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return protocol
+
+
+def serve(ready: Connection, listening: socket.socket, shares: Shares, place: int) -> None:
+    """Serve until SIGTERM; the body of a process, one of those that share `listening`."""
+    config = uvicorn.Config(
+        "coordinator_project.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=LEAVE_REQUESTS,
+    )
+    Server(config, listening, shares, place, ready).run()
