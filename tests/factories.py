@@ -107,7 +107,9 @@ def fresh(row):
 
 
 def let_lease_run_out(task: Task) -> None:
-    Task.objects.filter(pk=task.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+    """Nothing happens to a task that is not in progress."""
+    held = Task.objects.in_progress().filter(pk=task.pk)
+    held.update(lease_expires_at=Now() - timedelta(seconds=1))
 
 
 def silence(agent: Agent, ago: timedelta = timedelta(hours=1)) -> None:
