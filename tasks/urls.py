@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tasks import agent_views, views
+from tasks import agent_views, views, waiting_views
 
 urlpatterns = [
     path("v1/agents", agent_views.AgentsView.as_view()),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("v1/channels", views.ChannelsView.as_view()),
     path("v1/channels/by-name/<path:name>", views.ChannelByNameView.as_view()),
     path("v1/tasks/claim", views.ClaimView.as_view()),
+    path("v1/tasks/claim/wait", waiting_views.claim_when_ready),
     path("v1/tasks/report", views.ReportView.as_view()),
     path("v1/tasks/assign", views.AssignView.as_view()),
     path("v1/tasks/complete", views.CompleteView.as_view()),

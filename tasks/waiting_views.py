@@ -1,0 +1,46 @@
+"""`POST /v1/tasks/claim?wait_seconds=`: a claim that waits until there is something for it."""
+
+import re
+from collections.abc import Collection
+from functools import partial
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+
+from api import body
+from api.serializers import Values
+from api.waiting import answers
+from problems import Invalid
+from tasks import views, waiting
+from tasks.models import Channel
+from tasks.serializers import ClaimBody
+
+LONGEST_WAIT = 30
+WHOLE_NUMBER = re.compile("[0-9]{1,2}")
+
+
+@answers("POST")
+async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
+    """Answer as the claim that does not wait would, once that is something or the time is up."""
+    seconds = _seconds_of(request)
+    values = ClaimBody.read(body.parse(request.body))
+    tasks = await waiting.claim(
+        partial(views.claim_now, values),
+        agent_id=values["agent_id"],
+        channels=partial(_channels_of, values),
+        seconds=seconds,
+    )
+    return views.claim_reply(values, tasks)
+
+
+def _seconds_of(request: HttpRequest) -> int:
+    given = request.GET.getlist("wait_seconds")
+    if len(given) != 1 or not WHOLE_NUMBER.fullmatch(given[0]) or int(given[0]) > LONGEST_WAIT:
+        raise Invalid(f"wait_seconds: must be a whole number from 0 to {LONGEST_WAIT}")
+    return int(given[0])
+
+
+def _channels_of(values: Values) -> Collection[UUID]:
+    return values["ids"] or list(
+        Channel.objects.named(values["names"]).values_list("pk", flat=True)
+    )
