@@ -2,8 +2,9 @@
 
 from agents.models import ID_LENGTH, Activity, NotificationType
 from api import fields
+from api.body import JsonValue
 from api.serializers import Bodies, Body, Nested, Values
-from problems import Invalid
+from problems import Invalid, Problem
 from tasks.models import KEY_LENGTH, InputKind
 from tasks.states import Status
 
@@ -153,7 +154,12 @@ class Held(fields.Strict):
             raise self.wrong_type()
         if len(data) > MOST_HELD:
             raise self.refused(f"more than {MOST_HELD} items")
-        said = [HeldBody.read({"id": item} if isinstance(item, str) else item) for item in data]
+        items: list[JsonValue] = [{"id": item} if isinstance(item, str) else item for item in data]
+        try:
+            said = HeldBody.read_many(items, most=MOST_HELD)
+        except Problem as problem:
+            name = f"{self.field_name}{problem.message}"  # which begins with the item's place
+            raise type(problem)(name, code=problem.code) from None
         return {held["id"]: held["lease_epoch"] for held in said}
 
 
