@@ -24,7 +24,11 @@ TASK_NAMES = ("task_id", "taskId")
 
 @receiver(event_posted)
 def complete_session_request(
-    agent_id: str, type: str, task_id: str, payload: Mapping[str, object], **kwargs: object
+    agent_id: str,
+    type: str,  # noqa: A002  (the word of the contract, and of the signal)
+    task_id: str,
+    payload: Mapping[str, object],
+    **kwargs: object,
 ) -> str | None:
     """Complete the session request whose token the event carries; the event is about its task.
 
