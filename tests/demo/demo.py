@@ -1,0 +1,84 @@
+"""The demonstration in a process of its own, as a person runs it."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import psutil
+
+from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.running import NOT_OURS, eventually, gone
+
+
+class Demo:
+    """One `python -m benchmarks.demo`, and what it has said so far."""
+
+    def __init__(self, *arguments, **more):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.demo", *arguments],
+            cwd=BASE_DIR,
+            env=kept | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        with self.process.stdout as stdout:
+            self.lines.extend(stdout)
+
+    @property
+    def said(self):
+        return "".join(self.lines)
+
+    def wait_for(self, pattern, within=60.0):
+        """Wait until it says something like `pattern`; returns the match."""
+        eventually(lambda: re.search(pattern, self.said) or self.process.poll() is not None, within)
+        found = re.search(pattern, self.said)
+        assert found, self.said
+        return found
+
+    def wait_until_in_the_middle(self):
+        """Wait until some of the tasks are done, and far from all."""
+        self.wait_for(r"\d+ of \d+ tasks done")
+        assert "What" not in self.said
+
+    def agents(self):
+        """The processes that work for it."""
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+
+    def end(self, within=90.0):
+        code = self.process.wait(within)
+        self.reader.join(5)
+        return code
+
+    def row(self, name):
+        """What the table at the end says of `name`."""
+        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.said)
+        assert found, self.said
+        return found[1]
+
+
+@contextmanager
+def demonstration(*arguments, **more):
+    one = Demo(*arguments, **more)
+    try:
+        yield one
+    finally:
+        alive = one.process.poll() is None
+        family = psutil.Process(one.process.pid).children(recursive=True) if alive else []
+        one.process.terminate()
+        one.end(within=40)
+        assert gone(family, within=10)
