@@ -1,6 +1,7 @@
 """Around every request: its id, and one line in the log."""
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -43,7 +44,8 @@ def _async(get_response: Async) -> Async:
         token = request_id.set(current)
         try:
             response = await get_response(request)
-            _finish(request, response, current, started)
+            # What takes the async lane waits on purpose.
+            _finish(request, response, current, started, slow=math.inf)
         finally:
             request_id.reset(token)
         return response
@@ -58,7 +60,7 @@ def _sync(get_response: Sync) -> Sync:
         token = request_id.set(current)
         try:
             response = get_response(request)
-            _finish(request, response, current, started)
+            _finish(request, response, current, started, slow=SLOW)
         finally:
             request_id.reset(token)
         return response
@@ -66,13 +68,15 @@ def _sync(get_response: Sync) -> Sync:
     return answer
 
 
-def _finish(request: HttpRequest, response: HttpResponseBase, given: str, started: float) -> None:
+def _finish(
+    request: HttpRequest, response: HttpResponseBase, given: str, started: float, *, slow: float
+) -> None:
     response.headers[HEADER] = given
     took = time.perf_counter() - started
     status = response.status_code
     if status >= 500:
         level = logging.ERROR
-    elif took > SLOW and not response.streaming:
+    elif took > slow:
         level = logging.WARNING
     elif status >= 400:
         level = logging.INFO

@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import httpx
@@ -72,10 +73,35 @@ def test_a_signal_in_the_middle_of_the_start_stops_everything(folder):
         assert "Traceback" not in coordinator.said
 
 
-def test_open_connections_and_streams_do_not_hold_up_the_end(used_folder):
-    with running(used_folder) as coordinator, httpx.Client() as client:
+def test_open_streams_and_waiting_claims_end_by_themselves(used_folder):
+    with running(used_folder) as coordinator, ThreadPoolExecutor(4) as pool:
+        url = coordinator.ready().url
+        httpx.post(url + "/v1/channels", json={"name": "idle"})
+        wish = {"channels": ["idle"], "max_tasks": 1}
+        claims = [
+            pool.submit(
+                httpx.post,
+                url + "/v1/tasks/claim?wait_seconds=30",
+                json=wish | {"agent_id": name},
+                timeout=60,
+            )
+            for name in ("one", "two")
+        ]
+        streams = [pool.submit(httpx.get, url + "/v1/stream", timeout=60) for _ in range(2)]
+        eventually(lambda: sum(connections_of(coordinator).values()) == 4)
+        eventually(lambda: len(coordinator.get("/v1/agents").json()["agents"]) == 2)
+
+        started = time.monotonic()
+        code = coordinator.end(signal.SIGTERM)
+
+        assert (code, time.monotonic() - started < 5) == (0, True)
+        assert [one.result().json() for one in claims] == [{"tasks": []}, {"tasks": []}]
+        assert [one.result().status_code for one in streams] == [200, 200]
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_end(used_folder):
+    with running(used_folder) as coordinator:
         coordinator.ready()
-        client.get(coordinator.url + "/health")
         with socket.create_connection(address(coordinator)) as half:
             half.sendall(
                 b"POST /v1/tasks/claim HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
@@ -148,8 +174,7 @@ def test_connections_are_shared_evenly_among_the_processes(used_folder):
             client = stack.enter_context(httpx.Client(base_url=coordinator.url))
             client.get("/health")
 
-        port = address(coordinator)[1]
-        shares = [connections_to(port, process) for process in workers(coordinator)]
+        shares = connections_of(coordinator).values()
 
         assert sorted(shares) == [0, 4, 4], "the third is the maintenance loop"
 
@@ -267,9 +292,15 @@ def workers(coordinator):
     return [p for p in children if "serve" in p.cmdline()]
 
 
-def connections_to(port, process):
-    established = [c for c in process.net_connections() if c.status == "ESTABLISHED"]
-    return [c.laddr.port for c in established].count(port)
+def connections_of(coordinator):
+    """How many clients each of its processes has."""
+    port = address(coordinator)[1]
+    return {
+        process.pid: [
+            (connection.laddr.port, connection.status) for connection in process.net_connections()
+        ].count((port, "ESTABLISHED"))
+        for process in workers(coordinator)
+    }
 
 
 def address(coordinator):
