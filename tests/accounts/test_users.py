@@ -17,8 +17,8 @@ def test_a_user_has_an_id_that_tells_its_age():
 
 
 def test_people_sign_in_at_the_admin_whatever_else_is_closed(settings):
-    settings.COORDINATOR_AUTH_TOKEN = "t"  # noqa: S105
-    User.objects.create_superuser("ann", password="correct horse")  # noqa: S106
+    settings.COORDINATOR_AUTH_TOKEN = "t"
+    User.objects.create_superuser("ann", password="correct horse")
     browser = Client(REMOTE_ADDR="203.0.113.9")
 
     start = browser.get("/", follow=True)
