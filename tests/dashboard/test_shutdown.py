@@ -1,0 +1,64 @@
+"""What is open when the coordinator is told to stop."""
+
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.coordinator_project.running import eventually, gone, running
+
+
+@pytest.fixture
+def folder():
+    top = Path(tempfile.mkdtemp(prefix="coordinator-"))
+    top.chmod(0o711)
+    yield top / "data"
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def test_streams_and_waiting_claims_end_with_the_coordinator_in_time(folder):
+    with ExitStack() as stack:
+        coordinator = stack.enter_context(running(folder))
+        coordinator.ready()
+        url = coordinator.url
+        httpx.post(f"{url}/v1/channels", json={"name": "empty"}).raise_for_status()
+        pool = stack.enter_context(ThreadPoolExecutor(30))
+        streams = [Stream(url) for _ in range(8)]
+        reading = [pool.submit(stream.read) for stream in streams]
+        claims = [pool.submit(claim, url, f"agent-{n}") for n in range(16)]
+        eventually(lambda: all(stream.greeted.is_set() for stream in streams))
+        eventually(lambda: len(coordinator.get("/v1/agents").json()["agents"]) == len(claims))
+        family = coordinator.family()
+
+        started = time.monotonic()
+        code = coordinator.end()
+
+        assert time.monotonic() - started < 8
+        assert code == 0
+        assert gone(family)
+        for one in reading:
+            one.result(timeout=5)  # it ended as a stream should, not broken off
+        assert {one.result(timeout=5).status_code for one in claims} == {404}
+
+
+class Stream:
+    def __init__(self, url):
+        self.url = url
+        self.greeted = threading.Event()
+
+    def read(self):
+        with httpx.stream("GET", f"{self.url}/v1/stream", timeout=30) as response:
+            for line in response.iter_lines():
+                if line == "event: hello":
+                    self.greeted.set()
+
+
+def claim(url, agent):
+    wish = {"agent_id": agent, "channel": "empty"}
+    return httpx.post(f"{url}/v1/tasks/claim?wait_seconds=30", json=wish, timeout=40)
