@@ -188,7 +188,11 @@ def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) ->
     detached = 0
     for chain_id in list(chains.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
-            _lock(chain_id)
+            try:
+                _lock(chain_id)
+            except ChainUnknown:  # deleted since the look
+                continue
+            list(Task.objects.filter(chain=chain_id).open().lock())
             if chains.filter(pk=chain_id).exists():
                 detach(chain_id, owner_id=None, by="coordinator", outcome=outcome, reason=reason)
                 detached += 1

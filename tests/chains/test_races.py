@@ -1,0 +1,293 @@
+"""Chains under many hands at once. A deadlock raises, so none of these may meet one."""
+
+import random
+from collections import defaultdict
+from functools import partial
+from itertools import pairwise
+
+import pytest
+from django.db import transaction
+
+from agents import transitions as agents
+from agents.transitions import Beat
+from chains import transitions
+from chains.models import Chain
+from chains.settle import settle
+from events.models import Event
+from problems import Problem
+from tasks import fastlane, reports
+from tasks import transitions as tasks
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tasks.states import Status
+from tests.factories import (
+    let_lease_run_out,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_tasks,
+    silence,
+    take,
+)
+from tests.racing import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def complete(agent, task):
+    """The verdict, by the fast way where it serves."""
+    outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
+    if fastlane.run(agent.pk, outcomes=[outcome]).served:
+        return "accepted"
+    answers, _ = reports.report([outcome], agent_id=agent.pk, by="")
+    return answers[0].verdict
+
+
+def work(agent, channel):
+    """Claim and complete until all is done."""
+    while Task.objects.open().exists():
+        for task in take(agent, channel):
+            assert complete(agent, task) == "accepted"
+
+
+def test_many_agents_over_many_chains_keep_their_order_and_one_owner_at_a_time():
+    channel = make_channel()
+    chains = [make_chain(channel, tasks=5) for _ in range(20)]
+    everybody = [make_agent() for _ in range(16)]
+
+    at_once(*[partial(work, agent, channel) for agent in everybody])
+
+    assert set(Chain.objects.values_list("status", flat=True)) == {"done"}
+    sequence = {str(task.pk): task.sequence for task in Task.objects.all()}
+    for chain in chains:
+        check_journal(chain, sequence)
+
+
+def check_journal(chain, sequence):
+    """By the journal each step ran once, in order, and each for the owner of the moment."""
+    owner, ran = None, []
+    told = ["task.claimed", "task.completed", "chain.acquired", "chain.released"]
+    for line in Event.objects.about_chain(chain.pk).filter(type__in=told).order_by("id"):
+        if line.type == "chain.acquired":
+            assert owner is None
+            owner = line.agent_id
+        elif line.type == "chain.released":
+            assert owner == line.agent_id
+            owner = None
+        else:
+            ran.append((line.type, sequence[line.task_id], line.agent_id))
+    worker = ran[0][2]
+    assert ran == [
+        (type_, step, worker)
+        for step in range(1, 6)
+        for type_ in ("task.claimed", "task.completed")
+    ]
+
+
+def test_detaching_beside_claims_and_completions_loses_no_task():
+    channel = make_channel()
+    chains = [make_chain(channel, tasks=4) for _ in range(4)]
+    everybody = [make_agent() for _ in range(4)]
+
+    def work_on(agent):
+        while Task.objects.open().exists():
+            for task in take(agent, channel):
+                assert complete(agent, task) in {"accepted", "lost"}
+
+    def detach():
+        for _ in range(6):
+            for chain in chains:
+                transitions.detach(chain.pk, owner_id=None, by="ana")
+
+    def unlock():
+        while Task.objects.open().exists():
+            for task in Task.objects.locked():
+                try:
+                    tasks.unlock(task.pk, Status.QUEUED, by="ana")
+                except Problem:
+                    assert Task.objects.get(pk=task.pk).status != Status.LOCKED
+
+    at_once(detach, unlock, *[partial(work_on, agent) for agent in everybody])
+
+    assert Task.objects.filter(status=Status.DONE).count() == 16
+    completions = Event.objects.filter(type="task.completed").values_list("task_id", flat=True)
+    assert len(completions) == len(set(completions)) == 16
+
+
+def test_two_agents_given_two_chains_crosswise_end_with_one_each():
+    channel = make_channel()
+    one, two = make_chain(channel, tasks=1), make_chain(channel, tasks=1)
+    first, second = (make_agent(subscriptions=(channel.name,)) for _ in range(2))
+
+    def give(chain, agent):
+        try:
+            return transitions.assign_agent(chain.pk, agent.pk, by="ana").owner
+        except Problem:
+            return None
+
+    for _ in range(15):
+        at_once(
+            partial(give, one, first),
+            partial(give, two, first),
+            partial(give, two, second),
+            partial(give, one, second),
+        )
+        owners = {chain.owner_id for chain in Chain.objects.all()}
+        assert len(owners) == 2
+        assert None not in owners
+        for chain in (one, two):
+            transitions.detach(chain.pk, owner_id=None, by="ana")
+
+
+def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
+    for _ in range(10):
+        channel = make_channel()
+        chains = [make_chain(channel, tasks=1) for _ in range(3)]
+        for agent in [make_agent() for _ in chains]:
+            complete(agent, take(agent, channel)[0])
+            silence(agent)
+
+        def delete(chains=chains):
+            for chain in chains[1:]:
+                transitions.delete(chain.pk, by="ana")
+
+        at_once(transitions.detach_lost, delete)
+
+        assert not Chain.objects.filter(owner__isnull=False).exists()
+
+
+def test_a_lease_that_was_renewed_beside_the_sweep_is_kept():
+    for _ in range(15):
+        chain = make_chain(tasks=1)
+        agent = make_agent()
+        task = take(agent, chain.channel, lease_seconds=60)[0]
+        let_lease_run_out(task)
+
+        def renew(task=task, agent=agent):
+            try:
+                return tasks.renew(task.pk, agent_id=agent.pk)
+            except Problem:
+                return None
+
+        renewed, _ = at_once(renew, transitions.detach_expired)
+
+        status = Status.IN_PROGRESS if renewed else Status.LOCKED
+        assert Task.objects.get(pk=task.pk).status == status
+
+
+class Storm:
+    """Every verb there is, drawn at random, on a few agents, chains and tasks."""
+
+    def __init__(self):
+        self.channel = make_channel()
+        self.agents = [make_agent(subscriptions=(self.channel.name,)) for _ in range(4)]
+        self.chains = [make_chain(self.channel, tasks=3) for _ in range(4)]
+        make_tasks(6, channel=self.channel)
+        self.verbs = [
+            value for name, value in sorted(vars(Storm).items()) if name.startswith("do_")
+        ]
+
+    def blow(self, seed, times):
+        chance = random.Random(seed)  # noqa: S311
+        for _ in range(times):
+            verb = chance.choice(self.verbs)
+            try:
+                verb(self, chance, chance.choice(self.agents), chance.choice(self.chains))
+            except Problem:
+                continue
+
+    def a_task(self, chance):
+        return chance.choice(list(Task.objects.order_by("id")))
+
+    def do_claim(self, chance, agent, chain):
+        take(agent, self.channel, max_tasks=chance.choice([1, 3]), lease_seconds=60)
+
+    def do_claim_fast(self, chance, agent, chain):
+        fastlane.run(agent.pk, channel=self.channel.pk, max_tasks=2)
+
+    def do_complete(self, chance, agent, chain):
+        for task in Task.objects.held_by(agent.pk):
+            complete(agent, task)
+
+    def do_fail(self, chance, agent, chain):
+        outcomes = [
+            Outcome(task.pk, done=False, retriable=True)
+            for task in Task.objects.held_by(agent.pk).order_by("-id")
+        ]
+        reports.report(outcomes, agent_id=agent.pk, by="")
+
+    def do_beat(self, chance, agent, chain):
+        listed = {task.pk: None for task in Task.objects.held_by(agent.pk)}
+        with transaction.atomic():
+            agents.beat(Beat(agent.pk))
+            tasks.renew_listed(agent.pk, listed)
+
+    def do_enqueue(self, chance, agent, chain):
+        make_tasks(2, chain=chain)
+
+    def do_assign(self, chance, agent, chain):
+        tasks.assign(self.a_task(chance).pk, agent.pk, by="ana")
+
+    def do_assign_agent(self, chance, agent, chain):
+        transitions.assign_agent(chain.pk, agent.pk, by="ana")
+
+    def do_detach(self, chance, agent, chain):
+        transitions.detach(chain.pk, owner_id=None, by="ana")
+
+    def do_unlock(self, chance, agent, chain):
+        for task in Task.objects.locked():
+            tasks.unlock(task.pk, chance.choice([Status.QUEUED, Status.DONE]), by="ana")
+
+    def do_requeue(self, chance, agent, chain):
+        for task in Task.objects.failed():
+            tasks.requeue(task.pk, by="ana")
+
+    def do_cancel(self, chance, agent, chain):
+        tasks.cancel(self.a_task(chance).pk, by="ana")
+
+    def do_edit(self, chance, agent, chain):
+        transitions.edit(chain.pk, {"on_failure": chance.choice(["stop", "continue"])}, by="ana")
+
+    def do_expire(self, chance, agent, chain):
+        let_lease_run_out(self.a_task(chance))
+        tasks.expire_leases()
+        transitions.detach_expired()
+
+    def do_lose(self, chance, agent, chain):
+        silence(agent)
+        tasks.release_lost()
+        transitions.detach_lost()
+
+    def do_announce(self, chance, agent, chain):
+        agents.announce()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_verb_beside_every_other_leaves_everything_right(seed):
+    storm = Storm()
+
+    at_once(*[partial(storm.blow, 100 * seed + n, 50) for n in range(6)])
+
+    check_all()
+
+
+def check_all():
+    """Settling finds nothing to mend, and the journal tells how each task came to its status."""
+    before = list(Chain.objects.order_by("id").values()) + list(
+        Task.objects.order_by("id").values()
+    )
+    with transaction.atomic():
+        for chain in Chain.objects.order_by("id").lock():
+            settle(chain)
+    after = list(Chain.objects.order_by("id").values()) + list(Task.objects.order_by("id").values())
+    assert after == before
+    told = defaultdict(list)
+    for line in Event.objects.filter(task_id__isnull=False).order_by("id"):
+        told[line.task_id].append(line.payload)
+    for task in Task.objects.all():
+        steps = told[str(task.pk)]
+        assert steps[-1]["to"] == task.status
+        for step, following in pairwise(steps):
+            assert following["from"] == step["to"]
+        claimed = [step["lease_epoch"] for step in steps if step["to"] == "in_progress"]
+        assert claimed == list(range(1, task.lease_epoch + 1))
