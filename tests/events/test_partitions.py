@@ -9,17 +9,9 @@ from django.db import OperationalError, connection, connections, transaction
 from events import partitions
 from events.models import Event
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_months")]
 
 NOVEMBER = datetime(2031, 11, 20, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def no_months_stay():
-    """DDL outlives the flush that ends such a test."""
-    yield
-    for name in partitions.existing():
-        partitions.drop(name)
 
 
 def table_of(event):

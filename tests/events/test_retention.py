@@ -12,18 +12,11 @@ from django.utils import timezone
 from events import partitions, retention
 from events.models import Event, EventKey
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_months")]
 
 JULY = datetime(2031, 7, 10, tzinfo=UTC)
 OCTOBER = datetime(2031, 10, 10, tzinfo=UTC)
 MONTHS = ["events_event_2031_07", "events_event_2031_08", "events_event_2031_09"]
-
-
-@pytest.fixture(autouse=True)
-def no_months_stay():
-    yield
-    for name in partitions.existing():
-        partitions.drop(name)
 
 
 def make_event(created_at):
