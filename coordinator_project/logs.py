@@ -3,6 +3,7 @@
 import sys
 
 import structlog
+from django.http import HttpRequest
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from events.context import request_id
@@ -15,6 +16,7 @@ def configuration(level: str) -> dict[str, object]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_query,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_request_id,
     ]
@@ -27,8 +29,7 @@ def configuration(level: str) -> dict[str, object]:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared[:2],
-            shared[3],
-            shared[4],
+            *shared[4:],
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -59,6 +60,14 @@ def configuration(level: str) -> dict[str, object]:
             "asyncio": {"level": "WARNING"},
         },
     }
+
+
+def _without_query(logger: WrappedLogger, name: str, line: EventDict) -> EventDict:
+    """Django hands whole requests to its lines; shown, they tell the query, be it a token."""
+    request = line.pop("request", None)
+    if isinstance(request, HttpRequest):
+        line["path"] = request.path
+    return line
 
 
 def _with_request_id(logger: WrappedLogger, name: str, line: EventDict) -> EventDict:

@@ -36,3 +36,26 @@ def test_every_line_is_json_and_carries_the_request_id(folder):
     assert (structured["event"], structured["task"]) == ("structured", 8)
     assert "ZeroDivisionError" in broken["exception"]
     assert {line["request_id"] for line in (plain, structured, broken)} == {"r-17"}
+
+
+REFUSED = """
+import django
+django.setup()
+from django.test import Client
+Client().get("/v1/tasks?token=hunter2", headers={"Host": "elsewhere.example.org"})
+"""
+
+
+def test_no_line_tells_the_query_where_a_token_may_stand(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED],
+        cwd=BASE_DIR,
+        env=environment(folder, DJANGO_SETTINGS_MODULE="coordinator_project.settings"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    refusal = json.loads(done.stderr.splitlines()[0])
+    assert refusal["path"] == "/v1/tasks"
+    assert "hunter2" not in done.stderr
