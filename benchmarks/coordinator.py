@@ -3,6 +3,7 @@
 import http.client
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from coordinator_project import embedded
 from coordinator_project.cluster import free_port
 from coordinator_project.env import BASE_DIR
 
-PATIENCE = 300.0  # the first start on a machine installs what is needed
+PATIENCE = 60.0
 OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "SECRET_KEY")
 
 
@@ -57,7 +58,7 @@ class Coordinator:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Coordinator]:
-    """`script/server` as anybody would start it, with default settings, until the block ends."""
+    """What `script/server` runs, with default settings, until the block ends."""
     folder.mkdir(mode=0o711, exist_ok=True)
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
@@ -65,7 +66,7 @@ def running(folder: Path) -> Iterator[Coordinator]:
     log = folder / "server.log"
     with log.open("wb") as file:
         server = subprocess.Popen(  # noqa: S603
-            [BASE_DIR / "script" / "server"],
+            [sys.executable, BASE_DIR / "manage.py", "serve"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -95,7 +96,7 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
         if _is_healthy(port):
             return
         time.sleep(0.05)
-    raise CoordinatorFailed("script/server does not start:")
+    raise CoordinatorFailed("The coordinator does not start.")
 
 
 def _is_healthy(port: int) -> bool:

@@ -7,7 +7,7 @@ owned chain the task whose turn it is is reserved for the owner, those behind it
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -32,7 +32,7 @@ WORKERS = 100
 WARM_UP = 30
 
 Say = Callable[[str], None]
-TimedClaim = Callable[[], tuple[float, str, list[Held]]]
+Claim = Callable[[str], tuple[float, list[Held]]]  # by an agent: seconds, what it was given
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def measure(folder: Path, large: int, claims: int, say: Say) -> tuple[str, list[
             coordinator = stack.enter_context(running(folder / name))
             db = stack.enter_context(coordinator.connect())
             say(f"filling the {name} line: {size.queued:,} queued, {size.finished:,} finished")
-            sides.append(Side(coordinator, db, size))
+            sides.append(stack.enter_context(closing(Side(coordinator, db, size))))
         ran_on = machine.description(sides[0].db)
         kinds = zip(sides[0].kinds().items(), sides[1].kinds().values(), strict=True)
         grown = [
@@ -73,14 +73,12 @@ def measure(folder: Path, large: int, claims: int, say: Say) -> tuple[str, list[
 
 def _compare(name: str, sides: tuple["Timed", "Timed"], claims: int) -> Growth:
     """Claim on one side and on the other in turn, first on this one, then on that."""
-    for side in sides:
-        for _ in range(min(WARM_UP, claims)):
-            side.claim()
     times: dict[int, list[float]] = {0: [], 1: []}
-    for number in range(claims):
+    warm_up = min(WARM_UP, claims)
+    for number in range(warm_up + claims):
         for which in (0, 1) if number % 2 else (1, 0):
             times[which].append(sides[which].claim() * 1000)
-    return Growth(name, median(times[0]), median(times[1]))
+    return Growth(name, *(median(times[which][warm_up:]) for which in (0, 1)))
 
 
 class Side:
@@ -97,6 +95,10 @@ class Side:
             coordinator.url, autocommit=True, options="-c plan_cache_mode=force_generic_plan"
         )
 
+    def close(self) -> None:
+        self.connection.close()
+        self.session.close()
+
     def kinds(self) -> dict[str, "Timed"]:
         both = [CHANNEL, SIDE_CHANNEL]
         return {
@@ -108,7 +110,7 @@ class Side:
             ),
         }
 
-    def _over_http(self, channels: list[str]) -> Callable[[str], tuple[float, list[Held]]]:
+    def _over_http(self, channels: list[str]) -> Claim:
         def claim(agent: str) -> tuple[float, list[Held]]:
             wish = {"agent_id": agent, "channels": channels, "max_tasks": 1}
             asked = request(CLAIM, orjson.dumps(wish))
@@ -150,7 +152,7 @@ class Timed:
     """One kind of claim on one side."""
 
     side: Side
-    give: Callable[[str], tuple[float, list[Held]]]
+    give: Claim
     agents: Iterator[str]
 
     def claim(self) -> float:

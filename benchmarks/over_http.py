@@ -57,6 +57,9 @@ class Connection:
         self.buffer = b""
         return body
 
+    def close(self) -> None:
+        self.socket.close()
+
     def ask(self, request: bytes) -> bytes:
         """Send, and wait for the body of the answer."""
         self.send(request)
@@ -163,5 +166,5 @@ def cycles(coordinator: Coordinator, seconds: float, batch: int, *, single: bool
     shares = meter.stop()
     waiting.close()
     for connection in connections:
-        connection.socket.close()
+        connection.close()
     return Speed(ended, took, batch, shares)

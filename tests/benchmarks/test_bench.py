@@ -1,0 +1,26 @@
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.results import PAIRS
+from coordinator_project.env import BASE_DIR
+
+
+@pytest.mark.timeout(300)
+def test_the_benchmark_measures_everything_once_and_briefly():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.bench", "--quick", "--markdown"],
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    for pair in PAIRS:
+        assert f"| {pair.name}" in done.stdout
+    for claim in ("the fast way, over HTTP", "the slow way: the owner of a chain"):
+        assert f"| {claim}" in done.stdout
+    assert "PostgreSQL 18" in done.stdout

@@ -1,0 +1,92 @@
+import pytest
+
+from benchmarks import bench
+from benchmarks.results import PAIRS, Growth, Pair, Ratios, Speed, table
+
+PAIR = Pair("report", "one report a cycle", 1, 0.15)
+
+
+def ratios_of(*rounds: float, pair: Pair = PAIR) -> Ratios:
+    """Rounds in which SQL ends 1,000 cycles a second and HTTP so many of them."""
+    return Ratios(
+        pair,
+        over_http=[Speed(round(1000 * ratio), 1.0, pair.batch) for ratio in rounds],
+        straight=[Speed(4000, 4.0, pair.batch) for _ in rounds],
+    )
+
+
+def test_a_speed_counts_cycles_and_their_tasks_a_second():
+    speed = Speed(ended=100, took=2.0, batch=10)
+
+    assert (speed.cycles, speed.tasks) == (50, 500)
+
+
+def test_the_median_round_decides():
+    assert ratios_of(0.01, 0.16, 0.90).median == 0.16
+    assert not ratios_of(0.01, 0.16, 0.90).is_missed
+    assert ratios_of(0.01, 0.14, 0.90).is_missed
+
+
+def test_a_target_that_is_just_met_is_met():
+    assert not ratios_of(0.15).is_missed
+
+
+def test_what_has_no_target_cannot_be_missed():
+    (two, *_) = PAIRS
+
+    assert two.target is None
+    assert not ratios_of(0.001, pair=two).is_missed
+
+
+def test_the_targets_are_those_that_were_set():
+    assert {pair.key: pair.target for pair in PAIRS} == {
+        "two": None,
+        "report": 0.15,
+        "batch10": 0.35,
+        "batch50": 0.50,
+    }
+    assert Growth.LARGEST == 1.5
+
+
+def test_a_claim_that_grows_by_more_than_half_is_missed():
+    assert not Growth("claim", small=1.0, large=1.5).is_missed
+    assert Growth("claim", small=1.0, large=1.51).is_missed
+
+
+def test_a_missed_target_is_told_plainly():
+    assert ratios_of(0.01).row()[-1] == "missed"
+    assert Growth("claim", 1.0, 9.0).row()[-1] == "missed"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "large", "strict", "code"),
+    [(0.2, 1, True, 0), (0.1, 1, True, 1), (0.2, 2, True, 1), (0.1, 2, False, 0)],
+)
+def test_a_missed_target_fails_only_when_that_is_asked_for(ratio, large, strict, code):
+    grown = [Growth("claim", 1.0, large)]
+
+    assert bench.exit_code([ratios_of(ratio)], grown, strict=strict) == code
+
+
+def test_a_table_reads_as_text_and_as_markdown():
+    heads, rows = ["a", "b"], [["long cell", ""], ["x", "y"]]
+
+    text = table(heads, rows, markdown=False)
+    markdown = table(heads, rows, markdown=True)
+
+    assert text.splitlines() == ["a          b", "---------  -", "long cell", "x          y"]
+    assert markdown.splitlines() == [
+        "| a         | b |",
+        "| --------- | - |",
+        "| long cell |   |",
+        "| x         | y |",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--legs", "third"], ["--large", "10"]])
+def test_nonsense_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit) as refused:
+        bench.parser().parse_args(wrong)
+
+    assert refused.value.code == 2
+    assert wrong[0] in capsys.readouterr().err
