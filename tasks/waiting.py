@@ -37,14 +37,15 @@ SHOW_UP = 10.0
 BREATH = 1.0  # seconds until a database that went away is asked again
 BURST = 0.01  # seconds in which notifications that follow one another count as one
 LINGER = 30.0  # seconds that the line is kept up when nobody stands in it
-MOST_LATER = 1_000
+FIRST = 1_000
 
 log = logging.getLogger("coordinator.waiting")
 pool = ThreadPoolExecutor(THREADS, thread_name_prefix="waiting-claims")
 
 T = TypeVar("T")
 
-# The first is what a claim would find; the order keeps it to one walk of the index.
+# The first number is what a claim would find; the second is of the first in line only, for there
+# may be a million of them. The order keeps either to one walk of the index.
 PEEK = f"""
 SELECT c.id,
   (SELECT count(*) FROM (
@@ -52,7 +53,7 @@ SELECT c.id,
   (SELECT extract(epoch FROM min(available_at) - now())::float FROM (
     SELECT available_at FROM tasks_task
     WHERE channel_id = c.id AND status = 'queued' AND NOT blocked AND reserved_for_id IS NULL
-      AND type = '' AND available_at > now() LIMIT {MOST_LATER}) l)
+      AND type = '' ORDER BY {ORDER} LIMIT {FIRST}) l WHERE available_at > now())
 FROM unnest(%(channels)s::uuid[]) AS c (id)
 """  # noqa: S608
 
@@ -245,10 +246,13 @@ async def claim(
     async with _place(agent_id, await in_thread(channels)) as (line, place):
         while not shutdown.has_begun():
             place.woken.clear()
+            tasks: Sequence[T] = []
             sent, place.sent = place.sent, False
-            tasks = await in_thread(look)
-            if sent and not tasks:
-                line.pass_on(place.channels)
+            try:
+                tasks = await in_thread(look)
+            finally:
+                if sent and not tasks:
+                    line.pass_on(place.channels)
             left = until - loop.time()
             if tasks or left <= 0:
                 return tasks
@@ -261,8 +265,8 @@ async def claim(
 def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
     """What there is for these agents in these channels; more than there are agents is not counted.
 
-    Tasks whose time comes later are looked at up to a number: among very many the next look by
-    the clock finds them.
+    A task whose time comes is seen in advance only among the first in line; behind them the looks
+    by the clock find it.
     """
     with connection.cursor() as cursor:
         cursor.execute(PEEK, {"channels": list(channels), "most": len(agents)})

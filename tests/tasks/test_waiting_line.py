@@ -1,0 +1,127 @@
+"""Who of those in line looks next; over HTTP see test_waiting.py."""
+
+import asyncio
+import threading
+
+import pytest
+from django.db import connection, connections
+
+from tasks import waiting
+from tasks.claims import Claim, claim
+from tests.factories import make_channel, make_task
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("_no_connection_stays"),
+]
+
+SOON = 1.0  # far less than the two seconds after which the line is looked at by itself
+
+
+class Failed(Exception):
+    pass
+
+
+class Look:
+    """A claim by one agent of one channel, which first does what a test wants of it."""
+
+    def __init__(self, agent, channel, *first):
+        self.wish = Claim(agent, [channel.pk])
+        self.first = list(first)
+        self.begun = [threading.Event() for _ in range(10)]
+
+    def __call__(self):
+        self.begun.pop(0).set()
+        if self.first and (found := self.first.pop(0)()) is not None:
+            return found
+        return claim(self.wish)
+
+    def wait(self):
+        return waiting.claim(
+            self, agent_id=self.wish.agent_id, channels=lambda: self.wish.channels, seconds=10
+        )
+
+
+@pytest.fixture
+def _no_connection_stays():
+    yield
+    together = threading.Barrier(waiting.THREADS)
+
+    def close():
+        together.wait()
+        connections.close_all()
+
+    for closing in [waiting.pool.submit(close) for _ in range(waiting.THREADS)]:
+        closing.result()
+
+
+def nothing():
+    return []
+
+
+def refuse():
+    raise Failed
+
+
+async def test_the_turn_of_one_who_meets_an_error_passes_to_the_next():
+    channel = await in_another_thread(make_channel)
+    first, second = Look("first", channel, nothing, refuse), Look("second", channel)
+    failing, lucky = await start(first), await start(second)
+
+    task = await in_another_thread(make_task, channel)
+
+    with pytest.raises(Failed):
+        await failing
+    async with asyncio.timeout(SOON):
+        assert await lucky == [task]
+
+
+async def test_the_turn_of_one_who_leaves_while_looking_passes_to_the_next():
+    channel = await in_another_thread(make_channel)
+    held = threading.Event()
+    first = Look("first", channel, nothing, lambda: held.wait(5) and [])
+    leaving, lucky = await start(first), await start(Look("second", channel))
+    looking = first.begun[0]
+
+    task = await in_another_thread(make_task, channel)
+    await asyncio.to_thread(looking.wait, 5)
+    leaving.cancel()
+
+    async with asyncio.timeout(SOON):
+        assert await lucky == [task]
+    held.set()
+
+
+async def test_the_turn_of_one_who_has_just_found_something_else_passes_to_the_next():
+    channel = await in_another_thread(make_channel)
+    held = threading.Event()
+    first = Look("first", channel, lambda: held.wait(5) and ["something else"])
+    waiting_first = asyncio.create_task(first.wait())
+    await asyncio.to_thread(first.begun[0].wait, 5)
+    lucky = await start(Look("second", channel))
+
+    task = await in_another_thread(make_task, channel)
+    await asyncio.sleep(0.3)  # it is sent to look while it is looking
+    held.set()
+
+    assert await waiting_first == ["something else"]
+    async with asyncio.timeout(SOON):
+        assert await lucky == [task]
+
+
+async def start(look):
+    """Let it wait, and have looked once."""
+    begun = look.begun[0]
+    task = asyncio.create_task(look.wait())
+    await asyncio.to_thread(begun.wait, 5)
+    return task
+
+
+async def in_another_thread(make, *given):
+    def made():
+        try:
+            return make(*given)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(made)
