@@ -46,10 +46,15 @@ class Demo:
         assert found, self.said
         return found
 
-    def wait_until_in_the_middle(self):
-        """Wait until some of the tasks are done, and far from all."""
-        self.wait_for(r"\d+ of \d+ tasks done")
-        assert "What" not in self.said
+    def done(self):
+        """Which part of the tasks is done, from 0 to 1."""
+        told = re.findall(r"(\d+) of (\d+) tasks done", self.said)
+        return int(told[-1][0]) / int(told[-1][1]) if told else 0.0
+
+    def wait_until_done(self, part):
+        """Wait until `part` of the tasks are done, and not all."""
+        eventually(lambda: self.done() >= part or self.process.poll() is not None, 60.0)
+        assert part <= self.done() < 1, self.said
 
     def agents(self):
         """The processes that work for it."""

@@ -25,7 +25,7 @@ def test_it_starts_a_coordinator_where_none_runs_and_stops_it(folder):
 def test_a_signal_in_the_middle_stops_all_that_it_started(folder):
     nobody = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "1"}
     with demonstration(*SLOW, **nobody) as demo:
-        demo.wait_until_in_the_middle()
+        demo.wait_until_done(0.2)
         family = psutil.Process(demo.process.pid).children(recursive=True)
         assert any(process.name() == "postgres" for process in family)
 
@@ -60,7 +60,7 @@ def test_what_somebody_else_did_to_its_tasks_is_found_out(folder):
         running(folder) as coordinator,
         demonstration(*SLOW, COORDINATOR_URL=coordinator.ready().url) as demo,
     ):
-        demo.wait_until_in_the_middle()
+        demo.wait_until_done(0.2)
         with httpx.Client(base_url=coordinator.url) as client:
             queued = client.get("/v1/tasks", params={"status": "queued"}).json()["tasks"]
             stolen = next(task for task in reversed(queued) if "chain_id" not in task)
