@@ -102,9 +102,11 @@ def _any_view(request: HttpRequest) -> HttpResponseBase:
 
 def _by_place(request: HttpRequest) -> None:
     """Without a credential: what is public, or what this machine asks in protected mode."""
-    if request.path in PUBLIC or _signs_in_by_itself(request):
+    if request.path in PUBLIC:
         return
     if credentials.issued():
+        if _signs_in_by_itself(request):
+            return
         raise Unauthorized("Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'.")
     protected.check(request)
     callers.remember(request, callers.LOCAL)

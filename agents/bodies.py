@@ -28,11 +28,11 @@ def agent(row: Agent, *, current_task_id: UUID | None) -> dict[str, object]:
 def notification(row: Notification) -> dict[str, object]:
     return {
         "key": str(row),
-        "user_id": row.agent.user_id,
         "agent_id": row.agent_id,
         "agent_name": row.agent.name,
         "type": row.type,
         "channel": row.channel,
         "message": row.message,
         "created_at": row.created_at,
+        **filled(user_id=row.agent.user_id),
     }

@@ -4,85 +4,88 @@ Whose turn it is, which tasks are blocked or reserved, and the chain's status fo
 statuses of its tasks, its owner and `on_failure`. Nothing else writes them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from chains.models import Chain, ChainStatus, OnFailure
 from tasks.models import Task
-from tasks.states import Status
+from tasks.states import FINISHED, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What settling a chain needs to know of its tasks."""
+class Step(NamedTuple):
+    """What settling a chain needs to know of one of its tasks."""
 
-    active: Task | None
-    first_queued: tuple[UUID, int] | None
-    first_failed: int | None
-    has_tasks: bool
+    id: UUID
+    sequence: int
+    status: str
+    blocked: bool
+    reserved_for_id: str | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in {Status.IN_PROGRESS, Status.LOCKED}
+
+    @property
+    def has_turn(self) -> bool:
+        return self.status == Status.QUEUED and not self.blocked
 
 
 def settle(chain: Chain) -> bool:
     """Make a locked chain right; whether a task got its turn by it.
 
-    Idempotent, and a few rows are written however long the chain is. At most one task has its
-    turn: the queued one of the smallest sequence, while none of the chain is in progress or locked
-    and none before it failed in a chain that stops on failure.
+    Idempotent, and a few rows are read and written however long the chain is. At most one task
+    has its turn: the queued one of the smallest sequence, while none of the chain is in progress
+    or locked and none before it failed in a chain that stops on failure.
     """
-    progress = _progress(chain)
-    turn = _turn(chain, progress)
+    steps = _deciding(chain)
+    turn = _turn(chain, steps)
     tasks = Task.objects.filter(chain=chain)
-    others = tasks.with_turn().exclude(pk=turn) if turn else tasks.with_turn()
-    others.update(blocked=True, reserved_for=None)
-    if progress.active and progress.active.reserved_for_id != chain.owner_id:
-        tasks.filter(pk=progress.active.pk).update(reserved_for=chain.owner_id)
-    given = (
-        tasks.filter(pk=turn)
-        .filter(Q(blocked=True) | ~Q(reserved_for=chain.owner_id))
-        .update(blocked=False, reserved_for=chain.owner_id)
-        if turn
-        else 0
-    )
-    status = _status(chain, progress)
+    if any(step.has_turn and step != turn for step in steps):
+        others = tasks.with_turn().exclude(pk=turn.id) if turn else tasks.with_turn()
+        others.update(blocked=True, reserved_for=None)
+    kept = [step for step in steps if step.is_active or step == turn]
+    wrong = [step.id for step in kept if step.blocked or step.reserved_for_id != chain.owner_id]
+    if wrong:
+        tasks.filter(pk__in=wrong).update(blocked=False, reserved_for=chain.owner_id)
+    status = _status(chain, steps)
     if status != chain.status:
         chain.status = status
         chain.updated_at = Now()
         chain.save(update_fields=["status", "updated_at"])
-    return bool(given)
+    return turn is not None and turn.id in wrong
 
 
-def _progress(chain: Chain) -> Progress:
-    tasks = Task.objects.filter(chain=chain)
-    queued = tasks.queued().order_by("sequence").values_list("pk", "sequence").first()
-    return Progress(
-        active=tasks.active().first(),
-        first_queued=queued,
-        first_failed=tasks.failed().order_by("sequence").values_list("sequence", flat=True).first(),
-        has_tasks=tasks.exists(),
+def _deciding(chain: Chain) -> list[Step]:
+    """The few steps by which all is decided, in order: what runs, waits first or failed first."""
+    steps = Task.objects.filter(chain=chain).order_by("sequence").values_list(*Step._fields)
+    found = steps.queued()[:1].union(
+        steps.with_turn()[:1], steps.active()[:1], steps.failed()[:1], steps[:1]
     )
+    return sorted((Step(*row) for row in found), key=lambda step: step.sequence)
 
 
-def _turn(chain: Chain, progress: Progress) -> UUID | None:
-    if progress.active or progress.first_queued is None:
+def _turn(chain: Chain, steps: Collection[Step]) -> Step | None:
+    if any(step.is_active for step in steps):
         return None
-    task_id, sequence = progress.first_queued
-    failed = progress.first_failed
-    if chain.on_failure == OnFailure.STOP and failed is not None and failed < sequence:
-        return None
-    return task_id
+    for step in steps:
+        if step.status == Status.QUEUED:
+            return step
+        if step.status == Status.FAILED and chain.on_failure == OnFailure.STOP:
+            return None
+    return None
 
 
-def _status(chain: Chain, progress: Progress) -> ChainStatus:
-    active = progress.active
-    if active and active.status == Status.LOCKED:
+def _status(chain: Chain, steps: Collection[Step]) -> ChainStatus:
+    statuses = {step.status for step in steps}
+    if Status.LOCKED in statuses:
         return ChainStatus.LOCKED
-    if progress.first_failed is not None:
+    if Status.FAILED in statuses:
         return ChainStatus.FAILED
-    if active is None and progress.first_queued is None and progress.has_tasks:
+    if statuses and statuses <= FINISHED:
         return ChainStatus.DONE
-    if active or chain.owner_id:
+    if Status.IN_PROGRESS in statuses or chain.owner_id:
         return ChainStatus.IN_PROGRESS
     return ChainStatus.QUEUED

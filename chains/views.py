@@ -158,7 +158,7 @@ def new_task(values: Values, channel: Channel) -> Task:
 def channel_of(channel_id: UUID) -> Channel:
     channel = Channel.objects.filter(pk=channel_id).first()
     if channel is None:
-        raise ChannelUnknown(f"There is no channel {channel_id}.")
+        raise ChannelUnknown
     return channel
 
 

@@ -7,6 +7,9 @@ from coordinator_project.requests import HEADER, id_for
 from problems import http
 
 
+READ_AT_MOST = 16 * 1024 * 1024
+
+
 class Refused(Exception):
     """The body is larger than the coordinator takes."""
 
@@ -54,12 +57,22 @@ async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
         if length == b"0":
             return b""
         if int(length) > settings.MAX_BODY_BYTES:
+            await _pass_over(scope, int(length), receive)
             raise Refused(scope)
     body = await _whole(scope, receive)
     if chunked and body is not None:
         headers = [header for header in scope["headers"] if header[0] != b"transfer-encoding"]
         scope["headers"] = [*headers, (b"content-length", b"%d" % len(body))]
     return body
+
+
+async def _pass_over(scope: HTTPScope, length: int, receive: Receive) -> None:
+    """Read on for a client that only listens when it has spoken, unless it asked or says much."""
+    asked = any(name == b"expect" for name, _ in scope["headers"])
+    while not asked and length <= READ_AT_MOST:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
 
 
 async def _whole(scope: HTTPScope, receive: Receive) -> bytes | None:

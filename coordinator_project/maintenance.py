@@ -28,22 +28,28 @@ log = logging.getLogger("coordinator.maintenance")
 
 @dataclass
 class Pass:
-    """A thing to do every so often; `run` says how much it did."""
+    """A thing to do every so often; `run` says how much it did. `after`: not at once at start."""
 
     name: str
     every: timedelta
     run: Callable[[], int]
+    after: timedelta = timedelta()
     due: float = field(default=0.0)
 
 
 def passes() -> list[Pass]:
-    """All that the coordinator does by itself."""
+    """All that the coordinator does by itself.
+
+    Nobody is lost for having been silent while the coordinator was away: after its start agents
+    have the time in which one that is online speaks.
+    """
+    grace = settings.AGENT_ONLINE_WITHIN
     return [
         Pass("tasks.expire_leases", timedelta(seconds=1), tasks.expire_leases),
         Pass("chains.detach_expired", timedelta(seconds=1), chains.detach_expired),
-        Pass("tasks.release_lost", timedelta(seconds=2), tasks.release_lost),
-        Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost),
-        Pass("agents.announce", timedelta(seconds=2), agents.announce),
+        Pass("tasks.release_lost", timedelta(seconds=2), tasks.release_lost, grace),
+        Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost, grace),
+        Pass("agents.announce", timedelta(seconds=2), agents.announce, grace),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),
         Pass("events.partitions", timedelta(hours=1), make_months),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
@@ -90,6 +96,9 @@ class Loop:
 
     def __init__(self, todo: Sequence[Pass]) -> None:
         self.todo = todo
+        for one in todo:
+            if one.after:
+                one.due = time.monotonic() + one.after.total_seconds()
         self.stop = threading.Event()
         self.leadership = Leadership()
         self.reachable = True

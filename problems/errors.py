@@ -2,7 +2,12 @@
 
 import logging
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.core.signals import got_request_exception
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
@@ -27,6 +32,11 @@ def meaning_of(exc: Exception) -> Problem | None:
             return Forbidden()
         case RequestDataTooBig():
             return TooLarge()
+        case DisallowedHost():
+            return Invalid(
+                "The coordinator does not answer to this Host; set COORDINATOR_ALLOWED_HOSTS.",
+                code="unknown_host",
+            )
         case SuspiciousOperation() | UnreadablePostError():
             return Invalid(code="bad_request")
         case DataError():

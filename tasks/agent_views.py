@@ -13,6 +13,7 @@ from agents import transitions as agents
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
 from agents.transitions import Beat
+from api.pages import MOST
 from api.views import JsonView, ListView, reply
 from tasks import bodies, transitions
 from tasks.exceptions import NoCurrentTask
@@ -81,7 +82,7 @@ class AgentChannelsView(JsonView):
 
 class NotificationsView(JsonView):
     def get(self, request: Request) -> HttpResponse:
-        notes = Notification.objects.filter(dismissed_at=None).select_related("agent")
+        notes = Notification.objects.filter(dismissed_at=None).select_related("agent")[:MOST]
         return reply({"notifications": [agent_bodies.notification(note) for note in notes]})
 
 

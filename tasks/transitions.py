@@ -197,6 +197,13 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
     if task.status == Status.IN_PROGRESS and task.cancel_asked_at is None:
         Task.objects.filter(pk=task.pk).update(cancel_asked_at=Now(), updated_at=Now())
+        journal.record(
+            "task.cancel_asked",
+            agent_id=task.agent_id,
+            task_id=str(task.pk),
+            chain_id=task.chain_id,
+            channel_id=task.channel_id,
+        )
         return Task.objects.get(pk=task.pk)
     return _moved(task, Status.CANCELLED)
 
@@ -369,6 +376,8 @@ def _moved(task: Task, to: Status) -> Task:
     task.reserved_for = None
     task.updated_at = Now()
     if to == Status.DONE:
+        task.fail_reason = ""
+    if to in {Status.QUEUED, Status.DONE}:
         task.fail_reason = ""
     if to == Status.QUEUED:
         task.agent = None

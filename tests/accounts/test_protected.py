@@ -107,4 +107,22 @@ def test_a_name_that_somebody_lets_point_here_is_refused(client, host):
     response = ask(client, host=host)
 
     assert response.status_code in {400, 403}
-    assert response.json()["error"]["code"] in {"bad_request", "protected_mode"}
+    assert response.json()["error"]["code"] in {"unknown_host", "protected_mode"}
+
+
+def test_from_elsewhere_not_even_the_sign_in_page_is_shown(client):
+    response = client.get("/admin/login/", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"})
+
+    assert response.status_code == 403
+
+
+@pytest.mark.django_db
+def test_once_a_token_is_set_people_may_sign_in_from_elsewhere(client, settings):
+    settings.COORDINATOR_AUTH_TOKEN = "t"
+
+    assert (
+        client.get(
+            "/admin/login/", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"}
+        ).status_code
+        == 200
+    )

@@ -99,12 +99,31 @@ async def test_a_body_of_the_largest_size_passes():
     assert len(await body_of(scope_of(headers=[length]), client(b"x" * MIB))) == MIB
 
 
-async def test_a_length_that_is_too_large_is_refused_before_anything_is_read():
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"content-length", b"%d" % (64 * MIB))],
+        [(b"content-length", b"%d" % (MIB + 1)), (b"expect", b"100-continue")],
+    ],
+)
+async def test_a_length_far_too_large_or_asked_about_is_refused_unread(headers):
     async def receive():
         raise AssertionError("read although it was too large")
 
     with pytest.raises(Refused):
-        await body_of(scope_of(headers=[(b"content-length", b"%d" % (MIB + 1))]), receive)
+        await body_of(scope_of(headers=headers), receive)
+
+
+async def test_a_client_that_only_listens_when_it_has_spoken_hears_that_it_was_too_much():
+    said = [True, True, False]
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * MIB, "more_body": said.pop(0)}
+
+    with pytest.raises(Refused):
+        await body_of(scope_of(headers=[(b"content-length", b"%d" % (3 * MIB))]), receive)
+
+    assert not said
 
 
 async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large():

@@ -1,4 +1,5 @@
 import logging
+import time
 from datetime import timedelta
 
 import pytest
@@ -121,3 +122,12 @@ def end_other_sessions():
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def test_no_agent_is_lost_for_its_silence_while_the_coordinator_was_away():
+    loop = Loop(maintenance.passes())
+
+    at_once = {one.name for one in loop.todo if one.due <= time.monotonic()}
+
+    assert "tasks.expire_leases" in at_once
+    assert not {"tasks.release_lost", "chains.detach_lost", "agents.announce"} & at_once

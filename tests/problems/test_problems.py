@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from django.test import RequestFactory, override_settings
@@ -12,7 +12,7 @@ from rest_framework import exceptions
 
 import problems
 from api.views import JsonView, reply
-from problems import Conflict, Invalid, Problem, Unavailable, http
+from problems import Conflict, Invalid, Problem, Unavailable, http, views
 
 
 class LeaseLost(Conflict):
@@ -147,7 +147,14 @@ def test_an_unknown_host_is_told_in_json(client):
     response = client.get("/v1/agents", headers={"host": "evil.example"})
 
     assert response.status_code in {400, 403}
-    assert response.json()["error"]["code"] in {"bad_request", "protected_mode"}
+    assert response.json()["error"]["code"] in {"unknown_host", "protected_mode"}
+
+
+def test_an_unknown_host_is_told_which_setting_would_name_it(rf):
+    response = views.bad_request(rf.get("/v1/agents"), DisallowedHost("evil.example"))
+
+    assert response.status_code == 400
+    assert b"COORDINATOR_ALLOWED_HOSTS" in response.content
 
 
 def test_people_in_the_admin_are_told_in_html(admin_client):

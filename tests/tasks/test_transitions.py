@@ -438,3 +438,12 @@ def test_the_current_task_is_the_one_claimed_last():
     assert list(Task.objects.current_of([agent.pk])) == [first]
     fail(first)
     assert list(Task.objects.current_of([agent.pk])) == [second]
+
+
+def test_asking_for_a_cancellation_stands_in_the_journal():
+    task = make_held_task()
+
+    transitions.cancel(task.pk, by="somebody", reason="not wanted")
+
+    event = Event.objects.get(type="task.cancel_asked", task_id=str(task.pk))
+    assert (event.actor, event.reason, event.agent_id) == ("somebody", "not wanted", task.agent_id)
