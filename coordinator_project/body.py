@@ -6,7 +6,6 @@ from django.conf import settings
 from coordinator_project.requests import HEADER, id_for
 from problems import http
 
-
 READ_AT_MOST = 16 * 1024 * 1024
 
 

@@ -52,9 +52,9 @@ def configuration(level: str) -> dict[str, object]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django's own line per 4xx and 5xx would say again what the request's line says.
+            # Its lines on 4xx would say again what the request's line says; those on 5xx tell why.
             "django": {"level": level, "handlers": [], "propagate": True},
-            "django.request": {"level": "CRITICAL"},
+            "django.request": {"level": "ERROR"},
             "django.server": {"level": level, "handlers": [], "propagate": True},
             "uvicorn": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},

@@ -59,3 +59,34 @@ def test_no_line_tells_the_query_where_a_token_may_stand(folder):
     refusal = json.loads(done.stderr.splitlines()[0])
     assert refusal["path"] == "/v1/tasks"
     assert "hunter2" not in done.stderr
+
+
+CRASH = """
+import django
+django.setup()
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils.log import log_response
+request = RequestFactory().get("/v1/stream?token=hunter2")
+log_response("refused", response=HttpResponse(status=404), request=request)
+try:
+    1 / 0
+except ZeroDivisionError as fault:
+    log_response("crashed", response=HttpResponse(status=500), request=request, exception=fault)
+"""
+
+
+def test_a_crash_leaves_its_traceback(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH],
+        cwd=BASE_DIR,
+        env=environment(folder, DJANGO_SETTINGS_MODULE="coordinator_project.settings"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (crash,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (crash["event"], crash["level"]) == ("crashed", "error")
+    assert "ZeroDivisionError" in crash["exception"]
+    assert "hunter2" not in done.stderr
