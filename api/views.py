@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from api import body, filters, pages
 from api.serializers import Body, Values
-from problems import drf, http
+from problems import Invalid, drf, http
 
 OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 EMPTY: tuple[object, ...] = (None, "", 0, {}, [])
@@ -59,7 +59,10 @@ class JsonView(APIView):
         return Request(request)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Nothing is left to decide."""
+        """Nothing is left to decide but whether what the path says can be looked up."""
+        for name, value in kwargs.items():
+            if isinstance(value, str) and "\0" in value:
+                raise Invalid(f"{name}: must not hold NUL")
 
     # A finished HttpResponse needs none of the rendering that REST framework's Response is for.
     def finalize_response(  # type: ignore[override]

@@ -1,10 +1,23 @@
 """What the tests of /v1 start from."""
 
 import pytest
+from django.core.management import call_command
+from django.test import Client
 
 from tests.api_v1.calls import Api
+from tests.api_v1.endpoints import World
 
 
 @pytest.fixture
 def api(client):
     return Api(client)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    """Made once for a module: what its tests write is rolled back after each of them."""
+    with django_db_blocker.unblock():
+        made = World(Api(Client()))
+    yield made
+    with django_db_blocker.unblock():
+        call_command("flush", interactive=False, verbosity=0)
