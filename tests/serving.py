@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -28,6 +29,8 @@ class Server(uvicorn.Server):
         shutdown.begin()
         super().handle_exit(number, frame)
 
+import coordinator_project.asgi
+exec(sys.argv[2])
 config = uvicorn.Config(
     "coordinator_project.asgi:application",
     log_config=None,
@@ -37,13 +40,16 @@ config = uvicorn.Config(
 Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
 """
 TOKEN = "a token of the tests"
+# Reading the certificates of the world for each client takes longer than most requests here.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Server:
     """One process, on a port that stays the same when it is started again."""
 
-    def __init__(self, listening, environment):
+    def __init__(self, listening, first, environment):
         self.listening = listening
+        self.first = first
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.headers = {"Authorization": f"Bearer {TOKEN}"}
         self.environment = environment
@@ -55,7 +61,7 @@ class Server:
         names = {key: given[name] for key, name in (wanted | {"port": "PORT"}).items()}
         conninfo = dict(part for part in names.items() if part[1])
         self.process = subprocess.Popen(
-            [sys.executable, "-c", BODY, str(self.listening.fileno())],
+            [sys.executable, "-c", BODY, str(self.listening.fileno()), self.first],
             cwd=BASE_DIR,
             env=os.environ
             | {"COORDINATOR_DATABASE_URL": url(**conninfo), "COORDINATOR_AUTH_TOKEN": TOKEN}
@@ -83,8 +89,8 @@ class Server:
         self.process.stderr.close()
         return code
 
-    def client(self, **more):
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=40, **more)
+    def client(self):
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=40, verify=NO_TLS)
 
 
 def url(**parts):
@@ -95,9 +101,10 @@ def url(**parts):
 
 
 @contextmanager
-def serving(**environment):
+def serving(first="", **environment):
+    """A server that is there while the block lasts; `first` is Python that it runs at its start."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(listening, environment)
+        server = Server(listening, first, environment)
         try:
             yield server
         finally:

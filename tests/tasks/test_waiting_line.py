@@ -8,6 +8,7 @@ from django.db import connection, connections
 
 from tasks import waiting
 from tasks.claims import Claim, claim
+from tasks.models import Task
 from tests.factories import make_channel, make_task
 
 pytestmark = [
@@ -15,7 +16,12 @@ pytestmark = [
     pytest.mark.usefixtures("_no_connection_stays"),
 ]
 
-SOON = 1.0  # far less than the two seconds after which the line is looked at by itself
+SOON = 5.0
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_found_by_the_clock(monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN", 60)
 
 
 class Failed(Exception):
@@ -125,3 +131,15 @@ async def in_another_thread(make, *given):
             connection.close()
 
     return await asyncio.to_thread(made)
+
+
+async def test_what_no_notification_tells_is_found_by_the_clock(monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN", 0.5)
+    channel = await in_another_thread(make_channel)
+    lucky = await start(Look("agent", channel))
+
+    by_hand = Task(title="by hand", channel=channel)
+    await in_another_thread(by_hand.save)
+
+    async with asyncio.timeout(SOON):
+        assert await lucky == [by_hand]
