@@ -118,6 +118,7 @@ def test_from_elsewhere_not_even_the_sign_in_page_is_shown(client):
 
 @pytest.mark.django_db
 def test_once_a_token_is_set_people_may_sign_in_from_elsewhere(client, settings):
+    settings.ROOT_URLCONF = "coordinator_project.urls"
     settings.COORDINATOR_AUTH_TOKEN = "t"
 
     assert (
