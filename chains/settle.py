@@ -60,11 +60,13 @@ def settle(chain: Chain) -> bool:
 
 def _deciding(chain: Chain) -> list[Step]:
     """The few steps by which all is decided, in order: what runs, waits first or failed first."""
-    steps = Task.objects.filter(chain=chain).order_by("sequence").values_list(*Step._fields)
-    found = steps.queued()[:1].union(
-        steps.with_turn()[:1], steps.active()[:1], steps.failed()[:1], steps[:1]
+    all_ = Task.objects.filter(chain=chain).order_by("sequence")
+    first, *others = (
+        steps.values_list(*Step._fields)[:1]
+        for steps in (all_.queued(), all_.with_turn(), all_.active(), all_.failed(), all_)
     )
-    return sorted((Step(*row) for row in found), key=lambda step: step.sequence)
+    steps = [Step(*row) for row in first.union(*others)]
+    return sorted(steps, key=lambda step: step.sequence)
 
 
 def _turn(chain: Chain, steps: Collection[Step]) -> Step | None:

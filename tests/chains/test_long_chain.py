@@ -1,0 +1,59 @@
+"""A chain of a thousand steps costs as much a step as a short one."""
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from chains.models import Chain
+from tasks import claims, reports
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tests.factories import give, make_agent, make_chain, make_tasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STEPS = 1_000
+WRITES = """SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables
+    WHERE relname IN ('tasks_task', 'chains_chain')"""
+
+
+def rows_written():
+    with connection.cursor() as cursor:
+        cursor.execute(WRITES)
+        return cursor.fetchone()[0]
+
+
+def test_a_chain_of_a_thousand_steps_is_worked_through():
+    chain = make_chain()
+    make_tasks(STEPS, chain=chain)
+    agent = make_agent()
+    wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
+    task, worked, written = give(agent, chain.channel), [], []
+    started = time.thread_time()
+
+    while task:
+        worked.append(task.sequence)
+        outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
+        with transaction.atomic():
+            before = rows_written()
+            answers, tasks = reports.report([outcome], agent_id=agent.pk, by="", wish=wish)
+            written.append(rows_written() - before)
+        assert answers[0].verdict == "accepted"
+        task = tasks[0] if tasks else None
+
+    assert worked == list(range(1, STEPS + 1))
+    assert Chain.objects.get().status == "done"
+    assert not Task.objects.open().exists()
+    assert 2 <= min(written[:-1]) <= max(written) <= 5
+    assert time.thread_time() - started < 20  # of its own work, however busy the machine is
+
+
+def test_a_step_asks_as_much_of_a_long_chain_as_of_a_short_one(django_assert_max_num_queries):
+    for steps in (2, 200):
+        chain = make_chain(tasks=steps)
+        agent = make_agent()
+        task = give(agent, chain.channel)
+        wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
+        with django_assert_max_num_queries(25):
+            reports.report([Outcome(task.pk, done=True)], agent_id=agent.pk, by="", wish=wish)
