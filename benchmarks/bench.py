@@ -13,7 +13,7 @@ import psycopg
 
 from benchmarks import growth, line, machine, over_http, straight
 from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
-from benchmarks.results import PAIRS, RATIO_HEADS, Growth, Pair, Ratios, Speed, table
+from benchmarks.results import PAIRS, RATIO_HEADS, Growth, Pair, Ratios, Speed, quietness, table
 
 GROWTH = "growth"
 GROWTH_HEADS = ["claim", "small, ms", "large, ms", "ratio", "target", ""]
@@ -137,7 +137,7 @@ def show(ran_on: str, ratios: Sequence[Ratios], grown: Sequence[Growth], *, mark
         say(f"Measured on {datetime.now(UTC):%Y-%m-%d}: {ran_on}.\n")
     if ratios:
         say(table(RATIO_HEADS, [one.row() for one in ratios], markdown=markdown))
-        say()
+        say(f"\n{quietness(ratios)}\n")
     if grown:
         say(table(GROWTH_HEADS, [one.row() for one in grown], markdown=markdown))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 PROC = Path("/proc")
+EVERYBODY, OTHERS = "everybody", "others"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,9 +59,19 @@ def tree_seconds(root: int, others: Collection[int] = ()) -> float:
     return total / TICKS
 
 
+def busy_seconds() -> float:
+    """CPU seconds of everybody so far, what a hypervisor took for others included."""
+    try:
+        fields = (PROC / "stat").read_text().split(maxsplit=9)[1:9]
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, fields)
+    return (user + nice + system + sum(interrupts_and_stolen)) / TICKS
+
+
 @dataclass
 class Meter:
-    """Whose share of one core was how large, between `start` and `stop`."""
+    """Whose share of one core was how large, between `start` and `stop`; "others" is the rest."""
 
     processes: Mapping[str, int]
     started_at: float = 0.0
@@ -73,11 +84,13 @@ class Meter:
     def stop(self) -> dict[str, float]:
         took = time.perf_counter() - self.started_at
         before, after = self.before or {}, self._now()
-        return {name: (after[name] - before[name]) / took for name in before}
+        shares = {name: (after[name] - before[name]) / took for name in before}
+        everybody = shares.pop(EVERYBODY)
+        return shares | {OTHERS: max(0.0, everybody - sum(shares.values()))}
 
     def _now(self) -> dict[str, float]:
         times = os.times()
         client = times.user + times.system + times.children_user + times.children_system
-        return {"client": client} | {
+        return {EVERYBODY: busy_seconds(), "client": client} | {
             name: tree_seconds(pid, self.processes.values()) for name, pid in self.processes.items()
         }

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from benchmarks.machine import OTHERS
+
 AGENTS = 4
+QUIET = 0.1  # of a core, for all other processes together
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,18 @@ class Ratios:
             target,
             verdict(self.is_missed) if target else "",
         ]
+
+
+def quietness(ratios: Sequence[Ratios]) -> str:
+    """Whether other processes left the machine alone; where they did not, SQL suffers more."""
+    speeds = [speed for one in ratios for speed in (*one.over_http, *one.straight)]
+    others = median(speed.shares[OTHERS] for speed in speeds)
+    if others <= QUIET:
+        return f"The machine was quiet: other processes took {others:.0%} of a core."
+    return (
+        f"THE MACHINE WAS NOT QUIET: other processes took {others:.0%} of a core (median of the "
+        "legs), which flatters the side with more processes. Measure again."
+    )
 
 
 RATIO_HEADS = [

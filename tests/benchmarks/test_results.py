@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import bench
-from benchmarks.results import PAIRS, Growth, Pair, Ratios, Speed, table
+from benchmarks.results import PAIRS, Growth, Pair, Ratios, Speed, quietness, table
 
 PAIR = Pair("report", "one report a cycle", 1, 0.15)
 
@@ -51,6 +53,15 @@ def test_the_targets_are_those_that_were_set():
 def test_a_claim_that_grows_by_more_than_half_is_missed():
     assert not Growth("claim", small=1.0, large=1.5).is_missed
     assert Growth("claim", small=1.0, large=1.51).is_missed
+
+
+@pytest.mark.parametrize(("others", "verdict"), [(0.03, "was quiet"), (0.5, "WAS NOT QUIET")])
+def test_a_measurement_says_whether_others_used_the_machine(others, verdict):
+    ratios = ratios_of(0.2)
+    for speeds in (ratios.over_http, ratios.straight):
+        speeds[:] = [replace(speed, shares={"others": others}) for speed in speeds]
+
+    assert verdict in quietness([ratios])
 
 
 def test_a_missed_target_is_told_plainly():
