@@ -78,6 +78,16 @@ def test_a_session_request_is_never_claimed(api, channel, request_):
     assert api.fresh(request_)["status"] == "queued"
 
 
+def test_the_owner_of_its_chain_does_not_claim_a_session_request_either(api, channel, request_):
+    api.beat("a", meta={"subscriptions": ["work"]})
+    said(api.post(f"/chains/{request_['chain_id']}/assign-agent", agent_id="a"))
+
+    for more in ({}, {"max_tasks": 1}, {"idempotency_key": "k"}):
+        answer = api.post("/tasks/claim", agent_id="a", channel="work", **more)
+        assert answer.json().get("tasks", []) == []
+    assert said(api.assign(request_, "a"))["task"][TOKEN] == request_[TOKEN]
+
+
 def test_an_agent_finds_session_requests_in_the_list_of_queued_tasks(api, channel, request_):
     api.task(channel)
 
