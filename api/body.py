@@ -35,7 +35,9 @@ def parse(raw: bytes) -> JsonValue:
         if SURROGATE_ESCAPE.search(raw):
             _name_what_cannot_be_stored(raw)
         raise BadJson(f"The body is not JSON: {error}.") from None
-    if raw.count(b"{") + raw.count(b"[") > DEEPEST or b"\\u0000" in raw:
+    if b"\\u0000" in raw or (
+        raw.count(b"{") + raw.count(b"[") > DEEPEST and _reaches_the_deepest(value)
+    ):
         _check(value)
     return value
 
@@ -47,6 +49,21 @@ def _name_what_cannot_be_stored(raw: bytes) -> None:
     except (ValueError, RecursionError):
         return
     _check(value)
+
+
+def _reaches_the_deepest(root: JsonValue) -> bool:
+    """Whether objects or lists lie as deep as is allowed; looks at nothing else."""
+    level = [root] if isinstance(root, (dict, list)) else []
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _check(root: JsonValue) -> None:

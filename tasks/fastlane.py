@@ -144,7 +144,7 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
     """The statement's text. `by`: how the claim names its channel, "id" or "name"; "" for none."""
     parts = [
         f"seen AS ({REGISTER if by else RENEW} RETURNING 1)",
-        """said AS MATERIALIZED (
+        """said AS (
   SELECT (SELECT count(*) FROM seen),
     set_config('coordinator.actor', %(actor)s, true),
     set_config('coordinator.request_id', %(request)s, true))""",
@@ -155,7 +155,7 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
         reported = "AND id <> ALL (%(ids)s::uuid[])"
         parts += [
             OUTCOMES,
-            """held AS MATERIALIZED (
+            """held AS (
   SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at
   FROM said, outcome o JOIN tasks_task t ON t.id = o.id
   WHERE t.chain_id IS NULL AND t.status = 'in_progress' AND t.agent_id = %(agent)s
@@ -167,7 +167,7 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
         served = "COALESCE((SELECT alone IS NOT FALSE FROM gate), false)"
         channel = "c.id = %(channel)s" if by == "id" else "lower(c.name) = lower(%(channel)s)"
         parts.append(
-            f"""gate AS MATERIALIZED (
+            f"""gate AS (
   SELECT c.id, (
       SELECT chain_id IS NULL FROM tasks_task WHERE channel_id = c.id AND {FREE}
       ORDER BY {ORDER} LIMIT 1) AS alone
@@ -196,9 +196,10 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
     ORDER BY {ORDER} LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING {COLUMNS}, t.queue_at)"""  # noqa: S608
         )
-    columns = f", (SELECT alone FROM gate), {COLUMNS}" if by else ""  # noqa: S608
-    withs = ",\n".join(parts)
-    return f"WITH {withs}\nSELECT {served}{columns} FROM said {claimed}".encode()
+    columns = ", (SELECT alone FROM gate), t.*" if by else ""
+    text = f"WITH {', '.join(parts)} SELECT {served}{columns} FROM said {claimed}"
+    # psycopg keeps what it parsed only of statements up to 4,096 bytes.
+    return " ".join(text.split()).encode()
 
 
 def run(
@@ -231,7 +232,7 @@ def run(
         return Answer(served=False)
     if not by:
         return Answer(served=True)
-    tasks = [ClaimedTask(*row[2:]) for row in rows if row[2] is not None]
+    tasks = [ClaimedTask(*row[2:-1]) for row in rows if row[2] is not None]
     return Answer(served=True, tasks=tasks, overtaken=bool(rows[0][1]) and not tasks)
 
 
