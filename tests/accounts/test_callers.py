@@ -133,7 +133,7 @@ def test_a_signed_in_person_changes_things_only_with_the_csrf_token():
 @pytest.mark.django_db
 @pytest.mark.parametrize("fields", [{"is_staff": False}, {"is_staff": True, "is_active": False}])
 def test_a_person_who_is_not_of_the_staff_is_not(client, fields):
-    client.force_login(User.objects.create_user("bob", **fields))
+    client.force_login(User.objects.create_user("another", **fields))
 
     assert code_of(client.get("/v1/who")) == (401, "unauthorized")
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_user_has_an_id_that_tells_its_age():
-    first, second = User.objects.create_user("ann"), User.objects.create_user("bob")
+    first, second = User.objects.create_user("ann"), User.objects.create_user("another")
 
     assert first.pk.version == 7
     assert first.pk < second.pk

@@ -76,7 +76,7 @@ def test_an_empty_list_wipes_no_subscriptions(said):
 
 def test_subscriptions_set_by_an_operator_survive_heartbeats_until_the_agent_agrees():
     beat(meta={"subscriptions": ["old"]})
-    transitions.subscribe("a", ["new", "newer"], by="ana")
+    transitions.subscribe("a", ["new", "newer"], by="operator")
 
     assert beat(meta={"subscriptions": ["old"]}).subscriptions == ["new", "newer"]
     assert beat(meta={"subscriptions": []}).subscriptions == ["new", "newer"]
@@ -87,7 +87,7 @@ def test_subscriptions_set_by_an_operator_survive_heartbeats_until_the_agent_agr
 def test_an_operator_that_subscribes_an_agent_makes_it_no_less_offline():
     agent = make_agent(seen_ago=LONG_SILENT)
 
-    subscribed = transitions.subscribe(agent.pk, [" x ", "x", ""], by="ana")
+    subscribed = transitions.subscribe(agent.pk, [" x ", "x", ""], by="operator")
 
     assert (subscribed.subscriptions, subscribed.online) == (["x"], False)
     assert subscribed.last_seen_at == agent.last_seen_at
@@ -95,7 +95,7 @@ def test_an_operator_that_subscribes_an_agent_makes_it_no_less_offline():
 
 def test_an_agent_never_heard_of_cannot_be_subscribed():
     with pytest.raises(AgentUnknown):
-        transitions.subscribe("nobody", ["x"], by="ana")
+        transitions.subscribe("nobody", ["x"], by="operator")
 
 
 def test_an_agent_is_online_for_thirty_seconds_and_lost_after_the_setting():

@@ -142,7 +142,7 @@ class World:
     def report(self, outcome, agent, fast):
         if fast and agent and fastlane.run(agent, outcomes=[outcome]).served:
             return "accepted"
-        answers, _ = reports.report([outcome], agent_id=agent, by="ana")
+        answers, _ = reports.report([outcome], agent_id=agent, by="operator")
         return answers[0].verdict
 
     def follow(self, action, fast):
@@ -158,7 +158,7 @@ class World:
         return self.claim(agent, fast)
 
     def do_assign(self, name, agent, fast):
-        transitions.assign(self.tasks[name].pk, agent, by="ana")
+        transitions.assign(self.tasks[name].pk, agent, by="operator")
 
     def do_complete(self, name, agent, fast):
         return self.report(Outcome(self.tasks[name].pk, done=True), agent, fast)
@@ -171,13 +171,13 @@ class World:
         return self.report(outcome, agent, fast)
 
     def do_unlock(self, name, to, fast):
-        transitions.unlock(self.tasks[name].pk, to, by="ana")
+        transitions.unlock(self.tasks[name].pk, to, by="operator")
 
     def do_requeue(self, name, fast):
-        transitions.requeue(self.tasks[name].pk, by="ana")
+        transitions.requeue(self.tasks[name].pk, by="operator")
 
     def do_cancel(self, name, fast):
-        transitions.cancel(self.tasks[name].pk, by="ana")
+        transitions.cancel(self.tasks[name].pk, by="operator")
 
     def do_expire(self, name, fast):
         let_lease_run_out(self.tasks[name])
@@ -191,16 +191,16 @@ class World:
         silence(self.agents[agent], timedelta())
 
     def do_detach(self, chain, agent, fast):
-        chains.detach(self.chains[chain].pk, owner_id=agent, by="ana")
+        chains.detach(self.chains[chain].pk, owner_id=agent, by="operator")
 
     def do_assign_agent(self, chain, agent, fast):
-        chains.assign_agent(self.chains[chain].pk, agent, by="ana")
+        chains.assign_agent(self.chains[chain].pk, agent, by="operator")
 
     def do_set_on_failure(self, chain, to, fast):
-        chains.edit(self.chains[chain].pk, {"on_failure": to}, by="ana")
+        chains.edit(self.chains[chain].pk, {"on_failure": to}, by="operator")
 
     def do_delete(self, chain, fast):
-        chains.delete(self.chains[chain].pk, by="ana")
+        chains.delete(self.chains[chain].pk, by="operator")
 
     def picture(self):
         tasks = {task.pk: task for task in Task.objects.all()}

@@ -97,13 +97,13 @@ def test_detaching_beside_claims_and_completions_loses_no_task():
     def detach():
         for _ in range(6):
             for chain in chains:
-                transitions.detach(chain.pk, owner_id=None, by="ana")
+                transitions.detach(chain.pk, owner_id=None, by="operator")
 
     def unlock():
         while Task.objects.open().exists():
             for task in Task.objects.locked():
                 try:
-                    tasks.unlock(task.pk, Status.QUEUED, by="ana")
+                    tasks.unlock(task.pk, Status.QUEUED, by="operator")
                 except Problem:
                     assert Task.objects.get(pk=task.pk).status != Status.LOCKED
 
@@ -121,7 +121,7 @@ def test_two_agents_given_two_chains_crosswise_end_with_one_each():
 
     def give(chain, agent):
         try:
-            return transitions.assign_agent(chain.pk, agent.pk, by="ana").owner
+            return transitions.assign_agent(chain.pk, agent.pk, by="operator").owner
         except Problem:
             return None
 
@@ -136,7 +136,7 @@ def test_two_agents_given_two_chains_crosswise_end_with_one_each():
         assert len(owners) == 2
         assert None not in owners
         for chain in (one, two):
-            transitions.detach(chain.pk, owner_id=None, by="ana")
+            transitions.detach(chain.pk, owner_id=None, by="operator")
 
 
 def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
@@ -149,7 +149,7 @@ def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
 
         def delete(chains=chains):
             for chain in chains[1:]:
-                transitions.delete(chain.pk, by="ana")
+                transitions.delete(chain.pk, by="operator")
 
         at_once(transitions.detach_lost, delete)
 
@@ -226,27 +226,29 @@ class Storm:
         make_tasks(2, chain=chain)
 
     def do_assign(self, chance, agent, chain):
-        tasks.assign(self.a_task(chance).pk, agent.pk, by="ana")
+        tasks.assign(self.a_task(chance).pk, agent.pk, by="operator")
 
     def do_assign_agent(self, chance, agent, chain):
-        transitions.assign_agent(chain.pk, agent.pk, by="ana")
+        transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     def do_detach(self, chance, agent, chain):
-        transitions.detach(chain.pk, owner_id=None, by="ana")
+        transitions.detach(chain.pk, owner_id=None, by="operator")
 
     def do_unlock(self, chance, agent, chain):
         for task in Task.objects.locked():
-            tasks.unlock(task.pk, chance.choice([Status.QUEUED, Status.DONE]), by="ana")
+            tasks.unlock(task.pk, chance.choice([Status.QUEUED, Status.DONE]), by="operator")
 
     def do_requeue(self, chance, agent, chain):
         for task in Task.objects.failed():
-            tasks.requeue(task.pk, by="ana")
+            tasks.requeue(task.pk, by="operator")
 
     def do_cancel(self, chance, agent, chain):
-        tasks.cancel(self.a_task(chance).pk, by="ana")
+        tasks.cancel(self.a_task(chance).pk, by="operator")
 
     def do_edit(self, chance, agent, chain):
-        transitions.edit(chain.pk, {"on_failure": chance.choice(["stop", "continue"])}, by="ana")
+        transitions.edit(
+            chain.pk, {"on_failure": chance.choice(["stop", "continue"])}, by="operator"
+        )
 
     def do_expire(self, chance, agent, chain):
         let_lease_run_out(self.a_task(chance))

@@ -47,8 +47,8 @@ def status(chain):
 def test_01_a_chain_is_made_with_its_fields_and_names_may_repeat():
     channel = make_channel()
 
-    chain = chains.open_chain(channel, "release", description="steps", by="ana")
-    again = chains.open_chain(channel, "release", by="ana")
+    chain = chains.open_chain(channel, "release", description="steps", by="operator")
+    again = chains.open_chain(channel, "release", by="operator")
 
     assert (chain.channel, chain.name, chain.description) == (channel, "release", "steps")
     assert (chain.status, chain.owner, chain.on_failure) == ("queued", None, "continue")
@@ -76,26 +76,29 @@ def test_04_a_chain_is_edited_and_its_status_is_not():
     agent = make_agent()
     give(agent, chain.channel)
 
-    edited = chains.edit(chain.pk, {"name": other.name, "description": "d"}, by="ana")
+    edited = chains.edit(chain.pk, {"name": other.name, "description": "d"}, by="operator")
 
     assert (edited.name, edited.description, edited.owner) == (other.name, "d", agent)
     assert edited.updated_at > chain.updated_at
-    assert chains.edit(chain.pk, {"name": "", "status": "in_progress"}, by="ana").name == other.name
+    assert (
+        chains.edit(chain.pk, {"name": "", "status": "in_progress"}, by="operator").name
+        == other.name
+    )
     with pytest.raises(StatusFollows):
-        chains.edit(chain.pk, {"status": "done"}, by="ana")
+        chains.edit(chain.pk, {"status": "done"}, by="operator")
     with pytest.raises(ChainUnknown):
-        chains.edit(uuid4(), {"name": "x"}, by="ana")
+        chains.edit(uuid4(), {"name": "x"}, by="operator")
 
 
 def test_05_a_chain_is_deleted_with_its_tasks():
     chain = make_chain(tasks=2)
 
-    chains.delete(chain.pk, by="ana")
+    chains.delete(chain.pk, by="operator")
 
     assert not Chain.objects.exists()
     assert not Task.objects.exists()
     with pytest.raises(ChainUnknown):
-        chains.delete(chain.pk, by="ana")
+        chains.delete(chain.pk, by="operator")
 
 
 def test_06_a_task_without_a_chain_stands_alone():
@@ -199,20 +202,20 @@ def test_12_detaching_between_tasks_keeps_the_chains_status():
 def test_13_a_locked_task_goes_to_queued_or_done_and_no_further():
     chain = make_chain(tasks=2)
     task = give(make_agent(), chain.channel)
-    chains.detach(chain.pk, owner_id=None, by="ana")
-    unlocked = transitions.unlock(task.pk, Status.QUEUED, by="ana")
+    chains.detach(chain.pk, owner_id=None, by="operator")
+    unlocked = transitions.unlock(task.pk, Status.QUEUED, by="operator")
     assert (unlocked.status, unlocked.agent, unlocked.claimed_at) == (Status.QUEUED, None, None)
     assert status(chain) == "queued"
 
     assert give(make_agent(), chain.channel) == task
-    chains.detach(chain.pk, owner_id=None, by="ana")
-    assert transitions.unlock(task.pk, Status.DONE, by="ana").finished_at
+    chains.detach(chain.pk, owner_id=None, by="operator")
+    assert transitions.unlock(task.pk, Status.DONE, by="operator").finished_at
 
     for to in (Status.QUEUED, Status.DONE):
         with pytest.raises(WrongStatus):
-            transitions.unlock(task.pk, to, by="ana")
+            transitions.unlock(task.pk, to, by="operator")
     with pytest.raises(WrongStatus):
-        transitions.unlock(steps_of(chain)[1].pk, Status.DONE, by="ana")
+        transitions.unlock(steps_of(chain)[1].pk, Status.DONE, by="operator")
 
 
 def test_14_a_locked_task_holds_up_those_behind_it():

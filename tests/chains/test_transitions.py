@@ -81,14 +81,14 @@ def test_a_chain_is_given_to_an_agent_that_then_gets_its_tasks():
     chain = make_chain(tasks=2)
     agent = make_subscriber(chain)
 
-    given = transitions.assign_agent(chain.pk, agent.pk, by="ana")
+    given = transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     assert (given.owner, given.status) == (agent, "in_progress")
     assert picture(chain) == [("queued", "turn", agent.pk), ("queued", "-", "anyone")]
     assert take(make_agent(), chain.channel) == []
     assert give(agent, chain.channel).sequence == 1
     assert lines(chain, "chain.acquired") == [
-        ("chain.acquired", "ana", agent.pk, {"from": None, "to": agent.pk})
+        ("chain.acquired", "operator", agent.pk, {"from": None, "to": agent.pk})
     ]
 
 
@@ -98,7 +98,7 @@ def test_giving_a_chain_to_its_owner_changes_nothing():
     give(agent, chain.channel)
     before = Chain.objects.values().get()
 
-    transitions.assign_agent(chain.pk, agent.pk, by="ana")
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     assert Chain.objects.values().get() == before
 
@@ -108,7 +108,7 @@ def test_a_chain_may_be_given_on_between_two_tasks():
     first, second = make_agent("first"), make_subscriber(chain)
     complete(give(first, chain.channel))
 
-    transitions.assign_agent(chain.pk, second.pk, by="ana")
+    transitions.assign_agent(chain.pk, second.pk, by="operator")
 
     assert picture(chain)[1] == ("queued", "turn", second.pk)
     assert take(first, chain.channel) == []
@@ -117,15 +117,15 @@ def test_a_chain_may_be_given_on_between_two_tasks():
 def test_a_locked_chain_may_be_given_and_still_gives_nothing_out():
     chain = make_chain(tasks=2)
     give(make_agent(), chain.channel)
-    transitions.detach(chain.pk, owner_id=None, by="ana")
+    transitions.detach(chain.pk, owner_id=None, by="operator")
     agent = make_subscriber(chain)
 
-    transitions.assign_agent(chain.pk, agent.pk, by="ana")
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     assert picture(chain) == [("locked", "turn", agent.pk), ("queued", "-", "anyone")]
     assert fresh(chain).status == "locked"
     assert take(agent, chain.channel) == []
-    tasks.unlock(steps_of(chain)[0].pk, Status.QUEUED, by="ana")
+    tasks.unlock(steps_of(chain)[0].pk, Status.QUEUED, by="operator")
     assert give(agent, chain.channel).sequence == 1
 
 
@@ -136,11 +136,11 @@ def test_a_chain_that_does_not_bind_its_owner_is_released_for_the_new_one():
     chain = make_chain(old.channel, tasks=1)
     type(agent).objects.filter(pk=agent.pk).update(subscriptions=[old.channel.name])
 
-    transitions.assign_agent(chain.pk, agent.pk, by="ana")
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     assert list(Chain.objects.owned_by(agent.pk)) == [chain]
     assert lines(old, "chain.released") == [
-        ("chain.released", "ana", agent.pk, {"from": agent.pk, "to": None})
+        ("chain.released", "operator", agent.pk, {"from": agent.pk, "to": None})
     ]
 
 
@@ -149,7 +149,7 @@ def test_a_chain_is_refused_to_an_agent_that_is_not_subscribed_to_its_channel():
 
     refusal = NotSubscribed("x")
     assert refusal.code == "agent_not_subscribed_channel"
-    assert refused(NotSubscribed, transitions.assign_agent, make_chain(), agent.pk, by="ana")
+    assert refused(NotSubscribed, transitions.assign_agent, make_chain(), agent.pk, by="operator")
 
 
 def test_a_chain_is_refused_while_a_task_of_it_runs_for_another():
@@ -157,7 +157,7 @@ def test_a_chain_is_refused_while_a_task_of_it_runs_for_another():
     give(make_agent(), chain.channel)
     agent = make_subscriber(chain)
 
-    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="ana")
+    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
 @pytest.mark.parametrize("state", ["running", "between", "locked"])
@@ -169,36 +169,36 @@ def test_a_chain_is_refused_to_an_agent_that_is_bound_elsewhere(state):
     if state == "between":
         complete(task)
     if state == "locked":
-        transitions.detach(elsewhere.pk, owner_id=None, by="ana")
+        transitions.detach(elsewhere.pk, owner_id=None, by="operator")
         type(agent).objects.update(subscriptions=[chain.channel.name, elsewhere.channel.name])
-        transitions.assign_agent(elsewhere.pk, agent.pk, by="ana")
+        transitions.assign_agent(elsewhere.pk, agent.pk, by="operator")
 
-    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="ana")
+    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
 def test_a_chain_is_refused_to_a_draining_agent():
     chain = make_chain()
     agent = make_subscriber(chain, draining=True)
 
-    assert refused(AgentDraining, transitions.assign_agent, chain, agent.pk, by="ana")
+    assert refused(AgentDraining, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
 def test_a_chain_is_refused_to_a_lost_agent():
     chain = make_chain()
     agent = make_subscriber(chain, seen_ago=settings.AGENT_LOST_AFTER + timedelta(seconds=1))
 
-    assert refused(AgentLost, transitions.assign_agent, chain, agent.pk, by="ana")
+    assert refused(AgentLost, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
 def test_a_chain_is_refused_to_an_agent_never_heard_of():
-    assert refused(AgentUnknown, transitions.assign_agent, make_chain(), "nobody", by="ana")
+    assert refused(AgentUnknown, transitions.assign_agent, make_chain(), "nobody", by="operator")
 
 
 def test_a_chain_that_does_not_exist_cannot_be_given_or_detached():
     with pytest.raises(ChainUnknown):
-        transitions.assign_agent(uuid4(), make_agent().pk, by="ana")
+        transitions.assign_agent(uuid4(), make_agent().pk, by="operator")
     with pytest.raises(ChainUnknown):
-        transitions.detach(uuid4(), owner_id=None, by="ana")
+        transitions.detach(uuid4(), owner_id=None, by="operator")
 
 
 # Detach.
@@ -209,17 +209,17 @@ def test_detaching_keeps_what_was_held_as_a_bad_attempt_and_tells_the_journal():
     agent = make_agent("a")
     task = give(agent, chain.channel, lease_seconds=60)
 
-    transitions.detach(chain.pk, owner_id="a", by="ana", reason="stuck")
+    transitions.detach(chain.pk, owner_id="a", by="operator", reason="stuck")
 
     assert picture(chain) == [("locked", "turn", "anyone"), ("queued", "-", "anyone")]
     assert (fresh(task).lease_expires_at, fresh(task).attempts) == (None, 0)
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.agent_id, attempt.reason) == ("detached", "a", "stuck")
     assert lines(chain, "chain.released") == [
-        ("chain.released", "ana", "a", {"from": "a", "to": None})
+        ("chain.released", "operator", "a", {"from": "a", "to": None})
     ]
     line = Event.objects.about_task(task.pk).first()
-    assert (line.type, line.actor, line.reason) == ("task.locked", "ana", "stuck")
+    assert (line.type, line.actor, line.reason) == ("task.locked", "operator", "stuck")
 
 
 def test_an_agent_may_claim_elsewhere_once_it_is_detached():
@@ -229,7 +229,7 @@ def test_an_agent_may_claim_elsewhere_once_it_is_detached():
     make_task(chain.channel)
     assert take(agent, chain.channel) == []
 
-    transitions.detach(chain.pk, owner_id=agent.pk, by="ana")
+    transitions.detach(chain.pk, owner_id=agent.pk, by="operator")
 
     assert give(agent, chain.channel).chain is None
 
@@ -246,9 +246,9 @@ def test_a_chain_in_use_is_not_deleted(state):
     chain = make_chain(tasks=2)
     give(make_agent(), chain.channel)
     if state == "locked":
-        transitions.detach(chain.pk, owner_id=None, by="ana")
+        transitions.detach(chain.pk, owner_id=None, by="operator")
 
-    assert refused(ChainInUse, transitions.delete, chain, by="ana")
+    assert refused(ChainInUse, transitions.delete, chain, by="operator")
 
 
 def test_deleting_a_chain_sets_its_owner_free():
@@ -256,12 +256,12 @@ def test_deleting_a_chain_sets_its_owner_free():
     agent = make_agent()
     complete(give(agent, chain.channel))
 
-    transitions.delete(chain.pk, by="ana")
+    transitions.delete(chain.pk, by="operator")
 
     make_task(chain.channel)
     assert give(agent, chain.channel).chain is None
     deleted = Event.objects.filter(type__in=["chain.deleted", "task.deleted"])
-    assert {line.actor for line in deleted} == {"ana"}
+    assert {line.actor for line in deleted} == {"operator"}
     assert deleted.count() == 3
 
 
@@ -269,7 +269,7 @@ def test_deleting_a_chain_leaves_other_tasks_alone():
     chain = make_chain(tasks=2)
     others = [make_task(chain.channel), *steps_of(make_chain(chain.channel, tasks=1))]
 
-    transitions.delete(chain.pk, by="ana")
+    transitions.delete(chain.pk, by="operator")
 
     assert list(Task.objects.order_by("id")) == others
 
@@ -305,7 +305,7 @@ def test_a_stopped_chain_goes_on_when_the_failed_task_is_requeued():
     agent = make_agent()
     fail(give(agent, chain.channel))
 
-    tasks.requeue(steps_of(chain)[0].pk, by="ana")
+    tasks.requeue(steps_of(chain)[0].pk, by="operator")
 
     assert picture(chain) == [("queued", "turn", agent.pk), ("queued", "-", "anyone")]
     assert give(agent, chain.channel).sequence == 1
@@ -316,10 +316,10 @@ def test_a_stopped_chain_goes_on_when_it_is_told_to_continue():
     agent = make_agent()
     fail(give(agent, chain.channel))
 
-    transitions.edit(chain.pk, {"on_failure": OnFailure.CONTINUE}, by="ana")
+    transitions.edit(chain.pk, {"on_failure": OnFailure.CONTINUE}, by="operator")
 
     assert picture(chain)[1] == ("queued", "turn", agent.pk)
-    assert lines(chain, "chain.edited")[0][1] == "ana"
+    assert lines(chain, "chain.edited")[0][1] == "operator"
 
 
 def test_a_chain_told_to_stop_takes_the_turn_back():
@@ -328,7 +328,7 @@ def test_a_chain_told_to_stop_takes_the_turn_back():
     fail(give(agent, chain.channel))
     assert picture(chain)[1][1] == "turn"
 
-    transitions.edit(chain.pk, {"on_failure": OnFailure.STOP}, by="ana")
+    transitions.edit(chain.pk, {"on_failure": OnFailure.STOP}, by="operator")
 
     assert picture(chain)[1] == ("queued", "-", "anyone")
 
@@ -355,24 +355,24 @@ def test_a_chains_status_follows_its_tasks_and_owner():
     def see():
         seen.append(fresh(chain).status)
 
-    transitions.assign_agent(chain.pk, agent.pk, by="ana")
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
     see()
-    transitions.detach(chain.pk, owner_id=None, by="ana")
+    transitions.detach(chain.pk, owner_id=None, by="operator")
     see()
     make_tasks(3, chain=chain)
     give(agent, chain.channel)
     see()
-    transitions.detach(chain.pk, owner_id=None, by="ana")
+    transitions.detach(chain.pk, owner_id=None, by="operator")
     see()
-    tasks.unlock(steps_of(chain)[0].pk, Status.DONE, by="ana")
+    tasks.unlock(steps_of(chain)[0].pk, Status.DONE, by="operator")
     see()
     second = give(agent, chain.channel)
     see()
     fail(second)
     see()
-    tasks.cancel(steps_of(chain)[2].pk, by="ana")
+    tasks.cancel(steps_of(chain)[2].pk, by="operator")
     see()
-    tasks.requeue(steps_of(chain)[1].pk, by="ana")
+    tasks.requeue(steps_of(chain)[1].pk, by="operator")
     see()
     complete(give(agent, chain.channel))
     see()
@@ -398,7 +398,7 @@ def test_a_cancelled_task_does_not_keep_a_chain_from_being_done():
     chain = make_chain(tasks=2)
     complete(give(make_agent(), chain.channel))
 
-    tasks.cancel(steps_of(chain)[1].pk, by="ana")
+    tasks.cancel(steps_of(chain)[1].pk, by="operator")
 
     assert fresh(chain).status == "done"
 
@@ -409,6 +409,6 @@ def test_one_chain_leaves_the_tasks_of_others_alone():
     chain = make_chain(held.channel, tasks=2)
 
     complete(give(make_agent(), chain.channel))
-    transitions.detach(chain.pk, owner_id=None, by="ana")
+    transitions.detach(chain.pk, owner_id=None, by="operator")
 
     assert Task.objects.values().get(pk=held.pk) == before

@@ -23,13 +23,13 @@ def tasks(plan):
     ]
 
 
-def task(kind, task_id, agent_id="anna", was="in_progress"):
+def task(kind, task_id, agent_id="operator", was="in_progress"):
     chain_id = None if task_id == FILE else CHAIN
     event = {"type": f"task.{kind}", "task_id": task_id, "agent_id": agent_id}
     return event | {"chain_id": chain_id, "payload": {"from": was}}
 
 
-def chain(kind, agent_id="anna", was=None):
+def chain(kind, agent_id="operator", was=None):
     event = {"type": f"chain.{kind}", "chain_id": CHAIN, "agent_id": agent_id}
     return event | {"payload": {"from": was}}
 
@@ -133,7 +133,10 @@ def test_a_step_before_its_turn_is_found(plan, tasks):
     events = story()
     events[3], events[5] = events[5], events[3]
 
-    assert "step 2 by anna when it was step 1's turn" in verdict.judge(plan, tasks, events).order[0]
+    assert (
+        "step 2 by operator when it was step 1's turn"
+        in verdict.judge(plan, tasks, events).order[0]
+    )
 
 
 def test_a_chain_that_did_not_end_is_found(plan, tasks):
@@ -146,7 +149,7 @@ def test_a_chain_that_did_not_end_is_found(plan, tasks):
     ("place", "event"),
     [
         (5, task("claimed", SECOND, "berta")),
-        (5, chain("acquired", "berta", was="anna")),
+        (5, chain("acquired", "berta", was="operator")),
         (2, chain("acquired", "berta")),
     ],
     ids=["a claim by another", "two owners", "an owner who claimed nothing"],

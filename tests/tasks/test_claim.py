@@ -191,7 +191,7 @@ def test_a_key_whose_tasks_are_gone_is_used_anew():
     chain = make_chain(channel, tasks=1)
     claim_with("k", agent, channel)
     Task.objects.update(status=Status.DONE, finished_at=Now(), reserved_for=None)
-    chains.delete(chain.pk, by="ana")
+    chains.delete(chain.pk, by="operator")
     task = make_task(channel)
 
     assert claim_with("k", agent, channel) == [task]

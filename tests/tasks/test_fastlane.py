@@ -181,7 +181,7 @@ def test_what_it_does_not_serve_it_leaves_as_it_was(unserved):
 def test_it_passes_over_session_requests_and_what_waits_for_an_owner():
     chain = make_chain(tasks=2)
     owner = make_agent(subscriptions=(chain.channel.name,))
-    chains.assign_agent(chain.pk, owner.pk, by="ana")
+    chains.assign_agent(chain.pk, owner.pk, by="operator")
     make_task(chain.channel, type=SESSION_REQUEST)
 
     answer = fastlane.run("a", channel=chain.channel_id, max_tasks=9)
@@ -228,7 +228,7 @@ def held_of_kind(kind):
     )
     task = give(agent, task.channel, lease_seconds=kind["lease_seconds"])
     if kind["cancel_asked"]:
-        transitions.cancel(task.pk, by="ana")
+        transitions.cancel(task.pk, by="operator")
     return task
 
 

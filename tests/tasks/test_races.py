@@ -108,7 +108,7 @@ def test_a_task_is_assigned_or_claimed_but_never_both(kind):
 
         def assign(task=task):
             try:
-                return transitions.assign(task.pk, assignee.pk, by="ana")
+                return transitions.assign(task.pk, assignee.pk, by="operator")
             except WrongStatus:
                 return None
 
@@ -180,7 +180,7 @@ def test_a_completion_beside_a_cancellation_has_one_end():
 
         def cancel(task=task):
             with suppress(WrongStatus):
-                transitions.cancel(task.pk, by="ana")
+                transitions.cancel(task.pk, by="operator")
 
         at_once(complete, cancel)
 

@@ -128,7 +128,7 @@ def test_an_agent_that_is_heard_of_keeps_its_tasks():
 @pytest.mark.parametrize("end", ["expiry", "loss"])
 def test_a_cancellation_that_was_asked_takes_effect_when_the_hold_ends(end):
     task = make_held_task(agent := make_agent())
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
 
     if end == "expiry":
         let_lease_run_out(task)
@@ -212,7 +212,7 @@ def test_in_a_chain_too_a_cancellation_takes_effect_when_the_hold_ends(end):
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel, lease_seconds=60)
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
 
     if end == "expiry":
         let_lease_run_out(task)
@@ -221,7 +221,7 @@ def test_in_a_chain_too_a_cancellation_takes_effect_when_the_hold_ends(end):
         silence(agent)
         chains.detach_lost()
     else:
-        chains.detach(chain.pk, owner_id=agent.pk, by="ana")
+        chains.detach(chain.pk, owner_id=agent.pk, by="operator")
 
     assert fresh(task).status == Status.CANCELLED
     assert give(make_agent(), chain.channel).sequence == 2

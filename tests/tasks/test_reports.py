@@ -44,7 +44,7 @@ def failed(task, *, by=None, epoch=None, reason="broken", retriable=False):
 def said(outcome, by):
     """The verdict; of a lost report, what was wrong with it. A lost one writes nothing."""
     before = Task.objects.filter(pk=outcome.task_id).values().first()
-    answers, _ = reports.report([outcome], agent_id=by and by.pk, by="ana")
+    answers, _ = reports.report([outcome], agent_id=by and by.pk, by="operator")
     answer = answers[0]
     if answer.verdict in {ALREADY, LOST}:
         assert Task.objects.filter(pk=outcome.task_id).values().first() == before
@@ -153,7 +153,7 @@ def test_an_operator_may_end_any_task_in_progress(held, report, status):
     assert report(held) == ACCEPTED
 
     assert fresh(held).status == status
-    assert Event.objects.about_task(held.pk).first().actor == "ana"
+    assert Event.objects.about_task(held.pk).first().actor == "operator"
 
 
 def test_a_task_that_does_not_exist_is_unknown(agent):
@@ -237,7 +237,7 @@ def test_a_fail_again_that_names_its_epoch_but_no_agent(held, agent):
 
 def test_a_fail_again_after_a_person_requeued_it(held, agent):
     failed(held, by=agent, epoch=1)
-    transitions.requeue(held.pk, by="ana")
+    transitions.requeue(held.pk, by="operator")
 
     assert failed(held, by=agent, epoch=1) == ALREADY
     assert done(held, by=agent, epoch=1) == WrongStatus
@@ -273,8 +273,8 @@ def put_back_by_loss(agent):
 def put_back_by_unlock(agent):
     chain = make_chain(tasks=2)
     task = give(agent, chain.channel)
-    chains.detach(chain.pk, owner_id=agent.pk, by="ana")
-    return transitions.unlock(task.pk, Status.QUEUED, by="ana")
+    chains.detach(chain.pk, owner_id=agent.pk, by="operator")
+    return transitions.unlock(task.pk, Status.QUEUED, by="operator")
 
 
 put_back = pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_a_task_that_nobody_claimed_cannot_be_reported(agent, report):
 def test_a_locked_task_cannot_be_reported(agent, report, epoch):
     chain = make_chain(tasks=1)
     task = give(agent, chain.channel)
-    chains.detach(chain.pk, owner_id=agent.pk, by="ana")
+    chains.detach(chain.pk, owner_id=agent.pk, by="operator")
 
     assert report(task, by=agent, epoch=epoch) == WrongStatus
     assert report(task, epoch=epoch) == WrongStatus
@@ -375,8 +375,8 @@ def test_a_locked_task_cannot_be_reported(agent, report, epoch):
 @pytest.mark.parametrize("epoch", [None, 1])
 @pytest.mark.parametrize("report", [done, failed])
 def test_a_cancelled_task_cannot_be_reported(held, agent, report, epoch):
-    transitions.cancel(held.pk, by="ana")
-    transitions.cancel(held.pk, by="ana")
+    transitions.cancel(held.pk, by="operator")
+    transitions.cancel(held.pk, by="operator")
 
     assert report(held, by=agent, epoch=epoch) == WrongStatus
     assert report(held, epoch=epoch) == WrongStatus

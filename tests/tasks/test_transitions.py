@@ -102,25 +102,25 @@ def test_assign_gives_a_queued_task_to_a_named_agent():
     task = make_task()
     agent = make_agent("a")
 
-    given = transitions.assign(task.pk, "a", by="ana")
+    given = transitions.assign(task.pk, "a", by="operator")
 
     assert (given.status, given.agent, given.last_holder) == (Status.IN_PROGRESS, agent, "a")
     assert (given.lease_epoch, given.lease_expires_at) == (1, None)
-    assert last_line(task) == ("task.claimed", "ana", "")
+    assert last_line(task) == ("task.claimed", "operator", "")
 
 
 def test_assign_again_changes_nothing():
     task = make_task()
-    transitions.assign(task.pk, "a", by="ana")
+    transitions.assign(task.pk, "a", by="operator")
     before = Task.objects.values().get(pk=task.pk)
 
-    transitions.assign(task.pk, "a", by="ana")
+    transitions.assign(task.pk, "a", by="operator")
 
     assert Task.objects.values().get(pk=task.pk) == before
 
 
 def test_assign_registers_an_agent_never_heard_of():
-    transitions.assign(make_task().pk, "new", by="ana")
+    transitions.assign(make_task().pk, "new", by="operator")
 
     assert Agent.objects.filter(pk="new").exists()
 
@@ -128,7 +128,7 @@ def test_assign_registers_an_agent_never_heard_of():
 def test_assign_by_an_operator_renews_no_presence():
     agent = make_agent(seen_ago=timedelta(minutes=5))
 
-    transitions.assign(make_task().pk, agent.pk, by="ana")
+    transitions.assign(make_task().pk, agent.pk, by="operator")
 
     assert fresh(agent).last_seen_at == agent.last_seen_at
 
@@ -136,36 +136,36 @@ def test_assign_by_an_operator_renews_no_presence():
 def test_assign_gives_out_session_requests():
     task = make_task(type=SESSION_REQUEST)
 
-    assert transitions.assign(task.pk, "a", by="ana").status == Status.IN_PROGRESS
+    assert transitions.assign(task.pk, "a", by="operator").status == Status.IN_PROGRESS
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
 def test_assign_refuses_what_is_not_queued(status):
-    assert refuses(WrongStatus, transitions.assign, make_of_status(status), "b", by="ana")
+    assert refuses(WrongStatus, transitions.assign, make_of_status(status), "b", by="operator")
 
 
 def test_assign_refuses_a_draining_agent():
     agent = make_agent(draining=True)
 
-    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="ana")
+    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
 
 
 def test_assign_refuses_a_task_before_its_time():
     task = make_task(available_at=Now() + timedelta(minutes=1))
 
-    assert refuses(NotReady, transitions.assign, task, "a", by="ana")
+    assert refuses(NotReady, transitions.assign, task, "a", by="operator")
 
 
 def test_assign_refuses_a_task_whose_turn_it_is_not():
     _, second = steps_of(make_chain(tasks=2))
 
-    assert refuses(NotReady, transitions.assign, second, "a", by="ana")
+    assert refuses(NotReady, transitions.assign, second, "a", by="operator")
 
 
 def test_assign_refuses_a_task_behind_a_locked_one():
     locked = make_locked_task(steps=2)
 
-    assert refuses(NotReady, transitions.assign, steps_of(locked.chain)[1], "a", by="ana")
+    assert refuses(NotReady, transitions.assign, steps_of(locked.chain)[1], "a", by="operator")
 
 
 def test_assign_refuses_a_task_of_a_chain_that_another_agent_owns():
@@ -173,21 +173,21 @@ def test_assign_refuses_a_task_of_a_chain_that_another_agent_owns():
     task = give(make_agent(), chain.channel)
     reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
-    assert refuses(NotReady, transitions.assign, steps_of(chain)[1], "b", by="ana")
+    assert refuses(NotReady, transitions.assign, steps_of(chain)[1], "b", by="operator")
 
 
 def test_assign_refuses_an_agent_that_is_bound_elsewhere():
     agent = make_agent()
     give(agent, make_chain(tasks=1).channel)
 
-    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="ana")
+    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
 
 
 def test_assign_makes_the_agent_the_owner_of_the_tasks_chain():
     chain = make_chain(tasks=2)
     first, _ = steps_of(chain)
 
-    transitions.assign(first.pk, "a", by="ana")
+    transitions.assign(first.pk, "a", by="operator")
 
     chain = fresh(chain)
     assert (chain.owner_id, chain.status) == ("a", "in_progress")
@@ -200,7 +200,7 @@ def test_assign_gives_its_owner_the_next_of_an_owned_chain():
     task = give(agent, chain.channel)
     reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
-    given = transitions.assign(steps_of(chain)[1].pk, agent.pk, by="ana")
+    given = transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator")
 
     assert (given.status, given.agent) == (Status.IN_PROGRESS, agent)
 
@@ -211,33 +211,33 @@ def test_assign_gives_its_owner_the_next_of_an_owned_chain():
 def test_unlock_puts_a_locked_task_back_in_the_queue():
     locked = make_locked_task()
 
-    task = transitions.unlock(locked.pk, Status.QUEUED, by="ana", reason="looked fine")
+    task = transitions.unlock(locked.pk, Status.QUEUED, by="operator", reason="looked fine")
 
     assert (task.status, task.agent, task.claimed_at) == (Status.QUEUED, None, None)
     assert (task.blocked, task.reserved_for, fresh(task.chain).status) == (False, None, "queued")
-    assert last_line(task) == ("task.unlocked", "ana", "looked fine")
+    assert last_line(task) == ("task.unlocked", "operator", "looked fine")
 
 
 def test_unlock_calls_a_locked_task_done():
     locked = make_locked_task(steps=2)
 
-    task = transitions.unlock(locked.pk, Status.DONE, by="ana")
+    task = transitions.unlock(locked.pk, Status.DONE, by="operator")
 
     assert (task.status, task.fail_reason) == (Status.DONE, "")
     assert task.finished_at
     assert not steps_of(task.chain)[1].blocked
-    assert last_line(task)[:2] == ("task.unlocked", "ana")
+    assert last_line(task)[:2] == ("task.unlocked", "operator")
 
 
 @pytest.mark.parametrize("to", [Status.QUEUED, Status.DONE])
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.LOCKED}))
 def test_unlock_refuses_what_is_not_locked(status, to):
-    assert refuses(WrongStatus, transitions.unlock, make_of_status(status), to, by="ana")
+    assert refuses(WrongStatus, transitions.unlock, make_of_status(status), to, by="operator")
 
 
 @pytest.mark.parametrize("to", sorted(set(Status) - {Status.QUEUED, Status.DONE}))
 def test_unlock_leads_to_queued_or_done_only(to):
-    assert refuses(WrongStatus, transitions.unlock, make_locked_task(), to, by="ana")
+    assert refuses(WrongStatus, transitions.unlock, make_locked_task(), to, by="operator")
 
 
 # Requeue.
@@ -246,11 +246,11 @@ def test_unlock_leads_to_queued_or_done_only(to):
 def test_requeue_gives_a_failed_task_all_its_attempts_again():
     task = fail(make_held_task(max_attempts=1))
 
-    task = transitions.requeue(task.pk, by="ana", reason="fixed")
+    task = transitions.requeue(task.pk, by="operator", reason="fixed")
 
     assert (task.status, task.agent, task.attempts) == (Status.QUEUED, None, 0)
     assert (task.finished_at, task.claimed_at) == (None, None)
-    assert last_line(task) == ("task.requeued", "ana", "fixed")
+    assert last_line(task) == ("task.requeued", "operator", "fixed")
     again = give(make_agent(), task.channel)
     assert (again, again.lease_epoch) == (task, 2)
 
@@ -258,14 +258,14 @@ def test_requeue_gives_a_failed_task_all_its_attempts_again():
 def test_requeue_keeps_the_bad_attempts():
     task = fail(make_held_task(), reason="broken")
 
-    transitions.requeue(task.pk, by="ana")
+    transitions.requeue(task.pk, by="operator")
 
     assert Attempt.objects.get(task=task).reason == "broken"
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAILED}))
 def test_requeue_refuses_what_has_not_failed(status):
-    assert refuses(WrongStatus, transitions.requeue, make_of_status(status), by="ana")
+    assert refuses(WrongStatus, transitions.requeue, make_of_status(status), by="operator")
 
 
 # Cancel.
@@ -275,17 +275,17 @@ def test_requeue_refuses_what_has_not_failed(status):
 def test_cancel_ends_a_task_that_waits(status):
     task = make_of_status(status)
 
-    task = transitions.cancel(task.pk, by="ana", reason="not needed")
+    task = transitions.cancel(task.pk, by="operator", reason="not needed")
 
     assert (task.status, task.blocked, task.reserved_for) == (Status.CANCELLED, False, None)
     assert task.finished_at
-    assert last_line(task) == ("task.cancelled", "ana", "not needed")
+    assert last_line(task) == ("task.cancelled", "operator", "not needed")
 
 
 def test_cancel_of_a_task_in_progress_is_asked():
     held = make_held_task()
 
-    task = transitions.cancel(held.pk, by="ana")
+    task = transitions.cancel(held.pk, by="operator")
 
     assert task.status == Status.IN_PROGRESS
     assert task.cancel_asked_at
@@ -294,32 +294,32 @@ def test_cancel_of_a_task_in_progress_is_asked():
 
 def test_a_second_cancel_takes_the_task_away():
     held = make_held_task(lease_seconds=60)
-    transitions.cancel(held.pk, by="ana")
+    transitions.cancel(held.pk, by="operator")
 
-    task = transitions.cancel(held.pk, by="ana")
+    task = transitions.cancel(held.pk, by="operator")
 
     assert (task.status, task.lease_expires_at) == (Status.CANCELLED, None)
-    assert last_line(task)[:2] == ("task.cancelled", "ana")
+    assert last_line(task)[:2] == ("task.cancelled", "operator")
 
 
 def test_cancel_again_changes_nothing():
-    task = transitions.cancel(make_task().pk, by="ana")
+    task = transitions.cancel(make_task().pk, by="operator")
     before = Task.objects.values().get(pk=task.pk)
 
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
 
     assert Task.objects.values().get(pk=task.pk) == before
 
 
 @pytest.mark.parametrize("status", [Status.DONE, Status.FAILED])
 def test_cancel_refuses_what_has_ended(status):
-    assert refuses(WrongStatus, transitions.cancel, make_of_status(status), by="ana")
+    assert refuses(WrongStatus, transitions.cancel, make_of_status(status), by="operator")
 
 
 def test_cancel_passes_the_turn_on():
     first, second = steps_of(make_chain(tasks=2))
 
-    transitions.cancel(first.pk, by="ana")
+    transitions.cancel(first.pk, by="operator")
 
     assert not fresh(second).blocked
 
@@ -327,14 +327,14 @@ def test_cancel_passes_the_turn_on():
 def test_cancel_of_a_step_behind_leaves_the_turn_where_it_is():
     first, second, third = steps_of(make_chain(tasks=3))
 
-    transitions.cancel(second.pk, by="ana")
+    transitions.cancel(second.pk, by="operator")
 
     assert [fresh(task).blocked for task in (first, second, third)] == [False, False, True]
 
 
 def test_a_completion_still_wins_over_a_cancellation_that_was_asked():
     task = make_held_task()
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
 
     reports.report([Outcome(task.pk, done=True)], agent_id=task.agent_id, by="")
 
@@ -344,7 +344,7 @@ def test_a_completion_still_wins_over_a_cancellation_that_was_asked():
 @pytest.mark.parametrize("retriable", [True, False])
 def test_a_fail_ends_a_task_whose_cancellation_was_asked(retriable):
     task = make_held_task()
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
 
     task = fail(task, retriable=retriable)
 
@@ -355,10 +355,10 @@ def test_a_fail_ends_a_task_whose_cancellation_was_asked(retriable):
 
 def test_a_requeued_task_has_no_cancellation_left():
     task = make_held_task(agent := make_agent())
-    transitions.cancel(task.pk, by="ana")
+    transitions.cancel(task.pk, by="operator")
     Task.objects.filter(pk=task.pk).update(status=Status.FAILED, finished_at=Now())
 
-    transitions.requeue(task.pk, by="ana")
+    transitions.requeue(task.pk, by="operator")
 
     assert give(agent, task.channel).cancel_asked_at is None
 
