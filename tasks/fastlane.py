@@ -197,7 +197,7 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
   RETURNING {COLUMNS}, t.queue_at)"""  # noqa: S608
         )
     columns = ", (SELECT alone FROM gate), t.*" if by else ""
-    text = f"WITH {', '.join(parts)} SELECT {served}{columns} FROM said {claimed}"
+    text = f"WITH {', '.join(parts)} SELECT {served}{columns} FROM said {claimed}"  # noqa: S608
     # psycopg keeps what it parsed only of statements up to 4,096 bytes.
     return " ".join(text.split()).encode()
 
