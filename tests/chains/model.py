@@ -4,6 +4,9 @@ Its state is only what cannot be derived: what happened to the tasks, and who ow
 it is, what is blocked or reserved, and a chain's status are worked out anew whenever asked.
 """
 
+# mypy: ignore-errors
+# Tests are not typed; here the annotations only tell the reader what is what.
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 

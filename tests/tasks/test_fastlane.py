@@ -202,7 +202,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab"), inner, max_size=2),
     max_leaves=5,
 )
-outcomes = st.builds(
+outcomes: st.SearchStrategy[dict] = st.builds(
     dict,
     done=st.booleans(),
     result=json_values,
@@ -210,7 +210,7 @@ outcomes = st.builds(
     retriable=st.booleans(),
     epoch=st.none() | st.just(2),
 )
-kinds = st.builds(
+kinds: st.SearchStrategy[dict] = st.builds(
     dict,
     attempts=st.integers(0, 3),
     max_attempts=st.integers(1, 3),
