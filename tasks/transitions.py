@@ -375,8 +375,6 @@ def _moved(task: Task, to: Status) -> Task:
     task.blocked = to == Status.QUEUED and task.chain_id is not None
     task.reserved_for = None
     task.updated_at = Now()
-    if to == Status.DONE:
-        task.fail_reason = ""
     if to in {Status.QUEUED, Status.DONE}:
         task.fail_reason = ""
     if to == Status.QUEUED:

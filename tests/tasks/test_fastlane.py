@@ -1,9 +1,11 @@
 """The fast way: what it serves, what it leaves alone, and that it does what the slow way does."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import _queries
@@ -178,11 +180,12 @@ def test_what_it_does_not_serve_it_leaves_as_it_was(unserved):
     assert not Attempt.objects.exists()
 
 
-def test_it_passes_over_session_requests_and_what_waits_for_an_owner():
+def test_it_passes_over_what_is_not_ready_or_waits_for_its_owner():
     chain = make_chain(tasks=2)
     owner = make_agent(subscriptions=(chain.channel.name,))
     chains.assign_agent(chain.pk, owner.pk, by="operator")
     make_task(chain.channel, type=SESSION_REQUEST)
+    make_task(chain.channel, available_at=Now() + timedelta(minutes=1))
 
     answer = fastlane.run("a", channel=chain.channel_id, max_tasks=9)
 

@@ -202,7 +202,8 @@ def test_the_same_report_twice_at_once_counts_once():
         assert (fresh(task).attempts, Attempt.objects.count()) == (1, n + 1)
 
 
-def test_a_claim_waits_for_no_other_agent():
+@pytest.mark.parametrize("claim", [fast_claim, slow_claim])
+def test_a_claim_waits_for_no_other_agent(claim):
     channel = make_channel()
     first, second = make_tasks(2, channel=channel)
     chain = make_chain(channel, tasks=1)
@@ -210,7 +211,7 @@ def test_a_claim_waits_for_no_other_agent():
 
     with transaction.atomic():
         list(Task.objects.filter(pk__in=[first.pk, chain.tasks.get().pk]).lock())
-        claimed = at_once(partial(take, agent, channel, max_tasks=5))
+        claimed = at_once(partial(claim, agent, channel, 5))
 
-    assert claimed == [[second]]
+    assert claimed == [[second.pk]]
     assert give(agent, channel) == first
