@@ -1,0 +1,151 @@
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+
+from agents.exceptions import AgentDraining, AgentLost, AgentUnknown
+from chains import transitions
+from chains.exceptions import (
+    ChainUnknown,
+    NotAssignable,
+    NotSubscribed,
+)
+from chains.models import Chain
+from tasks import transitions as tasks
+from tasks.states import Status
+from tests.chains.steps import complete, lines, make_subscriber, picture, refused
+from tests.factories import (
+    fresh,
+    give,
+    make_agent,
+    make_chain,
+    steps_of,
+    take,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_chain_is_given_to_an_agent_that_then_gets_its_tasks():
+    chain = make_chain(tasks=2)
+    agent = make_subscriber(chain)
+
+    given = transitions.assign_agent(chain.pk, agent.pk, by="operator")
+
+    assert (given.owner, given.status) == (agent, "in_progress")
+    assert picture(chain) == [("queued", "turn", agent.pk), ("queued", "-", "anyone")]
+    assert take(make_agent(), chain.channel) == []
+    assert give(agent, chain.channel).sequence == 1
+    assert lines(chain, "chain.acquired") == [
+        ("chain.acquired", "operator", agent.pk, {"from": None, "to": agent.pk})
+    ]
+
+
+def test_giving_a_chain_to_its_owner_changes_nothing():
+    chain = make_chain(tasks=1)
+    agent = make_agent()
+    give(agent, chain.channel)
+    before = Chain.objects.values().get()
+
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
+
+    assert Chain.objects.values().get() == before
+
+
+def test_a_chain_may_be_given_on_between_two_tasks():
+    chain = make_chain(tasks=2)
+    first, second = make_agent("first"), make_subscriber(chain)
+    complete(give(first, chain.channel))
+
+    transitions.assign_agent(chain.pk, second.pk, by="operator")
+
+    assert picture(chain)[1] == ("queued", "turn", second.pk)
+    assert take(first, chain.channel) == []
+
+
+def test_a_locked_chain_may_be_given_and_still_gives_nothing_out():
+    chain = make_chain(tasks=2)
+    give(make_agent(), chain.channel)
+    transitions.detach(chain.pk, owner_id=None, by="operator")
+    agent = make_subscriber(chain)
+
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
+
+    assert picture(chain) == [("locked", "turn", agent.pk), ("queued", "-", "anyone")]
+    assert fresh(chain).status == "locked"
+    assert take(agent, chain.channel) == []
+    tasks.unlock(steps_of(chain)[0].pk, Status.QUEUED, by="operator")
+    assert give(agent, chain.channel).sequence == 1
+
+
+def test_a_chain_that_does_not_bind_its_owner_is_released_for_the_new_one():
+    old = make_chain(tasks=1)
+    agent = make_agent()
+    complete(give(agent, old.channel))
+    chain = make_chain(old.channel, tasks=1)
+    type(agent).objects.filter(pk=agent.pk).update(subscriptions=[old.channel.name])
+
+    transitions.assign_agent(chain.pk, agent.pk, by="operator")
+
+    assert list(Chain.objects.owned_by(agent.pk)) == [chain]
+    assert lines(old, "chain.released") == [
+        ("chain.released", "operator", agent.pk, {"from": agent.pk, "to": None})
+    ]
+
+
+def test_a_chain_is_refused_to_an_agent_that_is_not_subscribed_to_its_channel():
+    agent = make_agent(subscriptions=("elsewhere",))
+
+    refusal = NotSubscribed("x")
+    assert refusal.code == "agent_not_subscribed_channel"
+    assert refused(NotSubscribed, transitions.assign_agent, make_chain(), agent.pk, by="operator")
+
+
+def test_a_chain_is_refused_while_a_task_of_it_runs_for_another():
+    chain = make_chain(tasks=2)
+    give(make_agent(), chain.channel)
+    agent = make_subscriber(chain)
+
+    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="operator")
+
+
+@pytest.mark.parametrize("state", ["running", "between", "locked"])
+def test_a_chain_is_refused_to_an_agent_that_is_bound_elsewhere(state):
+    chain = make_chain(tasks=2)
+    agent = make_subscriber(chain)
+    elsewhere = make_chain(tasks=2)
+    task = give(agent, elsewhere.channel)
+    if state == "between":
+        complete(task)
+    if state == "locked":
+        transitions.detach(elsewhere.pk, owner_id=None, by="operator")
+        type(agent).objects.update(subscriptions=[chain.channel.name, elsewhere.channel.name])
+        transitions.assign_agent(elsewhere.pk, agent.pk, by="operator")
+
+    assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="operator")
+
+
+def test_a_chain_is_refused_to_a_draining_agent():
+    chain = make_chain()
+    agent = make_subscriber(chain, draining=True)
+
+    assert refused(AgentDraining, transitions.assign_agent, chain, agent.pk, by="operator")
+
+
+def test_a_chain_is_refused_to_a_lost_agent():
+    chain = make_chain()
+    agent = make_subscriber(chain, seen_ago=settings.AGENT_LOST_AFTER + timedelta(seconds=1))
+
+    assert refused(AgentLost, transitions.assign_agent, chain, agent.pk, by="operator")
+
+
+def test_a_chain_is_refused_to_an_agent_never_heard_of():
+    assert refused(AgentUnknown, transitions.assign_agent, make_chain(), "nobody", by="operator")
+
+
+def test_a_chain_that_does_not_exist_cannot_be_given_or_detached():
+    with pytest.raises(ChainUnknown):
+        transitions.assign_agent(uuid4(), make_agent().pk, by="operator")
+    with pytest.raises(ChainUnknown):
+        transitions.detach(uuid4(), owner_id=None, by="operator")

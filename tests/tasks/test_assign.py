@@ -1,0 +1,129 @@
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from agents.models import Agent
+from tasks import reports, transitions
+from tasks.exceptions import NotReady, WrongStatus
+from tasks.fastlane import Outcome
+from tasks.models import SESSION_REQUEST, Task
+from tasks.states import Status
+from tests.factories import (
+    fresh,
+    give,
+    make_agent,
+    make_chain,
+    make_task,
+    steps_of,
+)
+from tests.tasks.verbs import last_line, make_locked_task, make_of_status, refuses
+
+pytestmark = pytest.mark.django_db
+
+
+def test_assign_gives_a_queued_task_to_a_named_agent():
+    task = make_task()
+    agent = make_agent("a")
+
+    given = transitions.assign(task.pk, "a", by="operator")
+
+    assert (given.status, given.agent, given.last_holder) == (Status.IN_PROGRESS, agent, "a")
+    assert (given.lease_epoch, given.lease_expires_at) == (1, None)
+    assert last_line(task) == ("task.claimed", "operator", "")
+
+
+def test_assign_again_changes_nothing():
+    task = make_task()
+    transitions.assign(task.pk, "a", by="operator")
+    before = Task.objects.values().get(pk=task.pk)
+
+    transitions.assign(task.pk, "a", by="operator")
+
+    assert Task.objects.values().get(pk=task.pk) == before
+
+
+def test_assign_registers_an_agent_never_heard_of():
+    transitions.assign(make_task().pk, "new", by="operator")
+
+    assert Agent.objects.filter(pk="new").exists()
+
+
+def test_assign_by_an_operator_renews_no_presence():
+    agent = make_agent(seen_ago=timedelta(minutes=5))
+
+    transitions.assign(make_task().pk, agent.pk, by="operator")
+
+    assert fresh(agent).last_seen_at == agent.last_seen_at
+
+
+def test_assign_gives_out_session_requests():
+    task = make_task(type=SESSION_REQUEST)
+
+    assert transitions.assign(task.pk, "a", by="operator").status == Status.IN_PROGRESS
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
+def test_assign_refuses_what_is_not_queued(status):
+    assert refuses(WrongStatus, transitions.assign, make_of_status(status), "b", by="operator")
+
+
+def test_assign_refuses_a_draining_agent():
+    agent = make_agent(draining=True)
+
+    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
+
+
+def test_assign_refuses_a_task_before_its_time():
+    task = make_task(available_at=Now() + timedelta(minutes=1))
+
+    assert refuses(NotReady, transitions.assign, task, "a", by="operator")
+
+
+def test_assign_refuses_a_task_whose_turn_it_is_not():
+    _, second = steps_of(make_chain(tasks=2))
+
+    assert refuses(NotReady, transitions.assign, second, "a", by="operator")
+
+
+def test_assign_refuses_a_task_behind_a_locked_one():
+    locked = make_locked_task(steps=2)
+
+    assert refuses(NotReady, transitions.assign, steps_of(locked.chain)[1], "a", by="operator")
+
+
+def test_assign_refuses_a_task_of_a_chain_that_another_agent_owns():
+    chain = make_chain(tasks=2)
+    task = give(make_agent(), chain.channel)
+    reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+
+    assert refuses(NotReady, transitions.assign, steps_of(chain)[1], "b", by="operator")
+
+
+def test_assign_refuses_an_agent_that_is_bound_elsewhere():
+    agent = make_agent()
+    give(agent, make_chain(tasks=1).channel)
+
+    assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
+
+
+def test_assign_makes_the_agent_the_owner_of_the_tasks_chain():
+    chain = make_chain(tasks=2)
+    first, _ = steps_of(chain)
+
+    transitions.assign(first.pk, "a", by="operator")
+
+    chain = fresh(chain)
+    assert (chain.owner_id, chain.status) == ("a", "in_progress")
+    assert fresh(first).reserved_for_id == "a"
+
+
+def test_assign_gives_its_owner_the_next_of_an_owned_chain():
+    chain = make_chain(tasks=2)
+    agent = make_agent()
+    task = give(agent, chain.channel)
+    reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+
+    given = transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator")
+
+    assert (given.status, given.agent) == (Status.IN_PROGRESS, agent)
