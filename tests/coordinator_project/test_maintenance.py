@@ -46,7 +46,9 @@ def test_only_one_of_several_loops_works(make_loop):
     assert ran == ["first"]
 
     first.leadership.give_up()
-    second.turn(101)
+    end = time.monotonic() + 10
+    while len(ran) == 1 and time.monotonic() < end:
+        second.turn(101)  # the server notices in its own time that the session is over
     assert ran == ["first", "second"]
 
 
