@@ -192,7 +192,6 @@ def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) ->
                 _lock(chain_id)
             except ChainUnknown:  # deleted since the look
                 continue
-            list(Task.objects.filter(chain=chain_id).open().lock())
             if chains.filter(pk=chain_id).exists():
                 detach(chain_id, owner_id=None, by="coordinator", outcome=outcome, reason=reason)
                 detached += 1

@@ -2,9 +2,11 @@
 
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
+from threading import Event
 
 import pytest
 from django.db import transaction
@@ -14,7 +16,7 @@ from agents.transitions import Beat
 from chains import transitions
 from chains.models import Chain
 from chains.settle import settle
-from events.models import Event
+from events.models import Event as Line
 from problems import Problem
 from tasks import fastlane, reports
 from tasks import transitions as tasks
@@ -30,7 +32,7 @@ from tests.factories import (
     silence,
     take,
 )
-from tests.racing import at_once
+from tests.racing import at_once, waits_for_a_lock, with_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +70,7 @@ def check_journal(chain, sequence):
     """By the journal each step ran once, in order, and each for the owner of the moment."""
     owner, ran = None, []
     told = ["task.claimed", "task.completed", "chain.acquired", "chain.released"]
-    for line in Event.objects.about_chain(chain.pk).filter(type__in=told).order_by("id"):
+    for line in Line.objects.about_chain(chain.pk).filter(type__in=told).order_by("id"):
         if line.type == "chain.acquired":
             assert owner is None
             owner = line.agent_id
@@ -111,7 +113,7 @@ def test_detaching_beside_claims_and_completions_loses_no_task():
     at_once(detach, unlock, *[partial(work_on, agent) for agent in everybody])
 
     assert Task.objects.filter(status=Status.DONE).count() == 16
-    completions = Event.objects.filter(type="task.completed").values_list("task_id", flat=True)
+    completions = Line.objects.filter(type="task.completed").values_list("task_id", flat=True)
     assert len(completions) == len(set(completions)) == 16
 
 
@@ -137,6 +139,37 @@ def test_two_agents_given_two_chains_crosswise_own_one_each_at_most():
         assert list(turns) == owners
         for chain in (one, two):
             transitions.detach(chain.pk, owner_id=None, by="ana")
+
+
+def test_who_detaches_a_chain_that_changes_hands_meanwhile_waits_for_the_new_owner_too():
+    chain = make_chain(tasks=1)
+    old, new = make_agent("old"), make_agent("new")
+    take(old, chain.channel)
+    held, let_go = Event(), Event()
+
+    def hold_new():
+        with transaction.atomic():
+            agents.lock([new.pk])
+            held.set()
+            assert let_go.wait(timeout=30)
+
+    def detach():
+        return transitions.detach(chain.pk, owner_id=None, by="ana").owner
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            agents.lock([old.pk])
+            detaching = pool.submit(with_connection, detach)
+            assert waits_for_a_lock(detaching)
+            Chain.objects.filter(pk=chain.pk).update(owner=new)
+            holding = pool.submit(with_connection, hold_new)
+            assert held.wait(timeout=30)
+
+        waited = waits_for_a_lock(detaching)
+        let_go.set()
+
+        assert waited
+        assert (holding.result(), detaching.result()) == (None, None)
 
 
 def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
@@ -284,7 +317,7 @@ def check_all():
     after = list(Chain.objects.order_by("id").values()) + list(Task.objects.order_by("id").values())
     assert after == before
     told = defaultdict(list)
-    for line in Event.objects.filter(task_id__isnull=False).order_by("id"):
+    for line in Line.objects.filter(task_id__isnull=False).order_by("id"):
         if "to" in line.payload:
             told[line.task_id].append(line.payload)
     for task in Task.objects.all():
