@@ -15,10 +15,10 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import dict_row
 
 from benchmarks import line, machine
-from benchmarks.coordinator import Coordinator, running
+from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
 from benchmarks.line import CHANNEL
 from benchmarks.over_http import CLAIM, REPORT, Connection, Held, held, outcomes, request
 from benchmarks.results import Growth
@@ -92,7 +92,10 @@ class Side:
         fill(db, size, self.channel, side_channel)
         self.owners = (f"owner-{number}" for number in range(1, size.owned + 1))
         self.session = psycopg.connect(
-            coordinator.url, autocommit=True, options="-c plan_cache_mode=force_generic_plan"
+            coordinator.url,
+            autocommit=True,
+            row_factory=dict_row,
+            options="-c plan_cache_mode=force_generic_plan",
         )
 
     def close(self) -> None:
@@ -133,18 +136,14 @@ class Side:
             started = time.perf_counter()
             row = cursor.execute(statement, values, prepare=True).fetchone()
             took = time.perf_counter() - started
-        return took, [_held_by(row)]
+        if row is None or row["id"] is None:
+            raise CoordinatorFailed("The statement of the fast way has claimed nothing.")
+        return took, [Held(str(row["id"]), row["lease_epoch"])]
 
     def report(self, agent: str, tasks: list[Held]) -> None:
         """Complete what a claim was given; this is not measured."""
         body = f'{{"agent_id":"{agent}","outcomes":[{outcomes(tasks)}]}}'
         self.connection.ask(request(REPORT, body.encode()))
-
-
-def _held_by(row: TupleRow | None) -> Held:
-    """The claimed task of the fast way's row: (served, alone, the columns of the task)."""
-    task = fastlane.ClaimedTask(*(row or ())[2:])
-    return Held(str(task.id), task.lease_epoch)
 
 
 @dataclass(frozen=True)
