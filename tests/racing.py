@@ -36,6 +36,7 @@ def waits_for_a_lock(future: Future) -> bool:
     """Whether what runs comes to wait for a row that somebody holds, instead of ending."""
     with connection.cursor() as cursor:
         while not future.done():
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(WAITING)
             if cursor.fetchone()[0]:
                 return True
