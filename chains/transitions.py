@@ -27,7 +27,7 @@ from chains.models import Chain, OnFailure
 from chains.querysets import ChainQuerySet
 from chains.settle import settle
 from events import journal
-from tasks import ready
+from tasks import holds, ready
 from tasks import transitions as tasks
 from tasks.exceptions import BadBatch
 from tasks.models import AttemptOutcome, Channel, Task
@@ -120,7 +120,7 @@ def detach(
     chain = _lock(chain_id)
     if owner_id is not None and chain.owner_id != owner_id:
         raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
-    tasks.lock_up(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
+    holds.lock_up(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
     _hand_over(chain, None)
     ready.announce([chain.channel_id])
     return chain

@@ -17,8 +17,7 @@ from django.utils import timezone
 from agents import transitions as agents
 from chains import transitions as chains
 from events import partitions, retention
-from tasks import claims
-from tasks import transitions as tasks
+from tasks import claims, holds
 
 LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
 TICK = 0.5
@@ -45,9 +44,9 @@ def passes() -> list[Pass]:
     """
     grace = settings.AGENT_ONLINE_WITHIN
     return [
-        Pass("tasks.expire_leases", timedelta(seconds=1), tasks.expire_leases),
+        Pass("tasks.expire_leases", timedelta(seconds=1), holds.expire_leases),
         Pass("chains.detach_expired", timedelta(seconds=1), chains.detach_expired),
-        Pass("tasks.release_lost", timedelta(seconds=2), tasks.release_lost, grace),
+        Pass("tasks.release_lost", timedelta(seconds=2), holds.release_lost, grace),
         Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost, grace),
         Pass("agents.announce", timedelta(seconds=2), agents.announce, grace),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),

@@ -15,7 +15,7 @@ from agents.models import Agent, Notification
 from agents.transitions import Beat
 from api.pages import MOST
 from api.views import JsonView, ListView, reply
-from tasks import bodies, transitions
+from tasks import bodies, holds
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
 from tasks.models import Task
@@ -38,7 +38,7 @@ class HeartbeatView(JsonView):
         )
         with transaction.atomic():
             agent = agents.beat(beat)
-            renewed = transitions.renew_listed(agent.pk, values["tasks"])
+            renewed = holds.renew_listed(agent.pk, values["tasks"])
         held = Task.objects.held_by(agent.pk)
         return reply(
             {

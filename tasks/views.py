@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from tasks import bodies, claims, fastlane, inputs, reports, transitions
+from tasks import bodies, claims, fastlane, holds, inputs, reports, transitions
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.fastlane import ClaimedTask, Outcome
 from tasks.filters import ChannelFilters, TaskFilters
@@ -230,7 +230,7 @@ class RequeueView(JsonView):
 class RenewView(JsonView):
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
         values = self.read(RenewBody)
-        task = transitions.renew(
+        task = holds.renew(
             task_id,
             agent_id=values["agent_id"],
             epoch=values["lease_epoch"],
