@@ -124,7 +124,7 @@ def test_two_agents_given_two_chains_crosswise_own_one_each_at_most():
 
     def give(chain, agent):
         with suppress(Problem):
-            transitions.assign_agent(chain.pk, agent.pk, by="ana")
+            transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     for _ in range(15):
         at_once(
@@ -138,7 +138,7 @@ def test_two_agents_given_two_chains_crosswise_own_one_each_at_most():
         turns = Task.objects.with_turn().order_by("chain").values_list("reserved_for", flat=True)
         assert list(turns) == owners
         for chain in (one, two):
-            transitions.detach(chain.pk, owner_id=None, by="ana")
+            transitions.detach(chain.pk, owner_id=None, by="operator")
 
 
 def test_who_detaches_a_chain_that_changes_hands_meanwhile_waits_for_the_new_owner_too():
@@ -154,7 +154,7 @@ def test_who_detaches_a_chain_that_changes_hands_meanwhile_waits_for_the_new_own
             assert let_go.wait(timeout=30)
 
     def detach():
-        return transitions.detach(chain.pk, owner_id=None, by="ana").owner
+        return transitions.detach(chain.pk, owner_id=None, by="operator").owner
 
     with ThreadPoolExecutor(2) as pool:
         with transaction.atomic():
