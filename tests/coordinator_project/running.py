@@ -28,20 +28,25 @@ def eventually(condition, within=10.0):
         time.sleep(0.02)
 
 
+def surroundings():
+    """The environment without what the coordinator of this shell is set to."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
+
+
 def environment(folder, **more):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
     ours = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "0"}
-    return kept | ours | {"COORDINATOR_PROCESSES": "2"} | more
+    return surroundings() | ours | {"COORDINATOR_PROCESSES": "2"} | more
 
 
-class Running:
-    """One `manage.py serve`, and what it has said so far."""
+class Program:
+    """A Python program in a process of its own, and what it has said so far."""
 
-    def __init__(self, folder, **more):
+    def __init__(self, *arguments, env):
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, str(BASE_DIR / "manage.py"), "serve"],
-            env=environment(folder, **more),
+            [sys.executable, *arguments],
+            cwd=BASE_DIR,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -57,6 +62,13 @@ class Running:
     @property
     def said(self):
         return "".join(self.lines)
+
+
+class Running(Program):
+    """One `manage.py serve`."""
+
+    def __init__(self, folder, **more):
+        super().__init__("manage.py", "serve", env=environment(folder, **more))
 
     def ready(self, within=30.0):
         eventually(lambda: "serves http" in self.said or self.process.poll() is not None, within)

@@ -1,43 +1,18 @@
 """The demonstration in a process of its own, as a person runs it."""
 
-import os
 import re
-import subprocess
-import sys
-import threading
 from contextlib import contextmanager
 
 import psutil
 
-from coordinator_project.env import BASE_DIR
-from tests.coordinator_project.running import NOT_OURS, eventually, gone
+from tests.coordinator_project.running import Program, eventually, gone, surroundings
 
 
-class Demo:
-    """One `python -m benchmarks.demo`, and what it has said so far."""
+class Demo(Program):
+    """One `python -m benchmarks.demo`."""
 
     def __init__(self, *arguments, **more):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
-        self.lines = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.demo", *arguments],
-            cwd=BASE_DIR,
-            env=kept | more,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        with self.process.stdout as stdout:
-            self.lines.extend(stdout)
-
-    @property
-    def said(self):
-        return "".join(self.lines)
+        super().__init__("-m", "benchmarks.demo", *arguments, env=surroundings() | more)
 
     def wait_for(self, pattern, within=60.0):
         """Wait until it says something like `pattern`; returns the match."""
