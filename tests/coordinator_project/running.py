@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -104,6 +104,15 @@ def running(folder, **more):
         finally:
             for process in psutil.wait_procs(family, 5)[1]:
                 process.kill()
+
+
+def told_by(processes, question):
+    """What those of the processes answer that still are there."""
+    answers = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            answers.append(question(process))
+    return answers
 
 
 def gone(processes, within=8.0):
