@@ -23,6 +23,12 @@ class BadJson(Invalid):
     code = "bad_json"
 
 
+class NotJson(BadJson):
+    """The body is not JSON, or not of the kind of JSON that is wanted."""
+
+    brief = "invalid JSON"
+
+
 def parse(raw: bytes) -> JsonValue:
     """The JSON value that a body holds; a Problem names the field where one is not fit for use.
 
@@ -34,7 +40,7 @@ def parse(raw: bytes) -> JsonValue:
     except orjson.JSONDecodeError as error:
         if SURROGATE_ESCAPE.search(raw):
             _name_what_cannot_be_stored(raw)
-        raise BadJson(f"The body is not JSON: {error}.") from None
+        raise NotJson(f"The body is not JSON: {error}.") from None
     if b"\\u0000" in raw or (
         raw.count(b"{") + raw.count(b"[") > DEEPEST and _reaches_the_deepest(value)
     ):

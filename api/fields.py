@@ -4,6 +4,7 @@ As in REST framework a field without a `default` is required. null, like absence
 client has nothing to say; so does a blank text.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from uuid import UUID
@@ -25,6 +26,10 @@ def identifier(text: str) -> UUID:
     return UUID(text) if SPELLED.fullmatch(text) else NOBODY
 
 
+class Missing(Invalid):
+    """A field that has to be there is not."""
+
+
 class Strict(serializers.Field):
     """A field that answers for itself; `check` sees a value that is there."""
 
@@ -40,7 +45,7 @@ class Strict(serializers.Field):
 
     def absent(self) -> object:
         if self.required:
-            raise Invalid(f"{self.field_name}_required")
+            raise Missing(f"{self.field_name}_required")
         return None if self.default is empty else self.get_default()
 
     def wrong_type(self) -> BadJson:
@@ -96,6 +101,26 @@ class WholeNumber(Strict):
 
     def check(self, data: object) -> object:
         if type(data) is not int:  # True is an int too
+            raise self.wrong_type()
+        if not self.least <= data <= self.most:
+            raise self.refused(f"must be from {self.least} to {self.most}")
+        return data
+
+
+class Number(Strict):
+    """A number within bounds, whole or not."""
+
+    wanted = "a number"
+
+    def __init__(
+        self, *, default: object = empty, least: float = -math.inf, most: float = math.inf
+    ) -> None:
+        super().__init__(default=default)
+        self.least = least
+        self.most = most
+
+    def check(self, data: object) -> object:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
             raise self.wrong_type()
         if not self.least <= data <= self.most:
             raise self.refused(f"must be from {self.least} to {self.most}")

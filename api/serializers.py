@@ -1,13 +1,13 @@
 """A body is what a request may say, declared field by field."""
 
 from functools import cache, cached_property
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from rest_framework import serializers
 from rest_framework.fields import Field, empty
 
 from api import fields
-from api.body import BadJson, JsonValue
+from api.body import BadJson, JsonValue, NotJson
 from problems import Invalid, Problem
 
 # Every field of a body is there, holding what its declaration says; no type can tell which.
@@ -18,8 +18,11 @@ class Body(serializers.Serializer):
     """The fields of a request. Unknown ones are ignored, names match in letters of any case.
 
     The first field that is wrong, in the order of declaration, is named in the Problem raised.
-    A `validate` method may look at all of them together; it raises Problems too.
+    A `validate` method may look at all of them together; it raises Problems too. How a field that
+    is missing is told depends on the API family, so a body may say.
     """
+
+    missing: ClassVar[str] = "{}_required"
 
     @classmethod
     @cache
@@ -50,12 +53,14 @@ class Body(serializers.Serializer):
 
     def run_validation(self, data: object = empty) -> Values:
         if not isinstance(data, dict):
-            raise BadJson("An object is wanted.")
+            raise NotJson("An object is wanted.")
         given = fields.by_name(data, self.by_name)
         values: Values = {}
         for name, field in self.by_name.items():
             try:
                 values[name] = field.run_validation(given.get(name, empty))
+            except fields.Missing:
+                raise Invalid(self.missing.format(name)) from None
             except serializers.ValidationError as error:
                 raise Invalid(f"{name}: {error}") from None
         checked: Values = self.validate(values)

@@ -8,6 +8,8 @@ class Problem(Exception):
     """The request cannot be carried out."""
 
     code: str = "problem"
+    brief: str = ""
+    """What API families whose messages are fixed call it; "" where they have the message too."""
 
     def __init__(self, message: str = "", *, code: str | None = None) -> None:
         """Without a message the first line of the class docstring speaks."""

@@ -1,6 +1,7 @@
 """How the world is told of a problem: a status number, and a body in the form of the API family."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -42,11 +43,28 @@ def _nested(code: str, message: str) -> Body:
     return {"error": {"code": code, "message": message}}
 
 
+def _flat(code: str, message: str) -> Body:
+    return {"success": False, "error": message}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one API family tells of problems. Brief: some of its messages are fixed by its seed."""
+
+    shape: Callable[[str, str], Body]
+    brief: bool = False
+
+
+AGENTS = Family(_nested)
+SPOTS = Family(_flat, brief=True)
+
 # The first prefix that fits decides; paths of no family are told in the form of the last line.
-FAMILIES: tuple[tuple[str, Callable[[str, str], Body]], ...] = (
-    ("/v1", _nested),
-    ("/health", _nested),
-    ("", _nested),
+FAMILIES: tuple[tuple[str, Family], ...] = (
+    ("/v1", AGENTS),
+    ("/internal", SPOTS),
+    ("/api/v1", SPOTS),
+    ("/health", AGENTS),
+    ("", AGENTS),
 )
 
 
@@ -55,10 +73,13 @@ def status_of(problem: Problem) -> int:
     return next((STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS), 400)
 
 
+def family_of(path: str) -> Family:
+    return next(family for prefix, family in FAMILIES if path.startswith(prefix))
+
+
 def body_for(path: str, code: str, message: str) -> Body:
     """The body that clients of this path's API family expect of an error."""
-    shape = next(shape for prefix, shape in FAMILIES if path.startswith(prefix))
-    return shape(code, message)
+    return family_of(path).shape(code, message)
 
 
 def encode(path: str, code: str, message: str) -> bytes:
@@ -72,7 +93,9 @@ def error(path: str, status: int, code: str, message: str) -> HttpResponse:
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The answer to a request that ended in this problem."""
-    response = error(request.path, status_of(problem), problem.code, problem.message)
+    brief = problem.brief if family_of(request.path).brief else ""
+    message = brief or problem.message
+    response = error(request.path, status_of(problem), problem.code, message)
     for kind, (header, value) in HEADERS.items():
         if isinstance(problem, kind):
             response[header] = value

@@ -12,6 +12,12 @@ HTML = ("/admin", "/static")
 Answer = Callable[[], HttpResponseBase]
 
 
+class NothingThere(NotFound):
+    """There is nothing at this path."""
+
+    brief = "not found"
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     problem = errors.meaning_of(exception) or Invalid(code="bad_request")
     return _either(request, problem, lambda: defaults.bad_request(request, exception))
@@ -22,7 +28,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    problem = NotFound(f"There is nothing at {request.path}.")
+    problem = NothingThere(f"There is nothing at {request.path}.")
     return _either(request, problem, lambda: defaults.page_not_found(request, exception))
 
 
