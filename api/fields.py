@@ -210,11 +210,12 @@ class IdentifierList(TextList):
 
 
 def by_name(data: Mapping[str, JsonValue], names: Mapping[str, object]) -> JsonDict:
-    """What `data` says under `names` (small letters): as spelled, else in letters of any case."""
+    """What `data` says under `names`: as spelled, else in letters of any case."""
     given = {name: data[name] for name in names if name in data}
     if len(given) < len(data):
+        spelled = {name.lower(): name for name in names}
         for key, value in data.items():
-            name = key.lower()
-            if name in names and name not in data:
+            name = spelled.get(key.lower())
+            if name is not None and name not in data:
                 given[name] = value
     return given
