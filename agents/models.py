@@ -21,6 +21,13 @@ class Activity(models.TextChoices):
     WAITING = "waiting"
 
 
+class Protocol(models.TextChoices):
+    """How an agent speaks to the coordinator, which decides how soon its silence counts."""
+
+    PLAIN = "", "agents"
+    SPOT = "spot", "SPOTs"
+
+
 class Presence(models.TextChoices):
     """What the journal was last told of an agent; who is online now is derived."""
 
@@ -37,6 +44,9 @@ class Agent(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="agents"
     )
     name = models.CharField(max_length=200, blank=True, db_default="")
+    protocol = models.CharField(
+        max_length=16, choices=Protocol, blank=True, db_default=Protocol.PLAIN
+    )
     activity = models.CharField(max_length=16, choices=Activity, db_default=Activity.IDLE)
     meta = models.JSONField(default=dict, db_default={}, blank=True)
     subscriptions = ArrayField(
@@ -49,6 +59,15 @@ class Agent(models.Model):
     subscriptions_pinned = models.BooleanField(
         db_default=False,
         help_text="Set by an operator: heartbeats cannot change them until the agent agrees.",
+    )
+    offers = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What it can do: for each key the values. A key it does not name is no limit.",
+    )
+    capacity = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most tasks that it holds at once."
     )
     draining = models.BooleanField(db_default=False, help_text="Finishes its work, gets no more.")
     last_seen_at = models.DateTimeField(db_default=Now())

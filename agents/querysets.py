@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from agents.models import Agent  # noqa: F401  (named in a string below)
 
 
+def online_since() -> Combinable:
+    """Who has been heard of after this moment is online (a SPOT is UP: seed 004)."""
+    return _since(settings.AGENT_ONLINE_WITHIN, settings.SPOT_LOST_AFTER)
+
+
+def lost_since() -> Combinable:
+    """Who has not been heard of after this moment is lost."""
+    return _since(settings.AGENT_LOST_AFTER, settings.SPOT_LOST_AFTER)
+
+
+def _since(plain: timedelta, spot: timedelta) -> Combinable:
+    return models.Case(
+        models.When(protocol="spot", then=Now() - spot),
+        default=Now() - plain,
+        output_field=models.DateTimeField(),
+    )
+
+
 class AgentQuerySet(models.QuerySet["Agent"]):
     def online(self) -> Self:
-        """Agents heard of within the last 30 seconds, by the database's clock."""
-        return self.filter(last_seen_at__gt=Now() - settings.AGENT_ONLINE_WITHIN)
+        """Agents heard of lately (30 s; a SPOT 10 s), by the database's clock."""
+        return self.filter(last_seen_at__gt=online_since())
 
     def lost(self) -> Self:
         """Agents silent for so long that their work is given back."""
-        return self.filter(last_seen_at__lte=Now() - settings.AGENT_LOST_AFTER)
+        return self.filter(last_seen_at__lte=lost_since())
 
     def with_online(self) -> Self:
         """Annotate each agent with `online`, derived when it is read."""
         return self.annotate(
             online=models.Case(
-                models.When(
-                    last_seen_at__gt=Now() - settings.AGENT_ONLINE_WITHIN, then=models.Value(True)
-                ),
+                models.When(last_seen_at__gt=online_since(), then=models.Value(True)),
                 default=models.Value(False),
             )
         )

@@ -4,16 +4,16 @@ Locks: an agent's row is locked before any chain or task; `enter` and `lock` are
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from agents.exceptions import AgentUnknown
-from agents.models import Agent, Notification, NotificationType, Presence
+from agents.models import Agent, Notification, NotificationType, Presence, Protocol
+from agents.querysets import lost_since, online_since
 from events import journal
 
 ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
@@ -22,15 +22,23 @@ ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a heartbeat says. Empty name and activity, and absent meta, keep what was."""
+    """What a heartbeat says. Empty texts and what is absent keep what was.
+
+    `meta` takes the place of what was said before, `facts` are added to it. `offers`: what the
+    agent can do, as `Agent.offers`; `capacity`: the most tasks that it wants to hold.
+    """
 
     agent_id: str
     name: str = ""
     activity: str = ""
     meta: Mapping[str, object] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    protocol: Protocol = Protocol.PLAIN
+    offers: Mapping[str, Sequence[str]] | None = None
+    capacity: int | None = None
 
 
-def enter(agent_id: str, *, seen: bool = True) -> Agent:
+def enter(agent_id: str, *, seen: bool = True, protocol: Protocol = Protocol.PLAIN) -> Agent:
     """Lock the agent's row until the transaction ends, making it when the agent is new.
 
     `seen`: this is the agent speaking, so its presence is renewed; an operator that assigns work
@@ -39,9 +47,9 @@ def enter(agent_id: str, *, seen: bool = True) -> Agent:
     seen_at = "now()" if seen else "agents_agent.last_seen_at"
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO agents_agent (id) VALUES (%s) ON CONFLICT (id)"  # noqa: S608
+            "INSERT INTO agents_agent (id, protocol) VALUES (%s, %s) ON CONFLICT (id)"  # noqa: S608
             f" DO UPDATE SET last_seen_at = {seen_at}",
-            [agent_id],
+            [agent_id, protocol],
         )
     return Agent.objects.get(pk=agent_id)
 
@@ -71,12 +79,19 @@ def beat(said: Beat) -> Agent:
     if said.meta is not None:
         agent.meta = {key: value for key, value in said.meta.items() if key != "subscriptions"}
         _subscribe(agent, subscriptions_in(said.meta))
+    agent.meta |= said.facts
+    agent.protocol = said.protocol or agent.protocol
+    agent.offers = agent.offers if said.offers is None else said.offers
+    agent.capacity = said.capacity or agent.capacity
     agent.updated_at = Now()
     agent.save(
         update_fields=[
             "name",
+            "protocol",
             "activity",
             "meta",
+            "offers",
+            "capacity",
             "subscriptions",
             "subscriptions_pinned",
             "updated_at",
@@ -163,14 +178,14 @@ def dismiss(agent_id: str, type_: str) -> None:
 
 
 @transaction.atomic
-def announce() -> int:
-    """Tell the journal whose presence has changed since it was last told; how many those are.
+def announce() -> list[Agent]:
+    """Tell the journal whose presence has changed since it was last told; those agents.
 
     Agents whose row somebody is changing are told of in the next pass.
     """
     presence = Case(
-        When(last_seen_at__gt=Now() - settings.AGENT_ONLINE_WITHIN, then=Value(Presence.ONLINE)),
-        When(last_seen_at__lte=Now() - settings.AGENT_LOST_AFTER, then=Value(Presence.LOST)),
+        When(last_seen_at__gt=online_since(), then=Value(Presence.ONLINE)),
+        When(last_seen_at__lte=lost_since(), then=Value(Presence.LOST)),
         default=Value(Presence.OFFLINE),
     )
     changed = (
@@ -180,4 +195,6 @@ def announce() -> int:
         .select_for_update(no_key=True, skip_locked=True)
     )
     journal.attribute(actor="coordinator")
-    return Agent.objects.filter(pk__in=[agent.pk for agent in changed]).update(announced=presence)
+    ids = [agent.pk for agent in changed]
+    Agent.objects.filter(pk__in=ids).update(announced=presence)
+    return list(Agent.objects.filter(pk__in=ids))

@@ -32,6 +32,12 @@ if COORDINATOR_HOST not in EVERY_ADDRESS:
 COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
 AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)
+SPOT_LOST_AFTER = env.seconds("COORDINATOR_SPOT_LOST_SECONDS", default=10, least=1)
+ORHESTRA_AGENT_KEY = env.text("ORHESTRA_AGENT_KEY", default="")
+TASK_TIMEOUT = env.seconds("ORHESTRA_TASK_TIMEOUT_SECONDS", default=300, least=1)
+REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=30, least=1)
+REAP_AGENTS_EVERY = env.seconds("COORDINATOR_AGENT_REAPER_SECONDS", default=5, least=1)
+MAX_JOB_TASKS = env.number("COORDINATOR_MAX_JOB_TASKS", default=100_000, least=1, most=10_000_000)
 MAX_ATTEMPTS = env.number("ORHESTRA_MAX_ATTEMPTS", default=3, least=1, most=1_000)
 MAX_LOSSES = 3
 CLAIM_KEYS_KEPT = env.hours("COORDINATOR_CLAIM_KEY_HOURS", default=24, least=1)
@@ -52,6 +58,8 @@ AUTH_USER_MODEL = "accounts.User"
 INSTALLED_APPS = [
     "coordinator_project",
     "dashboard",
+    "spots",
+    "jobs",
     "chains",
     "tasks",
     "agents",

@@ -11,7 +11,7 @@ from events.tail import Batch, Line
 
 HELLO = b"retry: 2000\nid: %d\nevent: hello\ndata: {}\n\n"
 PING = b": ping\n\n"
-TOPICS = ("agents", "tasks", "channels", "chains", "inputs", "events")
+TOPICS = ("agents", "tasks", "channels", "chains", "jobs", "inputs", "events")
 MOST_IDS = 50
 
 Changed = Mapping[str, object]

@@ -5,7 +5,7 @@ freely is taken only if nobody else has it, so no claim ever waits for another a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,16 +16,14 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from agents import transitions as agents
-from agents.models import Agent
+from agents.models import Agent, Protocol
 from events import journal
+from tasks.choosy import LOOK_AHEAD, MEETS
 from tasks.exceptions import ChainBusy
-from tasks.fastlane import FREE, ORDER
+from tasks.fastlane import ALONE, FOR_SOME, IN_CHAIN, ORDER
 from tasks.models import ClaimKey, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.states import Status
-
-LOOK_AHEAD = 16
-"""How many heads of the line are looked at before the line is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,7 @@ class Claim:
     max_tasks: int = 1
     lease_seconds: int | None = None
     key: str = ""
+    protocol: Protocol = Protocol.PLAIN
 
 
 @transaction.atomic
@@ -48,7 +47,7 @@ def claim(wish: Claim) -> list[Task]:
     does not bind the agent.
     """
     journal.attribute(actor=f"agent:{wish.agent_id}")
-    agent = agents.enter(wish.agent_id)
+    agent = agents.enter(wish.agent_id, protocol=wish.protocol)
     chain_wanted.send(Task, agents=[agent.pk], chains=[], skip_locked=False)
     return pick(agent, wish)
 
@@ -62,7 +61,7 @@ def pick(agent: Agent, wish: Claim) -> list[Task]:
     if Task.objects.binding(agent.pk).exists():
         tasks = _bound_to(agent, wish.channels)
     else:
-        tasks = _free_for(agent, wish)
+        tasks = _free_for(_within_capacity(wish, agent))
     if tasks and wish.key:
         ClaimKey.objects.update_or_create(
             agent_id=agent.pk, key=wish.key, defaults={"task_ids": [task.pk for task in tasks]}
@@ -83,9 +82,16 @@ def _bound_to(agent: Agent, channels: Sequence[UUID]) -> list[Task]:
     return list(ready.in_order().select_for_update(no_key=True)[:1])
 
 
-def _free_for(agent: Agent, wish: Claim) -> list[Task]:
+def _within_capacity(wish: Claim, agent: Agent) -> Claim:
+    if agent.capacity is None:
+        return wish
+    room = agent.capacity - Task.objects.held_by(agent.pk).count()
+    return replace(wish, max_tasks=max(0, min(wish.max_tasks, room)))
+
+
+def _free_for(wish: Claim) -> list[Task]:
     passed: list[UUID] = []
-    while heads := _heads(wish.channels, passed, LOOK_AHEAD):
+    while wish.max_tasks and (heads := _heads(wish, passed, LOOK_AHEAD)):
         for task_id, chain_id in heads:
             tasks = _of_free_chain(task_id, chain_id) if chain_id else _alone(wish, passed)
             if tasks:
@@ -95,17 +101,25 @@ def _free_for(agent: Agent, wish: Claim) -> list[Task]:
 
 
 def _heads(
-    channels: Sequence[UUID], passed: Sequence[UUID], limit: int, *, alone: bool = False
+    wish: Claim, passed: Sequence[UUID], limit: int, *, chains: bool = True
 ) -> list[tuple[UUID, UUID | None]]:
     """The first free tasks of several channels as one line: (id, chain id). Nothing is locked."""
+    line = (
+        f"SELECT chain_id, {ORDER.replace(' DESC', '')} FROM tasks_task"  # noqa: S608
+        " WHERE channel_id = c.id AND {} AND id <> ALL (%(passed)s::uuid[])"
+        f" ORDER BY {ORDER} LIMIT {limit:d}"
+    )
+    lines = [
+        f"({line.format(ALONE)})",
+        "SELECT s.* FROM tasks_requirement r CROSS JOIN LATERAL"  # noqa: S608
+        f" ({line.format(FOR_SOME + ' AND requirement_id = r.id')}) s WHERE {MEETS}",
+        *([f"({line.format(IN_CHAIN)})"] if chains else []),
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT t.id, t.chain_id FROM unnest(%s::uuid[]) AS c (id) CROSS JOIN LATERAL ("  # noqa: S608
-            " SELECT id, chain_id, priority, queue_at, sequence FROM tasks_task"
-            f" WHERE channel_id = c.id AND {FREE} AND id <> ALL (%s::uuid[])"
-            f" {'AND chain_id IS NULL' if alone else ''}"
-            f" ORDER BY {ORDER} LIMIT {limit:d}) t ORDER BY {ORDER} LIMIT {limit:d}",
-            [list(channels), list(passed)],
+            "SELECT h.id, h.chain_id FROM unnest(%(channels)s::uuid[]) AS c (id)"  # noqa: S608
+            f" CROSS JOIN LATERAL ({' UNION ALL '.join(lines)}) h ORDER BY {ORDER} LIMIT {limit:d}",
+            {"channels": list(wish.channels), "passed": list(passed), "agent": wish.agent_id},
         )
         heads: list[tuple[UUID, UUID | None]] = cursor.fetchall()
         return heads
@@ -113,7 +127,7 @@ def _heads(
 
 def _alone(wish: Claim, passed: Sequence[UUID]) -> list[Task]:
     """Up to `max_tasks` tasks without a chain, those that nobody else is taking."""
-    heads = _heads(wish.channels, passed, wish.max_tasks + LOOK_AHEAD, alone=True)
+    heads = _heads(wish, passed, wish.max_tasks + LOOK_AHEAD, chains=False)
     free = Task.objects.free().filter(pk__in=[task_id for task_id, _ in heads])
     return list(free.in_order().lock_unless_busy()[: wish.max_tasks])
 

@@ -13,7 +13,9 @@ goes the slow way (`tasks.transitions`). What it does, in the order in which it 
 5. `claimed`: takes up to n ready tasks that nobody else is taking.
 
 The array around the claim's select and its literal limit keep PostgreSQL to one walk of
-`task_free_in_order`; with a join or a bound limit a generic plan read the whole table.
+`task_free_alone`; with a join or a bound limit a generic plan read the whole table.
+
+Where tasks want something of their agent, a claim goes another way: see `choosy`.
 """
 
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ import psycopg
 from django.db import connection
 from psycopg.rows import TupleRow
 
+from agents.models import Protocol
 from events.context import request_id
 
 
@@ -63,6 +66,7 @@ class ClaimedTask(NamedTuple):
     lease_expires_at: datetime | None
     attempts: int
     max_attempts: int
+    job_id: UUID | None
     created_at: datetime
     claimed_at: datetime
     updated_at: datetime
@@ -78,21 +82,25 @@ class ClaimedTask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the statement did. Not served: nothing was changed, and the slow way must be gone.
+    """What the statement did. Not served: nothing was changed, and another way must be gone.
 
+    Choosy: that is because tasks of the channel want something of their agent (tasks/choosy.py).
     Overtaken: the outcomes were taken, but others were quicker with every task that stood alone;
     there may be tasks in chains.
     """
 
     served: bool
     tasks: list[ClaimedTask] = field(default_factory=list)
+    choosy: bool = False
     overtaken: bool = False
 
 
-COLUMNS = ", ".join(f"t.{name}" for name in ClaimedTask._fields[:20])
+COLUMNS = ", ".join(f"t.{name}" for name in ClaimedTask._fields[:21])
 
-FREE = """status = 'queued' AND NOT blocked AND reserved_for_id IS NULL AND type = ''
-    AND available_at <= statement_timestamp()"""
+ALONE = "free AND chain_id IS NULL AND requirement_id IS NULL"
+IN_CHAIN = "free AND chain_id IS NOT NULL"
+FOR_SOME = "free AND requirement_id IS NOT NULL"
+"""What a claim may take, in three kinds; each has an index in the order of the line."""
 
 ORDER = "priority DESC, queue_at, sequence, id"
 
@@ -101,36 +109,42 @@ OUTCOMES = """outcome AS (
     %(retriable)s::bool[], %(epochs)s::bigint[])
     AS o (id, done, result, reason, retriable, epoch))"""
 
+HELD = """SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
+  o.done OR NOT o.retriable OR t.cancel_asked_at IS NOT NULL OR t.attempts + 1 >= t.max_attempts
+    AS ends"""
+"""An outcome `o` of the task `t` that its agent holds; `ends`: it is not tried again."""
+
 END_HOLD = """UPDATE tasks_task t SET
     status = CASE WHEN h.done THEN 'done'
       WHEN t.cancel_asked_at IS NOT NULL THEN 'cancelled'
-      WHEN h.retriable AND t.attempts + 1 < t.max_attempts THEN 'queued'
-      ELSE 'failed' END,
+      WHEN h.ends THEN 'failed' ELSE 'queued' END,
+    dead_letter = CASE WHEN h.done OR t.cancel_asked_at IS NOT NULL OR NOT h.ends THEN ''
+      WHEN h.retriable THEN 'exhausted' ELSE 'not_retriable' END,
     result = CASE WHEN h.done THEN h.result END,
     fail_reason = CASE WHEN h.done THEN '' ELSE h.reason END,
     attempts = t.attempts + (NOT h.done)::int,
     losses = 0,
     closed_epoch = t.lease_epoch,
     lease_expires_at = NULL,
-    finished_at = CASE WHEN {ends} THEN now() END,
-    agent_id = CASE WHEN {ends} THEN t.agent_id END,
-    claimed_at = CASE WHEN {ends} THEN t.claimed_at END,
-    available_at = CASE WHEN {ends} THEN t.available_at ELSE now() END,
-    blocked = t.chain_id IS NOT NULL AND NOT ({ends}),
+    finished_at = CASE WHEN h.ends THEN now() END,
+    agent_id = CASE WHEN h.ends THEN t.agent_id END,
+    claimed_at = CASE WHEN h.ends THEN t.claimed_at END,
+    available_at = CASE WHEN h.ends THEN t.available_at
+      ELSE now() + tasks_retry_delay(t.retry_delay_seconds, t.attempts + 1) END,
+    postponed = NOT h.ends AND t.retry_delay_seconds > 0,
+    blocked = t.chain_id IS NOT NULL AND NOT h.ends,
     reserved_for_id = NULL,
-    updated_at = now()""".format(
-    ends="h.done OR t.cancel_asked_at IS NOT NULL OR NOT h.retriable"
-    " OR t.attempts + 1 >= t.max_attempts"
-)
-"""How a report ends a hold; `h` is the outcome. A retry in a chain is settled by the caller."""
+    updated_at = now()"""
+"""How a report ends a hold; `h` is a row of `HELD`. A retry in a chain is settled by the caller."""
 
 KEEP_BAD_ATTEMPTS = """INSERT INTO tasks_attempt
     (task_id, epoch, agent_id, outcome, reason, started_at, ended_at)
   SELECT h.id, h.lease_epoch, h.agent_id, 'failed', h.reason, h.claimed_at, now()
-  FROM {held} h WHERE NOT h.done"""
+  FROM held h WHERE NOT h.done"""
 
 
-REGISTER = """INSERT INTO agents_agent (id) SELECT %(agent)s::text WHERE NOT EXISTS (
+REGISTER = """INSERT INTO agents_agent (id, protocol)
+  SELECT %(agent)s::text, %(protocol)s::text WHERE NOT EXISTS (
     SELECT FROM agents_agent
     WHERE id = %(agent)s AND last_seen_at > now() - interval '1 second')
   ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
@@ -138,25 +152,32 @@ REGISTER = """INSERT INTO agents_agent (id) SELECT %(agent)s::text WHERE NOT EXI
 RENEW = """UPDATE agents_agent SET last_seen_at = now()
   WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'"""
 
+SAID = """said AS (
+  SELECT (SELECT count(*) FROM seen),
+    set_config('coordinator.actor', %(actor)s, true),
+    set_config('coordinator.request_id', %(request)s, true))"""
+
+START_HOLD = """UPDATE tasks_task t SET status = 'in_progress', agent_id = %(agent)s,
+    last_holder = %(agent)s, lease_epoch = t.lease_epoch + 1, lease_seconds = %(lease)s::int,
+    lease_expires_at = now() + make_interval(secs => %(lease)s::int),
+    claimed_at = now(), updated_at = now()"""
+
+CHANNEL = {"id": "c.id = %(channel)s", "name": "lower(c.name) = lower(%(channel)s)"}
+
+CLAIMED = f"LEFT JOIN claimed t ON true ORDER BY t.{ORDER.replace(', ', ', t.')}"
+
 
 @lru_cache(maxsize=256)
 def statement(outcomes: bool, by: str, limit: int) -> bytes:
     """The statement's text. `by`: how the claim names its channel, "id" or "name"; "" for none."""
-    parts = [
-        f"seen AS ({REGISTER if by else RENEW} RETURNING 1)",
-        """said AS (
-  SELECT (SELECT count(*) FROM seen),
-    set_config('coordinator.actor', %(actor)s, true),
-    set_config('coordinator.request_id', %(request)s, true))""",
-    ]
+    parts = [f"seen AS ({REGISTER if by else RENEW} RETURNING 1)", SAID]
     held, reported = "true", ""
     if outcomes:
         held = "(SELECT count(*) FROM held) = cardinality(%(ids)s::uuid[])"
         reported = "AND id <> ALL (%(ids)s::uuid[])"
         parts += [
             OUTCOMES,
-            """held AS (
-  SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at
+            f"""held AS ({HELD}
   FROM said, outcome o JOIN tasks_task t ON t.id = o.id
   WHERE t.chain_id IS NULL AND t.status = 'in_progress' AND t.agent_id = %(agent)s
     AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)
@@ -164,42 +185,41 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
         ]
     served = held
     if by:
-        served = "COALESCE((SELECT alone IS NOT FALSE FROM gate), false)"
-        channel = "c.id = %(channel)s" if by == "id" else "lower(c.name) = lower(%(channel)s)"
+        served = "COALESCE((SELECT alone IS NOT FALSE AND NOT choosy FROM gate), false)"
+        first = f"""(SELECT chain_id, {ORDER.replace(" DESC", "")} FROM tasks_task
+      WHERE channel_id = c.id AND {{}} ORDER BY {ORDER} LIMIT 1)"""  # noqa: S608
         parts.append(
             f"""gate AS (
-  SELECT c.id, (
-      SELECT chain_id IS NULL FROM tasks_task WHERE channel_id = c.id AND {FREE}
+  SELECT c.id, EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}) AS choosy, (
+      SELECT chain_id IS NULL FROM ({first.format(ALONE)} UNION ALL {first.format(IN_CHAIN)}) f
       ORDER BY {ORDER} LIMIT 1) AS alone
   FROM said, tasks_channel c
-  WHERE {channel} AND {held}
+  WHERE {CHANNEL[by]} AND {held}
     AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
-    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))"""  # noqa: S608
+    AND NOT EXISTS (SELECT FROM agents_agent
+      WHERE id = %(agent)s AND (draining OR capacity IS NOT NULL)))"""  # noqa: S608
         )
     if outcomes:
         parts += [
             f"closed AS ({END_HOLD} FROM held h WHERE t.id = h.id AND {served})",
-            f"bad AS ({KEEP_BAD_ATTEMPTS.format(held='held')} AND {served})",
+            f"bad AS ({KEEP_BAD_ATTEMPTS} AND {served})",
         ]
-    claimed = ""
     if by:
-        claimed = f"LEFT JOIN claimed t ON true ORDER BY t.{ORDER.replace(', ', ', t.')}"
         parts.append(
-            f"""claimed AS (
-  UPDATE tasks_task t SET status = 'in_progress', agent_id = %(agent)s, last_holder = %(agent)s,
-    lease_epoch = t.lease_epoch + 1, lease_seconds = %(lease)s::int,
-    lease_expires_at = now() + make_interval(secs => %(lease)s::int),
-    claimed_at = now(), updated_at = now()
+            f"""claimed AS ({START_HOLD}
   WHERE t.id = ANY (ARRAY(
     SELECT id FROM tasks_task
-    WHERE channel_id = (SELECT id FROM gate WHERE alone) AND {FREE} AND chain_id IS NULL {reported}
+    WHERE channel_id = (SELECT id FROM gate WHERE alone AND NOT choosy) AND {ALONE} {reported}
     ORDER BY {ORDER} LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING {COLUMNS}, t.queue_at)"""  # noqa: S608
         )
-    columns = ", (SELECT alone FROM gate), t.*" if by else ""
-    text = f"WITH {', '.join(parts)} SELECT {served}{columns} FROM said {claimed}"  # noqa: S608
+    columns = ", (SELECT alone FROM gate), (SELECT choosy FROM gate), t.*" if by else ""
+    return text(f"{', '.join(parts)} SELECT {served}{columns} FROM said {CLAIMED if by else ''}")
+
+
+def text(parts: str) -> bytes:
     # psycopg keeps what it parsed only of statements up to 4,096 bytes.
-    return " ".join(text.split()).encode()
+    return " ".join(f"WITH {parts}".split()).encode()
 
 
 def run(
@@ -209,31 +229,45 @@ def run(
     channel: UUID | str | None = None,
     max_tasks: int = 1,
     lease_seconds: int | None = None,
+    protocol: Protocol = Protocol.PLAIN,
 ) -> Answer:
     """Report `outcomes` and claim up to `max_tasks` from `channel` (an id or a name), or neither.
 
     All of it happens, or none of it and the answer is "not served". Must not be called inside a
     transaction that goes on: the locks it takes follow the order of one statement only.
     """
-    by = "" if channel is None else "id" if isinstance(channel, UUID) else "name"
-    values: dict[str, object] = {
-        "agent": agent_id,
-        "actor": f"agent:{agent_id}",
-        "request": request_id.get(),
-        "channel": channel,
-        "lease": lease_seconds,
-    }
+    values = values_of(agent_id, channel, lease_seconds, protocol)
     if outcomes:
         if len({outcome.task_id for outcome in outcomes}) < len(outcomes):
             return Answer(served=False)
         values |= columns_of(outcomes)
+    by = naming(channel)
     rows = execute(statement(bool(outcomes), by, max_tasks), values)
     if not rows[0][0]:
-        return Answer(served=False)
+        return Answer(served=False, choosy=bool(by and rows[0][2]))
     if not by:
         return Answer(served=True)
-    tasks = [ClaimedTask(*row[2:-1]) for row in rows if row[2] is not None]
+    tasks = [ClaimedTask(*row[3:-1]) for row in rows if row[3] is not None]
     return Answer(served=True, tasks=tasks, overtaken=bool(rows[0][1]) and not tasks)
+
+
+def naming(channel: UUID | str | None) -> str:
+    """How a claim names its channel: see `statement`."""
+    return "" if channel is None else "id" if isinstance(channel, UUID) else "name"
+
+
+def values_of(
+    agent_id: str, channel: UUID | str | None, lease_seconds: int | None, protocol: Protocol
+) -> dict[str, object]:
+    """What a statement is told of who claims and where."""
+    return {
+        "agent": agent_id,
+        "actor": f"agent:{agent_id}",
+        "request": request_id.get(),
+        "protocol": protocol,
+        "channel": channel,
+        "lease": lease_seconds,
+    }
 
 
 def columns_of(outcomes: Sequence[Outcome]) -> dict[str, object]:

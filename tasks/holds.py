@@ -5,11 +5,13 @@ the same locks as everything else, so a report that lands in between wins.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import DurationField, Func
 from django.db.models.functions import Now
 
 from agents import transitions as agents
@@ -17,10 +19,11 @@ from agents.models import Agent
 from events import journal
 from tasks import claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
-from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.models import Attempt, AttemptOutcome, DeadLetter, Task
 from tasks.states import FINISHED, Status
 
 BATCH = 200
+"""Rows in one transaction of a sweep."""
 
 
 @transaction.atomic
@@ -54,22 +57,42 @@ def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
     return {task.pk for task in held}
 
 
-def expire_leases() -> int:
-    """Take back chainless tasks whose lease ran out, an attempt used; how many.
+@dataclass
+class Reaped:
+    """What a sweep took back: tasks that are tried again, and those that ended by it."""
+
+    retried: list[Task] = field(default_factory=list)
+    failed: list[Task] = field(default_factory=list)
+    cancelled: list[Task] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.retried) + len(self.failed) + len(self.cancelled)
+
+    def __iadd__(self, other: Self) -> Self:
+        self.retried += other.retried
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        return self
+
+
+def expire_leases() -> Reaped:
+    """Take back chainless tasks whose lease ran out, an attempt used.
 
     A report that lands in between wins: rows that somebody is changing are left for the next pass.
     """
     return _batch_by_batch(_expire_batch)
 
 
-def _batch_by_batch(take: Callable[[], int]) -> int:
-    total = taken = take()
-    while taken == BATCH:
-        total += (taken := take())
-    return total
+def _batch_by_batch(take: Callable[[], Reaped]) -> Reaped:
+    total = Reaped()
+    while True:
+        taken = take()
+        total += taken
+        if len(taken) < BATCH:
+            return total
 
 
-def _expire_batch() -> int:
+def _expire_batch() -> Reaped:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="lease expired")
         tasks = list(
@@ -78,16 +101,15 @@ def _expire_batch() -> int:
             .order_by("lease_expires_at")
             .lock_unless_busy()[:BATCH]
         )
-        give_back(tasks, AttemptOutcome.EXPIRED, "lease expired")
-    return len(tasks)
+        return give_back(tasks, AttemptOutcome.EXPIRED, "lease expired")
 
 
-def release_lost() -> int:
-    """Take back the chainless tasks of lost agents, no attempt used; how many."""
+def release_lost() -> Reaped:
+    """Take back the chainless tasks of lost agents, no attempt used."""
     return _batch_by_batch(_release_batch)
 
 
-def _release_batch() -> int:
+def _release_batch() -> Reaped:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="agent lost")
         holders = Agent.objects.lost().filter(
@@ -105,37 +127,106 @@ def _release_batch() -> int:
             .order_by("id")
             .lock_unless_busy()[:BATCH]
         )
-        give_back(tasks, AttemptOutcome.LOST, "agent lost")
-    return len(tasks)
+        return give_back(tasks, AttemptOutcome.LOST, "agent lost")
 
 
-def give_back(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None:
+def give_back(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> Reaped:
     """End the holds of locked chainless tasks that did not end by a report.
 
-    An asked cancellation takes effect; else the task is tried again while it may be.
+    An asked cancellation takes effect; else the task is tried again while it may be: an expired
+    lease uses an attempt, a lost agent counts as one of the few that may be lost in a row, and
+    one that refused it is among those in the task's requirement already.
     """
     Attempt.objects.bulk_create(bad_attempt(task, outcome, reason) for task in tasks)
-    used = outcome == AttemptOutcome.EXPIRED
-    again = Q(attempts__lt=F("max_attempts") - 1) if used else Q(losses__lt=settings.MAX_LOSSES - 1)
-    for status, which in (
-        (Status.CANCELLED, Q(cancel_asked_at__isnull=False)),
-        (Status.QUEUED, Q(cancel_asked_at=None) & again),
-        (Status.FAILED, Q(cancel_asked_at=None) & ~again),
-    ):
-        ended = status in FINISHED
-        Task.objects.in_progress().filter(which, pk__in=[task.pk for task in tasks]).update(
-            status=status,
-            agent=F("agent") if ended else None,
-            claimed_at=F("claimed_at") if ended else None,
-            finished_at=Now() if ended else None,
-            fail_reason=reason,
-            attempts=F("attempts") + int(used),
-            losses=0 if used else F("losses") + 1,
-            lease_expires_at=None,
-            available_at=F("available_at") if ended else Now(),
-            updated_at=Now(),
-        )
+    taken = Reaped()
+    for task in tasks:
+        _end_hold(task, outcome, reason)
+        {
+            Status.QUEUED: taken.retried,
+            Status.FAILED: taken.failed,
+            Status.CANCELLED: taken.cancelled,
+        }[Status(task.status)].append(task)
+    Task.objects.bulk_update(tasks, ENDED_HOLD)
     ready.announce(task.channel_id for task in tasks)
+    return taken
+
+
+ENDED_HOLD = (
+    "status",
+    "dead_letter",
+    "requirement",
+    "closed_epoch",
+    "agent",
+    "claimed_at",
+    "finished_at",
+    "fail_reason",
+    "attempts",
+    "losses",
+    "lease_expires_at",
+    "available_at",
+    "postponed",
+    "updated_at",
+)
+
+
+def _end_hold(task: Task, outcome: AttemptOutcome, reason: str) -> None:
+    expired, lost = outcome == AttemptOutcome.EXPIRED, outcome == AttemptOutcome.LOST
+    task.attempts += expired
+    task.losses = task.losses + 1 if lost else 0
+    task.fail_reason = reason
+    task.lease_expires_at = None
+    task.updated_at = Now()
+    if task.cancel_asked_at is not None:
+        task.status = Status.CANCELLED
+    elif expired and task.attempts >= task.max_attempts:
+        task.status = Status.FAILED
+        task.dead_letter = DeadLetter.LEASE_EXPIRED
+        task.fail_reason = f"{reason}, max attempts exceeded ({task.attempts}/{task.max_attempts})"
+    elif outcome == AttemptOutcome.REFUSED and _has_been_refused_enough(task):
+        task.status = Status.FAILED
+        task.dead_letter = DeadLetter.UNSUPPORTED
+    elif task.losses >= settings.MAX_LOSSES:
+        task.status = Status.FAILED
+        task.dead_letter = DeadLetter.AGENTS_LOST
+        task.fail_reason = f"{task.losses} agents in a row were lost with it"
+    else:
+        task.status = Status.QUEUED
+        task.agent = None
+        task.claimed_at = None
+        task.postponed = expired and task.retry_delay_seconds > 0
+        task.available_at = Now() + RetryDelay(task) if task.postponed else Now()
+    if task.status in FINISHED:
+        task.finished_at = Now()
+
+
+def _has_been_refused_enough(task: Task) -> bool:
+    return task.requirement is not None and len(task.requirement.refused_by) >= task.max_attempts
+
+
+class RetryDelay(Func):
+    """The pause before the next attempt, as the database reckons it."""
+
+    function = "tasks_retry_delay"
+    output_field = DurationField()
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.retry_delay_seconds, task.attempts)
+
+
+def wake_postponed() -> int:
+    """Let claims have the tasks whose time has come; how many."""
+    total = woken = _wake_batch()
+    while woken == BATCH:
+        total += (woken := _wake_batch())
+    return total
+
+
+def _wake_batch() -> int:
+    with transaction.atomic():
+        tasks = list(Task.objects.due().order_by("available_at").lock_unless_busy()[:BATCH])
+        Task.objects.filter(pk__in=[task.pk for task in tasks]).update(postponed=False)
+        ready.announce(task.channel_id for task in tasks)
+        return len(tasks)
 
 
 def lock_up(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None:

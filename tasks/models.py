@@ -9,7 +9,7 @@ from django.db.models.functions import Lower, Now
 
 from agents.models import ID_LENGTH, Agent
 from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
-from tasks.querysets import ChannelQuerySet, TaskQuerySet
+from tasks.querysets import IN_ORDER, ChannelQuerySet, TaskQuerySet
 from tasks.states import FINISHED, OPEN, Status
 
 SESSION_REQUEST = "request_claude_session"
@@ -49,6 +49,37 @@ class Channel(models.Model):
         return self.name
 
 
+class Requirement(models.Model):
+    """Which agents may have a task: what it wants of them, and who has said that it cannot do it.
+
+    Tasks with the same needs share one row, so there are few of them however many tasks there
+    are: a claim asks once which of them the agent meets, and looks at no task that it cannot do.
+    Rows are made by `tasks.requirements` and never change.
+    """
+
+    wants = models.JSONField(default=dict, help_text="Value by key; see Agent.offers.")
+    refused_by = ArrayField(models.CharField(max_length=ID_LENGTH), default=list)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["wants", "refused_by"], name="requirement_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"requirement {self.pk}"
+
+
+class DeadLetter(models.TextChoices):
+    """Why a task failed for good."""
+
+    EXHAUSTED = "exhausted"
+    NOT_RETRIABLE = "not_retriable"
+    LEASE_EXPIRED = "lease_expired"
+    AGENTS_LOST = "agents_lost"
+    UNSUPPORTED = "unsupported"
+
+
 class Task(models.Model):
     """One unit of work, held by at most one agent at a time."""
 
@@ -70,6 +101,9 @@ class Task(models.Model):
         related_name="tasks",
         db_index=False,
     )
+    job = models.ForeignKey(
+        "jobs.Job", models.CASCADE, null=True, blank=True, related_name="tasks", db_index=False
+    )
     sequence = models.PositiveIntegerField(
         default=0, help_text="Place in the chain from 1; 0 for a task without one."
     )
@@ -79,6 +113,15 @@ class Task(models.Model):
     session_token = models.CharField(max_length=64, blank=True, default="")
     payload = models.JSONField(default=dict, blank=True)
     priority = models.IntegerField(default=0, help_text="Higher runs first.")
+    requirement = models.ForeignKey(
+        Requirement,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+        help_text="Which agents may have it; empty for all.",
+    )
     execution_mode = models.CharField(max_length=32, choices=ExecutionMode, blank=True, default="")
     idempotency_key = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
 
@@ -95,6 +138,18 @@ class Task(models.Model):
     )
     queue_at = models.DateTimeField(db_default=Now(), help_text="Its place in line.")
     available_at = models.DateTimeField(db_default=Now(), help_text="Not claimed before.")
+    postponed = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Waits for `available_at`; the coordinator ends that.",
+    )
+    free = models.GeneratedField(
+        expression=Q(status=Status.QUEUED, blocked=False, postponed=False, type="")
+        & Q(reserved_for=None),
+        output_field=models.BooleanField(),
+        db_persist=True,
+        help_text="A claim may give it to anybody who meets its requirement.",
+    )
 
     agent = models.ForeignKey(
         Agent, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
@@ -110,10 +165,23 @@ class Task(models.Model):
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Fails and expired leases so far.")
     max_attempts = models.PositiveIntegerField(default=3)
+    retry_delay_seconds = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Pause before the second attempt; it doubles, up to a minute.",
+    )
     losses = models.PositiveIntegerField(default=0, help_text="Agents lost in a row.")
     cancel_asked_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     fail_reason = models.TextField(blank=True, default="")
+    dead_letter = models.CharField(
+        max_length=16,
+        choices=DeadLetter,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why it failed for good.",
+    )
 
     created_at = models.DateTimeField(db_default=Now())
     claimed_at = models.DateTimeField(null=True, blank=True)
@@ -127,12 +195,40 @@ class Task(models.Model):
         indexes = [
             models.Index(
                 "channel",
-                F("priority").desc(),
-                "queue_at",
-                "sequence",
-                "id",
-                condition=Q(status=Status.QUEUED, blocked=False, reserved_for=None, type=""),
-                name="task_free_in_order",
+                *IN_ORDER,
+                condition=Q(free=True, chain=None, requirement=None),
+                name="task_free_alone",
+            ),
+            models.Index(
+                "channel",
+                *IN_ORDER,
+                condition=Q(free=True, chain__isnull=False),
+                name="task_free_in_chain",
+            ),
+            models.Index(
+                "channel",
+                "requirement",
+                *IN_ORDER,
+                condition=Q(free=True, requirement__isnull=False),
+                name="task_free_for_some",
+            ),
+            models.Index(
+                fields=["available_at"], condition=Q(postponed=True), name="task_postponed"
+            ),
+            models.Index(
+                fields=["job", "status", "id"],
+                condition=Q(job__isnull=False),
+                name="task_job_progress",
+            ),
+            models.Index(
+                fields=["job", "-finished_at"],
+                condition=Q(job__isnull=False, finished_at__isnull=False),
+                name="task_job_finished",
+            ),
+            models.Index(
+                fields=["-finished_at", "id"],
+                condition=~Q(dead_letter=""),
+                name="task_dead_letter",
             ),
             models.Index(
                 fields=["reserved_for"],
@@ -192,6 +288,19 @@ class Task(models.Model):
                 name="task_without_chain_stands_alone",
             ),
             models.CheckConstraint(
+                condition=Q(chain=None) | Q(job=None, requirement=None),
+                name="task_of_a_chain_has_no_job",
+            ),
+            models.CheckConstraint(
+                condition=Q(postponed=False) | Q(status=Status.QUEUED),
+                name="task_is_postponed_only_while_queued",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.FAILED, dead_letter__in=DeadLetter.values)
+                | (~Q(status=Status.FAILED) & Q(dead_letter="")),
+                name="task_is_a_dead_letter_when_failed",
+            ),
+            models.CheckConstraint(
                 condition=Q(reserved_for=None) | Q(status__in=sorted(OPEN)),
                 name="task_is_reserved_only_while_open",
             ),
@@ -233,6 +342,8 @@ class AttemptOutcome(models.TextChoices):
     EXPIRED = "expired"
     LOST = "lost"
     DETACHED = "detached"
+    REFUSED = "refused"
+    RESET = "reset"
 
 
 class Attempt(models.Model):

@@ -62,18 +62,22 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def ready(self) -> Self:
         """Tasks that a claim may give out now, to somebody. Session requests are only assigned."""
-        return self.with_turn().filter(type="", available_at__lte=Now())
+        return self.with_turn().filter(type="", postponed=False)
 
     def free(self) -> Self:
-        return self.ready().filter(reserved_for=None)
+        return self.filter(free=True)
 
     def binding(self, agent_id: str) -> Self:
         """Open tasks reserved for the agent: while there is one, it claims no other."""
         return self.filter(reserved_for=agent_id)
 
-    def later(self, channels: Collection[UUID]) -> Self:
-        """Queued tasks whose time has not come."""
-        return self.with_turn().filter(channel__in=channels, available_at__gt=Now())
+    def due(self) -> Self:
+        """Postponed tasks whose time has come."""
+        return self.filter(postponed=True, available_at__lte=Now())
+
+    def dead_letters(self) -> Self:
+        """Tasks that failed for good and wait for a person, the latest on top."""
+        return self.exclude(dead_letter="").order_by("-finished_at", "id")
 
     def in_order(self) -> Self:
         return self.order_by(*IN_ORDER)

@@ -15,21 +15,20 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from events import journal
 from problems import Problem
-from tasks import claims, fastlane
+from tasks import claims, fastlane, holds, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
-from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.models import Attempt, AttemptOutcome, DeadLetter, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.states import Status
 
 END_HELD = f"""WITH {fastlane.OUTCOMES},
-held AS MATERIALIZED (
-  SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at
+held AS MATERIALIZED ({fastlane.HELD}
   FROM outcome o JOIN tasks_task t ON t.id = o.id
   WHERE t.status = 'in_progress' AND (%(agent)s::text IS NULL OR t.agent_id = %(agent)s::text)
     AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)),
 closed AS ({fastlane.END_HOLD} FROM held h WHERE t.id = h.id RETURNING t.id),
-bad AS ({fastlane.KEEP_BAD_ATTEMPTS.format(held="held")})
+bad AS ({fastlane.KEEP_BAD_ATTEMPTS})
 SELECT id FROM closed""".encode()  # noqa: S608
 
 
@@ -78,6 +77,38 @@ def report(
     chain_changed.send(Task, chains=chains, taken_by=None)
     claimed = claims.pick(agent, wish) if agent and wish else []
     return answers, claimed
+
+
+@transaction.atomic
+def refuse(task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: str = "") -> Answer:
+    """The agent that holds the task says that it cannot do it (seed 004's workers: UNSUPPORTED).
+
+    No attempt is used; others may have the task, this agent is not given it again. When as many
+    agents have refused it as it may have attempts it is a dead letter; one of a chain, which only
+    the chain's owner can do, is so at once.
+    """
+    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
+    agents.hear(agent_id)
+    chains = Task.objects.chains_of([task_id])
+    chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
+    task = Task.objects.filter(pk=task_id).lock().first()
+    refused = Outcome(task_id, False, reason=reason, epoch=epoch)
+    if task is None or not _is_held(task, agent_id, epoch):
+        return _judge(task, refused, agent_id)
+    if task.chain_id:
+        _end_held([refused], agent_id)
+        Task.objects.filter(pk=task_id).failed().update(dead_letter=DeadLetter.UNSUPPORTED)
+        chain_changed.send(Task, chains=chains, taken_by=None)
+    else:
+        task.requirement = requirements.refusing(task, agent_id)
+        task.closed_epoch = task.lease_epoch
+        holds.give_back([task], AttemptOutcome.REFUSED, reason)
+    return Answer(task_id, Verdict.ACCEPTED)
+
+
+def _is_held(task: Task, agent_id: str, epoch: int | None) -> bool:
+    by_agent = task.status == Status.IN_PROGRESS and task.agent_id == agent_id
+    return by_agent and epoch in {None, task.lease_epoch}
 
 
 def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[Answer]:
@@ -130,7 +161,8 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
 
 
 def _verdict_on_past(task: Task, outcome: Outcome, epoch: int, agent_id: str | None) -> Verdict:
-    past = Attempt.objects.filter(task=task, epoch=epoch, outcome=AttemptOutcome.FAILED).first()
+    reported = {AttemptOutcome.FAILED, AttemptOutcome.REFUSED}
+    past = Attempt.objects.filter(task=task, epoch=epoch, outcome__in=reported).first()
     if past and not outcome.done and agent_id in {None, past.agent_id}:
         return Verdict.ALREADY
     raise LeaseLost(f"Task {task.pk} is at lease epoch {task.lease_epoch}, not {epoch}.")
@@ -145,7 +177,7 @@ def _take_late(task: Task, outcome: Outcome) -> Verdict:
         task.agent_id = task.last_holder
         task.result = outcome.result
         task.fail_reason = ""
-        task.blocked = False
+        task.blocked = task.postponed = False
         task.reserved_for = None
         task.losses = 0
         task.finished_at = Now()

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, ready
+from tasks import claims, ready, requirements
 from tasks.exceptions import (
     BadBatch,
     ChannelExists,
@@ -153,7 +153,7 @@ def _refuse_assignment(task: Task, agent: Agent) -> None:
         raise NotReady(f"It is not the turn of task {task.pk} in its chain.")
     if task.reserved_for_id not in {None, agent.pk}:
         raise NotReady(f"The chain of task {task.pk} is owned by agent {task.reserved_for_id!r}.")
-    if not Task.objects.filter(pk=task.pk, available_at__lte=Now()).exists():
+    if task.postponed:
         raise NotReady(f"Task {task.pk} is not to be started before {task.available_at}.")
     if Task.objects.binding(agent.pk).exclude(pk=task.pk).exists():
         raise NotReady(f"Agent {agent.pk!r} is bound to another chain.")
@@ -177,6 +177,7 @@ def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
     if task.status != Status.FAILED:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a failed one is requeued.")
     task.attempts = task.losses = 0
+    requirements.forget_refusals(task)
     return _moved(task, Status.QUEUED)
 
 
@@ -225,6 +226,8 @@ def _moved(task: Task, to: Status) -> Task:
     task.lease_expires_at = None
     task.finished_at = Now() if to in FINISHED else None
     task.blocked = to == Status.QUEUED and task.chain_id is not None
+    task.postponed = False
+    task.dead_letter = ""
     task.reserved_for = None
     task.updated_at = Now()
     if to in {Status.QUEUED, Status.DONE}:

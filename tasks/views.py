@@ -9,12 +9,12 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from tasks import bodies, claims, fastlane, holds, inputs, reports, transitions
+from tasks import bodies, holds, inputs, transitions, ways
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.fastlane import ClaimedTask, Outcome
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
-from tasks.reports import Answer, Verdict
+from tasks.reports import Answer
 from tasks.serializers import (
     AssignBody,
     ChannelBody,
@@ -29,6 +29,7 @@ from tasks.serializers import (
     StatusBody,
 )
 from tasks.states import Status
+from tasks.ways import Wish
 
 
 class ChannelsView(ListView[Channel]):
@@ -76,22 +77,7 @@ class TaskView(JsonView):
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ClaimBody)
-        return claim_reply(values, claim_now(values))
-
-
-def claim_now(values: Values) -> Sequence[Task | ClaimedTask]:
-    """The tasks that a claim gets now: by the fast way where that serves it, else by the slow."""
-    named = values["ids"] or values["names"]
-    if len(named) == 1 and not values["idempotency_key"]:
-        answer = fastlane.run(
-            values["agent_id"],
-            channel=named[0],
-            max_tasks=values["max_tasks"] or 1,
-            lease_seconds=values["lease_seconds"],
-        )
-        if answer.served and not answer.overtaken:
-            return answer.tasks
-    return claims.claim(wish_of(values, values["agent_id"]))
+        return claim_reply(values, ways.claim(wish_of(values, values["agent_id"])))
 
 
 def claim_reply(values: Values, tasks: Sequence[Task | ClaimedTask]) -> HttpResponse:
@@ -103,11 +89,11 @@ def claim_reply(values: Values, tasks: Sequence[Task | ClaimedTask]) -> HttpResp
     return reply({"task": bodies.task(tasks[0])})
 
 
-def wish_of(values: Values, agent_id: str) -> claims.Claim:
-    ids = values["ids"] or Channel.objects.named(values["names"]).values_list("pk", flat=True)
-    return claims.Claim(
-        agent_id=agent_id,
-        channels=list(ids),
+def wish_of(values: Values, agent_id: str) -> Wish:
+    return Wish(
+        agent_id,
+        ids=values["ids"],
+        names=values["names"],
         max_tasks=values["max_tasks"] or 1,
         lease_seconds=values["lease_seconds"],
         key=values["idempotency_key"],
@@ -120,32 +106,13 @@ class ReportView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ReportBody)
         outcomes = [outcome_of(outcome) for outcome in values["outcomes"]]
-        answers, tasks = _report(values["agent_id"], outcomes, values["claim"])
+        agent_id = values["agent_id"]
+        wish = wish_of(values["claim"], agent_id) if values["claim"] else None
+        answers, tasks = ways.report(agent_id, outcomes, wish)
         body: dict[str, object] = {"outcomes": [_answer(answer) for answer in answers]}
         if values["claim"]:
             body["tasks"] = [bodies.task(task) for task in tasks]
         return reply(body)
-
-
-def _report(
-    agent_id: str, outcomes: Sequence[Outcome], claim: Values | None
-) -> tuple[Sequence[Answer], Sequence[Task | ClaimedTask]]:
-    named = (claim["ids"] or claim["names"]) if claim else [None]
-    if len(named) == 1 and not (claim and claim["idempotency_key"]):
-        done = fastlane.run(
-            agent_id,
-            outcomes=outcomes,
-            channel=named[0],
-            max_tasks=(claim["max_tasks"] if claim else None) or 1,
-            lease_seconds=claim["lease_seconds"] if claim else None,
-        )
-        if done.served:
-            answers = [Answer(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
-            if claim and done.overtaken:
-                return answers, claims.claim(wish_of(claim, agent_id))
-            return answers, done.tasks
-    wish = wish_of(claim, agent_id) if claim else None
-    return reports.report(outcomes, agent_id=agent_id, by="", wish=wish)
 
 
 def outcome_of(values: Values) -> Outcome:
@@ -171,7 +138,7 @@ class CompleteView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(CompleteBody)
         done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
-        return report_one(done, values["agent_id"], by=caller_of(request).name)
+        return _reply_to(done, values["agent_id"], by=caller_of(request).name)
 
 
 class FailView(JsonView):
@@ -184,15 +151,14 @@ class FailView(JsonView):
             retriable=values["retriable"],
             epoch=values["lease_epoch"],
         )
-        return report_one(failed, values["agent_id"], by=caller_of(request).name)
+        return _reply_to(failed, values["agent_id"], by=caller_of(request).name)
 
 
-def report_one(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
+def _reply_to(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
     """Take one report, whose loss is an error, and answer with the task as it now is."""
-    if not (agent_id and fastlane.run(agent_id, outcomes=[outcome]).served):
-        answers, _ = reports.report([outcome], agent_id=agent_id or None, by=by)
-        if answers[0].problem:
-            raise answers[0].problem
+    answer = ways.report_one(outcome, agent_id=agent_id, by=by)
+    if answer.problem:
+        raise answer.problem
     return reply({"task": bodies.task(Task.objects.get(pk=outcome.task_id))})
 
 

@@ -4,9 +4,8 @@ A claim listens before its first look, so nothing that becomes ready in between 
 PostgreSQL says that a channel may have something (see ready.py), one cheap query for all who wait
 tells how much there is, and only so many look, the longest waiting first: with a hundred agents
 in line, a hundred claims for one new task would cost more than the task. One who looks in vain,
-being bound elsewhere or too late, passes the turn on. Every two seconds, and when a task's time
-comes, the same query is asked without cause, for what no notification tells. Between looks nobody
-holds a thread, a connection or a transaction.
+being bound elsewhere or too late, passes the turn on. Every two seconds the same query is asked
+without cause, for what no notification tells. Between looks nobody holds a thread, a connection or a transaction.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from django.db import Error, close_old_connections, connection
 from psycopg import sql
 
 from events import direct, shutdown
-from tasks.fastlane import FREE, ORDER
+from tasks.fastlane import ALONE, FOR_SOME, IN_CHAIN, ORDER
 from tasks.models import Task
 from tasks.ready import CHANNEL
 
@@ -37,23 +36,17 @@ SHOW_UP = 10.0
 BREATH = 1.0  # seconds until a database that went away is asked again
 BURST = 0.01  # seconds in which notifications that follow one another count as one
 LINGER = 30.0  # seconds that the line is kept up when nobody stands in it
-FIRST = 1_000
 
 log = logging.getLogger("coordinator.waiting")
 pool = ThreadPoolExecutor(THREADS, thread_name_prefix="waiting-claims")
 
 T = TypeVar("T")
 
-# The first number is what a claim would find; the second is of the first in line only, for there
-# may be a million of them. The order keeps either to one walk of the index.
+# What a claim would find, counted in each kind's own index and no further than is wanted.
+SOME = "SELECT FROM tasks_task WHERE channel_id = c.id AND {} ORDER BY {} LIMIT %(most)s"
 PEEK = f"""
-SELECT c.id,
-  (SELECT count(*) FROM (
-    SELECT FROM tasks_task WHERE channel_id = c.id AND {FREE} ORDER BY {ORDER} LIMIT %(most)s) f),
-  (SELECT extract(epoch FROM min(available_at) - now())::float FROM (
-    SELECT available_at FROM tasks_task
-    WHERE channel_id = c.id AND status = 'queued' AND NOT blocked AND reserved_for_id IS NULL
-      AND type = '' ORDER BY {ORDER} LIMIT {FIRST}) l WHERE available_at > now())
+SELECT c.id, (SELECT count(*) FROM (({SOME.format(ALONE, ORDER)}) UNION ALL
+  ({SOME.format(IN_CHAIN, ORDER)}) UNION ALL ({SOME.format(FOR_SOME, "requirement_id")})) f)
 FROM unnest(%(channels)s::uuid[]) AS c (id)
 """  # noqa: S608
 
@@ -74,11 +67,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many tasks are ready in each channel, for whom some are kept, when the next is due."""
+    """How many tasks are ready in each channel, and for whom some are kept."""
 
     free: dict[UUID, int]
     kept_for: frozenset[str]
-    due_in: float | None
 
 
 class Line:
@@ -170,31 +162,28 @@ class Line:
                 next_look = loop.time() + LOOK_AGAIN
             if self.places:
                 last_seen = loop.time()
-                due_in = await self._peek()
-                if due_in is not None:
-                    next_look = min(next_look, loop.time() + due_in)
+                await self._peek()
                 await asyncio.sleep(BURST)
 
-    async def _peek(self) -> float | None:
+    async def _peek(self) -> None:
         """See what there is in the channels stirred, and wake as many as it is enough for."""
         channels, self.stirred = self.stirred & self._watched(), set()
         if self.new_round:
             self.round += 1
             self.new_round = False
         if not channels:
-            return None
+            return
         untried = [place for place in self.places if place.round < self.round]
         agents = {place.agent_id for place in untried if place.channels & channels}
         if not agents:
-            return None
+            return
         try:
             found = await in_thread(partial(peek, channels, agents))
         except Error as problem:
             # Those in line look for themselves now and then, and are told of it there.
             log.warning("The line cannot be served.", extra={"problem": str(problem)})
-            return None
+            return
         self._wake(untried, found)
-        return found.due_in
 
     def _wake(self, untried: Sequence[Place], found: Found) -> None:
         left = dict(found.free)
@@ -263,19 +252,14 @@ async def claim(
 
 
 def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
-    """What there is for these agents in these channels; more than there are agents is not counted.
-
-    A task whose time comes is seen in advance only among the first in line; behind them the looks
-    by the clock find it.
-    """
+    """What there is for these agents in these channels; not much more than agents is counted."""
     with connection.cursor() as cursor:
         cursor.execute(PEEK, {"channels": list(channels), "most": len(agents)})
-        rows = cursor.fetchall()
+        free = dict(cursor.fetchall())
     kept = Task.objects.ready().filter(reserved_for__in=agents, channel__in=channels)
     return Found(
-        free={channel: free for channel, free, _ in rows},
+        free=free,
         kept_for=frozenset(kept.values_list("reserved_for", flat=True)),
-        due_in=min((due for _, _, due in rows if due is not None), default=None),
     )
 
 

@@ -1,0 +1,109 @@
+"""A job is a batch of tasks with one specification: a sweep (seed 004) or a command (seed 001)."""
+
+import uuid_utils.compat
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.journal import JOB_TRIGGERS
+from jobs.querysets import JobQuerySet
+from jobs.tally import TALLY_TRIGGERS
+from tasks.models import KEY_LENGTH, Task
+
+
+class Kind(models.TextChoices):
+    SWEEP = "sweep"
+    COMMAND = "command"
+
+
+class JobStatus(models.TextChoices):
+    """Follows from the counters (`jobs_status` in the database); never set by hand."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class Job(models.Model):
+    """Tasks that were asked for together. What it counts is at most a second old; see `counted`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    kind = models.CharField(max_length=16, choices=Kind)
+    name = models.CharField(max_length=200, blank=True, default="")
+    specification = models.JSONField(default=dict)
+    priority = models.IntegerField(default=0, help_text="Of its tasks; higher runs first.")
+    idempotency_key = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
+
+    total = models.IntegerField(default=0)
+    completed = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    cancelled = models.IntegerField(default=0)
+    status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.PENDING)
+    cancel_asked_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=[JobStatus.PENDING, JobStatus.RUNNING]),
+                name="job_open",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="job_key_is_unique",
+            ),
+        ]
+        triggers = JOB_TRIGGERS
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        """The id that clients know: a sweep's is `job-` and hex digits, a command's the UUID."""
+        return f"job-{self.id.hex}" if self.kind == Kind.SWEEP else str(self.id)
+
+
+class Tally(models.Model):
+    """What one statement did to the tasks of one job, until it is counted into the job."""
+
+    job = models.ForeignKey(
+        Job, models.CASCADE, related_name="tallies", db_constraint=False, db_index=True
+    )
+    total = models.IntegerField(default=0)
+    completed = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    cancelled = models.IntegerField(default=0)
+    started = models.BooleanField(default=False)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"tally {self.pk} of job {self.job_id}"
+
+
+class CountedTask(Task):
+    """The tasks, with the triggers by which their jobs count them: tasks do not know of jobs."""
+
+    class Meta:
+        proxy = True
+        triggers = TALLY_TRIGGERS

@@ -1,0 +1,65 @@
+"""Every question asked about jobs has a name here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Case, F, Func, Max, Min, Q, Sum, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+if TYPE_CHECKING:
+    from jobs.models import Job  # noqa: F401  (named in a string below)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def counted(self) -> Self:
+        """Annotate `counted_*`: counters, status and times that are exact now.
+
+        That is what the job has counted and what its tallies still hold.
+        """
+        return self.annotate(
+            counted_total=_with_tallies("total"),
+            counted_completed=_with_tallies("completed"),
+            counted_failed=_with_tallies("failed"),
+            counted_cancelled=_with_tallies("cancelled"),
+            counted_started_at=Coalesce(
+                "started_at", Min("tallies__at", filter=Q(tallies__started=True))
+            ),
+        ).annotate(
+            counted_status=Func(
+                "counted_total",
+                "counted_completed",
+                "counted_failed",
+                "counted_cancelled",
+                models.ExpressionWrapper(
+                    Q(counted_started_at__isnull=False), output_field=models.BooleanField()
+                ),
+                models.ExpressionWrapper(
+                    Q(cancel_asked_at__isnull=False), output_field=models.BooleanField()
+                ),
+                function="jobs_status",
+                output_field=models.CharField(),
+            ),
+            counted_finished_at=Case(
+                When(
+                    counted_total__lte=F("counted_completed")
+                    + F("counted_failed")
+                    + F("counted_cancelled"),
+                    then=Coalesce(Max("tallies__at"), "finished_at"),
+                )
+            ),
+        )
+
+    def open(self) -> Self:
+        """Jobs with tasks that have not ended, as far as they have counted; an index has them."""
+        return self.filter(status__in=["PENDING", "RUNNING"])
+
+    def lock(self) -> Self:
+        """The rows, locked in the order of their ids until the transaction ends."""
+        return self.order_by("id").select_for_update(no_key=True)
+
+
+def _with_tallies(name: str) -> Combinable:
+    return F(name) + Coalesce(Sum(f"tallies__{name}"), 0)

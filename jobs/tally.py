@@ -1,0 +1,100 @@
+"""How a job counts its tasks: every statement leaves a tally, and the tallies are counted in.
+
+Were each report to write the job's row, all reports of one sweep would wait for each other, each
+for the commit before it. So a trigger inserts what a statement did, in the same transaction and
+whoever does it, and nobody waits; `fold` adds what has gathered to the jobs. What a job counts
+now is its row and its tallies (`JobQuerySet.counted`), exact at any moment.
+"""
+
+import pgtrigger
+from django.db import connection
+
+from events.triggers import ROWS
+
+BATCH = 20_000
+
+ENDED = "('done', 'failed', 'cancelled')"
+
+
+def _counting(operation: pgtrigger.Operation, select: str) -> pgtrigger.Trigger:
+    columns = "job_id, total, completed, failed, cancelled, started, at"
+    insert = f"INSERT INTO jobs_tally ({columns}) SELECT {select};"
+    return pgtrigger.Trigger(
+        name=f"tally_{str(operation).lower()}",
+        level=pgtrigger.Statement,
+        when=pgtrigger.After,
+        operation=operation,
+        referencing=ROWS[operation],
+        func=f"{insert} RETURN NULL;",
+    )
+
+
+def _counts(each: str) -> str:
+    """The columns completed, failed and cancelled; `each` is a row's share, by its status."""
+    return ", ".join(f"sum({each.format(status)})" for status in ("done", "failed", "cancelled"))
+
+
+BEGUN = _counts("(n.status = '{}')::int")
+CHANGED = _counts("(n.status = '{0}')::int - (o.status = '{0}')::int")
+GONE = _counts("-(o.status = '{}')::int")
+
+TALLY_TRIGGERS = [
+    _counting(
+        pgtrigger.Insert,
+        f"n.job_id, count(*), {BEGUN}, bool_or(n.status <> 'queued'), clock_timestamp()"
+        " FROM new_rows n WHERE n.job_id IS NOT NULL GROUP BY n.job_id",
+    ),
+    _counting(
+        pgtrigger.Update,
+        f"n.job_id, 0, {CHANGED}, bool_or('in_progress' IN (n.status, o.status)), clock_timestamp()"
+        " FROM new_rows n JOIN old_rows o ON o.id = n.id"
+        " WHERE n.job_id IS NOT NULL AND n.status <> o.status"
+        f" AND (n.status IN {ENDED} OR o.status IN {ENDED} OR (n.status = 'in_progress'"
+        " AND EXISTS (SELECT FROM jobs_job j WHERE j.id = n.job_id AND j.started_at IS NULL)))"
+        " GROUP BY n.job_id",
+    ),
+    _counting(
+        pgtrigger.Delete,
+        f"o.job_id, -count(*), {GONE}, false, clock_timestamp()"
+        " FROM old_rows o WHERE o.job_id IS NOT NULL GROUP BY o.job_id",
+    ),
+]
+
+FOLD = f"""
+WITH taken AS (
+  DELETE FROM jobs_tally WHERE id IN (
+    SELECT id FROM jobs_tally ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED)
+  RETURNING *),
+added AS (
+  SELECT job_id, sum(total) AS total, sum(completed) AS completed, sum(failed) AS failed,
+    sum(cancelled) AS cancelled, min(at) FILTER (WHERE started) AS first, max(at) AS last
+  FROM taken GROUP BY job_id),
+now_ AS (
+  SELECT j.id, j.total + a.total AS total, j.completed + a.completed AS completed,
+    j.failed + a.failed AS failed, j.cancelled + a.cancelled AS cancelled,
+    COALESCE(j.started_at, a.first) AS started_at, a.last,
+    j.cancel_asked_at IS NOT NULL AS asked
+  FROM jobs_job j JOIN added a ON a.job_id = j.id ORDER BY j.id FOR NO KEY UPDATE OF j),
+judged AS (
+  SELECT *, jobs_status(total, completed, failed, cancelled, started_at IS NOT NULL, asked)
+    AS status FROM now_),
+folded AS (
+  UPDATE jobs_job j SET total = n.total, completed = n.completed, failed = n.failed,
+    cancelled = n.cancelled, started_at = n.started_at, status = n.status,
+    finished_at = CASE WHEN n.completed + n.failed + n.cancelled >= n.total THEN n.last END,
+    updated_at = now()
+  FROM judged n WHERE n.id = j.id)
+SELECT count(*) FROM taken"""  # noqa: S608
+
+
+def fold() -> int:
+    """Count the tallies that have gathered into their jobs; how many there were."""
+    total = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(FOLD)
+            row = cursor.fetchone()
+        taken = int(row[0]) if row else 0
+        total += taken
+        if taken < BATCH:
+            return total

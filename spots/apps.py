@@ -1,0 +1,8 @@
+"""SPOT machines: seed 004's protocol onto the verbs of the engine."""
+
+from django.apps import AppConfig
+
+
+class SpotsConfig(AppConfig):
+    name = "spots"
+    default_auto_field = "django.db.models.BigAutoField"

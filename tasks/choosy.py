@@ -1,0 +1,95 @@
+"""A claim that minds what tasks want of their agent: one statement, one commit, chainless tasks.
+
+Tasks that nobody present can do may stand at the head of the line by the thousand and cost nothing:
+the index has the requirement before the place in line, so a claim asks which requirements the
+agent meets, takes the heads of those lines and of the line of tasks that want nothing, and of these
+the first that nobody else is taking. What is not served here (a chain's task is ready, the agent
+owns a chain or is draining) goes the slow way, like in `fastlane`.
+"""
+
+from functools import lru_cache
+from uuid import UUID
+
+from agents.models import Protocol
+from tasks import fastlane
+from tasks.fastlane import (
+    ALONE,
+    CHANNEL,
+    CLAIMED,
+    COLUMNS,
+    FOR_SOME,
+    IN_CHAIN,
+    ORDER,
+    REGISTER,
+    SAID,
+    START_HOLD,
+    Answer,
+    ClaimedTask,
+)
+
+LOOK_AHEAD = 16
+"""How many heads of the line are looked at beyond those wanted: others may be taking them."""
+
+MOST_HEADS = 10_000
+
+MEETS = """NOT %(agent)s = ANY (r.refused_by) AND NOT EXISTS (
+    SELECT FROM agents_agent a, jsonb_each_text(r.wants) w
+    WHERE a.id = %(agent)s AND a.offers ? w.key AND NOT a.offers -> w.key ? w.value)"""
+"""Whether the agent may have tasks of requirement `r`."""
+
+
+@lru_cache(maxsize=256)
+def statement(by: str, limit: int, heads: int) -> bytes:
+    """The text of a claim that minds what tasks want: the first `heads` that suit are looked at.
+
+    One look at the line for each requirement that the agent meets, and none at those it does not.
+    """
+    head = f"""SELECT {ORDER.replace(" DESC", "")} FROM tasks_task
+    WHERE channel_id = (SELECT id FROM gate) AND {{}} ORDER BY {ORDER} LIMIT {heads}"""  # noqa: S608
+    return fastlane.text(
+        f"""seen AS ({REGISTER} RETURNING 1), {SAID},
+room AS (
+  SELECT COALESCE((SELECT GREATEST(0, LEAST({limit}, a.capacity - (
+      SELECT count(*) FROM tasks_task WHERE agent_id = a.id AND status = 'in_progress')))
+    FROM agents_agent a WHERE a.id = %(agent)s), {limit}) AS tasks),
+gate AS (
+  SELECT c.id FROM said, tasks_channel c WHERE {CHANNEL[by]}
+    AND NOT EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN})
+    AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
+    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining)),
+head AS (
+  SELECT id FROM (({head.format(ALONE)}) UNION ALL
+    SELECT h.* FROM tasks_requirement r
+    CROSS JOIN LATERAL ({head.format(FOR_SOME + " AND requirement_id = r.id")}) h
+    WHERE {MEETS}) f ORDER BY {ORDER} LIMIT {heads}),
+claimed AS ({START_HOLD}
+  WHERE t.id = ANY (ARRAY(
+    SELECT id FROM tasks_task WHERE id = ANY (ARRAY(SELECT id FROM head)) AND free
+    ORDER BY {ORDER} LIMIT (SELECT tasks FROM room) FOR NO KEY UPDATE SKIP LOCKED))
+  RETURNING {COLUMNS}, t.queue_at)
+SELECT EXISTS (SELECT FROM gate), (SELECT count(*) FROM head), (SELECT tasks FROM room), t.*
+FROM said {CLAIMED}"""  # noqa: S608
+    )
+
+
+def claim(
+    agent_id: str,
+    *,
+    channel: UUID | str,
+    max_tasks: int = 1,
+    lease_seconds: int | None = None,
+    protocol: Protocol = Protocol.PLAIN,
+) -> Answer:
+    """Claim up to `max_tasks` that suit the agent, as many as its capacity has room for.
+
+    Others may take what was seen first; then more of the line is looked at.
+    """
+    values = fastlane.values_of(agent_id, channel, lease_seconds, protocol)
+    heads = max_tasks + LOOK_AHEAD
+    while True:
+        rows = fastlane.execute(statement(fastlane.naming(channel), max_tasks, heads), values)
+        served, seen, room = rows[0][:3]
+        tasks = [ClaimedTask(*row[3:-1]) for row in rows if row[3] is not None]
+        if tasks or not room or seen < heads or heads > MOST_HEADS:
+            return Answer(served=served, tasks=tasks)
+        heads *= 8
