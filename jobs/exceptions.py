@@ -1,0 +1,39 @@
+"""What can be wrong with a request about jobs."""
+
+from problems import Conflict, Invalid, NotFound
+
+
+class JobUnknown(NotFound):
+    """job not found"""
+
+    code = "job_not_found"
+
+
+class BadParameter(Invalid):
+    """A parameter of the grid does not make sense."""
+
+    code = "bad_parameter"
+
+
+class GridTooLarge(Invalid):
+    """The grid has more tasks than one job may have."""
+
+    code = "grid_too_large"
+
+
+class KeyUsed(Conflict):
+    """this idempotency key was used for another job"""
+
+    code = "idempotency_key_used"
+
+
+class JobOver(Conflict):
+    """The job has ended."""
+
+    code = "job_over"
+
+
+class JobCancelled(Conflict):
+    """job was cancelled"""
+
+    code = "job_cancelled"

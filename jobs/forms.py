@@ -1,0 +1,213 @@
+"""The two forms in which a sweep is asked for (contract 004, 1.3)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from api import fields
+from api.body import JsonDict, JsonValue
+from api.serializers import Body, Values
+from jobs import coordinates, parameters
+from jobs.exceptions import BadParameter
+from jobs.grid import Axis, Grid, Listed
+from jobs.sweeps import Sweep
+from problems import Invalid
+from tasks.models import KEY_LENGTH
+
+LONGEST_PATH = 2000
+LONGEST_NAME = 200
+MOST_ATTEMPTS = 1000
+LONGEST_DELAY = 60
+RANGES = ("iterations", "agents", "dimension")
+GROUP = dict.fromkeys(("groupId", "params"))
+OF_PARAMETERS = {"parameters", "artifactbucket", "artifactkey"}
+
+
+class WholeRange(fields.Strict):
+    """`{min, max, step}`, all of them whole numbers."""
+
+    wanted = "an object of min, max and step"
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, dict):
+            raise self.wrong_type()
+        name = str(self.field_name)
+        return parameters.whole_numbers(name, fields.by_name(data, parameters.FIELDS), step=None)
+
+
+class Algorithms(fields.Strict):
+    """Names of algorithms, at least one; said twice, an algorithm runs twice."""
+
+    wanted = "a list of texts"
+
+    def absent(self) -> object:
+        raise BadParameter(f"{self.field_name} must not be empty")
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
+            raise self.wrong_type()
+        names = tuple(item.strip() for item in data)
+        if not names:
+            return self.absent()
+        if not all(names):
+            raise self.refused("must not hold blanks")
+        return Listed("alg", names)
+
+
+class Groups(fields.Strict):
+    """Groups of typed parameters: `[{groupId, params: {name: …}}]`."""
+
+    wanted = "a list of groups"
+
+    def absent(self) -> object:
+        raise BadParameter(f"{self.field_name} must not be empty")
+
+    def check(self, data: object) -> object:
+        if not isinstance(data, list):
+            raise self.wrong_type()
+        groups = [_group(f"{self.field_name}[{i}]", item) for i, item in enumerate(data)]
+        axes: dict[str, Axis] = {}
+        for axis in chain.from_iterable(_axes_of(group) for group in groups):
+            if axis.name in axes:
+                raise BadParameter(f"{axis.name} is given twice")
+            axes[axis.name] = axis
+        if not axes:
+            return self.absent()
+        return groups, Grid(tuple(axes.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that belong together, as they were given."""
+
+    id: str
+    params: JsonDict
+
+
+def _group(place: str, said: JsonValue) -> Group:
+    if not isinstance(said, dict):
+        raise BadParameter(f"{place}: an object is wanted")
+    given = fields.by_name(said, GROUP)
+    group_id, params = given.get("groupId"), given.get("params")
+    if not isinstance(group_id, str) or not group_id.strip():
+        raise BadParameter(f"{place}.groupId is required")
+    if params is not None and not isinstance(params, dict):
+        raise BadParameter(f"{place}.params: an object is wanted")
+    return Group(group_id.strip(), params or {})
+
+
+def _axes_of(group: Group) -> Iterator[Axis]:
+    for name, said in group.params.items():
+        if not name.strip():
+            raise BadParameter(f"{group.id}: a parameter has no name")
+        yield parameters.axis_of(f"{group.id}.{name}", said)
+
+
+class SweepBody(Body):
+    """What both forms may say beside the grid."""
+
+    missing = "{} is required"
+
+    name = fields.Text(default="", max_length=200)
+    priority = fields.WholeNumber(default=0)
+    maxAttempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)  # noqa: N815
+    retryDelaySeconds = fields.WholeNumber(default=0, least=0, most=LONGEST_DELAY)  # noqa: N815
+    idempotencyKey = fields.Text(default="", max_length=KEY_LENGTH)  # noqa: N815
+    idempotency_key = fields.Text(default="", max_length=KEY_LENGTH)
+
+
+class RangesBody(SweepBody):
+    """Form A: algorithms and three ranges."""
+
+    jarPath = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
+    mainClass = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
+    algorithms = Algorithms()
+    iterations = WholeRange()
+    agents = WholeRange()
+    dimension = WholeRange()
+
+
+class ParametersBody(SweepBody):
+    """Form B: an artifact, and groups of typed parameters."""
+
+    artifactBucket = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
+    artifactKey = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
+    artifactEndpoint = fields.Text(default=None, max_length=LONGEST_PATH)  # noqa: N815
+    mainClass = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
+    optimizerId = fields.Text(default="", max_length=LONGEST_NAME)  # noqa: N815
+    parameters = Groups()
+
+
+def read(said: JsonValue) -> Sweep:
+    """The sweep that a request asks for, in whichever form; small enough to be built."""
+    names = {name.lower() for name in said} if isinstance(said, dict) else set()
+    if {"algorithms", "parameters"} <= names:
+        raise Invalid("either algorithms or parameters, not both")
+    sweep = _of_parameters(said) if names & OF_PARAMETERS else _of_ranges(said)
+    sweep.check_size()
+    return sweep
+
+
+def _of_ranges(said: JsonValue) -> Sweep:
+    values = RangesBody.read(said)
+    ranges: list[Axis] = [values[name] for name in RANGES]
+    algorithms: Listed = values["algorithms"]
+    specification: JsonDict = {
+        "jarPath": values["jarPath"],
+        "mainClass": values["mainClass"],
+        "algorithms": list(algorithms.items),
+    }
+    for name in RANGES:
+        axis = values[name]
+        specification[name] = {"min": axis.least, "max": axis.most, "step": axis.step}
+    return Sweep(
+        specification={**specification, **_rules(values)},
+        grid=Grid((algorithms, *ranges)),
+        wanted_by_axis={"algorithm": algorithms.name},
+        **_common(values),
+    )
+
+
+def _of_parameters(said: JsonValue) -> Sweep:
+    values = ParametersBody.read(said)
+    groups: list[Group]
+    grid: Grid
+    groups, grid = values["parameters"]
+    names = [axis.name for axis in grid.axes]
+    fixed = ("artifactBucket", "artifactKey", "artifactEndpoint", "mainClass")
+    constant: JsonDict = {name: values[name] for name in fixed}
+    optimizer = values["optimizerId"]
+    by_axis = {
+        "algorithm": coordinates.algorithm_among(names),
+        "optimizer": coordinates.optimizer_among(names),
+    }
+    return Sweep(
+        specification={
+            **constant,
+            **({"optimizerId": optimizer} if optimizer else {}),
+            "parameters": [{"groupId": group.id, "params": group.params} for group in groups],
+            **_rules(values),
+        },
+        grid=grid,
+        constant=constant,
+        under="params",
+        wanted_by_axis={key: axis for key, axis in by_axis.items() if axis},
+        wanted={"optimizer": optimizer} if optimizer else {},
+        **_common(values),
+    )
+
+
+def _rules(values: Values) -> JsonDict:
+    """How attempts are made, where the request says so."""
+    names = ("maxAttempts", "retryDelaySeconds")
+    return {name: values[name] for name in names if values[name]}
+
+
+def _common(values: Values) -> Values:
+    return {
+        "name": values["name"],
+        "priority": values["priority"],
+        "max_attempts": values["maxAttempts"],
+        "retry_delay_seconds": values["retryDelaySeconds"],
+        "idempotency_key": values["idempotencyKey"] or values["idempotency_key"],
+    }

@@ -1,0 +1,111 @@
+"""The grid of a sweep: axes with their values, and every combination of them in order.
+
+Counting is arithmetic: nothing is built until the count is known to be small enough.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import Protocol
+
+import orjson
+
+from api.body import JsonDict, JsonValue
+
+# A step may end this much of itself above the top: decimals that a client added up are not exact.
+SLACK = Fraction(1, 10**9)
+
+
+class Axis(Protocol):
+    """One parameter and the values that it takes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def count(self) -> int:
+        """How many values there are, however many."""
+
+    def values(self) -> Iterator[JsonValue]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The values as they were given."""
+
+    name: str
+    items: tuple[JsonValue, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.items)
+
+    def values(self) -> Iterator[JsonValue]:
+        return iter(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeNumbers:
+    """From `least` to `most`, both included, by `step`."""
+
+    name: str
+    least: int
+    most: int
+    step: int
+
+    @property
+    def count(self) -> int:
+        return max((self.most - self.least) // self.step + 1, 0)
+
+    def values(self) -> Iterator[JsonValue]:
+        return iter(range(self.least, self.most + 1, self.step))
+
+
+@dataclass(frozen=True, slots=True)
+class Floats:
+    """The same for numbers as they are written: 0.1, 0.2, 0.3, and no 0.30000000000000004."""
+
+    name: str
+    least: float
+    most: float
+    step: float
+
+    @property
+    def count(self) -> int:
+        steps = (_exact(self.most) - _exact(self.least)) / _exact(self.step)
+        return max((steps + SLACK) // 1 + 1, 0)
+
+    def values(self) -> Iterator[JsonValue]:
+        least, step = _exact(self.least), _exact(self.step)
+        return (float(least + place * step) for place in range(self.count))
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(Decimal(repr(number)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The axes in the order of submission; the first is the outermost."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def count(self) -> int:
+        return prod(axis.count for axis in self.axes)
+
+    def combinations(self) -> Iterator[JsonDict]:
+        """Every combination, name by name; the last axis changes fastest."""
+        names = [axis.name for axis in self.axes]
+        for values in product(*(list(axis.values()) for axis in self.axes)):
+            yield dict(zip(names, values, strict=True))
+
+    def largest(self) -> int:
+        """The bytes that the largest combination has as JSON."""
+        return sum(
+            len(axis.name) + max(len(orjson.dumps(value)) for value in axis.values()) + 4
+            for axis in self.axes
+        )

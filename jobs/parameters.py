@@ -1,0 +1,93 @@
+"""A typed parameter of a grid, as a request spells it; whatever is wrong with one names it."""
+
+from math import isfinite
+
+from api.body import JsonValue
+from api.fields import by_name
+from jobs.exceptions import BadParameter
+from jobs.grid import Axis, Floats, Listed, WholeNumbers
+
+FIELDS = dict.fromkeys(("type", "value", "values", "min", "max", "step"))
+TYPES = "CONSTANT, INT_RANGE, FLOAT_RANGE or ENUM_LIST"
+
+
+def axis_of(name: str, said: JsonValue) -> Axis:
+    """The values that the parameter `name` takes."""
+    if not isinstance(said, dict):
+        raise BadParameter(f"{name}: an object with a type is wanted")
+    given = by_name(said, FIELDS)
+    kind = given.get("type")
+    if not isinstance(kind, str) or not kind.strip():
+        raise BadParameter(f"{name}: type is required")
+    match kind.strip().upper():
+        case "CONSTANT":
+            if "value" not in given:
+                raise BadParameter(f"{name}: value is required")
+            return Listed(name, (given["value"],))
+        case "INT_RANGE":
+            return whole_numbers(name, given, step=1)
+        case "FLOAT_RANGE":
+            return _floats(name, given)
+        case "ENUM_LIST":
+            return _listed(name, given.get("values"))
+    raise BadParameter(f"{name}: type must be {TYPES}, not {kind.strip()[:40]!r}")
+
+
+def whole_numbers(name: str, given: dict[str, JsonValue], *, step: int | None) -> WholeNumbers:
+    """A range of whole numbers; `step` stands where none is given, None for a required one."""
+    axis = WholeNumbers(
+        name,
+        _whole(name, "min", given.get("min")),
+        _whole(name, "max", given.get("max")),
+        _whole(name, "step", given.get("step"), absent=step),
+    )
+    _check(name, axis.least, axis.most, axis.step)
+    return axis
+
+
+def _floats(name: str, given: dict[str, JsonValue]) -> Floats:
+    axis = Floats(
+        name,
+        _number(name, "min", given.get("min")),
+        _number(name, "max", given.get("max")),
+        _number(name, "step", given.get("step"), absent=1.0),
+    )
+    _check(name, axis.least, axis.most, axis.step)
+    return axis
+
+
+def _check(name: str, least: float, most: float, step: float) -> None:
+    if step <= 0 or most < least:
+        raise BadParameter(f"{name} range is invalid")
+
+
+def _whole(name: str, part: str, value: JsonValue, *, absent: int | None = None) -> int:
+    if value is None and absent is not None:
+        return absent
+    if value is None:
+        raise BadParameter(f"{name}.{part} is required")
+    if type(value) is not int:  # True is an int too
+        raise BadParameter(f"{name}.{part}: a whole number is wanted")
+    return value
+
+
+def _number(name: str, part: str, value: JsonValue, *, absent: float | None = None) -> float:
+    if value is None and absent is not None:
+        return absent
+    if value is None:
+        raise BadParameter(f"{name}.{part} is required")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise BadParameter(f"{name}.{part}: a number is wanted")
+    return float(value)
+
+
+def _listed(name: str, items: JsonValue) -> Listed:
+    if items is None:
+        raise BadParameter(f"{name}: values is required")
+    if not isinstance(items, list):
+        raise BadParameter(f"{name}: values must be a list")
+    if not items:
+        raise BadParameter(f"{name}: values must not be empty")
+    if not all(isinstance(item, (str, int, float, bool)) for item in items):
+        raise BadParameter(f"{name}: values must be texts, numbers or flags")
+    return Listed(name, tuple(items))

@@ -1,0 +1,117 @@
+"""A sweep: one program run over a grid of parameters, a task for each combination."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+
+from api.body import JsonDict
+from api.fields import NOBODY, identifier
+from jobs import coordinates
+from jobs.coordinates import Path
+from jobs.exceptions import GridTooLarge
+from jobs.grid import Grid
+
+CHANNEL = "sweeps"
+PREFIX = "job-"
+LONGEST_TITLE = 200
+MOST_BYTES = 512 * 1024 * 1024  # of all payloads of a job together
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a request for a sweep comes to.
+
+    Each payload is `constant` with the combination beside it, or `under` a key of its own.
+    `wants` says by which axis, or with which fixed value, a task says what it wants of its agent.
+    """
+
+    specification: JsonDict
+    grid: Grid
+    constant: JsonDict = field(default_factory=dict)
+    under: str = ""
+    wanted_by_axis: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    priority: int = 0
+    max_attempts: int | None = None
+    retry_delay_seconds: int = 0
+    idempotency_key: str = ""
+
+    def check_size(self) -> None:
+        """Refuse a grid that is too large, by its count alone and before anything is built."""
+        count = self.grid.count
+        if count > settings.MAX_JOB_TASKS:
+            raise GridTooLarge(
+                f"the job would have {count} tasks; at most {settings.MAX_JOB_TASKS} are allowed"
+            )
+        size = self.grid.largest()
+        if size > settings.MAX_PAYLOAD_BYTES:
+            raise GridTooLarge(
+                f"a task's payload would have {size} bytes; "
+                f"at most {settings.MAX_PAYLOAD_BYTES} are allowed"
+            )
+        if size * count > MOST_BYTES:
+            raise GridTooLarge(
+                f"the job would have {count} tasks of {size} bytes; "
+                f"at most {MOST_BYTES} bytes are allowed"
+            )
+
+    def tasks(self) -> Iterator["SweepTask"]:
+        """The tasks in the order of submission."""
+        for combination in self.grid.combinations():
+            inner = {self.under: combination} if self.under else combination
+            yield SweepTask(
+                title=" ".join(f"{name}={value}" for name, value in combination.items())[
+                    :LONGEST_TITLE
+                ],
+                payload={**self.constant, **inner},
+                wants=self._wants(combination),
+            )
+
+    def _wants(self, combination: JsonDict) -> dict[str, str]:
+        chosen = {key: combination[axis] for key, axis in self.wanted_by_axis.items()}
+        texts = {key: value for key, value in chosen.items() if isinstance(value, str) and value}
+        return {**texts, **self.wanted}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTask:
+    title: str
+    payload: JsonDict
+    wants: dict[str, str]
+
+
+def id_of(public_id: str) -> UUID:
+    """The id of the sweep that clients know by this one; NOBODY's when it is none."""
+    text = public_id.strip().lower()
+    return identifier(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else NOBODY
+
+
+def parameters_of(specification: JsonDict) -> dict[str, Path]:
+    """The parameters of a sweep, in the order of submission, and where payloads have them."""
+    groups = specification.get("parameters")
+    if not isinstance(groups, list):
+        names = ("algorithm", "iterations", "agents", "dimension")
+        return {name: coordinates.BESIDE[name] for name in names}
+    return {
+        name: ("params", name)
+        for group in groups
+        if isinstance(group, dict)
+        for name in names_in(group)
+    }
+
+
+def names_in(group: JsonDict) -> list[str]:
+    """The names that payloads have for the parameters of a group."""
+    params = group.get("params")
+    return [f"{group.get('groupId')}.{name}" for name in params] if isinstance(params, dict) else []
+
+
+def coordinates_of(specification: JsonDict) -> dict[str, Path]:
+    """Where the payloads of a sweep have the coordinates of its tasks; the SQL twin of `of`."""
+    parameters = parameters_of(specification)
+    if "parameters" in specification:
+        return coordinates.paths(parameters)
+    return parameters
