@@ -1,17 +1,85 @@
-"""`GET /health`: the process answers. Public, and asks nothing of the database."""
+"""`GET /health`: the process answers. `GET /health/details`: how database and loop do."""
 
+import time
+from datetime import datetime
+
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
 
+from api.views import JsonView, filled, reply
+from coordinator_project import maintenance
+from coordinator_project.models import PassRecord
 from problems import http
+
+Body = dict[str, object]
+
+LEADER = """SELECT a.backend_start
+    FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND (l.classid::bigint << 32) + l.objid::bigint = %s
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 @csrf_exempt
 def health(request: HttpRequest) -> HttpResponse:
+    """Public, and asks nothing of the database."""
     if request.method not in {"GET", "HEAD"}:
         message = f"/health answers to GET, not to {request.method}."
         refusal = http.error(request.path, 405, "method_not_allowed", message)
         refusal["Allow"] = "GET, HEAD"
         return refusal
     return JsonResponse({"ok": True, "time": timezone.now()})
+
+
+class DetailsView(JsonView):
+    """503 when the database is away or the loop does not do what is due."""
+
+    def get(self, request: Request) -> HttpResponse:
+        body: Body = {"ok": False, "time": timezone.now()}
+        try:
+            body |= {"database": _database(), "loop": (loop := _loop())}
+        except Error as problem:
+            body["database"] = {"ok": False, "problem": str(problem).partition("\n")[0]}
+            return reply(body, 503)
+        body["ok"] = loop["ok"]
+        return reply(body, 200 if loop["ok"] else 503)
+
+
+def _database() -> Body:
+    started = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version')")
+        version = cursor.fetchone()[0]
+    milliseconds = round((time.monotonic() - started) * 1000, 1)
+    return {"ok": True, "version": version, "milliseconds": milliseconds}
+
+
+def _loop() -> Body:
+    """Whether somebody leads, and how each pass went."""
+    led, since = _leader()
+    passes = list(PassRecord.objects.with_late())
+    ok = led and bool(passes) and not any(one.late for one in passes)
+    return {"ok": ok, "led": led, **filled(led_since=since), "passes": [_pass(p) for p in passes]}
+
+
+def _leader() -> tuple[bool, datetime | None]:
+    """Whether a process leads, and since when its session is there, if this role may know."""
+    with connection.cursor() as cursor:
+        cursor.execute(LEADER, [maintenance.LEADER])
+        row = cursor.fetchone()
+    return (False, None) if row is None else (True, row[0])
+
+
+def _pass(row: PassRecord) -> Body:
+    return {
+        "name": row.name,
+        "every_seconds": row.every.total_seconds(),
+        "late": row.late,
+        "milliseconds": row.milliseconds,
+        "done": row.done,
+        "failures": row.failures,
+        **filled(last_success_at=row.last_success_at, problem=row.problem),
+    }

@@ -14,13 +14,17 @@ from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError,
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from agents import transitions as agents
 from chains import transitions as chains
+from coordinator_project.reapers import AgentReaper, reap_tasks
+from coordinator_project.records import Book, Page
+from coordinator_project.watch import Watch
 from events import partitions, retention
+from jobs import tally
 from tasks import claims, holds
 
 LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
 TICK = 0.5
+TRY_AGAIN = 60.0  # seconds until a pass that failed is tried again, if it is not due before
 
 log = logging.getLogger("coordinator.maintenance")
 
@@ -42,13 +46,17 @@ def passes() -> list[Pass]:
     Nobody is lost for having been silent while the coordinator was away: after its start agents
     have the time in which one that is online speaks.
     """
+    tasks_every, agents_every = settings.REAP_TASKS_EVERY, settings.REAP_AGENTS_EVERY
     grace = settings.AGENT_ONLINE_WITHIN
+    agents = AgentReaper()
     return [
-        Pass("tasks.expire_leases", timedelta(seconds=1), holds.expire_leases),
-        Pass("chains.detach_expired", timedelta(seconds=1), chains.detach_expired),
-        Pass("tasks.release_lost", timedelta(seconds=2), holds.release_lost, grace),
-        Pass("chains.detach_lost", timedelta(seconds=2), chains.detach_lost, grace),
-        Pass("agents.announce", timedelta(seconds=2), agents.announce, grace),
+        Pass("tasks.wake_postponed", timedelta(seconds=TICK), holds.wake_postponed),
+        Pass("jobs.fold", timedelta(seconds=1), tally.fold),
+        Pass("tasks.expire_leases", tasks_every, reap_tasks),
+        Pass("chains.detach_expired", tasks_every, chains.detach_expired),
+        Pass("agents.announce", agents_every, agents.announce, grace),
+        Pass("tasks.release_lost", agents_every, agents.release, grace),
+        Pass("chains.detach_lost", agents_every, chains.detach_lost, grace),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),
         Pass("events.partitions", timedelta(hours=1), make_months),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
@@ -93,7 +101,7 @@ class Leadership:
 class Loop:
     """Runs the passes while this process leads, whatever becomes of a pass or of the database."""
 
-    def __init__(self, todo: Sequence[Pass]) -> None:
+    def __init__(self, todo: Sequence[Pass], watch: Watch | None = None) -> None:
         self.todo = todo
         for one in todo:
             if one.after:
@@ -101,9 +109,12 @@ class Loop:
         self.stop = threading.Event()
         self.leadership = Leadership()
         self.reachable = True
+        self.watch = watch or Watch()
+        self.book = Book({one.name: Page(one.name, one.every) for one in todo})
 
     def run(self) -> None:
         """Go on until `stop` is set."""
+        self.watch.begin(self.stop)
         while not self.stop.is_set():
             self.turn(time.monotonic())
             self.stop.wait(TICK)
@@ -113,33 +124,56 @@ class Loop:
     def turn(self, now: float) -> None:
         """Do what is due now, if this process leads."""
         try:
-            leads = self.leadership.is_held()
+            with self.watch.over("leadership"):
+                leads = self.leadership.is_held()
         except Error as problem:
             self._say_unreachable(problem)
+            self.book.lost()
             return
         if not self.reachable:
             log.info("The database answers again.")
             self.reachable = True
-        for one in self.todo if leads else ():
+        if not leads:
+            self.book.lost()
+            return
+        for one in self.todo:
             if one.due <= now and not self.stop.is_set():
-                one.due = now + one.every.total_seconds()
-                self._do(one)
+                self._do(one, now)
+        self._keep_book()
 
-    def _do(self, one: Pass) -> None:
+    def _do(self, one: Pass, now: float) -> None:
+        every = one.every.total_seconds()
+        one.due = now + every
         started = time.monotonic()
         try:
-            done = one.run()
-        except (OperationalError, InterfaceError) as problem:
+            with self.watch.over(one.name):
+                done = one.run()
+        # The one place that survives everything: a fault in one pass must not end the others.
+        except Exception as problem:
+            one.due = now + min(every, TRY_AGAIN)
             connections.close_all()
-            self._say_unreachable(problem)
-        except Exception:
-            # The one place that survives everything: a fault in one pass must not end the others.
-            log.exception("A pass failed.", extra={"pass": one.name})
-            connections.close_all()
+            self.book.failed(one.name, problem)
+            if isinstance(problem, (OperationalError, InterfaceError)):
+                # It is busy or away, and nothing is wrong with the pass.
+                why = str(problem).partition("\n")[0]
+                log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
+            else:
+                log.exception("A pass failed.", extra={"pass": one.name})
         else:
+            took = time.monotonic() - started
+            self.book.succeeded(one.name, seconds=took, done=done)
             if done:
-                took = round((time.monotonic() - started) * 1000, 1)
-                log.info("pass", extra={"pass": one.name, "done": done, "milliseconds": took})
+                took_ms = round(took * 1000, 1)
+                log.info("pass", extra={"pass": one.name, "done": done, "milliseconds": took_ms})
+
+    def _keep_book(self) -> None:
+        try:
+            with self.watch.over("book"):
+                self.book.write()
+        except Error as problem:
+            connections.close_all()
+            why = str(problem).partition("\n")[0]
+            log.warning("The loop's book is not written.", extra={"problem": why})
 
     def _say_unreachable(self, problem: Exception) -> None:
         if self.reachable:

@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from coordinator_project.health import health
+from coordinator_project.health import DetailsView, health
 
 urlpatterns = [
     path("health", health),
+    path("health/details", DetailsView.as_view()),
     path("", include("dashboard.urls")),
     path("", include("chains.urls")),
     path("", include("tasks.urls")),

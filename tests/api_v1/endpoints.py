@@ -48,6 +48,7 @@ WISH = {
     "idempotency_key": TEXT,
 }
 END = {"task_id": TEXT, "agent_id": TEXT, "lease_epoch": NUMBER}
+DEAD = {"ids": TEXTS, "filter": BODY, "all": FLAG, "reason": TEXT}
 FAIL = END | {"reason": TEXT, "retriable": FLAG}
 
 WRITES = [
@@ -140,6 +141,8 @@ WRITES = [
     Endpoint("post", "/tasks/{locked}/status", {"status": "done"}, {"status": TEXT}),
     Endpoint("post", "/tasks/{queued}/cancel", {}, {"reason": TEXT}, bare=True),
     Endpoint("post", "/tasks/{failed}/requeue", {}, {"reason": TEXT}, bare=True),
+    Endpoint("post", "/dead-letters/requeue", {"reason": "r", "ids": ["{failed}"]}, DEAD),
+    Endpoint("post", "/dead-letters/purge", {"reason": "r", "ids": ["{failed}"]}, DEAD),
     Endpoint(
         "post",
         "/tasks/{held}/renew",

@@ -22,6 +22,7 @@ WORDS = ["a", "agent", "work", "queued", "done", "failed", "idle", "stop", "text
 FILTERS = [
     *("limit", "cursor", "status", "channel_id", "chain_id", "agent_id", "task_id", "type"),
     *("source", "online", "created_after", "created_before", "x"),
+    *("reason", "job_id", "finished_after", "finished_before"),
 ]
 scalars = (
     st.none()
@@ -78,7 +79,9 @@ def test_random_json_and_bytes_are_answered(world, endpoint):
     send()
 
 
-@pytest.mark.parametrize("kind", ["agents", "channels", "chains", "tasks", "events"])
+@pytest.mark.parametrize(
+    "kind", ["agents", "channels", "chains", "tasks", "events", "dead-letters"]
+)
 def test_random_queries_are_answered(world, kind):
     values = st.text(max_size=12) | st.sampled_from([*WORDS, *world.names.values(), "true", "1"])
 

@@ -35,6 +35,9 @@ ANSWERS = {
     f"/tasks/{UNKNOWN}/cancel": {"POST"},
     f"/tasks/{UNKNOWN}/requeue": {"POST"},
     f"/tasks/{UNKNOWN}/renew": {"POST"},
+    "/dead-letters": READ,
+    "/dead-letters/requeue": {"POST"},
+    "/dead-letters/purge": {"POST"},
     "/events": READ | {"POST"},
 }
 

@@ -1,0 +1,50 @@
+"""What the maintenance loop tells of itself, so that every process can show it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import ExpressionWrapper, F
+from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.lookups import LessThan
+
+SPARE = timedelta(seconds=60)
+"""How long a pass may be overdue, beyond three times its interval, until it is late."""
+
+
+class PassRecordQuerySet(models.QuerySet["PassRecord"]):
+    def with_late(self) -> Self:
+        """Annotate each with `late`: not done for so long that the loop must be stuck.
+
+        What was left undone before the present leader led is not held against it.
+        """
+        last = Greatest(Coalesce("last_success_at", "led_since"), "led_since")
+        patience = ExpressionWrapper(F("every") * 3 + SPARE, models.DurationField())
+        return self.annotate(
+            late=ExpressionWrapper(LessThan(last + patience, Now()), models.BooleanField())
+        )
+
+
+class PassRecord(models.Model):
+    """A pass of the maintenance loop and how it last went, as the loop that leads wrote it."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    every = models.DurationField()
+    led_since = models.DateTimeField(db_default=Now(), help_text="When the present leader began.")
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    milliseconds = models.FloatField(default=0, help_text="How long it took then.")
+    done = models.PositiveBigIntegerField(default=0, help_text="How much it did then.")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row, since then.")
+    problem = models.TextField(blank=True, default="", help_text="What went wrong last.")
+
+    objects = PassRecordQuerySet.as_manager()
+
+    late: bool  # where it is asked for, by `with_late`
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

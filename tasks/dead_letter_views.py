@@ -1,0 +1,141 @@
+"""`/v1/dead-letters`: failed tasks, listed, tried again, or deleted."""
+
+from urllib.parse import urlencode
+
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse, QueryDict
+from django_filters import CharFilter, IsoDateTimeFilter, UUIDFilter
+from rest_framework.fields import empty
+from rest_framework.request import Request
+
+from accounts.callers import caller_of
+from api import fields, filters
+from api.filters import PeriodFilters
+from api.pages import LatestPage
+from api.serializers import Body, Nested, Values
+from api.views import JsonView, reply
+from problems import Invalid
+from tasks import bodies, dead_letters
+from tasks.dead_letters import Verb
+from tasks.exceptions import TaskUnknown
+from tasks.models import Attempt, Task
+from tasks.querysets import TaskQuerySet
+from tasks.serializers import LONGEST_TEXT
+
+MOST_IDS = 1000
+JOB_PREFIX = "job-"
+
+
+class DeadLetterFilters(PeriodFilters):
+    """By which dead letters are found; in a query and, of the same names, in a body."""
+
+    reason = CharFilter(field_name="dead_letter")
+    channel_id = UUIDFilter()
+    chain_id = UUIDFilter()
+    job_id = CharFilter(method="of_job")
+    agent_id = CharFilter()
+    type = CharFilter()
+    finished_after = IsoDateTimeFilter(field_name="finished_at", lookup_expr="gte")
+    finished_before = IsoDateTimeFilter(field_name="finished_at", lookup_expr="lt")
+
+    class Meta:
+        model = Task
+        fields: list[str] = []
+
+    def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
+        """Sweeps show their id as `job-` and 32 digits."""
+        return rows.filter(job=fields.identifier(value.removeprefix(JOB_PREFIX)))
+
+
+class FilterBody(Body):
+    """A filter in a body. A name that is misspelt would widen it, so it is refused."""
+
+    reason = fields.Text(default="", max_length=200)
+    channel_id = fields.Text(default="", max_length=200)
+    chain_id = fields.Text(default="", max_length=200)
+    job_id = fields.Text(default="", max_length=200)
+    agent_id = fields.Text(default="", max_length=200)
+    type = fields.Text(default="", max_length=200)
+    finished_after = fields.Text(default="", max_length=200)
+    finished_before = fields.Text(default="", max_length=200)
+    created_after = fields.Text(default="", max_length=200)
+    created_before = fields.Text(default="", max_length=200)
+
+    def run_validation(self, data: object = empty) -> Values:
+        for name in data if isinstance(data, dict) else ():
+            if name.lower() not in self.by_name:
+                raise Invalid(f"{name}: there is no such filter")
+        said = super().run_validation(data)
+        return {name: value for name, value in said.items() if value}
+
+
+class DeadLettersBody(Body):
+    """Which dead letters: by id, or all that a filter finds; and why."""
+
+    ids = fields.TextList(default=list, max_items=MOST_IDS)
+    filter = Nested(FilterBody, default=None)
+    all = fields.Flag(default=False)
+    reason = fields.Text(max_length=LONGEST_TEXT)
+
+    def validate(self, attrs: Values) -> Values:
+        chosen = attrs["filter"]
+        if bool(attrs["ids"]) == (chosen is not None):
+            raise Invalid("ids_or_filter_required")
+        if chosen == {} and not attrs["all"]:
+            raise Invalid("all: an empty filter means every dead letter, so true is wanted")
+        return attrs
+
+
+class DeadLettersView(JsonView):
+    def get(self, request: Request) -> HttpResponse:
+        page = LatestPage("finished_at")
+        rows = page.rows_of(_found(request.query_params), request)
+        bad = dict(
+            Attempt.objects.filter(task__in=rows)
+            .order_by()
+            .values_list("task")
+            .annotate(number=Count("pk"))
+        )
+        shown = [_body(row, bad.get(row.pk, 0)) for row in rows]
+        return reply({"dead_letters": shown, **page.next_cursor()})
+
+
+def _body(row: Task, bad_attempts: int) -> dict[str, object]:
+    more = {"dead_letter": row.dead_letter, "bad_attempts_count": bad_attempts}
+    return bodies.task(row) | more
+
+
+def _found(query: QueryDict) -> QuerySet[Task]:
+    return filters.apply(DeadLetterFilters, query, Task.objects.failed())
+
+
+class RequeueDeadLettersView(JsonView):
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(DeadLettersBody)
+        return _reply("requeued", dead_letters.requeue, values, by=caller_of(request).name)
+
+
+class PurgeDeadLettersView(JsonView):
+    def post(self, request: Request) -> HttpResponse:
+        values = self.read(DeadLettersBody)
+        return _reply("purged", dead_letters.purge, values, by=caller_of(request).name)
+
+
+def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
+    """Apply the verb to what the body names, and answer with how many it took; each once."""
+    reason = values["reason"]
+    nonsense = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
+    named = {fields.identifier(text): text for text in values["ids"] if text not in nonsense}
+    if values["ids"]:
+        handled = dead_letters.each(verb, list(named), by=by, reason=reason)
+    else:
+        found = _found(QueryDict(urlencode(values["filter"])))
+        handled = dead_letters.every(verb, found, by=by, reason=reason)
+    unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in nonsense]
+    judged = [(named[task_id], problem) for task_id, problem in handled.refused.items()]
+    refused = [
+        {"id": text, "code": problem.code, "message": problem.message}
+        for text, problem in [*unknown, *judged]
+    ]
+    more = {"more": True} if handled.more else {}
+    return reply({past: handled.count, "refused": refused, **more})

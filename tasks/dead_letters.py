@@ -1,0 +1,115 @@
+"""Dead letters: failed tasks, which a person has tried again, all at once, or lets go for good.
+
+Both verbs go batch by batch, each a transaction of its own, so that nobody waits long for a row.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from events import journal
+from problems import Problem
+from tasks import batches, ready, transitions
+from tasks.exceptions import TaskUnknown, WrongStatus
+from tasks.models import Task
+from tasks.signals import chain_changed, chain_wanted
+from tasks.states import Status
+
+BATCH = 200
+PATIENCE = 20.0  # seconds that one request may take; what is left then is said to be more
+
+
+@dataclass
+class Handled:
+    """How many dead letters a verb took, which it refused and why, and whether there are more."""
+
+    count: int = 0
+    refused: dict[UUID, Problem] = field(default_factory=dict)
+    more: bool = False
+
+
+Verb = Callable[[Sequence[UUID], str, str], Handled]
+
+
+def requeue(ids: Sequence[UUID], by: str, reason: str) -> Handled:
+    """Give failed tasks another chance, with all their attempts; the others are refused."""
+    with transaction.atomic():
+        tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock())
+        failed = [task.pk for task in tasks if task.status == Status.FAILED]
+        alone = Task.objects.filter(pk__in=failed)
+        count = batches.requeue_all(alone, by=by, reason=reason) if failed else 0
+    handled = Handled(count, _refused(tasks))
+    for task_id in Task.objects.filter(pk__in=ids, chain__isnull=False).values_list(
+        "pk", flat=True
+    ):
+        try:
+            transitions.requeue(task_id, by=by, reason=reason)
+        except Problem as problem:
+            handled.refused[task_id] = problem
+        else:
+            handled.count += 1
+    return handled
+
+
+@transaction.atomic
+def purge(ids: Sequence[UUID], by: str, reason: str) -> Handled:
+    """Delete failed tasks for good, with their attempts and inputs; the others are refused.
+
+    A chain that loses some goes on as it would without them.
+    """
+    journal.attribute(actor=by, reason=reason)
+    chains = Task.objects.chains_of(ids)
+    chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
+    tasks = list(Task.objects.filter(pk__in=ids).lock())
+    failed = [task for task in tasks if task.status == Status.FAILED]
+    Task.objects.filter(pk__in=[task.pk for task in failed]).delete()
+    chain_changed.send(Task, chains=chains, taken_by=None)
+    ready.announce(task.channel_id for task in failed if task.chain_id)
+    return Handled(len(failed), _refused(tasks))
+
+
+def _refused(tasks: Iterable[Task]) -> dict[UUID, Problem]:
+    return {
+        task.pk: WrongStatus(f"Task {task.pk} is {task.status}, so it is no dead letter.")
+        for task in tasks
+        if task.status != Status.FAILED
+    }
+
+
+def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> Handled:
+    """Apply the verb to the tasks named, those that there are not among the refused."""
+    known = set(Task.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    all_ = Handled(
+        refused={pk: TaskUnknown(f"There is no task {pk}.") for pk in ids if pk not in known}
+    )
+    for start in range(0, len(ids), BATCH):
+        handled = verb(ids[start : start + BATCH], by, reason)
+        all_.count += handled.count
+        all_.refused |= handled.refused
+    return all_
+
+
+def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> Handled:
+    """Apply the verb to each of these failed tasks once, also if it fails again meanwhile.
+
+    What somebody else was quicker with is no dead letter any more, and nothing to refuse.
+    """
+    all_ = Handled()
+    end = time.monotonic() + PATIENCE
+    last: UUID | None = None
+    while ids := _next(tasks, last):
+        if time.monotonic() > end:
+            all_.more = True
+            break
+        all_.count += verb(ids, by, reason).count
+        last = ids[-1]
+    return all_
+
+
+def _next(tasks: QuerySet[Task], last: UUID | None) -> list[UUID]:
+    behind = tasks.filter(pk__gt=last) if last else tasks
+    return list(behind.order_by("pk").values_list("pk", flat=True)[:BATCH])
