@@ -11,7 +11,7 @@ from coordinator_project import embedded, env
 from coordinator_project.cluster import EmbeddedFailed
 
 # These have nothing to ask a database.
-WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject"}
+WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject", "simulate_spots"}
 
 
 def main(arguments: list[str]) -> None:
