@@ -15,6 +15,7 @@ class Kind(StrEnum):
     TOKEN = "token"  # noqa: S105
     USER = "user"
     LOCAL = "local"
+    AGENT_KEY = "agent_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Caller:
 
 TOKEN = Caller(Kind.TOKEN, "token")
 LOCAL = Caller(Kind.LOCAL, "local")
+AGENT_KEY = Caller(Kind.AGENT_KEY, "agent-key")
 
 
 def of_user(user: User) -> Caller:

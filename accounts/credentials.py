@@ -15,8 +15,12 @@ def issued() -> bool:
 
 def is_shared_token(secret: bytes) -> bool:
     """Whether this is the shared token; how long it takes tells nothing of how near it came."""
-    expected = settings.COORDINATOR_AUTH_TOKEN.encode()
-    return bool(expected) and hmac.compare_digest(_digest(secret), _digest(expected))
+    return _is(secret, settings.COORDINATOR_AUTH_TOKEN)
+
+
+def is_agent_key(secret: bytes) -> bool:
+    """Whether this is the key that all SPOTs share; never while there is none."""
+    return _is(secret, settings.ORHESTRA_AGENT_KEY)
 
 
 def offered(request: HttpRequest) -> Iterator[bytes]:
@@ -28,6 +32,11 @@ def offered(request: HttpRequest) -> Iterator[bytes]:
         yield key.encode("latin-1", "replace")
     if request.method == "GET" and "token=" in request.META.get("QUERY_STRING", ""):
         yield request.GET.get("token", "").encode(errors="replace")
+
+
+def _is(secret: bytes, expected: str) -> bool:
+    given, wanted = _digest(secret), _digest(expected.encode())
+    return bool(expected) and hmac.compare_digest(given, wanted)
 
 
 def _digest(secret: bytes) -> bytes:

@@ -15,7 +15,8 @@ from problems import Forbidden, Problem, Unauthorized, http
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
-PUBLIC = frozenset({"/", "/health"})
+PUBLIC = frozenset({"/", "/health", "/api/v1/health", "/api/v1/health/"})
+SPOTS = "/internal/"
 SIGNS_IN_BY_ITSELF = ("/admin/", settings.STATIC_URL)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -32,15 +33,16 @@ def know_the_caller(
 ) -> Callable[[HttpRequest], Answer]:
     """Let a request through with its caller known, or answer 401 or 403.
 
-    In this order: a token, which asks nothing of the database; the session of a person of the
-    staff; and while no credential has been issued, being on this machine. A token that cannot be
-    right because none has been issued does not count as one.
+    In this order: the key of the SPOTs, which alone opens their paths where there is one; a token,
+    which asks nothing of the database; the session of a person of the staff; and while no
+    credential has been issued, being on this machine. A token that cannot be right because none
+    has been issued does not count as one.
     """
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
             try:
-                if not _by_token(request) and not await _by_session_async(request):
+                if not _by_secret(request) and not await _by_session_async(request):
                     _by_place(request)
             except Problem as problem:
                 return http.respond(request, problem)
@@ -51,13 +53,27 @@ def know_the_caller(
 
     def answer(request: HttpRequest) -> Answer:
         try:
-            if not _by_token(request) and not _by_session(request):
+            if not _by_secret(request) and not _by_session(request):
                 _by_place(request)
         except Problem as problem:
             return http.respond(request, problem)
         return get_response(request)
 
     return answer
+
+
+def _by_secret(request: HttpRequest) -> bool:
+    if settings.ORHESTRA_AGENT_KEY and request.path.startswith(SPOTS):
+        return _by_agent_key(request)
+    return _by_token(request)
+
+
+def _by_agent_key(request: HttpRequest) -> bool:
+    given = request.META.get("HTTP_X_ORHESTRA_KEY", "")
+    if not credentials.is_agent_key(given.encode("latin-1", "replace")):
+        raise Unauthorized("Send the agent key as 'X-Orhestra-Key'.")
+    callers.remember(request, callers.AGENT_KEY)
+    return True
 
 
 def _by_token(request: HttpRequest) -> bool:
@@ -76,7 +92,8 @@ async def _by_session_async(request: HttpRequest) -> bool:
 
 
 def _has_session(request: HttpRequest) -> bool:
-    return settings.SESSION_COOKIE_NAME in request.COOKIES
+    """What is public is answered also while the database, which knows sessions, is away."""
+    return request.path not in PUBLIC and settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 def _is_staff(request: HttpRequest, user: User | AnonymousUser) -> bool:

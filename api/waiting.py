@@ -12,8 +12,8 @@ from problems import MethodNotAllowed, Problem, errors
 View = Callable[[HttpRequest], Coroutine[object, object, HttpResponseBase]]
 
 
-def answers(method: str) -> Callable[[View], View]:
-    """Make a coroutine a view for one method, whose problems become answers.
+def answers(*methods: str) -> Callable[[View], View]:
+    """Make a coroutine a view for these methods, whose problems become answers.
 
     Like the other views of an API it leaves cross-site checks to whoever let the caller in.
     """
@@ -22,9 +22,9 @@ def answers(method: str) -> Callable[[View], View]:
         @csrf_exempt
         @wraps(view)
         async def answer(request: HttpRequest) -> HttpResponseBase:
-            if request.method != method:
+            if request.method not in methods:
                 refused = errors.answer(request, MethodNotAllowed())
-                refused["Allow"] = method
+                refused["Allow"] = ", ".join(methods)
                 return refused
             try:
                 return await view(request)

@@ -23,12 +23,15 @@ THREADS = 4
 STREAM = "/v1/stream"
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
+HEALTH = ("/api/v1/health", "/api/v1/health/")
 
 waiting_lane = get_asgi_application()
 threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lane")
 # What Django's middleware does in threads, for all that wait and stream. By itself Django keeps a
 # thread for each such request, with a connection for each that has asked the database, to its end.
 thread = ThreadPoolExecutor(1, thread_name_prefix="waiting-lane")
+# Not to be held up by any of them.
+health_thread = ThreadPoolExecutor(1, thread_name_prefix="health-lane")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,8 +55,8 @@ async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
     if path == CLAIM and b"wait_seconds=" in scope["query_string"]:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
-    if path in (STREAM, WAITING_CLAIM):
-        async with ThreadSensitiveContext(executor=thread):
+    if path in (STREAM, WAITING_CLAIM, *HEALTH):
+        async with ThreadSensitiveContext(executor=health_thread if path in HEALTH else thread):
             # Django's stubs take any mapping where the types of ASGI name the fields.
             await waiting_lane(scope, replay(body, receive), send)  # type: ignore[arg-type]
     else:

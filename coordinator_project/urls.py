@@ -10,6 +10,7 @@ urlpatterns = [
     path("health", health),
     path("health/details", DetailsView.as_view()),
     path("", include("dashboard.urls")),
+    path("", include("spots.urls")),
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
     path("", include("events.urls")),

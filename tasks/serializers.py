@@ -1,5 +1,7 @@
 """What requests about channels, tasks and agents may say (contract 000-002, 1.3)."""
 
+from typing import ClassVar
+
 from agents.models import ID_LENGTH, Activity, NotificationType
 from api import fields
 from api.body import JsonValue
@@ -148,6 +150,7 @@ class Held(fields.Strict):
     """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
 
     wanted = "a list of task ids, or of objects with id and lease_epoch"
+    kind: ClassVar[type[Body]] = HeldBody
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
@@ -156,7 +159,7 @@ class Held(fields.Strict):
             raise self.refused(f"more than {MOST_HELD} items")
         items: list[JsonValue] = [{"id": item} if isinstance(item, str) else item for item in data]
         try:
-            said = HeldBody.read_many(items, most=MOST_HELD)
+            said = self.kind.read_many(items, most=MOST_HELD)
         except Problem as problem:
             name = f"{self.field_name}{problem.message}"  # which begins with the item's place
             raise type(problem)(name, code=problem.code) from None

@@ -1,0 +1,99 @@
+"""What a SPOT says became of a task, in the engine's terms, and what it is told of that."""
+
+import logging
+from uuid import UUID
+
+from api.serializers import Values
+from spots.exceptions import NotAssigned, TaskCancelled, TaskUnknown
+from spots.serializers import LONGEST_ERROR, LONGEST_OUTPUT, FailureReason
+from tasks import reports, ways
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tasks.reports import Verdict
+from tasks.states import FINISHED, Status
+
+RESULT = ("runtimeMs", "iter", "fopt", "resultJson", "bestPos", "charts", "peakRamMb")
+NEVER_HERE = frozenset({FailureReason.UNSUPPORTED, FailureReason.MISSING_ARTIFACT})
+
+Told = dict[str, object]
+
+log = logging.getLogger("coordinator.spots")
+
+
+def complete(task_id: UUID, values: Values, *, by: str) -> Told:
+    """Finish the task with the result; it may be done or failed already, whoever asks."""
+    result = {name: values[name] for name in RESULT if values[name] is not None}
+    spot_id = values["spotId"]
+    done = Outcome(task_id, True, result, epoch=values["leaseEpoch"])
+    if ways.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
+        return {"success": True}
+    task = _known(task_id)
+    if task.status == Status.CANCELLED:
+        raise TaskCancelled
+    if task.status not in FINISHED:
+        raise _not_assigned(task, spot_id, "complete")
+    return {"success": True, "message": "already completed"}
+
+
+def fail(task_id: UUID, values: Values, *, by: str) -> Told:
+    """End the attempt; the same said again changes nothing and is answered as before.
+
+    What this SPOT can never do goes back in the queue for others and costs no attempt.
+    """
+    why = _failure_reason(values["failureReason"])
+    spot_id, reason = values["spotId"], _reason(values, why)
+    if why in NEVER_HERE:
+        answer = reports.refuse(
+            task_id, agent_id=spot_id, epoch=values["leaseEpoch"], reason=reason
+        )
+    else:
+        failed = Outcome(
+            task_id,
+            False,
+            reason=reason,
+            retriable=values["retriable"],
+            epoch=values["leaseEpoch"],
+        )
+        answer = ways.report_one(failed, agent_id=spot_id, by=by)
+    task = _known(task_id)
+    told: Told = {"success": True}
+    if answer.verdict != Verdict.ACCEPTED and task.status in FINISHED:
+        told["message"] = "already terminal"
+    elif answer.verdict == Verdict.LOST:
+        raise _not_assigned(task, spot_id, "fail")
+    else:
+        told["willRetry"] = task.status not in {Status.FAILED, Status.CANCELLED}
+    return told | ({"failureReason": why} if why else {})
+
+
+def _known(task_id: UUID) -> Task:
+    task = Task.objects.defer("payload", "result").filter(pk=task_id).first()
+    if task is None:
+        raise TaskUnknown
+    return task
+
+
+def _not_assigned(task: Task, spot_id: str, verb: str) -> NotAssigned:
+    holder = task.agent_id or "nobody"
+    log.warning(
+        "Spot %s tried to %s task %s but it's assigned to %s", spot_id, verb, task.pk, holder
+    )
+    return NotAssigned()
+
+
+def _failure_reason(text: str) -> FailureReason | None:
+    """One that nobody knows is an error like any other."""
+    if not text:
+        return None
+    known = text.upper()
+    return FailureReason(known) if known in FailureReason else FailureReason.RUNTIME_ERROR
+
+
+def _reason(values: Values, why: FailureReason | None) -> str:
+    """What is kept of a failure: what the SPOT says, and in brackets what kind it was."""
+    code = values["exitCode"]
+    kind = [*([why] if why else []), *([f"exit code {code}"] if code is not None else [])]
+    said = (values["error"] or values["errorMessage"])[:LONGEST_ERROR]
+    first = " ".join([*([said] if said else []), *([f"[{', '.join(kind)}]"] if kind else [])])
+    output = values["outputSnippet"][-LONGEST_OUTPUT:]
+    return "\n".join(line for line in (first, output) if line)

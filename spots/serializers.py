@@ -1,0 +1,149 @@
+"""What SPOTs say (seed 004, 2.2; contract 004, 1.7 to 1.11)."""
+# ruff: noqa: N815 (fields are named as SPOTs spell them)
+
+from typing import ClassVar
+
+from django.db.models import TextChoices
+
+from agents.models import ID_LENGTH
+from api import fields
+from api.serializers import Bodies, Body, Nested, Values
+from spots.fields import Batch, Count, Measure
+from tasks.serializers import Held
+
+MOST_TASKS = 10
+MOST_OPTIMIZERS = 1000
+LONGEST_ADDRESS = 200
+LONGEST_ERROR = 10_000
+LONGEST_OUTPUT = 512
+LONGEST_RESULT = 512 * 1024
+NEGATIVE = "must be non-negative"
+TELEMETRY = (
+    "cpuLoad",
+    "runningTasks",
+    "totalCores",
+    "ramUsedMb",
+    "ramTotalMb",
+    "loadAvg1m",
+    "swapUsedMb",
+    "diskFreeGb",
+    "jvmHeapUsedMb",
+    "jvmHeapMaxMb",
+    "cachedArtifacts",
+)
+"""What a heartbeat tells of its SPOT, kept as it was told."""
+
+
+class FailureReason(TextChoices):
+    """Why a SPOT could not do a task. The first two say that it never can; another SPOT may."""
+
+    UNSUPPORTED = "UNSUPPORTED"
+    MISSING_ARTIFACT = "MISSING_ARTIFACT"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    TIMEOUT = "TIMEOUT"
+
+
+def spot_id() -> fields.Text:
+    return fields.Text(max_length=ID_LENGTH)
+
+
+def address() -> fields.Text:
+    return fields.Text(default="", max_length=LONGEST_ADDRESS)
+
+
+def epoch() -> fields.WholeNumber:
+    return fields.WholeNumber(default=None, least=1, most=2**63 - 1)
+
+
+class SpotBody(Body):
+    missing: ClassVar[str] = "{} is required"
+
+
+class SpotInfoBody(SpotBody):
+    host = fields.Text(default="", max_length=LONGEST_ADDRESS)
+    cpuCores = Count(default=None, told=NEGATIVE)
+    ramMb = Count(default=None, told=NEGATIVE)
+    maxConcurrent = Count(default=None, most=2**31 - 1, told=NEGATIVE)
+    labels = fields.TextList(default=list)
+
+
+class OptimizerBody(SpotBody):
+    optimizerId = fields.Text(default="", max_length=200)
+    version = fields.Text(default="", max_length=200)
+    algorithms = fields.TextList(default=list)
+    functions = fields.TextList(default=list)
+
+
+class CapabilitiesBody(SpotBody):
+    optimizers = Bodies(OptimizerBody, most=MOST_OPTIMIZERS, default=list)
+
+
+class HelloBody(SpotBody):
+    spotId = fields.Text(default="", max_length=ID_LENGTH)
+    ipAddress = address()
+    spotInfo = Nested(SpotInfoBody, default=None)
+    capabilities = Nested(CapabilitiesBody, default=None)
+
+
+class HeldBody(SpotBody):
+    """A task that a SPOT says it holds, and by which lease; its id goes by either name."""
+
+    id = fields.Identifier(default=None)
+    taskId = fields.Identifier(default=None)
+    leaseEpoch = epoch()
+
+    def validate(self, attrs: Values) -> Values:
+        return {
+            "id": attrs["id"] or attrs["taskId"] or fields.NOBODY,
+            "lease_epoch": attrs["leaseEpoch"],
+        }
+
+
+class SpotHeld(Held):
+    wanted = "a list of task ids, or of objects with id and leaseEpoch"
+    kind: ClassVar[type[Body]] = HeldBody
+
+
+class HeartbeatBody(SpotBody):
+    spotId = spot_id()
+    ipAddress = address()
+    cpuLoad = Measure(least=0, most=100, told="must be between 0 and 100")
+    runningTasks = Count(told=NEGATIVE)
+    totalCores = Count(least=1, told="must be positive")
+    ramUsedMb = fields.Number(default=None)
+    ramTotalMb = fields.Number(default=None)
+    loadAvg1m = fields.Number(default=None)
+    swapUsedMb = fields.Number(default=None)
+    diskFreeGb = fields.Number(default=None)
+    jvmHeapUsedMb = fields.Number(default=None)
+    jvmHeapMaxMb = fields.Number(default=None)
+    cachedArtifacts = fields.Json(default=None, max_bytes=16 * 1024)
+    tasks = SpotHeld(default=dict)
+
+
+class ClaimBody(SpotBody):
+    spotId = spot_id()
+    maxTasks = Batch(most=MOST_TASKS)
+
+
+class CompleteBody(SpotBody):
+    spotId = spot_id()
+    leaseEpoch = epoch()
+    runtimeMs = Count(default=0, told=NEGATIVE)
+    iter = fields.WholeNumber(default=None, least=-(2**63), most=2**63 - 1)
+    fopt = fields.Number(default=None)
+    resultJson = fields.Text(default=None, trim=False, max_length=LONGEST_RESULT)
+    bestPos = fields.Json(default=None)
+    charts = fields.Json(default=None, max_bytes=LONGEST_RESULT)
+    peakRamMb = fields.Number(default=None)
+
+
+class FailBody(SpotBody):
+    spotId = spot_id()
+    leaseEpoch = epoch()
+    error = fields.Text(default="")
+    errorMessage = fields.Text(default="")
+    retriable = fields.Flag(default=True)
+    failureReason = fields.Text(default="")
+    exitCode = fields.WholeNumber(default=None, least=-(2**63), most=2**63 - 1)
+    outputSnippet = fields.Text(default="")

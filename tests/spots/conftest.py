@@ -1,0 +1,10 @@
+"""What the tests of the SPOTs' protocol start from."""
+
+import pytest
+
+from tests.spots.calls import Spots
+
+
+@pytest.fixture
+def spots(client):
+    return Spots(client)
