@@ -1,7 +1,7 @@
 """Every way a chain comes to be, changes hands and goes.
 
 Who changes an owner reads the old one, locks both agents, then the chains, and looks again
-(`_lock`); then the chain's open tasks are locked, then `settle` makes it right.
+(`lock_chain`); then the chain's open tasks are locked, then `settle` makes it right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +96,7 @@ def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str) -> Chain:
 def delete(chain_id: UUID, *, by: str) -> None:
     """Delete a chain and its tasks, unless one of them is in progress or locked."""
     journal.attribute(actor=by)
-    chain = _lock(chain_id)
+    chain = lock_chain(chain_id)
     list(Task.objects.filter(chain=chain).open().lock())
     if Task.objects.filter(chain=chain).active().exists():
         raise ChainInUse("A task of the chain is in progress or locked.")
@@ -117,7 +117,7 @@ def detach(
     `owner_id`: who must own it now (NotOwner otherwise); None for whoever does.
     """
     journal.attribute(actor=by, reason=reason)
-    chain = _lock(chain_id)
+    chain = lock_chain(chain_id)
     if owner_id is not None and chain.owner_id != owner_id:
         raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
     holds.lock_up(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
@@ -134,7 +134,7 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str) -> Chain:
     draining, lost, or not subscribed to the channel. The same again changes nothing.
     """
     journal.attribute(actor=by)
-    chain = _lock(chain_id, new_owner=agent_id)
+    chain = lock_chain(chain_id, new_owner=agent_id)
     agent = Agent.objects.filter(pk=agent_id).first()
     if agent is None:
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
@@ -189,7 +189,7 @@ def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) ->
     for chain_id in list(chains.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
             try:
-                _lock(chain_id)
+                lock_chain(chain_id)
             except ChainUnknown:  # deleted since the look
                 continue
             if chains.filter(pk=chain_id).exists():
@@ -215,8 +215,11 @@ class _OwnerChanged(Exception):
     """Between the look and the lock; the locks are given up and taken anew."""
 
 
-def _lock(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
-    """The chain, locked after its owner and its owner to be, with the chain that one owns."""
+def lock_chain(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
+    """The chain, locked after its owner and its owner to be, with the chain that one owns.
+
+    Inside a transaction; ChainUnknown when it is there no more.
+    """
     while True:
         old = Chain.objects.filter(pk=chain_id).values_list("owner", flat=True).first()
         try:

@@ -1,0 +1,108 @@
+"""Forced resets: what hangs goes back to the queue because an operator says so, no attempt used.
+
+They are built of the other verbs, so that a report that lands in between is judged as after any
+other end of a hold: the last holder may still complete a task that nobody has claimed since.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+
+from agents import transitions as agents
+from agents.exceptions import AgentUnknown
+from chains import transitions
+from chains.models import Chain
+from events import journal
+from tasks import holds
+from tasks import transitions as tasks
+from tasks.exceptions import TaskUnknown, WrongStatus
+from tasks.models import AttemptOutcome, Task
+from tasks.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A task's status before and after, who held it before, and the chain that was detached."""
+
+    task_id: UUID
+    was: str
+    now: str
+    holder: str | None = None
+    detached: UUID | None = None
+
+
+@dataclass
+class AgentReset:
+    """What became of the tasks that an agent held, and the chain that it owned, if it did."""
+
+    tasks: list[Reset] = field(default_factory=list)
+    detached: UUID | None = None
+
+
+@transaction.atomic
+def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
+    """Put a task back in the queue from wherever it hangs; a queued one stays as it is.
+
+    In progress: its agent loses it, with its chain if it is of one; a cancellation that was asked
+    takes effect. Locked: unlocked. Failed: requeued. Done and cancelled are refused.
+    """
+    journal.attribute(actor=by, reason=reason)
+    chain = _lock_chain_of(task_id)
+    task = Task.objects.filter(pk=task_id).lock().first()
+    if task is None:
+        raise TaskUnknown(f"There is no task {task_id}.")
+    before, holder = task.status, task.agent_id
+    match Status(before):
+        case Status.IN_PROGRESS if chain:
+            return _free_chain(chain, [task], by=by, reason=reason)[0]
+        case Status.IN_PROGRESS:
+            holds.give_back([task], AttemptOutcome.RESET, reason)
+            return Reset(task_id, before, task.status, holder)
+        case Status.LOCKED:
+            tasks.unlock(task_id, Status.QUEUED, by=by, reason=reason)
+        case Status.FAILED:
+            tasks.requeue(task_id, by=by, reason=reason)
+        case Status.DONE | Status.CANCELLED:
+            raise WrongStatus(f"Task {task_id} is {before}, and stays it.")
+    return Reset(task_id, before, Status.QUEUED)
+
+
+@transaction.atomic
+def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
+    """Put all that an agent holds back in the queue and detach the chain that it owns.
+
+    It may claim again at once, so stop it first if it is not to.
+    """
+    journal.attribute(actor=by, reason=reason)
+    if not agents.lock([agent_id]):
+        raise AgentUnknown(f"There is no agent {agent_id!r}.")
+    reset = AgentReset()
+    chain = Chain.objects.owned_by(agent_id).first()
+    if chain is not None:
+        chain = transitions.lock_chain(chain.pk)
+        running = list(Task.objects.filter(chain=chain).in_progress())
+        reset.tasks += _free_chain(chain, running, by=by, reason=reason)
+        reset.detached = chain.pk
+    held = list(Task.objects.held_by(agent_id).filter(chain=None).lock())
+    holds.give_back(held, AttemptOutcome.RESET, reason)
+    reset.tasks += [Reset(task.pk, Status.IN_PROGRESS, task.status, agent_id) for task in held]
+    return reset
+
+
+def _lock_chain_of(task_id: UUID) -> Chain | None:
+    chains = Task.objects.chains_of([task_id])
+    return transitions.lock_chain(chains[0]) if chains else None
+
+
+def _free_chain(chain: Chain, running: Sequence[Task], *, by: str, reason: str) -> list[Reset]:
+    """Detach a locked chain and unlock what ran in it, unless it ended as a cancelled one."""
+    transitions.detach(chain.pk, owner_id=None, by=by, outcome=AttemptOutcome.RESET, reason=reason)
+    resets = []
+    for task in running:
+        now = Task.objects.get(pk=task.pk)
+        if now.status == Status.LOCKED:
+            now = tasks.unlock(task.pk, Status.QUEUED, by=by, reason=reason)
+        resets.append(Reset(task.pk, task.status, now.status, task.agent_id, chain.pk))
+    return resets
