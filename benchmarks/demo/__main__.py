@@ -9,15 +9,17 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.demo import server, show, verdict, work
+from benchmarks.demo import server, show, sweep, verdict, work
 from benchmarks.demo.agent import Orders
 from benchmarks.demo.fleet import Fleet, FleetFailed
 from benchmarks.demo.wire import Refused, Unreachable, Wire
 
 
 def main() -> int:
-    arguments = _arguments()
     signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
+    if sys.argv[1:2] == ["sweep"]:
+        return sweep.main(sys.argv[2:])
+    arguments = _arguments()
     console = Console(highlight=False, soft_wrap=True)
     token = os.environ.get("COORDINATOR_AUTH_TOKEN", "")
     try:
@@ -66,6 +68,7 @@ def _arguments() -> argparse.Namespace:
         description="Hash Python's standard library with a fleet of agents, beside three chains "
         "of steps, and check everything. Speaks to the coordinator at COORDINATOR_URL, or "
         "starts one when none runs.",
+        epilog="script/demo sweep: a grid of optimisation runs instead, one worker of which dies.",
     )
     parser.add_argument("--files", type=_count, help="take only so many files")
     parser.add_argument("--agents", type=_count, default=4, help="processes that work (4)")

@@ -2,21 +2,25 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
 from benchmarks.demo.wire import Refused, Unreachable, Wire
-from coordinator_project import env, lifeline
+from coordinator_project import embedded, env, lifeline
 
 READY_WITHIN = 60.0
 STOP_WITHIN = 20.0
+SETTINGS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "DJANGO_")
 
 
 class NoCoordinator(Exception):
@@ -37,8 +41,26 @@ def found(token: str) -> Iterator[str]:
     elif named:
         raise NoCoordinator(f"No coordinator answers at {url}, which COORDINATOR_URL names.")
     else:
-        with _started() as url:
+        # A folder that stays: as root, binaries may be copied for it, which is better done once.
+        with _started(os.environ, env.data_dir() / "demo") as url:
             yield url
+
+
+@contextmanager
+def fresh(**settings: str) -> Iterator[str]:
+    """The address of a new coordinator that knows nothing but these settings; it leaves nothing."""
+    with tempfile.TemporaryDirectory(prefix="coordinator-demo-") as top:
+        Path(top).chmod(0o711)  # PostgreSQL's own user has to pass through
+        folder = Path(top, "data")
+        with _started(surroundings() | settings, folder) as url:
+            home = embedded.home_of(folder)
+            yield url
+        shutil.rmtree(home, ignore_errors=True)  # it may lie elsewhere
+
+
+def surroundings() -> dict[str, str]:
+    """The environment without what the coordinator of this shell is set to."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
 
 
 def _answers(url: str, token: str) -> bool:
@@ -49,17 +71,16 @@ def _answers(url: str, token: str) -> bool:
 
 
 @contextmanager
-def _started() -> Iterator[str]:
+def _started(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
     """`manage.py serve` on a free port. It cannot outlive this process."""
-    # A folder that stays: as root, binaries may be copied for it, which is better done once.
     place = {
-        "COORDINATOR_DATA_DIR": str(env.data_dir() / "demo"),
+        "COORDINATOR_DATA_DIR": str(folder),
         "COORDINATOR_HOST": "127.0.0.1",
         "COORDINATOR_PORT": "0",
     }
     server = subprocess.Popen(  # noqa: S603
         [sys.executable, str(env.BASE_DIR / "manage.py"), "serve"],
-        env=os.environ | place,
+        env={**environment, **place},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

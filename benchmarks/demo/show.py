@@ -74,11 +74,11 @@ def table(plan: Plan, fleet: Fleet, verdict: Verdict, times: Times) -> Table:
     shown.add_row("Requests sent again", str(fleet.interruptions))
     shown.add_row("Tasks taken back", str(verdict.taken_back))
     shown.add_section()
-    shown.add_row(f"Results as by hashlib ({times.check:.2f} s)", _mark(verdict.results))
-    shown.add_row("Nothing done twice", _mark(verdict.once))
-    shown.add_row("Chain order", _mark(verdict.order))
+    shown.add_row(f"Results as by hashlib ({times.check:.2f} s)", mark(verdict.results))
+    shown.add_row("Nothing done twice", mark(verdict.once))
+    shown.add_row("Chain order", mark(verdict.order))
     owners = f" ({verdict.owners} ownerships)"
-    shown.add_row("One owner at a time", _mark(verdict.ownership) + owners)
+    shown.add_row("One owner at a time", mark(verdict.ownership) + owners)
     return shown
 
 
@@ -86,5 +86,5 @@ def _and(text: str, count: int, what: str) -> str:
     return f"{text}, {count} {what}" if count else text
 
 
-def _mark(complaints: list[str]) -> str:
+def mark(complaints: list[str]) -> str:
     return f"[red]{len(complaints)} wrong[/red]" if complaints else "[green]ok[/green]"

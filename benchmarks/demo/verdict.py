@@ -32,7 +32,7 @@ def judge(plan: Plan, tasks: Iterable[Body], events: Sequence[Body]) -> Verdict:
     """Hold the tasks as they are, and the journal from its oldest event on, against the plan."""
     verdict = Verdict()
     verdict.results.extend(_wrong_results(plan, {text(task, "id"): task for task in tasks}))
-    _follow_tasks(events, plan, verdict)
+    follow_tasks(events, set(plan.files).union(*plan.chains.values()), verdict)
     for chain_id, steps in plan.chains.items():
         about = [event for event in events if event.get("chain_id") == chain_id]
         _follow_chain(about, {task_id: place + 1 for place, task_id in enumerate(steps)}, verdict)
@@ -84,9 +84,8 @@ def _wrong_results(plan: Plan, tasks: dict[str, Body]) -> Iterator[str]:
         yield f"task {task_id} was never asked for"
 
 
-def _follow_tasks(events: Iterable[Body], plan: Plan, verdict: Verdict) -> None:
+def follow_tasks(events: Iterable[Body], wanted: set[str], verdict: Verdict) -> None:
     """Each task is held by one agent at a time, and completed once."""
-    wanted = set(plan.files).union(*plan.chains.values())
     holder: dict[str, str] = {}
     done: set[str] = set()
     for event in events:
