@@ -174,7 +174,7 @@ def read(payload: str) -> Order:
     params = said.get("params", said) if isinstance(said, dict) else None
     if not isinstance(params, dict):
         raise Failed("The payload is no object of parameters.", final=True)
-    named = {name.rpartition(".")[2]: value for name, value in params.items()}
+    named = {name.rpartition(".")[2].lower(): value for name, value in params.items()}
     algorithm = params.get("algorithm.name") or named.get("algorithm") or named.get("alg")
     function = named.get("function", "sphere")
     if algorithm not in ALGORITHMS or function not in FUNCTIONS:
