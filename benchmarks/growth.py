@@ -124,17 +124,18 @@ class Side:
         return claim
 
     def _straight(self, agent: str) -> tuple[float, list[Held]]:
-        statement = fastlane.statement(False, "id", 1)
+        claim = fastlane.statement(False, "id", 1)
         values = {
             "agent": agent,
             "actor": f"agent:{agent}",
             "request": "",
+            "protocol": "",
             "channel": self.channel,
             "lease": None,
         }
-        with self.session.cursor() as cursor:
+        with psycopg.RawCursor(self.session, row_factory=dict_row) as cursor:
             started = time.perf_counter()
-            row = cursor.execute(statement, values, prepare=True).fetchone()
+            row = cursor.execute(claim.text, claim.arguments(values), prepare=True).fetchone()
             took = time.perf_counter() - started
         if row is None or row["id"] is None:
             raise CoordinatorFailed("The statement of the fast way has claimed nothing.")

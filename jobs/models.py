@@ -1,5 +1,7 @@
 """A job is a batch of tasks with one specification: a sweep (seed 004) or a command (seed 001)."""
 
+from datetime import datetime
+
 import uuid_utils.compat
 from django.conf import settings
 from django.db import models
@@ -53,6 +55,15 @@ class Job(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
 
     objects = JobQuerySet.as_manager()
+
+    # Where they are asked for, by `JobQuerySet.counted`.
+    counted_total: int
+    counted_completed: int
+    counted_failed: int
+    counted_cancelled: int
+    counted_status: str
+    counted_started_at: datetime | None
+    counted_finished_at: datetime | None
 
     class Meta:
         ordering = ["id"]

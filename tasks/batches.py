@@ -3,7 +3,7 @@
 Each is one transaction: lock what it is about in the order of the ids, then change just that.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
@@ -26,7 +26,7 @@ class Draft:
     """What the tasks of one job differ in."""
 
     title: str
-    payload: dict[str, object]
+    payload: Mapping[str, object]
     requirement_id: int | None = None
 
 

@@ -26,6 +26,7 @@ from tasks.fastlane import (
     Answer,
     ClaimedTask,
 )
+from tasks.statements import Statement
 
 LOOK_AHEAD = 16
 """How many heads of the line are looked at beyond those wanted: others may be taking them."""
@@ -39,15 +40,15 @@ MEETS = """NOT %(agent)s = ANY (r.refused_by) AND NOT EXISTS (
 
 
 @lru_cache(maxsize=256)
-def statement(by: str, limit: int, heads: int) -> bytes:
-    """The text of a claim that minds what tasks want: the first `heads` that suit are looked at.
+def statement(by: str, limit: int, heads: int) -> Statement:
+    """A claim that minds what tasks want: the first `heads` that suit are looked at.
 
     One look at the line for each requirement that the agent meets, and none at those it does not.
     """
     head = f"""SELECT {ORDER.replace(" DESC", "")} FROM tasks_task
     WHERE channel_id = (SELECT id FROM gate) AND {{}} ORDER BY {ORDER} LIMIT {heads}"""  # noqa: S608
-    return fastlane.text(
-        f"""seen AS ({REGISTER} RETURNING 1), {SAID},
+    return Statement.of(
+        f"""WITH seen AS ({REGISTER} RETURNING 1), {SAID},
 room AS (
   SELECT COALESCE((SELECT GREATEST(0, LEAST({limit}, a.capacity - (
       SELECT count(*) FROM tasks_task WHERE agent_id = a.id AND status = 'in_progress')))
@@ -87,7 +88,7 @@ def claim(
     values = fastlane.values_of(agent_id, channel, lease_seconds, protocol)
     heads = max_tasks + LOOK_AHEAD
     while True:
-        rows = fastlane.execute(statement(fastlane.naming(channel), max_tasks, heads), values)
+        rows = statement(fastlane.naming(channel), max_tasks, heads).run(values)
         served, seen, room = rows[0][:3]
         tasks = [ClaimedTask(*row[3:-1]) for row in rows if row[3] is not None]
         if tasks or not room or seen < heads or heads > MOST_HEADS:

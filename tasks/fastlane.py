@@ -7,8 +7,8 @@ goes the slow way (`tasks.transitions`). What it does, in the order in which it 
 
 1. `seen`: renews the agent's presence when that is older than a second; a claim registers it;
 2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
-3. `gate`: if all were held, finds the channel and looks, without a lock, whether the first ready
-   task stands alone;
+3. `gate`: if all were held, finds the channel and looks, without a lock, what is first in line:
+   a task that stands alone, one of a chain, none; or whether some there want something;
 4. `closed`: ends the reported tasks (`END_HOLD`, shared with the slow way);
 5. `claimed`: takes up to n ready tasks that nobody else is taking.
 
@@ -26,12 +26,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-import psycopg
-from django.db import connection
-from psycopg.rows import TupleRow
 
 from agents.models import Protocol
 from events.context import request_id
+from tasks.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +166,8 @@ CLAIMED = f"LEFT JOIN claimed t ON true ORDER BY t.{ORDER.replace(', ', ', t.')}
 
 
 @lru_cache(maxsize=256)
-def statement(outcomes: bool, by: str, limit: int) -> bytes:
-    """The statement's text. `by`: how the claim names its channel, "id" or "name"; "" for none."""
+def statement(outcomes: bool, by: str, limit: int) -> Statement:
+    """The statement. `by`: how the claim names its channel, "id" or "name"; "" for none."""
     parts = [f"seen AS ({REGISTER if by else RENEW} RETURNING 1)", SAID]
     held, reported = "true", ""
     if outcomes:
@@ -185,14 +183,16 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
         ]
     served = held
     if by:
-        served = "COALESCE((SELECT alone IS NOT FALSE AND NOT choosy FROM gate), false)"
-        first = f"""(SELECT chain_id, {ORDER.replace(" DESC", "")} FROM tasks_task
+        served = "EXISTS (SELECT FROM gate WHERE first IN ('alone', 'none'))"
+        first = f"""(SELECT * FROM tasks_task
       WHERE channel_id = c.id AND {{}} ORDER BY {ORDER} LIMIT 1)"""  # noqa: S608
         parts.append(
             f"""gate AS (
-  SELECT c.id, EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}) AS choosy, (
-      SELECT chain_id IS NULL FROM ({first.format(ALONE)} UNION ALL {first.format(IN_CHAIN)}) f
-      ORDER BY {ORDER} LIMIT 1) AS alone
+  SELECT c.id, CASE
+    WHEN EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}) THEN 'choosy'
+    ELSE COALESCE((SELECT CASE WHEN chain_id IS NULL THEN 'alone' ELSE 'chain' END
+      FROM ({first.format(ALONE)} UNION ALL {first.format(IN_CHAIN)}) f
+      ORDER BY {ORDER} LIMIT 1), 'none') END AS first
   FROM said, tasks_channel c
   WHERE {CHANNEL[by]} AND {held}
     AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
@@ -209,17 +209,13 @@ def statement(outcomes: bool, by: str, limit: int) -> bytes:
             f"""claimed AS ({START_HOLD}
   WHERE t.id = ANY (ARRAY(
     SELECT id FROM tasks_task
-    WHERE channel_id = (SELECT id FROM gate WHERE alone AND NOT choosy) AND {ALONE} {reported}
+    WHERE channel_id = (SELECT id FROM gate WHERE first = 'alone') AND {ALONE} {reported}
     ORDER BY {ORDER} LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING {COLUMNS}, t.queue_at)"""  # noqa: S608
         )
-    columns = ", (SELECT alone FROM gate), (SELECT choosy FROM gate), t.*" if by else ""
-    return text(f"{', '.join(parts)} SELECT {served}{columns} FROM said {CLAIMED if by else ''}")
-
-
-def text(parts: str) -> bytes:
-    # psycopg keeps what it parsed only of statements up to 4,096 bytes.
-    return " ".join(f"WITH {parts}".split()).encode()
+    columns = ", (SELECT first FROM gate), t.*" if by else ""
+    answer = f"SELECT {served}{columns} FROM said {CLAIMED if by else ''}"  # noqa: S608
+    return Statement.of(f"WITH {', '.join(parts)} {answer}")
 
 
 def run(
@@ -242,13 +238,13 @@ def run(
             return Answer(served=False)
         values |= columns_of(outcomes)
     by = naming(channel)
-    rows = execute(statement(bool(outcomes), by, max_tasks), values)
+    rows = statement(bool(outcomes), by, max_tasks).run(values)
     if not rows[0][0]:
-        return Answer(served=False, choosy=bool(by and rows[0][2]))
+        return Answer(served=False, choosy=bool(by) and rows[0][1] == "choosy")
     if not by:
         return Answer(served=True)
-    tasks = [ClaimedTask(*row[3:-1]) for row in rows if row[3] is not None]
-    return Answer(served=True, tasks=tasks, overtaken=bool(rows[0][1]) and not tasks)
+    tasks = [ClaimedTask(*row[2:-1]) for row in rows if row[2] is not None]
+    return Answer(served=True, tasks=tasks, overtaken=rows[0][1] == "alone" and not tasks)
 
 
 def naming(channel: UUID | str | None) -> str:
@@ -284,13 +280,3 @@ def columns_of(outcomes: Sequence[Outcome]) -> dict[str, object]:
 
 def as_json(value: object) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
-
-
-def execute(query: bytes, values: dict[str, object]) -> list[TupleRow]:
-    """Run a statement with server-side binding, prepared after a few runs (unlike Django's).
-
-    Its errors are Django's all the same: so a connection that broke is known to be broken.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(query, values).fetchall()

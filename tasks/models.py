@@ -145,7 +145,7 @@ class Task(models.Model):
     )
     free = models.GeneratedField(
         expression=Q(status=Status.QUEUED, blocked=False, postponed=False, type="")
-        & Q(reserved_for=None),
+        & Q(reserved_for=None),  # type: ignore[arg-type]  # stubs: Q is an expression too
         output_field=models.BooleanField(),
         db_persist=True,
         help_text="A claim may give it to anybody who meets its requirement.",

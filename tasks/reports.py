@@ -20,16 +20,19 @@ from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, AttemptOutcome, DeadLetter, Task
 from tasks.signals import chain_changed, chain_wanted
+from tasks.statements import Statement
 from tasks.states import Status
 
-END_HELD = f"""WITH {fastlane.OUTCOMES},
+END_HELD = Statement.of(
+    f"""WITH {fastlane.OUTCOMES},
 held AS MATERIALIZED ({fastlane.HELD}
   FROM outcome o JOIN tasks_task t ON t.id = o.id
   WHERE t.status = 'in_progress' AND (%(agent)s::text IS NULL OR t.agent_id = %(agent)s::text)
     AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)),
 closed AS ({fastlane.END_HOLD} FROM held h WHERE t.id = h.id RETURNING t.id),
 bad AS ({fastlane.KEEP_BAD_ATTEMPTS})
-SELECT id FROM closed""".encode()  # noqa: S608
+SELECT id FROM closed"""  # noqa: S608
+)
 
 
 class Verdict(TextChoices):
@@ -128,7 +131,7 @@ def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[Answer]:
 
 def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> set[UUID]:
     values = fastlane.columns_of(outcomes) | {"agent": agent_id}
-    return {row[0] for row in fastlane.execute(END_HELD, values)}
+    return {row[0] for row in END_HELD.run(values)}
 
 
 def _judge(task: Task | None, outcome: Outcome, agent_id: str | None) -> Answer:

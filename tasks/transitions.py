@@ -11,6 +11,7 @@ import psycopg
 from django.contrib.postgres.functions import TransactionNow
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 from agents import transitions as agents
@@ -64,6 +65,7 @@ def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
         _number(new, chains)
         for task in new:
             task.blocked = task.chain_id is not None
+            task.postponed = not isinstance(task.available_at, DatabaseDefault)
             if task.chain_id is None:
                 task.queue_at = TransactionNow()  # one place in line for all: then their ids decide
         new.sort(key=lambda task: (not task.idempotency_key, _key(task), task.pk))

@@ -5,7 +5,8 @@ PostgreSQL says that a channel may have something (see ready.py), one cheap quer
 tells how much there is, and only so many look, the longest waiting first: with a hundred agents
 in line, a hundred claims for one new task would cost more than the task. One who looks in vain,
 being bound elsewhere or too late, passes the turn on. Every two seconds the same query is asked
-without cause, for what no notification tells. Between looks nobody holds a thread, a connection or a transaction.
+without cause, for what no notification tells. Between looks nobody holds a thread, a connection or
+a transaction.
 """
 
 import asyncio

@@ -45,10 +45,12 @@ class Wish:
 
 def claim(wish: Wish) -> Tasks:
     """The tasks that the agent gets now; none when there are none for it."""
-    if wish.channel is not None:
-        answer = _run(wish) if wish.protocol == Protocol.PLAIN else _choose(wish)
+    channel = wish.channel
+    if channel is not None:
+        plain = wish.protocol == Protocol.PLAIN
+        answer = _run(wish) if plain else _choose(wish, channel)
         if answer.choosy:
-            answer = _choose(wish)
+            answer = _choose(wish, channel)
         if answer.served and not answer.overtaken:
             return answer.tasks
     return claims.claim(wish.spelled_out())
@@ -65,10 +67,10 @@ def _run(wish: Wish, outcomes: Sequence[Outcome] = ()) -> fastlane.Answer:
     )
 
 
-def _choose(wish: Wish) -> fastlane.Answer:
+def _choose(wish: Wish, channel: UUID | str) -> fastlane.Answer:
     return choosy.claim(
         wish.agent_id,
-        channel=wish.channel,
+        channel=channel,
         max_tasks=wish.max_tasks,
         lease_seconds=wish.lease_seconds,
         protocol=wish.protocol,

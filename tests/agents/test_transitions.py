@@ -126,11 +126,14 @@ def test_locking_leaves_out_unknown_agents():
 
 def test_the_journal_is_told_once_of_each_change_of_presence():
     agent = make_agent("a")
-    assert (transitions.announce(), transitions.announce()) == (1, 0)
+    assert [agent.pk for agent in transitions.announce()] == [agent.pk]
+    assert not transitions.announce()
     silence(agent, timedelta(minutes=1))
-    assert (transitions.announce(), transitions.announce()) == (1, 0)
+    assert [agent.pk for agent in transitions.announce()] == [agent.pk]
+    assert not transitions.announce()
     silence(agent, LONG_SILENT)
-    assert (transitions.announce(), transitions.announce()) == (1, 0)
+    assert [agent.pk for agent in transitions.announce()] == [agent.pk]
+    assert not transitions.announce()
 
     lines = Event.objects.about_agent("a").order_by("id")
 

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from agents.models import Agent
 from chains.models import Chain
+from tasks import requirements
 from tasks.models import Attempt, ClaimKey, Task, TaskInput
 from tests.factories import give, make_agent, make_chain, make_held_task, make_task, steps_of
 
@@ -37,7 +38,28 @@ def test_only_a_task_in_progress_has_a_lease():
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
 def test_a_finished_task_has_the_time_of_its_end(status):
-    assert refused("task_is_finished_or_open", written(make_task(), status=status))
+    reason = "exhausted" if status == "failed" else ""
+    nonsense = written(make_task(), status=status, dead_letter=reason)
+
+    assert refused("task_is_finished_or_open", nonsense)
+
+
+@pytest.mark.parametrize(("status", "reason"), [("failed", ""), ("done", "exhausted")])
+def test_a_task_is_a_dead_letter_exactly_while_it_is_failed(status, reason):
+    nonsense = written(make_task(), status=status, finished_at=Now(), dead_letter=reason)
+
+    assert refused("task_is_a_dead_letter_when_failed", nonsense)
+
+
+def test_only_a_queued_task_is_postponed():
+    assert refused("task_is_postponed_only", written(make_held_task(), postponed=True))
+
+
+def test_a_task_has_a_chain_or_a_job_and_wants_nothing_in_a_chain():
+    task = make_task(chain=make_chain())
+    wanting = written(task, requirement=requirements.of({"algorithm": "PSO"}))
+
+    assert refused("task_of_a_chain_has_no_job", wanting)
 
 
 def test_an_open_task_has_no_end():

@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg import _queries
 
 from agents.models import Agent
 from chains import transitions as chains
@@ -283,8 +282,3 @@ def test_the_fast_and_the_slow_claim_hand_out_alike():
         "id", "title", "agent_id", "last_holder", "available_at", "created_at", "claimed_at",
         "updated_at", "lease_expires_at",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("by", ["id", "name"])
-def test_the_longest_statement_is_one_that_psycopg_keeps_parsed(by):
-    assert len(fastlane.statement(True, by, 50)) <= _queries.MAX_CACHED_STATEMENT_LENGTH

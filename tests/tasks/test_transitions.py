@@ -195,7 +195,8 @@ def test_a_fail_ends_a_task_whose_cancellation_was_asked(retriable):
 def test_a_requeued_task_has_no_cancellation_left():
     task = make_held_task(agent := make_agent())
     transitions.cancel(task.pk, by="operator")
-    Task.objects.filter(pk=task.pk).update(status=Status.FAILED, finished_at=Now())
+    failed = {"status": Status.FAILED, "dead_letter": "exhausted", "finished_at": Now()}
+    Task.objects.filter(pk=task.pk).update(**failed)
 
     transitions.requeue(task.pk, by="operator")
 

@@ -11,8 +11,10 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from agents.models import Agent
+from tasks import holds
 from tasks.models import Task
 from tasks.states import Status
+from tests.coordinator_project.running import eventually
 from tests.factories import make_chain, make_channel, make_task, make_tasks
 from tests.serving import NO_TLS, serving
 
@@ -211,6 +213,7 @@ def test_a_task_is_given_when_its_time_comes(server):
     with claims(server) as claim:
         waiting = claim("worker", channel)
         task = make_task(channel, available_at=Now() + timedelta(seconds=0.7))
+        eventually(holds.wake_postponed)
 
         assert waiting.task == str(task.pk)
     task.refresh_from_db()
