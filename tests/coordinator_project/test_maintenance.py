@@ -74,6 +74,31 @@ def test_a_pass_that_did_something_is_one_line(make_loop, caplog):
     assert (getattr(line, "pass"), line.done) == ("busy", 3)
 
 
+def test_a_pass_that_failed_is_tried_again_before_long(make_loop):
+    ran = []
+    loop = make_loop(a_pass(lambda: ran.append(1) or 1 // 0, every=3600))
+
+    for now in (100, 159, 160, 161, 220):
+        loop.turn(now)
+
+    assert len(ran) == 3
+
+
+def test_a_pass_that_the_database_gave_up_is_told_as_that(make_loop, caplog):
+    def wait_in_vain():
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '50ms'")
+            cursor.execute("SELECT pg_sleep(10)")
+
+    loop = make_loop(a_pass(wait_in_vain, "slow"))
+
+    loop.turn(100)
+
+    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert (line.message, getattr(line, "pass")) == ("A pass was given up.", "slow")
+    assert "timeout" in line.problem
+
+
 def test_it_leads_again_after_its_session_was_ended(make_loop, caplog):
     ran = []
     loop = make_loop(a_pass(lambda: ran.append(1) or 0, every=1))
@@ -133,3 +158,15 @@ def test_no_agent_is_lost_for_its_silence_while_the_coordinator_was_away():
 
     assert "tasks.expire_leases" in at_once
     assert not {"tasks.release_lost", "chains.detach_lost", "agents.announce"} & at_once
+
+
+def test_the_reapers_go_by_the_clock_that_the_settings_name(settings):
+    settings.REAP_TASKS_EVERY = timedelta(seconds=7)
+    settings.REAP_AGENTS_EVERY = timedelta(seconds=3)
+
+    every = {one.name: one.every.total_seconds() for one in maintenance.passes()}
+
+    assert {every["tasks.expire_leases"], every["chains.detach_expired"]} == {7}
+    agents = ("agents.announce", "tasks.release_lost", "chains.detach_lost")
+    assert {every[name] for name in agents} == {3}
+    assert (every["tasks.wake_postponed"], every["jobs.fold"]) == (0.5, 1)
