@@ -12,7 +12,7 @@ from api.views import reply
 from api.waiting import answers
 from spots.version import VERSION
 
-WITHIN = 1.8  # seconds; a check that hears nothing for two gives up
+WITHIN = 1.5  # seconds; who asks gives up after two
 STARTED = time.monotonic()
 
 # A thread of its own: those that serve requests may all be waiting for the database.

@@ -1,0 +1,157 @@
+"""`GET /api/v1/health`: what there is to do, or that the database is away (seed 004, 2.1)."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx
+import pytest
+from django.db import connection
+
+from agents.models import Agent
+from jobs import tally
+from spots import health
+from tests.factories import make_held_task, silence
+from tests.serving import NO_TLS, serving
+from tests.spots.calls import make_sweep, said
+
+URL = "/api/v1/health"
+
+
+@pytest.fixture
+def in_thread(transactional_db):
+    """Run a call where health asks the database; that connection ends with the test."""
+    yield lambda call: health.pool.submit(call).result(timeout=20)
+    health.pool.submit(lambda: connection.close()).result(timeout=20)
+
+
+@pytest.fixture
+def asked(spots, in_thread):
+    return lambda: said(spots.get(URL))
+
+
+def test_an_empty_coordinator_is_healthy(asked):
+    body = asked()
+
+    assert body.pop("version") == "2.0.0"
+    assert body.pop("uptime").endswith("m")
+    assert body == {
+        "status": "healthy",
+        "database": "connected",
+        "activeSpots": 0,
+        "pendingTasks": 0,
+        "runningTasks": 0,
+    }
+
+
+def counts(body):
+    return body["pendingTasks"], body["runningTasks"]
+
+
+@pytest.mark.parametrize("folding", [False, True], ids=["tallies", "folded"])
+def test_tasks_of_all_jobs_are_counted_at_any_moment(asked, spots, folding):
+    def now():
+        if folding:
+            tally.fold()
+        return counts(asked())
+
+    make_sweep(3)
+    make_sweep(2)
+    assert now() == (5, 0)
+    first, second = spots.claim(number=2)
+    assert now() == (3, 2)
+    said(spots.complete(first))
+    assert now() == (3, 1)
+    said(spots.fail(second))
+    assert now() == (4, 0)
+
+
+def test_tasks_of_other_protocols_are_not_counted(asked):
+    make_held_task()
+
+    assert counts(asked()) == (0, 0)
+
+
+def test_spots_that_are_up_are_counted(asked, spots):
+    for name in ("spot-1", "spot-2", "spot-3"):
+        said(spots.beat(name))
+    Agent.objects.create(pk="agent-1")
+    silence(Agent.objects.get(pk="spot-3"), timedelta(seconds=11))
+
+    assert asked()["activeSpots"] == 2
+
+
+def test_it_takes_as_many_statements_however_much_there_is(in_thread, django_assert_max_num_queries):
+    make_sweep(50)
+
+    def look():
+        with django_assert_max_num_queries(2):
+            return health.look()
+
+    assert in_thread(look)["pendingTasks"] == 50
+
+
+def test_a_connection_that_broke_is_made_anew(asked, in_thread):
+    def backend():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            return cursor.fetchone()[0]
+
+    asked()
+    broken = in_thread(backend)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [broken])
+
+    assert asked()["database"] == "connected"
+    assert in_thread(backend) != broken
+
+
+def test_it_is_public_and_answers_to_get_alone(spots, settings, in_thread):
+    settings.COORDINATOR_AUTH_TOKEN = "t"
+
+    for path in (URL, f"{URL}/"):
+        assert spots.send("get", path, REMOTE_ADDR="203.0.113.9").status_code == 200
+        assert spots.send("head", path).status_code == 200
+    refused = spots.send("post", URL, {})
+    assert refused.status_code == 405
+    assert refused["Allow"] == "GET, HEAD"
+    assert refused.json().keys() == {"success", "error"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0h 0m"), (59, "0h 0m"), (11_520, "3h 12m"), (360_000, "100h 0m")]
+)
+def test_uptime_is_told_in_hours_and_minutes(seconds, told):
+    assert health.uptime(seconds) == told
+
+
+def unhealthy(server, within=2.0):
+    """What a server without a database says, which must come in time; `why` and nothing else."""
+    started = time.monotonic()
+    response = httpx.get(server.url + URL, timeout=20, verify=NO_TLS)
+    assert time.monotonic() - started < within
+    assert response.status_code == 503
+    body = response.json()
+    assert body.keys() == {"status", "database"}
+    assert body["status"] == "unhealthy"
+    return body["database"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with serving(COORDINATOR_DATABASE_URL=f"postgresql://u:p@127.0.0.1:{port}/d") as server:
+        assert unhealthy(server) == "cannot be reached"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_does_not_answer_is_told_in_time_however_many_wait_for_it():
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as pool:
+        port = silent.getsockname()[1]
+        with serving(COORDINATOR_DATABASE_URL=f"postgresql://u:p@127.0.0.1:{port}/d") as server:
+            for _ in range(8):
+                pool.submit(httpx.get, f"{server.url}/v1/agents", headers=server.headers)
+            for _ in range(3):
+                assert unhealthy(server) == "does not answer"
