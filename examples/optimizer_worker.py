@@ -318,7 +318,6 @@ class Worker:
         """Say every few seconds what is in hand, which renews it, and hear what became of it."""
         cores = os.cpu_count() or 1
         while True:
-            time.sleep(self.options.beat)
             held = dict(self.held)
             load = min(100.0, 100 * os.getloadavg()[0] / cores)
             sign: Body = {"cpuLoad": load, "totalCores": cores, "runningTasks": len(held)}
@@ -331,6 +330,7 @@ class Worker:
                     cancelled = Failed("Cancelled on request.", final=True)
                     self.news[task_id, held.get(task_id, 0)] = cancelled
                 self.draining = answer.get("drain", False)
+            time.sleep(self.options.beat)
 
     def ask(self, path: str, body: Body) -> Answer:
         """Ask until there is an answer, however long the coordinator is away.
