@@ -20,6 +20,9 @@ def agent(row: Agent, *, current_task_id: UUID | None) -> dict[str, object]:
             user_id=row.user_id,
             current_task_id=current_task_id,
             meta=meta,
+            protocol=row.protocol,
+            capabilities=row.offers,
+            capacity=row.capacity,
             draining=row.draining or None,
         ),
     }

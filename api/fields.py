@@ -17,6 +17,7 @@ from api.body import BadJson, JsonDict, JsonValue
 from problems import Invalid, TooLarge
 
 MAX_JSON_BYTES = 256 * 1024
+MOST_TEXTS = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 NOBODY = UUID(int=0)  # the id of nothing: ids are made by the server, and never this one
 
@@ -200,6 +201,52 @@ class TextList(Strict):
             if text:
                 texts[text] = None
         return list(texts)
+
+
+class TextMap(Strict):
+    """An object of short texts by name."""
+
+    wanted = "an object of strings"
+
+    def __init__(
+        self, *, default: object = empty, max_items: int = 20, max_length: int = 200
+    ) -> None:
+        super().__init__(default=default)
+        self.max_items = max_items
+        self.max_length = max_length
+
+    def check(self, data: object) -> object:
+        return {name: self.text(value) for name, value in self.items(data)}
+
+    def items(self, data: object) -> list[tuple[str, object]]:
+        if not isinstance(data, dict):
+            raise self.wrong_type()
+        if len(data) > self.max_items:
+            raise self.refused(f"more than {self.max_items} items")
+        return [(self.text(name), value) for name, value in data.items()]
+
+    def text(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_type()
+        if len(value) > self.max_length:
+            raise self.refused(f"an item is longer than {self.max_length} characters")
+        return value
+
+
+class TextListMap(TextMap):
+    """An object of lists of short texts by name; an empty list is left out."""
+
+    wanted = "an object of lists of strings"
+
+    def check(self, data: object) -> object:
+        return {name: self.texts(value) for name, value in self.items(data) if value != []}
+
+    def texts(self, value: object) -> list[str]:
+        if not isinstance(value, list):
+            raise self.wrong_type()
+        if len(value) > MOST_TEXTS:
+            raise self.refused(f"more than {MOST_TEXTS} items in a list")
+        return [self.text(text) for text in value]
 
 
 class IdentifierList(TextList):

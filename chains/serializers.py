@@ -10,6 +10,7 @@ from tasks.serializers import LONGEST_TEXT, agent_id, key
 from tasks.states import Status
 
 MOST_ATTEMPTS = 1000
+LONGEST_RETRY_DELAY = 60
 HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column, too
 
 
@@ -50,11 +51,15 @@ class TaskBody(Body):
     status = fields.Text(default=Status.QUEUED, choices=frozenset({Status.QUEUED}))
     execution_mode = fields.Text(default="", choices=frozenset(ExecutionMode.values))
     max_attempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)
+    retry_delay_seconds = fields.WholeNumber(default=0, least=0, most=LONGEST_RETRY_DELAY)
+    wants = fields.TextMap(default=dict)
     idempotency_key = key()
 
     def validate(self, attrs: Values) -> Values:
         if not attrs["channel_id"] and not attrs["channel"]:
             raise Invalid("channel_id_required")
+        if attrs["wants"] and attrs["chain_id"]:
+            raise Invalid("wants: a task of a chain is for the chain's owner, whatever that offers")
         return attrs
 
 

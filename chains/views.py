@@ -24,9 +24,10 @@ from chains.serializers import (
 )
 from problems import Invalid
 from tasks import bodies as task_bodies
+from tasks import requirements
 from tasks.agent_views import known
 from tasks.exceptions import ChannelUnknown
-from tasks.models import Channel, Task
+from tasks.models import Channel, Requirement, Task
 from tasks.views import TaskListView
 
 MOST_TASKS = 1000
@@ -127,6 +128,7 @@ def new_tasks(said: Sequence[Values]) -> list[Task]:
     names = {values["channel"] for values in said if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
     named = {name: channel_named(name) for name in names}
+    needs = requirements.Lookup()
     tasks = []
     for values in said:
         channel = (
@@ -136,11 +138,11 @@ def new_tasks(said: Sequence[Values]) -> list[Task]:
         )
         if channel is None:
             raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
-        tasks.append(new_task(values, channel))
+        tasks.append(new_task(values, channel, needs.of(values["wants"])))
     return tasks
 
 
-def new_task(values: Values, channel: Channel) -> Task:
+def new_task(values: Values, channel: Channel, requirement: Requirement | None) -> Task:
     return Task(
         channel=channel,
         chain_id=fields.identifier(values["chain_id"]) if values["chain_id"] else None,
@@ -151,6 +153,8 @@ def new_task(values: Values, channel: Channel) -> Task:
         priority=values["priority"],
         execution_mode=values["execution_mode"],
         max_attempts=values["max_attempts"] or settings.MAX_ATTEMPTS,
+        retry_delay_seconds=values["retry_delay_seconds"],
+        requirement=requirement,
         idempotency_key=values["idempotency_key"],
     )
 

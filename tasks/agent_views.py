@@ -35,6 +35,8 @@ class HeartbeatView(JsonView):
             name=values["name"],
             activity=values["claude_status"] or values["status"],
             meta=values["meta"],
+            offers=values["capabilities"],
+            capacity=values["capacity"],
         )
         with transaction.atomic():
             agent = agents.beat(beat)

@@ -3,6 +3,7 @@
 import orjson
 
 from api.views import filled
+from tasks import requirements
 from tasks.fastlane import ClaimedTask
 from tasks.models import Attempt, Channel, Task, TaskInput
 from tasks.states import Status
@@ -46,7 +47,7 @@ def task(row: Task | ClaimedTask, *, with_token: bool | None = None) -> dict[str
         body["assigned_agent_id"] = row.agent_id
     if row.lease_expires_at:
         body["lease_expires_at"] = row.lease_expires_at
-    for name in ("user_id", "description", "type", "execution_mode", "attempts"):
+    for name in ("user_id", "job_id", "description", "type", "execution_mode", "attempts"):
         if value := getattr(row, name):
             body[name] = value
     if row.status != Status.IN_PROGRESS or isinstance(row, Task):
@@ -63,10 +64,31 @@ def _add_rest(body: dict[str, object], row: Task | ClaimedTask) -> None:
             body[name] = value
     if row.reserved_for_id:
         body["reserved_for"] = row.reserved_for_id
+    if row.dead_letter:
+        body["dead_letter"] = row.dead_letter
+    if row.postponed:
+        body["available_at"] = row.available_at
     if row.status == Status.DONE:
         body["done_at"] = row.finished_at
     if row.result is not None:
         body["result"] = row.result
+
+
+def details(row: Task) -> dict[str, object]:
+    """What is shown of a task that is looked at alone.
+
+    `unserved`: it waits, and no agent that is here offers what it wants.
+    """
+    bad = [attempt(row) for row in row.bad_attempts.order_by("epoch")]
+    wanted = row.requirement
+    waits = row.status == Status.QUEUED and wanted is not None
+    return filled(
+        bad_attempts=bad,
+        wants=wanted.wants if wanted else {},
+        refused_by=wanted.refused_by if wanted else [],
+        unserved=waits and not requirements.is_served(wanted),
+        retry_delay_seconds=row.retry_delay_seconds,
+    )
 
 
 def attempt(row: Attempt) -> dict[str, object]:

@@ -72,6 +72,9 @@ class ClaimedTask(NamedTuple):
     finished_at: None = None
     fail_reason: str = ""
     result: None = None
+    dead_letter: str = ""
+    postponed: bool = False
+    available_at: None = None
     session_token: str = ""
     idempotency_key: str = ""
     blocked: bool = False

@@ -1,7 +1,8 @@
 """Which agents may have a task: the rows that tasks share (`models.Requirement`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from agents.models import Agent
 from tasks.models import Requirement, Task
 
 
@@ -13,9 +14,23 @@ def of(wants: Mapping[str, str], refused_by: Sequence[str] = ()) -> Requirement 
     """
     if not wants and not refused_by:
         return None
-    return Requirement.objects.get_or_create(wants=dict(wants), refused_by=sorted(set(refused_by)))[
-        0
-    ]
+    row, _ = Requirement.objects.get_or_create(
+        wants=dict(wants), refused_by=sorted(set(refused_by))
+    )
+    return row
+
+
+class Lookup:
+    """The requirements of many tasks, each looked up once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[tuple[str, str], ...], Requirement | None] = {}
+
+    def of(self, wants: Mapping[str, str]) -> Requirement | None:
+        key = tuple(sorted(wants.items()))
+        if key not in self.known:
+            self.known[key] = of(wants)
+        return self.known[key]
 
 
 def refusing(task: Task, agent_id: str) -> Requirement | None:
@@ -28,3 +43,23 @@ def forget_refusals(task: Task) -> None:
     """Let those try the task again who said that they cannot do it. Saving it is the caller's."""
     if task.requirement and task.requirement.refused_by:
         task.requirement = of(task.requirement.wants)
+
+
+def present() -> list[Agent]:
+    """The agents that could be given something now, as far as they are concerned."""
+    return list(Agent.objects.online().filter(draining=False))
+
+
+def is_served(requirement: Requirement | None, by: Iterable[Agent] | None = None) -> bool:
+    """Whether one of these agents, or of those present, may have tasks of this requirement."""
+    return any(serves(agent, requirement) for agent in (present() if by is None else by))
+
+
+def serves(agent: Agent, requirement: Requirement | None) -> bool:
+    """Whether the agent may have tasks of this requirement; claims ask the same in SQL."""
+    if requirement is None:
+        return True
+    offers = agent.offers
+    return agent.pk not in requirement.refused_by and all(
+        value in offers[key] for key, value in requirement.wants.items() if key in offers
+    )

@@ -74,6 +74,7 @@ class FailBody(Body):
     lease_epoch = epoch()
     reason = fields.Text(default="", max_length=LONGEST_TEXT)
     retriable = fields.Flag(default=False)
+    unsupported = fields.Flag(default=False)
 
 
 class OutcomeBody(Body):
@@ -174,6 +175,8 @@ class HeartbeatBody(Body):
     status = fields.Text(default="", choices=frozenset(Activity.values))
     claude_status = fields.Text(default="", choices=frozenset(Activity.values))
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
+    capabilities = fields.TextListMap(default=None)
+    capacity = fields.WholeNumber(default=None, least=1, most=MOST_HELD)
     tasks = Held(default=dict)
 
 

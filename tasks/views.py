@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from tasks import bodies, holds, inputs, transitions, ways
+from tasks import bodies, holds, inputs, reports, transitions, ways
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.fastlane import ClaimedTask, Outcome
 from tasks.filters import ChannelFilters, TaskFilters
@@ -67,11 +67,10 @@ class TaskListView(ListView[Task]):
 
 class TaskView(JsonView):
     def get(self, request: Request, task_id: UUID) -> HttpResponse:
-        task = Task.objects.filter(pk=task_id).first()
+        task = Task.objects.select_related("requirement").filter(pk=task_id).first()
         if task is None:
             raise TaskUnknown(f"There is no task {task_id}.")
-        bad = [bodies.attempt(attempt) for attempt in task.bad_attempts.order_by("epoch")]
-        return reply({"task": bodies.task(task) | ({"bad_attempts": bad} if bad else {})})
+        return reply({"task": bodies.task(task) | bodies.details(task)})
 
 
 class ClaimView(JsonView):
@@ -144,6 +143,15 @@ class CompleteView(JsonView):
 class FailView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(FailBody)
+        if values["unsupported"] and values["agent_id"]:
+            return _reply_with(
+                reports.refuse(
+                    values["task_id"],
+                    agent_id=values["agent_id"],
+                    epoch=values["lease_epoch"],
+                    reason=values["reason"],
+                )
+            )
         failed = Outcome(
             values["task_id"],
             False,
@@ -156,10 +164,13 @@ class FailView(JsonView):
 
 def _reply_to(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
     """Take one report, whose loss is an error, and answer with the task as it now is."""
-    answer = ways.report_one(outcome, agent_id=agent_id, by=by)
+    return _reply_with(ways.report_one(outcome, agent_id=agent_id, by=by))
+
+
+def _reply_with(answer: Answer) -> HttpResponse:
     if answer.problem:
         raise answer.problem
-    return reply({"task": bodies.task(Task.objects.get(pk=outcome.task_id))})
+    return reply({"task": bodies.task(Task.objects.get(pk=answer.task_id))})
 
 
 class AssignView(JsonView):
