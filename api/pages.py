@@ -17,6 +17,7 @@ from problems import Invalid
 M = TypeVar("M", bound=Model)
 
 MOST = 500
+LONGEST_OFFSET = 15  # digits
 MOST_ALIKE = 1_000_000  # rows that share one value of the first column
 
 
@@ -33,6 +34,14 @@ def size_asked_for(request: Request) -> int:
     except ValueError:
         raise Invalid("limit: a whole number is wanted") from None
     return limit if 0 < limit <= MOST else MOST
+
+
+def offset_asked_for(request: Request) -> int:
+    """How many rows to pass over, where a list is asked for by `offset` instead of a cursor."""
+    text = request.query_params.get("offset", "") or "0"
+    if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_OFFSET:
+        raise Invalid("offset: a whole number from 0 on is wanted")
+    return int(text)
 
 
 class KeysetPage(CursorPagination):

@@ -11,6 +11,7 @@ urlpatterns = [
     path("health/details", DetailsView.as_view()),
     path("", include("dashboard.urls")),
     path("", include("spots.urls")),
+    path("", include("jobs.urls")),
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
     path("", include("events.urls")),

@@ -103,6 +103,11 @@ def parameters_of(specification: JsonDict) -> dict[str, Path]:
     }
 
 
+def named_parameters(specification: JsonDict) -> list[str]:
+    """The parameters beside the coordinates that every sweep has: none of the first form."""
+    return list(parameters_of(specification)) if "parameters" in specification else []
+
+
 def names_in(group: JsonDict) -> list[str]:
     """The names that payloads have for the parameters of a group."""
     params = group.get("params")

@@ -40,6 +40,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def queued(self) -> Self:
         return self.filter(status=Status.QUEUED)
 
+    def done(self) -> Self:
+        return self.filter(status=Status.DONE)
+
     def failed(self) -> Self:
         return self.filter(status=Status.FAILED)
 

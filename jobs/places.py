@@ -1,0 +1,29 @@
+"""Values inside JSON columns, as expressions of SQL: what a task was given, what came of it."""
+
+from django.db.models import Case, CharField, DecimalField, F, Func, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.lookups import Exact
+
+from jobs.coordinates import Path
+
+
+def value_at(column: str, path: Path) -> Combinable:
+    """The JSON at a place in a column, NULL where there is none."""
+    found: Combinable = F(column)
+    for key in path:
+        found = KeyTransform(key, found)
+    return found
+
+
+def text_at(column: str, path: Path) -> Combinable:
+    """The same as text."""
+    return KeyTextTransform(path[-1], value_at(column, path[:-1]))
+
+
+def number_at(column: str, path: Path) -> Combinable:
+    """The number at a place in a column, exact; NULL where there is none or something else."""
+    value = value_at(column, path)
+    kind = Func(value, function="jsonb_typeof", output_field=CharField())
+    exact = Func(value, template="(%(expressions)s)::numeric", output_field=DecimalField(), arity=1)
+    return Case(When(Exact(kind, Value("number")), then=exact), output_field=DecimalField())

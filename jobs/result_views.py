@@ -1,0 +1,116 @@
+"""What came of a sweep: its results as JSON, lines or a table, the best of them, statistics."""
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from api.pages import offset_asked_for, size_asked_for
+from api.views import JsonView, reply
+from jobs import bodies, export, results, statistics, sweeps
+from jobs.models import Job
+from jobs.views import known
+from problems import Invalid
+from tasks.models import Task
+from tasks.querysets import TaskQuerySet
+
+CHUNK = 200
+KEPT = 1_000
+"""Results that an answer holds in memory; more of them are sent while they are read."""
+
+FORMATS = frozenset({"json", "csv", "ndjson"})
+MEDIA = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
+PAGED = frozenset({"limit", "cursor", "offset"})
+
+
+class ResultsView(JsonView):
+    """All results in the order of creation, or those asked for; see `results`.
+
+    Answers of any length take little memory: the database keeps what is still to be read.
+    """
+
+    def get(self, request: Request, job_id: str) -> HttpResponseBase:
+        job, query = known(job_id), request.query_params
+        order = results.Order(job, query.get("sort", ""))
+        rows = order.applied_to(results.of(job, query))
+        kind = _format(request)
+        if kind == "json" and query.keys() & PAGED:
+            return _page(request, job, order, rows)
+        some = _cut(request, order, rows)
+        if kind == "csv":
+            return _table(job, some, failed=results.with_failed(query))
+        if kind == "ndjson":
+            return _streamed(export.as_lines(map(bodies.result, _read(some))), export.NDJSON)
+        return _all(job, some)
+
+
+class BestView(JsonView):
+    def get(self, request: Request, job_id: str) -> HttpResponse:
+        return reply(statistics.best(known(job_id)))
+
+
+class StatisticsView(JsonView):
+    def get(self, request: Request, job_id: str) -> HttpResponse:
+        return reply(statistics.statistics(known(job_id)))
+
+
+def _format(request: Request) -> str:
+    """What the query asks for by name, else what the Accept header prefers, else JSON."""
+    named = request.query_params.get("format", "").lower()
+    if named and named not in FORMATS:
+        raise Invalid(f"format: must be one of {', '.join(sorted(FORMATS))}")
+    accepted = request.headers.get("Accept", "").partition(",")[0].partition(";")[0]
+    return named or MEDIA.get(accepted.strip().lower(), "json")
+
+
+def _cut(request: Request, order: results.Order, rows: TaskQuerySet) -> TaskQuerySet:
+    """All rows, or those of the page that the request asks for."""
+    query = request.query_params
+    if not query.keys() & PAGED:
+        return rows
+    if cursor := query.get("cursor", ""):
+        rows = order.after(cursor, rows)
+    start = offset_asked_for(request)
+    return rows[start : start + size_asked_for(request)]
+
+
+def _read(rows: TaskQuerySet) -> Iterator[Task]:
+    """The rows, a few at a time."""
+    return rows.prefetch_related("bad_attempts").iterator(chunk_size=CHUNK)
+
+
+def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) -> HttpResponse:
+    page = list(_cut(request, order, rows).prefetch_related("bad_attempts"))
+    more = page and order.after(order.cursor(page[-1]), rows).exists()
+    return reply(
+        {
+            "jobId": job.public_id,
+            "totalCompleted": rows.done().count(),
+            "results": [bodies.result(row) for row in page],
+            **({"next_cursor": order.cursor(page[-1])} if more else {}),
+        }
+    )
+
+
+def _all(job: Job, rows: TaskQuerySet) -> HttpResponseBase:
+    """Every result, in one piece while they are few."""
+    shown = map(bodies.result, _read(rows))
+    few = list(islice(shown, KEPT + 1))
+    if len(few) > KEPT:
+        head = {"jobId": job.public_id}
+        return _streamed(export.as_json(head, chain(few, shown)), export.JSON)
+    completed = sum(row["status"] == "DONE" for row in few)
+    return reply({"jobId": job.public_id, "totalCompleted": completed, "results": few})
+
+
+def _table(job: Job, rows: TaskQuerySet, *, failed: bool) -> StreamingHttpResponse:
+    among = sweeps.named_parameters(job.specification)
+    response = _streamed(export.as_table(_read(rows), among, failed=failed), export.CSV)
+    response["Content-Disposition"] = f'attachment; filename="{job.public_id}.csv"'
+    return response
+
+
+def _streamed(pieces: Iterator[bytes], kind: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(pieces, content_type=kind)

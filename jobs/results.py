@@ -1,0 +1,151 @@
+"""The results of a sweep: which of its tasks are asked for, in which order, and from where on."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from uuid import UUID
+
+import orjson
+from django.db.models import CharField, DecimalField, F, Q, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Coalesce, Extract
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+from django.http import QueryDict
+
+from api.pages import BadCursor
+from jobs import coordinates, sweeps
+from jobs.coordinates import Path
+from jobs.models import Job
+from jobs.places import number_at, text_at
+from problems import Invalid
+from tasks.models import Task
+from tasks.querysets import TaskQuerySet
+from tasks.states import Status
+
+MEASURES: Mapping[str, Path] = {name: (name,) for name in ("fopt", "runtimeMs", "iter")}
+TIMES: Mapping[str, str] = {"finishedAt": "finished_at", "startedAt": "claimed_at"}
+PARAMETER = "param."
+YES = frozenset({"1", "true", "yes"})
+
+
+def of(job: Job, query: QueryDict) -> TaskQuerySet:
+    """The tasks of a sweep whose outcomes are asked for: done, or with `failed` also failed."""
+    places = places_of(job)
+    shown = [Status.DONE, Status.FAILED] if with_failed(query) else [Status.DONE]
+    conditions = [_condition(places, name, str(value)) for name, value in query.items()]
+    return Task.objects.filter(*conditions, job=job, status__in=shown)
+
+
+def with_failed(query: QueryDict) -> bool:
+    return query.get("failed", "").lower() in YES
+
+
+def places_of(job: Job) -> dict[str, Path]:
+    """What results can be told apart by, and where payloads have it."""
+    parameters = sweeps.parameters_of(job.specification)
+    return {
+        **{f"{PARAMETER}{name}": path for name, path in parameters.items()},
+        **sweeps.coordinates_of(job.specification),
+    }
+
+
+def _condition(places: Mapping[str, Path], name: str, value: str) -> Q:
+    """What a filter asks of a task; what is no filter asks nothing."""
+    if name == "spot":
+        return Q(last_holder=value)
+    if name in places:
+        return _equals(places[name], value)
+    if name.startswith(PARAMETER) or name in coordinates.NAMES:
+        return Q(pk__in=[])  # this job has no such parameter
+    measure, _, end = name.rpartition("_")
+    if measure not in MEASURES or end not in {"min", "max"}:
+        return Q()
+    found = number_at("result", MEASURES[measure])
+    bound = Value(_number(name, value), DecimalField())
+    if end == "min":
+        return Q(GreaterThanOrEqual(found, bound))
+    return Q(LessThanOrEqual(found, bound))
+
+
+def _equals(path: Path, value: str) -> Q:
+    """The value as it is written, or the same number written otherwise."""
+    same = Q(Exact(text_at("payload", path), Value(value)))
+    try:
+        number = _number("", value)
+    except Invalid:
+        return same
+    return same | Q(Exact(number_at("payload", path), Value(number, DecimalField())))
+
+
+def _number(name: str, text: str) -> Decimal:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not isfinite(number):
+        raise Invalid(f"{name}: a number is wanted")
+    return Decimal(repr(number))
+
+
+class Order:
+    """An order of results: by a number, then by a text, then in the order of creation.
+
+    What has no number comes after what has one, whichever way it goes.
+    """
+
+    def __init__(self, job: Job, sort: str) -> None:
+        self.falling = sort.startswith("-")
+        self.key = sort.removeprefix("-")
+        self.places = places_of(job)
+
+    def applied_to(self, rows: TaskQuerySet) -> TaskQuerySet:
+        """The rows in this order, each with what it goes by."""
+        if not self.key:
+            return rows.order_by("pk")
+        number, text = self._expressions()
+        last = Value(Decimal("-Infinity" if self.falling else "Infinity"), DecimalField())
+        keyed = rows.annotate(by_number=Coalesce(number, last), by_text=text)
+        sign = "-" if self.falling else ""
+        return keyed.order_by(f"{sign}by_number", f"{sign}by_text", "pk")
+
+    def _expressions(self) -> tuple[Combinable, Combinable]:
+        nothing = Value("", CharField())
+        if self.key in MEASURES:
+            return number_at("result", MEASURES[self.key]), nothing
+        if self.key in TIMES:
+            return Cast(Extract(TIMES[self.key], "epoch"), DecimalField()), nothing
+        if self.key == "spot":
+            return Value(None, DecimalField()), F("last_holder")
+        if self.key in self.places:
+            path = self.places[self.key]
+            return number_at("payload", path), Coalesce(text_at("payload", path), nothing)
+        names = ", ".join([*MEASURES, *TIMES, "spot", *self.places])
+        raise Invalid(f"sort: must be one of {names}, with - before it for the other way round")
+
+    def cursor(self, row: Task) -> str:
+        """Where a list goes on after this row, which `applied_to` has given."""
+        found = vars(row)
+        keys = [str(found["by_number"]), found["by_text"]] if self.key else []
+        raw = orjson.dumps([*keys, row.pk])
+        return urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def after(self, cursor: str, rows: TaskQuerySet) -> TaskQuerySet:
+        """The rows behind the one whose cursor this is; `rows` come from `applied_to`."""
+        try:
+            said = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            *keys, pk = [str(part) for part in said]
+            behind = Q(pk__gt=UUID(pk))
+            if not self.key and not keys:
+                return rows.filter(behind)
+            number, text = Decimal(keys[0]), keys[1]
+        except (ValueError, TypeError, IndexError, InvalidOperation):
+            raise BadCursor from None
+        if "\0" in text or number.is_nan():
+            raise BadCursor
+        beyond = "lt" if self.falling else "gt"
+        same_number, same_text = Q(by_number=number), Q(by_text=text)
+        return rows.filter(
+            Q(**{f"by_number__{beyond}": number})
+            | same_number & (Q(**{f"by_text__{beyond}": text}) | same_text & behind)
+        )

@@ -1,0 +1,20 @@
+"""The paths of sweeps; each may end with a slash."""
+
+from django.urls import re_path
+
+from jobs import result_views, views
+
+JOB = "api/v1/jobs/(?P<job_id>[^/]+)"
+
+urlpatterns = [
+    re_path("^api/v1/parameter-schema/?$", views.ParameterSchemaView.as_view()),
+    re_path("^api/v1/jobs/?$", views.JobsView.as_view()),
+    re_path(f"^{JOB}/?$", views.JobView.as_view()),
+    re_path(f"^{JOB}/cancel/?$", views.CancelView.as_view()),
+    re_path(f"^{JOB}/retry/?$", views.RetryView.as_view()),
+    re_path(f"^{JOB}/results/?$", result_views.ResultsView.as_view()),
+    re_path(f"^{JOB}/results/best/?$", result_views.BestView.as_view()),
+    re_path(f"^{JOB}/results/statistics/?$", result_views.StatisticsView.as_view()),
+    re_path(f"^{JOB}/best/?$", result_views.BestView.as_view()),
+    re_path(f"^{JOB}/statistics/?$", result_views.StatisticsView.as_view()),
+]

@@ -1,0 +1,105 @@
+"""Sweeps under /api/v1: made, looked at, cancelled and tried again (seed 004, 2.1)."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.callers import caller_of
+from api.body import JsonValue
+from api.pages import offset_asked_for, size_asked_for
+from api.views import JsonView, ListView, reply
+from jobs import bodies, forms, progress, sweeps, transitions
+from jobs.exceptions import JobUnknown
+from jobs.filters import JobFilters
+from jobs.models import Job, Kind
+from jobs.schema import SCHEMA
+from tasks.serializers import ReasonBody
+
+PREVIEWED = 5
+YES = frozenset({"1", "true", "yes"})
+
+
+class JobsView(ListView[Job]):
+    """Takes a sweep in either form; lists them, the newest first."""
+
+    key = "jobs"
+    queryset = Job.objects.counted().filter(kind=Kind.SWEEP)
+    filterset_class = JobFilters
+    ordering = ("-id",)
+
+    def bodies(self, rows: Sequence[Job]) -> list[dict[str, object]]:
+        running = progress.running_of(rows)
+        return [bodies.job(row, running=running.get(row.pk, 0)) for row in rows]
+
+    def get(self, request: Request) -> HttpResponse:
+        if "offset" not in request.query_params:
+            return super().get(request)
+        offset, limit = offset_asked_for(request), size_asked_for(request)
+        rows = self.rows().order_by(*self.ordering)
+        page = self.bodies(list(rows[offset : offset + limit]))
+        return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})
+
+    def post(self, request: Request) -> HttpResponse:
+        sweep = forms.read(self.json())
+        if request.query_params.get("dry_run", "").lower() in YES:
+            return reply(preview(sweep))
+        job, new = transitions.create_sweep(sweep, by=caller_of(request))
+        body = {"success": True, "jobId": job.public_id, "totalTasks": sweep.grid.count}
+        return reply(body, 201 if new else 200)
+
+
+def preview(sweep: sweeps.Sweep) -> dict[str, object]:
+    """What creating the sweep would come to."""
+    first: list[JsonValue] = [task.payload for task in islice(sweep.tasks(), PREVIEWED)]
+    return {
+        "success": True,
+        "dryRun": True,
+        "totalTasks": sweep.grid.count,
+        "payloads": first,
+    }
+
+
+class JobView(JsonView):
+    def get(self, request: Request, job_id: str) -> HttpResponse:
+        job = known(job_id)
+        return reply(
+            bodies.details(
+                job,
+                running=progress.running_of([job]).get(job.pk, 0),
+                seconds_left=progress.seconds_left(job),
+                unserved=progress.unserved(job),
+            )
+        )
+
+
+class CancelView(JsonView):
+    def post(self, request: Request, job_id: str) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        job = known(job_id)
+        done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
+        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
+        return reply({**body, "cancelled": done.cancelled, "asked": done.asked})
+
+
+class RetryView(JsonView):
+    def post(self, request: Request, job_id: str) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        job = known(job_id)
+        retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
+        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
+        return reply({**body, "retried": retried})
+
+
+class ParameterSchemaView(JsonView):
+    def get(self, request: Request) -> HttpResponse:
+        return reply(SCHEMA)
+
+
+def known(public_id: str) -> Job:
+    """The sweep that clients know by this id, with its counts."""
+    job = Job.objects.counted().filter(kind=Kind.SWEEP, pk=sweeps.id_of(public_id)).first()
+    if job is None:
+        raise JobUnknown
+    return job
