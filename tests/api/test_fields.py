@@ -49,6 +49,12 @@ def test_a_text_is_trimmed_unless_it_is_verbatim():
         (fields.JsonObject, [[], "a", 1, True], "an object"),
         (fields.Identifier, [1, True, [], {}], "a string"),
         (fields.TextList, ["a", {}, 1, [1], ["a", None], [["a"]]], "a list of strings"),
+        (fields.TextMap, ["a", [], 1, {"a": 1}, {"a": None}, {"a": ["b"]}], "an object of strings"),
+        (
+            fields.TextListMap,
+            ["a", [], 1, {"a": "b"}, {"a": None}, {"a": [1]}, {"a": [["b"]]}],
+            "an object of lists of strings",
+        ),
         (fields.IdentifierList, [ID, [1]], "a list of strings"),
     ],
 )
@@ -116,6 +122,21 @@ def test_a_list_of_texts_is_trimmed_without_blanks_and_repetitions():
 def test_a_list_of_texts_has_a_size():
     assert refusal(["a"] * 3, fields.TextList(max_items=2))[1] == "f: more than 2 items"
     assert refusal(["abc"], fields.TextList(max_length=2))[0] == "invalid_request"
+
+
+def test_a_map_keeps_its_texts_and_an_empty_list_says_nothing():
+    assert read({"a": "b"}, fields.TextMap()) == {"a": "b"}
+    assert read({"a": ["b", "c"], "d": []}, fields.TextListMap()) == {"a": ["b", "c"]}
+
+
+def test_a_map_is_as_large_as_it_may_be():
+    assert refusal({"a": "", "b": ""}, fields.TextMap(max_items=1))[1] == "f: more than 1 items"
+    long = "an item is longer than 2 characters"
+    assert refusal({"a": "abc"}, fields.TextMap(max_length=2))[1] == f"f: {long}"
+    assert refusal({"abc": "a"}, fields.TextMap(max_length=2))[1] == f"f: {long}"
+    assert refusal({"a": ["abc"]}, fields.TextListMap(max_length=2))[1] == f"f: {long}"
+    many = {"a": ["b"] * (fields.MOST_TEXTS + 1)}
+    assert refusal(many, fields.TextListMap())[1] == "f: more than 200 items in a list"
 
 
 class StepBody(Body):
