@@ -34,8 +34,7 @@ CLAIM = """UPDATE tasks_task SET
   claimed_at = now(), updated_at = now()
 WHERE id = ANY (ARRAY(
   SELECT id FROM tasks_task
-  WHERE channel_id = '{channel}' AND status = 'queued' AND NOT blocked AND reserved_for_id IS NULL
-    AND type = '' AND available_at <= now() AND chain_id IS NULL
+  WHERE channel_id = '{channel}' AND free AND chain_id IS NULL AND requirement_id IS NULL
   ORDER BY priority DESC, queue_at, sequence, id
   LIMIT {batch} FOR NO KEY UPDATE SKIP LOCKED))"""
 

@@ -10,7 +10,6 @@ owns a chain or is draining) goes the slow way, like in `fastlane`.
 from functools import lru_cache
 from uuid import UUID
 
-from agents.models import Protocol
 from tasks import fastlane
 from tasks.fastlane import (
     ALONE,
@@ -79,7 +78,7 @@ def claim(
     channel: UUID | str,
     max_tasks: int = 1,
     lease_seconds: int | None = None,
-    protocol: Protocol = Protocol.PLAIN,
+    protocol: str = "",
 ) -> Answer:
     """Claim up to `max_tasks` that suit the agent, as many as its capacity has room for.
 

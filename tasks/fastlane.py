@@ -27,7 +27,6 @@ from uuid import UUID
 
 import orjson
 
-from agents.models import Protocol
 from events.context import request_id
 from tasks.statements import Statement
 
@@ -228,7 +227,7 @@ def run(
     channel: UUID | str | None = None,
     max_tasks: int = 1,
     lease_seconds: int | None = None,
-    protocol: Protocol = Protocol.PLAIN,
+    protocol: str = "",
 ) -> Answer:
     """Report `outcomes` and claim up to `max_tasks` from `channel` (an id or a name), or neither.
 
@@ -256,7 +255,7 @@ def naming(channel: UUID | str | None) -> str:
 
 
 def values_of(
-    agent_id: str, channel: UUID | str | None, lease_seconds: int | None, protocol: Protocol
+    agent_id: str, channel: UUID | str | None, lease_seconds: int | None, protocol: str
 ) -> dict[str, object]:
     """What a statement is told of who claims and where."""
     return {
