@@ -58,6 +58,17 @@ def test_who_is_told_to_try_again_is_told_when():
     assert http.respond(RequestFactory().get("/v1"), Unavailable())["Retry-After"] == "1"
 
 
+@pytest.mark.parametrize("path", ["/internal/v1/hello", "/internal/", "/api/v1/jobs"])
+def test_spots_and_their_users_are_told_in_a_form_of_their_own(path):
+    request = RequestFactory().get(path)
+
+    plain = http.respond(request, Invalid("spotId is required"))
+    brief = http.respond(request, views.NothingThere("There is nothing at /x."))
+
+    assert json.loads(plain.content) == {"success": False, "error": "spotId is required"}
+    assert json.loads(brief.content) == {"success": False, "error": "not found"}
+
+
 def test_an_answer_is_json_with_a_newline_at_its_end():
     response = http.respond(RequestFactory().get("/v1"), Invalid("x"))
 

@@ -82,11 +82,13 @@ def test_spots_that_are_up_are_counted(asked, spots):
     assert asked()["activeSpots"] == 2
 
 
-def test_it_takes_as_many_statements_however_much_there_is(in_thread, django_assert_max_num_queries):
+def test_it_takes_as_many_statements_however_much_there_is(
+    in_thread, django_assert_max_num_queries
+):
     make_sweep(50)
 
     def look():
-        with django_assert_max_num_queries(2):
+        with django_assert_num_queries(2):
             return health.look()
 
     assert in_thread(look)["pendingTasks"] == 50
