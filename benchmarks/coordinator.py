@@ -42,15 +42,22 @@ class Coordinator:
         said: dict[str, dict[str, str]] = orjson.loads(self.post("/v1/channels", {"name": name}))
         return UUID(said["channel"]["id"])
 
-    def post(self, path: str, body: object) -> bytes:
+    def get(self, path: str) -> bytes:
         """What the coordinator answers to one request that must be granted."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: object, within: float = 30.0) -> bytes:
+        """The same, with something to say."""
+        return self._ask("POST", path, orjson.dumps(body), within)
+
+    def _ask(self, verb: str, path: str, body: bytes | None = None, within: float = 30.0) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within)
         try:
-            connection.request("POST", path, orjson.dumps(body))
+            connection.request(verb, path, body)
             answer = connection.getresponse()
             content = answer.read()
             if answer.status >= 300:
-                raise CoordinatorFailed(f"POST {path}: {answer.status} {content.decode()}")
+                raise CoordinatorFailed(f"{verb} {path}: {answer.status} {content.decode()}")
             return content
         finally:
             connection.close()

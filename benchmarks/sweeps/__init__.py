@@ -1,0 +1,1 @@
+"""Sweeps under load: SPOTs by their own protocol, jobs by the thousand tasks, and what it costs."""

@@ -1,0 +1,143 @@
+"""Many SPOTs at once over keep-alive connections, from one lean thread; and the jobs they work on.
+
+What a SPOT sends is built beforehand where it can be, and of an answer is read only what it needs.
+"""
+
+import select
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from benchmarks.coordinator import Coordinator, CoordinatorFailed
+from benchmarks.over_http import Connection, request
+
+JOBS = "/api/v1/jobs"
+CLAIM, HELLO = "/internal/v1/tasks/claim", "/internal/v1/hello"
+HEALTH = b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+ACCEPTED = b'{"success":true}'
+OUTCOME = (
+    b'"runtimeMs":1234,"iter":100,"fopt":0.001,'
+    b'"resultJson":"{\\"iter\\":100,\\"fopt\\":0.001,\\"bestPos\\":[0.1,0.2]}"}'
+)
+PATIENCE = 300.0  # seconds, for a job that is made
+
+# Yields the next request, is sent its answer; ends when the SPOT has nothing more to do.
+Work = Generator[bytes, bytes, None]
+
+
+def make_job(coordinator: Coordinator, tasks: int, algorithms: Sequence[str] = ("PSO",)) -> str:
+    """A sweep of so many tasks, the same number for each algorithm; its id."""
+    one = {"min": 1, "max": 1, "step": 1}
+    body = {
+        "jarPath": "/bench/optimizer.jar",
+        "mainClass": "com.example.Main",
+        "algorithms": algorithms,
+        "iterations": {"min": 1, "max": tasks // len(algorithms), "step": 1},
+        "agents": one,
+        "dimension": one,
+    }
+    said = orjson.loads(coordinator.post(JOBS, body, within=PATIENCE))
+    if said["totalTasks"] != tasks:
+        raise CoordinatorFailed(f"A job of {tasks} tasks was asked for, and {said} was made.")
+    return str(said["jobId"])
+
+
+def hello(spot: str, algorithms: Sequence[str]) -> bytes:
+    """The request by which a SPOT says that it can do these, and nothing else."""
+    optimizers = [{"optimizerId": "bench", "algorithms": list(algorithms)}]
+    body = {"spotId": spot, "capabilities": {"optimizers": optimizers}}
+    return request(HELLO, orjson.dumps(body))
+
+
+def claim(spot: str, tasks: int) -> bytes:
+    return request(CLAIM, orjson.dumps({"spotId": spot, "maxTasks": tasks}))
+
+
+def claimed(answer: bytes) -> list[str]:
+    return [task["id"] for task in orjson.loads(answer)["tasks"]]
+
+
+def complete(spot: str, task_id: str) -> bytes:
+    path = f"/internal/v1/tasks/{task_id}/complete"
+    return request(path, b'{"spotId":"%b",' % spot.encode() + OUTCOME)
+
+
+def check_accepted(answer: bytes) -> None:
+    """An outcome was taken, and not for the second time."""
+    if answer.strip() != ACCEPTED:
+        raise CoordinatorFailed(f"A completion was answered by {answer.decode()}")
+
+
+@dataclass
+class Spot:
+    """One SPOT of the crew and what it was given."""
+
+    name: str
+    given: list[str] = field(default_factory=list)
+
+    def drain(self, batch: int) -> Work:
+        """Claim and complete until there is nothing left."""
+        while task_ids := claimed((yield claim(self.name, batch))):
+            self.given += task_ids
+            for task_id in task_ids:
+                check_accepted((yield complete(self.name, task_id)))
+
+    def take(self, tasks: int, batch: int) -> Work:
+        """Claim so many tasks and keep them."""
+        wanted = len(self.given) + tasks
+        while len(self.given) < wanted:
+            task_ids = claimed((yield claim(self.name, min(batch, wanted - len(self.given)))))
+            if not task_ids:
+                raise CoordinatorFailed("A SPOT was given nothing, though tasks are waiting.")
+            self.given += task_ids
+
+    def finish(self) -> Work:
+        """Complete all that was given."""
+        for task_id in self.given:
+            check_accepted((yield complete(self.name, task_id)))
+
+
+class Crew:
+    """SPOTs with a connection each."""
+
+    def __init__(self, coordinator: Coordinator, size: int, name: str = "spot") -> None:
+        self.spots = [Spot(f"{name}-{number}") for number in range(size)]
+        self.connections = [Connection(coordinator.port) for _ in self.spots]
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+    def each(self, work: Callable[[Spot], Work]) -> None:
+        """Let every SPOT do its work, all of them at once, to the end."""
+        busy: dict[int, tuple[Connection, Work]] = {}
+        with select.epoll() as waiting:
+            for spot, connection in zip(self.spots, self.connections, strict=True):
+                its_work = work(spot)
+                connection.send(next(its_work))
+                busy[connection.socket.fileno()] = connection, its_work
+                waiting.register(connection.socket, select.EPOLLIN)
+            while busy:
+                for number, _ in waiting.poll():
+                    connection, its_work = busy[number]
+                    answer = connection.receive()
+                    if answer is None:
+                        continue
+                    try:
+                        connection.send(its_work.send(answer))
+                    except StopIteration:
+                        waiting.unregister(number)
+                        del busy[number]
+
+    def in_turn(self, work: Callable[[Spot], Work]) -> None:
+        """The same, one SPOT after the other."""
+        for spot, connection in zip(self.spots, self.connections, strict=True):
+            its_work = work(spot)
+            answer = None
+            while True:
+                try:
+                    following = next(its_work) if answer is None else its_work.send(answer)
+                except StopIteration:
+                    break
+                answer = connection.ask(following)
