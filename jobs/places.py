@@ -3,6 +3,7 @@
 from django.db.models import Case, CharField, DecimalField, F, Func, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Extract
 from django.db.models.lookups import Exact
 
 from jobs.coordinates import Path
@@ -25,5 +26,15 @@ def number_at(column: str, path: Path) -> Combinable:
     """The number at a place in a column, exact; NULL where there is none or something else."""
     value = value_at(column, path)
     kind = Func(value, function="jsonb_typeof", output_field=CharField())
-    exact = Func(value, template="(%(expressions)s)::numeric", output_field=DecimalField(), arity=1)
-    return Case(When(Exact(kind, Value("number")), then=exact), output_field=DecimalField())
+    return Case(
+        When(Exact(kind, Value("number")), then=_numeric(value)), output_field=DecimalField()
+    )
+
+
+def seconds_of(column: str) -> Combinable:
+    """A time as a number, exact to the microsecond."""
+    return _numeric(Extract(column, "epoch"))
+
+
+def _numeric(value: Combinable) -> Func:
+    return Func(value, template="(%(expressions)s)::numeric", output_field=DecimalField())

@@ -7,9 +7,9 @@ from math import isfinite
 from uuid import UUID
 
 import orjson
-from django.db.models import CharField, DecimalField, F, Q, Value
+from django.db.models import DecimalField, F, Q, TextField, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, Extract
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.http import QueryDict
 
@@ -17,7 +17,7 @@ from api.pages import BadCursor
 from jobs import coordinates, sweeps
 from jobs.coordinates import Path
 from jobs.models import Job
-from jobs.places import number_at, text_at
+from jobs.places import number_at, seconds_of, text_at
 from problems import Invalid
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
@@ -26,6 +26,7 @@ from tasks.states import Status
 MEASURES: Mapping[str, Path] = {name: (name,) for name in ("fopt", "runtimeMs", "iter")}
 TIMES: Mapping[str, str] = {"finishedAt": "finished_at", "startedAt": "claimed_at"}
 PARAMETER = "param."
+BEYOND = Decimal("1e400")  # larger than any number that a request can hold
 YES = frozenset({"1", "true", "yes"})
 
 
@@ -104,17 +105,17 @@ class Order:
         if not self.key:
             return rows.order_by("pk")
         number, text = self._expressions()
-        last = Value(Decimal("-Infinity" if self.falling else "Infinity"), DecimalField())
+        last = Value(-BEYOND if self.falling else BEYOND, DecimalField())
         keyed = rows.annotate(by_number=Coalesce(number, last), by_text=text)
         sign = "-" if self.falling else ""
         return keyed.order_by(f"{sign}by_number", f"{sign}by_text", "pk")
 
     def _expressions(self) -> tuple[Combinable, Combinable]:
-        nothing = Value("", CharField())
+        nothing = Value("", TextField())
         if self.key in MEASURES:
             return number_at("result", MEASURES[self.key]), nothing
         if self.key in TIMES:
-            return Cast(Extract(TIMES[self.key], "epoch"), DecimalField()), nothing
+            return seconds_of(TIMES[self.key]), nothing
         if self.key == "spot":
             return Value(None, DecimalField()), F("last_holder")
         if self.key in self.places:
@@ -141,7 +142,7 @@ class Order:
             number, text = Decimal(keys[0]), keys[1]
         except (ValueError, TypeError, IndexError, InvalidOperation):
             raise BadCursor from None
-        if "\0" in text or number.is_nan():
+        if "\0" in text or not number.is_finite():
             raise BadCursor
         beyond = "lt" if self.falling else "gt"
         same_number, same_text = Q(by_number=number), Q(by_text=text)

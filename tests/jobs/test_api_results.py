@@ -1,0 +1,353 @@
+"""The results of a sweep over HTTP: all, some, in another order, as lines and as a table."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from jobs import result_views
+from tasks.models import Task
+from tests.jobs.sweeps import artifact
+from tests.spots.calls import refusal, said
+
+pytestmark = pytest.mark.django_db
+
+
+def run(spots, *reports):
+    """Claim as many tasks as there are reports and send them: a number is an fopt."""
+    tasks = [spots.claim_one() for _ in reports]
+    for task, report in zip(tasks, reports, strict=True):
+        said_ = report if isinstance(report, dict) else {"fopt": report}
+        said(spots.complete(task, **{"runtimeMs": 10, "iter": 5} | said_))
+    return tasks
+
+
+def lines(response):
+    """What an answer of lines of JSON holds."""
+    return [json.loads(line) for line in body(response).splitlines()]
+
+
+def body(response):
+    assert response.status_code == 200
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+def table(response):
+    text = body(response).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_results_are_those_of_the_seed(sweeps, spots):
+    job_id = sweeps.make()
+    task = spots.claim_one()
+    spots.complete(
+        task, runtimeMs=1234, iter=100, fopt=0.001, resultJson='{"done":true}', bestPos=[0.5, -1]
+    )
+
+    shown = said(sweeps.get(f"/{job_id}/results"))
+
+    assert (shown["jobId"], shown["totalCompleted"]) == (job_id, 1)
+    (result,) = shown["results"]
+    finished, started = result.pop("finishedAt"), result.pop("startedAt")
+    assert started <= finished
+    assert finished.endswith("Z")
+    assert result == {
+        "taskId": task["id"],
+        "status": "DONE",
+        "algorithm": "PSO",
+        "iterations": 100,
+        "agents": 10,
+        "dimension": 2,
+        "fopt": 0.001,
+        "runtimeMs": 1234,
+        "iter": 100,
+        "assignedTo": "spot-1",
+        "result": {
+            "runtimeMs": 1234,
+            "iter": 100,
+            "fopt": 0.001,
+            "resultJson": '{"done":true}',
+            "bestPos": [0.5, -1],
+        },
+    }
+
+
+def test_a_sweep_without_results_has_none(sweeps):
+    job_id = sweeps.make()
+
+    assert said(sweeps.get(f"/{job_id}/results")) == {
+        "jobId": job_id,
+        "totalCompleted": 0,
+        "results": [],
+    }
+
+
+def test_b15_failed_tasks_are_shown_on_request_with_what_went_wrong(sweeps, spots):
+    job_id = sweeps.of(2, maxAttempts=2)
+    for _ in range(2):
+        spots.fail(spots.claim_one(), error="out of memory")
+    run(spots, 1.0)
+
+    alone = sweeps.results(job_id)
+    both = said(sweeps.get(f"/{job_id}/results", failed="true"))
+
+    assert [result["status"] for result in alone] == ["DONE"]
+    assert both["totalCompleted"] == 1
+    failed, _ = both["results"]
+    assert (failed["status"], failed["errorMessage"]) == ("FAILED", "out of memory")
+    assert (failed["attempts"], failed["deadLetter"]) == (2, "exhausted")
+    assert [bad["error"] for bad in failed["attemptHistory"]] == ["out of memory"] * 2
+    assert {bad["spotId"] for bad in failed["attemptHistory"]} == {"spot-1"}
+
+
+def test_results_come_in_the_order_of_creation(sweeps, spots):
+    job_id = sweeps.of(3)
+    for task in reversed(spots.claim()):
+        spots.complete(task)
+
+    assert [result["dimension"] for result in sweeps.results(job_id)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("sort", "dimensions"),
+    [
+        ("fopt", [3, 1, 2, 4]),
+        ("-fopt", [2, 1, 3, 4]),
+        ("dimension", [1, 2, 3, 4]),
+        ("-dimension", [4, 3, 2, 1]),
+        ("-param.dimension", [4, 3, 2, 1]),
+        ("runtimeMs", [4, 3, 2, 1]),
+        ("finishedAt", [1, 2, 3, 4]),
+        ("algorithm", [1, 2, 3, 4]),
+        ("spot", [1, 2, 3, 4]),
+    ],
+)
+@pytest.mark.parametrize("limit", ["", 1, 3])
+def test_results_are_sorted_what_has_no_value_last(sweeps, spots, sort, dimensions, limit):
+    job_id = sweeps.of(4)
+    run(
+        spots,
+        {"fopt": 0.5, "runtimeMs": 40},
+        {"fopt": 10, "runtimeMs": 30},
+        {"fopt": -2.5, "runtimeMs": 20},
+        {"runtimeMs": 10},
+    )
+
+    assert [result["dimension"] for result in paged(sweeps, job_id, limit, sort=sort)] == dimensions
+
+
+def paged(sweeps, job_id, limit, **query):
+    """All results, asked for page by page."""
+    found, cursor = [], None
+    while cursor != "":
+        more = {"limit": limit, "cursor": cursor} if cursor else {"limit": limit}
+        page = said(sweeps.get(f"/{job_id}/results", **query, **more))
+        assert len(page["results"]) <= (limit or 500)
+        found += page["results"]
+        cursor = page.get("next_cursor", "")
+    return found
+
+
+def test_pages_of_equal_values_leave_nothing_out(sweeps, spots):
+    job_id = sweeps.of(5)
+    run(spots, 1, 1, 1, 1, 1)
+
+    for sort in ("fopt", "-fopt", ""):
+        found = [result["dimension"] for result in paged(sweeps, job_id, 2, sort=sort)]
+        assert found == [1, 2, 3, 4, 5]
+
+
+def test_a_part_is_asked_for_by_offset_too(sweeps, spots):
+    job_id = sweeps.of(5)
+    run(spots, 1, 2, 3, 4, 5)
+
+    page = said(sweeps.get(f"/{job_id}/results", offset=1, limit=2))
+
+    assert [result["fopt"] for result in page["results"]] == [2, 3]
+    assert page["totalCompleted"] == 5
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"sort": "colour"},
+        {"sort": "param.colour"},
+        {"format": "xml"},
+        {"limit": "ten"},
+        {"offset": "-1"},
+        {"offset": "1" * 20},
+        {"cursor": "WzFd"},
+        {"cursor": "!"},
+        {"cursor": "WyJOYU4iLCIiLCIwIl0"},
+        {"fopt_max": "low"},
+        {"fopt_max": "nan"},
+        {"fopt_min": "1e999"},
+    ],
+)
+def test_what_cannot_be_asked_is_refused(sweeps, query):
+    assert refusal(sweeps.get(f"/{sweeps.make()}/results", **query))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "fopts"),
+    [
+        ({"algorithm": "PSO"}, [1, 2]),
+        ({"algorithm": "ABC"}, []),
+        ({"dimension": "3"}, [2, 4]),
+        ({"dimension": "3.0"}, [2, 4]),
+        ({"param.dimension": "2", "algorithm": "GA"}, [3]),
+        ({"param.algorithm": "GA"}, [3, 4]),
+        ({"iterations": "100", "agents": "10"}, [1, 2, 3, 4]),
+        ({"function": "sphere"}, []),
+        ({"param.colour": "red"}, []),
+        ({"spot": "spot-1"}, [1, 2, 3, 4]),
+        ({"spot": "spot-2"}, []),
+        ({"fopt_max": "2"}, [1, 2]),
+        ({"fopt_min": "2", "fopt_max": "3"}, [2, 3]),
+        ({"unknown": "ignored"}, [1, 2, 3, 4]),
+        ({"algorithm": "'; drop table jobs_job; --"}, []),
+    ],
+)
+def test_results_are_filtered(sweeps, spots, query, fopts):
+    job_id = sweeps.make(algorithms=["PSO", "GA"], dimension=(2, 3, 1))
+    run(spots, 1, 2, 3, 4)
+
+    assert [result["fopt"] for result in sweeps.results(job_id, **query)] == fopts
+
+
+def functions(**more):
+    """A sweep of the second form over two functions and two steps."""
+    return artifact(
+        algorithm={"function": {"type": "ENUM_LIST", "values": ["sphere", "ackley"]}},
+        run={"step": {"type": "FLOAT_RANGE", "min": 0.1, "max": 0.2, "step": 0.1}},
+        **more,
+    )
+
+
+def test_results_of_the_second_form_show_their_parameters(sweeps, spots):
+    job_id = sweeps.make(functions())
+    run(spots, 1, 2, 3, 4)
+
+    shown = sweeps.results(job_id, function="ackley", **{"param.run.step": "0.2"})
+
+    assert [result["params"] for result in shown] == [
+        {"algorithm.function": "ackley", "run.step": 0.2}
+    ]
+    assert shown[0]["fopt"] == 4
+
+
+def test_results_come_as_lines(sweeps, spots):
+    job_id = sweeps.of(3)
+    run(spots, 3, 1, 2)
+
+    response = sweeps.get(f"/{job_id}/results", format="ndjson", sort="fopt")
+
+    assert response["Content-Type"].startswith("application/x-ndjson")
+    assert [line["fopt"] for line in lines(response)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv", "text/csv"),
+        ("text/csv;q=0.9, */*", "text/csv"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("application/json", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+    ],
+)
+def test_the_accept_header_chooses_the_form(sweeps, accept, kind):
+    response = sweeps.get(f"/{sweeps.make()}/results", headers={"Accept": accept})
+
+    assert response["Content-Type"].startswith(kind)
+
+
+def test_results_come_as_a_table(sweeps, spots):
+    job_id = sweeps.make()
+    (task,) = run(spots, {"fopt": -0.5, "bestPos": [-0.25, 0.5]})
+
+    response = sweeps.get(f"/{job_id}/results", format="csv")
+
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert job_id in response["Content-Disposition"]
+    assert body(sweeps.get(f"/{job_id}/results", format="csv")).startswith(b"\xef\xbb\xbftask_id,")
+    assert table(response) == [
+        {
+            "task_id": task["id"],
+            "algorithm": "PSO",
+            "function": "",
+            "iterations_param": "100",
+            "agents": "10",
+            "dimension": "2",
+            "spot": "spot-1",
+            "runtime_ms": "10",
+            "status": "DONE",
+            "iter_actual": "5",
+            "fopt": "-0.5",
+            "best_position": "-0.25;0.5",
+        }
+    ]
+
+
+def test_a_table_has_a_column_for_each_parameter(sweeps, spots):
+    job_id = sweeps.make(functions())
+    run(spots, 1, 2, 3, 4)
+
+    rows = table(sweeps.get(f"/{job_id}/results", format="csv", sort="-fopt"))
+
+    assert [(row["algorithm.function"], row["run.step"], row["fopt"]) for row in rows] == [
+        ("ackley", "0.2", "4"),
+        ("ackley", "0.1", "3"),
+        ("sphere", "0.2", "2"),
+        ("sphere", "0.1", "1"),
+    ]
+
+
+def test_a_best_position_may_stand_in_the_results_own_text(sweeps, spots):
+    job_id = sweeps.make()
+    run(spots, {"resultJson": '{"bestPos":[1.5,2]}'})
+
+    assert table(sweeps.get(f"/{job_id}/results", format="csv"))[0]["best_position"] == "1.5;2"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@sum", "\t=1", "\r=1"])
+def test_no_cell_of_a_table_starts_a_formula(sweeps, spots, text):
+    run_ = {"note": {"type": "CONSTANT", "value": text}}
+    job_id = sweeps.make(artifact(run=run_))
+    spots.fail(spots.claim_one(text.strip() or "spot-1"), text.strip(), error=text, retriable=False)
+
+    (row,) = table(sweeps.get(f"/{job_id}/results", format="csv", failed="true"))
+
+    assert row["run.note"] == f"'{text}"
+    assert row["spot"].startswith("'")
+    assert row["error"].startswith("'")
+    assert row["attempts"] == "1"
+
+
+def test_many_results_are_sent_while_they_are_read(sweeps, spots, monkeypatch):
+    monkeypatch.setattr(result_views, "KEPT", 2)
+    job_id = sweeps.of(5)
+    run(spots, 1, 2, 3, 4, 5)
+
+    response = sweeps.get(f"/{job_id}/results")
+    whole = json.loads(body(response))
+
+    assert response.streaming
+    assert [result["fopt"] for result in whole.pop("results")] == [1, 2, 3, 4, 5]
+    assert whole == {"jobId": job_id, "totalCompleted": 5}
+
+
+def test_a_result_of_another_shape_is_shown_as_it_is(sweeps, spots):
+    job_id = sweeps.of(4)
+    run(spots, 1, 2, 3, 4)
+    tasks = Task.objects.order_by("pk")
+    for task, result in zip(tasks, ["text", [1], {"fopt": "NaN"}, None], strict=True):
+        Task.objects.filter(pk=task.pk).update(result=result)
+
+    shown = sweeps.results(job_id, sort="fopt")
+
+    assert [result.get("result") for result in shown] == ["text", [1], {"fopt": "NaN"}, None]
+    assert said(sweeps.get(f"/{job_id}/results/statistics"))["overall"]["count"] == 0
+    assert said(sweeps.get(f"/{job_id}/results/best"))["best"] is None
