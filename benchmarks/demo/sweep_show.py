@@ -1,7 +1,9 @@
 """What a person sees of a sweep at its end: all results, the best ones, and what was checked."""
 
 from collections.abc import Sequence
+from itertools import product
 
+from rich import box
 from rich.table import Table
 
 from benchmarks.demo.grid import AGENTS, ALGORITHMS, DIMENSIONS, FUNCTIONS, ITERATIONS, point
@@ -13,20 +15,19 @@ from benchmarks.demo.wire import Body, number, text
 def results(rows: Sequence[Body]) -> Table:
     """Every result: a line for each setting, a column for each number of iterations."""
     values = {point(row): fopt(row) for row in rows}
-    shown = Table(title="Results: what each run came to", min_width=80)
-    for name in ("Algorithm", "Function", "Agents", "Dimension"):
-        shown.add_column(name)
+    shown = Table(title="Results by number of iterations", box=box.SIMPLE, collapse_padding=True)
+    for name in ("Function", "By", "Agents", "Dim."):
+        shown.add_column(name, no_wrap=True)
     for iterations in ITERATIONS:
-        shown.add_column(f"{iterations} iterations", justify="right")
-    for algorithm in ALGORITHMS:
-        for function in FUNCTIONS:
-            for agents in AGENTS:
-                for dimension in DIMENSIONS:
-                    cells = [
-                        _value(values.get((algorithm, function, iterations, agents, dimension)))
-                        for iterations in ITERATIONS
-                    ]
-                    shown.add_row(algorithm, function, str(agents), str(dimension), *cells)
+        shown.add_column(str(iterations), justify="right", no_wrap=True)
+    for function in FUNCTIONS:
+        for setting in product(ALGORITHMS, AGENTS, DIMENSIONS):
+            algorithm, agents, dimension = setting
+            cells = [
+                _value(values.get((algorithm, function, iterations, agents, dimension)))
+                for iterations in ITERATIONS
+            ]
+            shown.add_row(function, *map(str, setting), *cells)
         shown.add_section()
     return shown
 
@@ -52,17 +53,17 @@ def summary(run: Run, found: SweepVerdict, took: float) -> Table:
     shown.add_row("Workers", f"{len(workers)}; {run.killed} killed, {run.replacement} in its place")
     shown.add_row("Done in", f"{took:.1f} s")
     shown.add_row("Tasks taken back", str(found.taken_back))
-    shown.add_row(
-        "PSO on the sphere in 2 dimensions", f"at worst {_value(max(easy, default=None))}"
-    )
+    shown.add_row("PSO, sphere, 2 dimensions", f"at worst {_value(max(easy, default=None))}")
     shown.add_section()
     shown.add_row("Counters", mark(found.counters))
-    shown.add_row("One result for each point of the grid", mark(found.grid))
+    shown.add_row("One result for each point", mark(found.grid))
     shown.add_row("Nothing done twice", mark(found.once))
-    shown.add_row("Done by others after the death", mark(found.death))
-    shown.add_row(f"Results as worked out again, and below {GOOD_ENOUGH:g}", mark(found.results))
+    shown.add_row("Done by others after a death", mark(found.death))
+    shown.add_row(f"Worked out again; below {GOOD_ENOUGH:g}", mark(found.results))
     return shown
 
 
 def _value(found: float | None) -> str:
-    return "" if found is None else f"{found:.3g}"
+    if found is None:
+        return ""
+    return f"{found:.1e}" if found == 0 or abs(found) > 1e-99 else f"{found:.0e}"

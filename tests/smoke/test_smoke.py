@@ -1,0 +1,131 @@
+"""The smoke test, as a person runs it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.coordinator_project.running import running, surroundings
+
+SCRIPT = Path(__file__).with_name("smoke_test.sh")
+KEY = "open sesame"
+WITHOUT_JQ = ("bash", "curl", "awk")
+
+
+def smoke_test(**environment):
+    return subprocess.run(
+        [str(SCRIPT)],
+        env=surroundings() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def failures(said):
+    return re.findall(r"^FAILED: (.*)$", said.stdout, re.MULTILINE)
+
+
+def assert_all_is_well(said):
+    assert (said.returncode, failures(said)) == (0, []), said.stdout + said.stderr
+    assert len(re.findall(r"^== [1-9]\. ", said.stdout, re.MULTILINE)) == 9
+    assert "All nine steps are as they should be." in said.stdout
+
+
+def is_free(port):
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def test_it_passes_again_and_again_on_one_coordinator(used_folder):
+    with running(used_folder) as coordinator:
+        base = coordinator.ready().url
+
+        assert_all_is_well(smoke_test(BASE=base))
+        assert_all_is_well(smoke_test(BASE=base))
+
+
+def test_it_passes_with_the_agent_key_and_sees_that_nothing_goes_without(used_folder):
+    with running(used_folder, ORHESTRA_AGENT_KEY=KEY) as coordinator:
+        base = coordinator.ready().url
+
+        assert_all_is_well(smoke_test(BASE=base, KEY=KEY))
+        without = smoke_test(BASE=base)
+        wrong = smoke_test(BASE=base, KEY="close sesame")
+
+    for said in (without, wrong):
+        assert said.returncode == 1
+        assert failures(said).count("status is '401', not '200'") == 4  # steps 3 to 6
+        assert "sesame" not in said.stdout + said.stderr
+
+
+def test_a_key_that_nobody_asks_for_is_found_out(used_folder):
+    with running(used_folder) as coordinator:
+        said = smoke_test(BASE=coordinator.ready().url, KEY=KEY)
+
+    assert said.returncode == 1
+    assert "hello without the key: status is '200', not '401'" in failures(said)
+
+
+def test_it_needs_no_jq(used_folder, tmp_path):
+    for name in WITHOUT_JQ:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
+
+    with running(used_folder) as coordinator:
+        said = smoke_test(BASE=coordinator.ready().url, PATH=str(tmp_path))
+
+    assert_all_is_well(said)
+
+
+def test_it_passes_on_the_port_that_the_coordinator_has_by_itself(used_folder):
+    if not is_free(8080):
+        pytest.skip("port 8080 is taken; with BASE it would try another one")
+    with running(used_folder, COORDINATOR_PORT="") as coordinator:
+        assert coordinator.ready().url == "http://127.0.0.1:8080"
+
+        assert_all_is_well(smoke_test())
+
+
+@pytest.mark.parametrize(("others", "passes"), [(3, True), (10, False)])
+def test_tasks_that_were_there_before_are_given_back(used_folder, others, passes):
+    one = {"min": 1, "max": 1, "step": 1}
+    older = {
+        "jarPath": "/opt/older.jar",
+        "mainClass": "Older",
+        "algorithms": ["PSO"],
+        "iterations": {"min": 1, "max": others, "step": 1},
+        "agents": one,
+        "dimension": one,
+    }
+    with running(used_folder) as coordinator:
+        base = coordinator.ready().url
+        httpx.post(f"{base}/api/v1/jobs", json=older).raise_for_status()
+
+        said = smoke_test(BASE=base)
+
+        health = coordinator.get("/api/v1/health").json()
+    assert (said.returncode == 0) == passes, said.stdout
+    assert said.stdout.count("Giving back") == others
+    assert health["runningTasks"] == 0
+    assert health["pendingTasks"] == (others if passes else 11)
+
+
+def test_where_nobody_answers_it_says_so(tmp_path):
+    said = smoke_test(BASE="http://127.0.0.1:1")
+
+    assert said.returncode == 1
+    assert failures(said) == ["no coordinator answers at http://127.0.0.1:1"]
+    assert os.access(SCRIPT, os.X_OK)
