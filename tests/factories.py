@@ -1,5 +1,6 @@
 """Rows for tests: each `make_*` names only what the test is about, and goes through the verbs."""
 
+from collections import Counter
 from datetime import timedelta
 from itertools import count
 
@@ -10,6 +11,9 @@ from agents import transitions as agents
 from agents.models import Agent
 from chains import transitions as chains
 from chains.models import Chain, OnFailure
+from jobs.models import Job, Kind
+from jobs.sweeps import CHANNEL
+from tasks import batches, requirements
 from tasks import transitions as tasks
 from tasks.claims import Claim, claim
 from tasks.models import Channel, Task
@@ -61,14 +65,73 @@ def steps_of(chain: Chain) -> list[Task]:
     return list(Task.objects.filter(chain=chain).order_by("sequence"))
 
 
+def make_job(*, tasks: int = 0, **fields) -> Job:
+    """A sweep with that many tasks, all alike."""
+    job = Job.objects.create(kind=Kind.SWEEP)
+    make_job_tasks(job, tasks, **fields)
+    return job
+
+
+def make_job_tasks(
+    job: Job,
+    number: int = 1,
+    *,
+    wants: dict[str, str] | None = None,
+    priority: int = 0,
+    max_attempts: int = 3,
+    retry_delay_seconds: int = 0,
+) -> list[Task]:
+    """That many tasks more in the job, at the end of the line."""
+    requirement = requirements.of(wants or {})
+    drafts = [
+        batches.Draft(f"task {next(_serial)}", {}, requirement.pk if requirement else None)
+        for _ in range(number)
+    ]
+    before = tasks_of(job)
+    batches.enqueue_for_job(
+        job.pk,
+        sweeps(),
+        drafts,
+        priority=priority,
+        max_attempts=max_attempts,
+        retry_delay_seconds=retry_delay_seconds,
+        by="tests",
+    )
+    return tasks_of(job)[len(before) :]
+
+
+def sweeps() -> Channel:
+    """The channel of the tasks of sweeps."""
+    return Channel.objects.filter(name=CHANNEL).first() or make_channel(CHANNEL)
+
+
+def tasks_of(job: Job) -> list[Task]:
+    """The job's tasks in the order of submission, as they are now."""
+    return list(Task.objects.filter(job=job).order_by("id"))
+
+
+def counted(job: Job) -> tuple[int, int, int, int]:
+    """What the job counts now: all its tasks, those completed, failed, cancelled."""
+    row = Job.objects.counted().get(pk=job.pk)
+    return row.counted_total, row.counted_completed, row.counted_failed, row.counted_cancelled
+
+
+def recounted(job: Job) -> tuple[int, int, int, int]:
+    """The same as `counted`, by looking at each task."""
+    statuses = Counter(task.status for task in tasks_of(job))
+    return statuses.total(), statuses["done"], statuses["failed"], statuses["cancelled"]
+
+
 def make_agent(
     agent_id: str = "",
     *,
     seen_ago: timedelta = timedelta(),
     subscriptions: tuple[str, ...] = (),
     draining: bool = False,
+    **said,
 ) -> Agent:
-    agent = agents.beat(agents.Beat(agent_id or f"agent-{next(_serial)}"))
+    """An agent that has spoken; `said`: more of its heartbeat, such as what it offers."""
+    agent = agents.beat(agents.Beat(agent_id or f"agent-{next(_serial)}", **said))
     Agent.objects.filter(pk=agent.pk).update(
         subscriptions=list(subscriptions),
         draining=draining,
