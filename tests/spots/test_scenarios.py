@@ -1,0 +1,251 @@
+"""What the older system's own tests asked for (contract 004, 4), by their numbers there."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from agents import transitions as agents
+from agents.models import Agent
+from tasks import holds
+from tasks.models import Task
+from tests.factories import let_lease_run_out, silence
+from tests.spots.calls import counted, make_sweep, said
+
+pytestmark = pytest.mark.django_db
+
+
+def row(task):
+    return Task.objects.get(pk=task["id"])
+
+
+def optimizers(*named):
+    return {"optimizers": [{"optimizerId": one, "algorithms": list(a)} for one, a in named]}
+
+
+def test_1_counters_over_http(spots):
+    job = make_sweep()
+    url = f"/api/v1/jobs/{job.public_id}"
+    assert said(spots.get(url))["status"] == "PENDING"
+    said(spots.beat())
+
+    [task] = spots.claim(number=5)
+    assert task["jobId"] == job.public_id
+    said(spots.complete(task, fopt=0.001, unknownField={"x": 1}))
+    again = said(spots.complete(task))
+
+    assert again["message"] == "already completed"
+    now = said(spots.get(url))
+    assert (now["status"], now["completedTasks"], now["failedTasks"]) == ("COMPLETED", 1, 0)
+    results = said(spots.get(f"{url}/results"))
+    assert results["totalCompleted"] == 1
+    assert results["results"][0]["fopt"] == 0.001
+
+
+def test_2_a_task_is_claimed_once(spots):
+    job = make_sweep()
+
+    [task] = spots.claim()
+    assert spots.claim() == []
+    said(spots.complete(task))
+
+    assert counted(job)[0] == "COMPLETED"
+    assert spots.claim() == []
+
+
+def test_4_the_whole_way(spots):
+    job = make_sweep(3)
+    spot_id = spots.hello()
+    first, second, third = spots.claim(spot_id)
+    assert {row(task).agent_id for task in (first, second, third)} == {spot_id}
+
+    said(spots.complete(first, spot_id, runtimeMs=5, fopt=1.5, resultJson="{}"))
+    assert "message" in said(spots.complete(first, spot_id))
+    said(spots.complete(second, spot_id))
+    assert said(spots.fail(third, spot_id, retriable=True))["willRetry"] is True
+    assert (row(third).status, row(third).agent_id) == ("queued", None)
+    [again] = spots.claim(spot_id)
+    assert again["id"] == third["id"]
+    said(spots.complete(again, spot_id))
+
+    assert spots.claim(spot_id) == []
+    assert counted(job) == ("COMPLETED", 3, 0)
+    assert row(first).result == {"runtimeMs": 5, "fopt": 1.5, "resultJson": "{}"}
+
+
+def test_5_the_last_attempt_fails_for_good(spots):
+    make_sweep(maxAttempts=1)
+    task = spots.claim_one()
+
+    assert said(spots.fail(task, retriable=True))["willRetry"] is False
+    assert row(task).status == "failed"
+    assert said(spots.fail(task))["message"] == "already terminal"
+
+
+def test_13_a_stuck_task_is_tried_again(spots):
+    make_sweep()
+    task = spots.claim_one()
+
+    let_lease_run_out(row(task))
+    holds.expire_leases()
+
+    assert (row(task).status, row(task).agent_id, row(task).attempts) == ("queued", None, 1)
+
+
+def test_14_a_stuck_task_without_attempts_fails(spots):
+    job = make_sweep(maxAttempts=1)
+    task = spots.claim_one()
+
+    let_lease_run_out(row(task))
+    holds.expire_leases()
+
+    assert (row(task).status, row(task).dead_letter) == ("failed", "lease_expired")
+    assert counted(job) == ("FAILED", 0, 1)
+
+
+def test_15_and_16_what_is_fresh_or_over_is_left_alone(spots):
+    make_sweep(2)
+    done, fresh = spots.claim(number=2)
+    said(spots.complete(done))
+
+    let_lease_run_out(row(done))
+
+    assert len(holds.expire_leases()) == 0
+    assert (row(done).status, row(fresh).status) == ("done", "in_progress")
+
+
+def test_17_all_that_are_stuck_are_tried_again(spots):
+    make_sweep(3)
+    tasks = spots.claim()
+    for task in tasks:
+        let_lease_run_out(row(task))
+
+    holds.expire_leases()
+
+    assert {row(task).status for task in tasks} == {"queued"}
+
+
+def test_18_a_silent_spot_is_down_and_its_tasks_are_free(spots):
+    make_sweep()
+    said(spots.beat())
+    task = spots.claim_one()
+
+    silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
+    agents.announce()
+    holds.release_lost()
+
+    assert spots.listed()["status"] == "DOWN"
+    assert (row(task).status, row(task).agent_id) == ("queued", None)
+    said(spots.beat())
+    assert spots.listed()["status"] == "UP"
+
+
+def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
+    make_sweep()
+    task = spots.claim_one()
+    silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=9))
+
+    holds.release_lost()
+
+    assert spots.listed()["status"] == "UP"
+    assert row(task).agent_id == "spot-1"
+
+
+def test_20_and_21_a_spot_gets_what_it_can_do(spots):
+    make_sweep(algorithms=("PSO",))
+    elsewhere = spots.hello(capabilities=optimizers(("o1", ["DE"])))
+    able = spots.hello(capabilities=optimizers(("o1", ["GA"]), ("o2", ["PSO"])))
+
+    assert spots.claim(elsewhere) == []
+    assert len(spots.claim(able)) == 1
+
+
+def test_20_a_spot_that_declares_nothing_gets_everything(spots):
+    make_sweep(4, algorithms=("PSO",))
+
+    for capabilities in (None, {}, {"optimizers": []}, optimizers(("", []))):
+        assert len(spots.claim(spots.hello(capabilities=capabilities), 1)) == 1, capabilities
+
+
+def test_20_a_spot_that_comes_back_by_a_heartbeat_is_still_asked_only_for_what_it_can_do(spots):
+    make_sweep(algorithms=("PSO",))
+    spot_id = spots.hello(capabilities=optimizers(("o1", ["DE"])))
+
+    silence(Agent.objects.get(pk=spot_id), timedelta(seconds=30))
+    said(spots.beat(spot_id))
+
+    assert spots.claim(spot_id) == []
+    assert spots.hello(spotId=spot_id) == spot_id
+    assert len(spots.claim(spot_id)) == 1
+
+
+@pytest.mark.parametrize("reason", ["UNSUPPORTED", "MISSING_ARTIFACT", "unsupported"])
+def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
+    make_sweep()
+    task = spots.claim_one("spot-1")
+
+    told = said(spots.fail(task, "spot-1", failureReason=reason, error="no such class"))
+
+    assert told == {"success": True, "willRetry": True, "failureReason": reason.upper()}
+    assert row(task).attempts == 0
+    assert spots.claim("spot-1") == []
+    assert [one["id"] for one in spots.claim("spot-2")] == [task["id"]]
+
+
+def test_22_what_nobody_can_do_is_a_dead_letter(spots):
+    job = make_sweep(maxAttempts=2)
+
+    told = [
+        said(spots.fail(spots.claim_one(name), name, failureReason="UNSUPPORTED"))["willRetry"]
+        for name in ("spot-1", "spot-2")
+    ]
+
+    assert told == [True, False]
+    assert Task.objects.get().dead_letter == "unsupported"
+    assert counted(job) == ("FAILED", 0, 1)
+
+
+def test_27_two_spots_share_the_tasks(spots):
+    make_sweep(5)
+
+    first = spots.claim("spot-1", 3)
+    second = spots.claim("spot-2", 10)
+
+    assert (len(first), len(second)) == (3, 2)
+    assert {row(task).agent_id for task in first} == {"spot-1"}
+    assert [json.loads(task["payload"])["dimension"] for task in first + second] == [1, 2, 3, 4, 5]
+
+
+def test_28_and_29_the_first_values_stay(spots):
+    make_sweep()
+    task = spots.claim_one()
+
+    said(spots.complete(task, runtimeMs=7, iter=3, fopt=-12.5))
+    said(spots.complete(task, runtimeMs=8, iter=4, fopt=0))
+
+    assert row(task).result == {"runtimeMs": 7, "iter": 3, "fopt": -12.5}
+
+
+def test_34_all_tasks_of_a_lost_spot_are_freed(spots):
+    make_sweep(3)
+    tasks = spots.claim()
+    silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
+
+    assert len(holds.release_lost().retried) == 3
+    assert {row(task).agent_id for task in tasks} == {None}
+
+
+def test_52_what_is_not_known_of_a_spot_is_left_out(spots):
+    Agent.objects.create(pk="spot-1", protocol="spot")
+
+    spot = spots.listed()
+
+    assert "ipAddress" not in spot
+    assert (spot["cpuLoad"], spot["runningTasks"], spot["totalCores"]) == (0, 0, 0)
+
+
+def test_53_payloads_of_older_jobs_are_handed_out_as_they_are(spots):
+    make_sweep()
+    Task.objects.update(payload={"alg": "GA", "iterations": {"max": 50}})
+
+    assert spots.claim_one()["params"] == {"alg": "GA", "iterations": {"max": 50}}
