@@ -1,0 +1,339 @@
+"""The pause before a task is tried again: how long it is, and who ends it when."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from agents.models import Protocol
+from chains import transitions as chains
+from events.models import Event
+from tasks import batches, fastlane, holds, reports, transitions, ways
+from tasks.exceptions import NotReady
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tasks.states import Status
+from tests.factories import (
+    fresh,
+    give,
+    let_lease_run_out,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_task,
+    make_tasks,
+    silence,
+    steps_of,
+    take,
+)
+from tests.tasks.reporting import ACCEPTED, done, failed
+from tests.tasks.verbs import refuses
+
+pytestmark = pytest.mark.django_db
+
+
+def delays(seconds, attempts, samples=1):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tasks_retry_delay(%s, %s) FROM generate_series(1, %s)",
+            [seconds, attempts, samples],
+        )
+        return [row[0].total_seconds() for row in cursor.fetchall()]
+
+
+def fail_fast(task):
+    outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
+    assert fastlane.run(task.agent_id, outcomes=[outcome]).served
+
+
+def fail_slow(task):
+    outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
+    answers, _ = reports.report([outcome], agent_id=task.agent_id, by="")
+    assert answers[0].verdict == ACCEPTED
+
+
+def expire(task):
+    let_lease_run_out(task)
+    assert [taken.pk for taken in holds.expire_leases().retried] == [task.pk]
+
+
+every_end = pytest.mark.parametrize("end", [fail_fast, fail_slow, expire])
+
+
+def make_postponed(agent=None, seconds=30, **fields):
+    task = make_held_task(agent, retry_delay_seconds=seconds, **fields)
+    fail_fast(task)
+    return fresh(task)
+
+
+def let_time_come(task):
+    Task.objects.filter(pk=task.pk, postponed=True).update(available_at=Now())
+
+
+def pause_of(task):
+    """How long the task waits from when it was put back."""
+    return (task.available_at - task.updated_at).total_seconds()
+
+
+# How long.
+
+
+@pytest.mark.parametrize(
+    ("seconds", "attempts", "nominal"),
+    [
+        (5, 1, 5),
+        (5, 2, 10),
+        (5, 3, 20),
+        (5, 4, 40),
+        (5, 5, 60),
+        (5, 1000, 60),
+        (1, 7, 60),
+        (1, 6, 32),
+        (60, 1, 60),
+        (60, 2, 60),
+        (5, 0, 5),
+    ],
+)
+def test_the_pause_doubles_up_to_a_minute_and_chance_cuts_up_to_a_fifth(seconds, attempts, nominal):
+    drawn = delays(seconds, attempts, samples=300)
+
+    assert nominal * 0.8 <= min(drawn) < nominal * 0.85
+    assert nominal * 0.95 < max(drawn) <= nominal
+
+
+def test_no_pause_is_none_however_many_attempts():
+    assert {delay for attempts in (1, 5, 99) for delay in delays(0, attempts, samples=20)} == {0}
+
+
+def test_tasks_that_failed_together_do_not_come_back_together():
+    agent = make_agent()
+    tasks = make_tasks(5, channel=make_channel(), retry_delay_seconds=10)
+    take(agent, tasks[0].channel, max_tasks=5)
+
+    outcomes = [Outcome(task.pk, done=False, retriable=True) for task in tasks]
+    assert fastlane.run(agent.pk, outcomes=outcomes).served
+
+    assert len(set(Task.objects.values_list("available_at", flat=True))) == 5
+
+
+@every_end
+def test_each_attempt_that_is_used_makes_the_next_pause_longer(end):
+    task = make_task(retry_delay_seconds=8, max_attempts=9)
+    for nominal in (8, 16, 32, 60):
+        end(give(make_agent(), task.channel))
+
+        task = fresh(task)
+        assert (task.status, task.postponed, task.free) == (Status.QUEUED, True, False)
+        assert nominal * 0.8 <= pause_of(task) <= nominal
+        let_time_come(task)
+        assert holds.wake_postponed() == 1
+
+
+@every_end
+def test_without_a_delay_a_task_is_tried_again_at_once(end):
+    task = make_held_task()
+
+    end(task)
+
+    task = fresh(task)
+    assert (task.status, task.postponed) == (Status.QUEUED, False)
+    assert take(make_agent(), task.channel) == [task]
+
+
+def test_a_lost_agent_is_no_fault_of_the_task_so_it_is_tried_again_at_once():
+    task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
+    silence(agent)
+
+    holds.release_lost()
+
+    assert not fresh(task).postponed
+    assert take(make_agent(), task.channel) == [task]
+
+
+@pytest.mark.parametrize("retriable", [True, False])
+def test_a_task_that_is_not_tried_again_waits_for_nothing(retriable):
+    task = make_held_task(agent := make_agent(), retry_delay_seconds=30, max_attempts=1)
+
+    failed(task, by=agent, retriable=retriable)
+
+    assert (fresh(task).status, fresh(task).postponed) == (Status.FAILED, False)
+
+
+# Who gets it when.
+
+
+def test_a_postponed_task_is_given_to_nobody_until_it_is_woken():
+    task = make_postponed(agent := make_agent())
+    assert refuses(NotReady, transitions.assign, task, agent.pk, by="operator")
+
+    for protocol in (Protocol.PLAIN, Protocol.SPOT):
+        assert not ways.claim(ways.Wish(agent.pk, ids=[task.channel_id], protocol=protocol))
+    assert take(agent, task.channel) == []
+    assert holds.wake_postponed() == 0
+    let_time_come(task)
+    assert take(agent, task.channel) == []
+    assert holds.wake_postponed() == 1
+
+    assert take(agent, task.channel) == [task]
+    assert holds.wake_postponed() == 0
+
+
+def test_others_pass_a_postponed_task_and_it_keeps_its_place():
+    task = make_postponed(priority=1)
+    behind = make_tasks(2, channel=task.channel, priority=1)
+
+    assert take(make_agent(), task.channel) == behind[:1]
+    let_time_come(task)
+    holds.wake_postponed()
+
+    assert take(make_agent(), task.channel) == [task]
+
+
+def test_more_than_a_batch_is_woken_at_once(monkeypatch):
+    monkeypatch.setattr(holds, "BATCH", 2)
+    tasks = make_tasks(5, available_at=Now() - timedelta(seconds=1))
+    later = make_task(available_at=Now() + timedelta(minutes=1))
+    assert take(make_agent(), tasks[0].channel, max_tasks=9) == []
+
+    assert holds.wake_postponed() == 5
+
+    assert take(make_agent(), tasks[0].channel, max_tasks=9) == tasks
+    assert fresh(later).postponed
+
+
+def test_waking_is_no_change_of_status_and_no_line_of_the_journal():
+    task = make_postponed()
+    before = Event.objects.count()
+
+    let_time_come(task)
+    holds.wake_postponed()
+
+    assert Event.objects.count() == before
+
+
+# What else ends the wait.
+
+
+def test_a_postponed_task_may_be_cancelled():
+    task = make_postponed()
+
+    cancelled = transitions.cancel(task.pk, by="operator")
+
+    assert (cancelled.status, cancelled.postponed) == (Status.CANCELLED, False)
+
+
+def test_postponed_tasks_may_be_cancelled_all_at_once():
+    task = make_postponed()
+
+    assert batches.cancel_all(Task.objects.all(), by="operator").cancelled == 1
+
+    assert (fresh(task).status, fresh(task).postponed) == (Status.CANCELLED, False)
+
+
+def test_the_last_holder_may_still_complete_a_task_that_is_postponed():
+    task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
+    expire(task)
+    assert fresh(task).postponed
+
+    assert done(task, by=agent, result=1) == ACCEPTED
+
+    assert (fresh(task).status, fresh(task).postponed) == (Status.DONE, False)
+
+
+def test_a_late_fail_leaves_the_pause_as_it_is():
+    task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
+    expire(task)
+    until = fresh(task).available_at
+
+    assert failed(task, by=agent, retriable=True) == ACCEPTED
+
+    assert (fresh(task).postponed, fresh(task).available_at) == (True, until)
+
+
+@pytest.mark.parametrize("requeue", [transitions.requeue, "all"])
+def test_a_requeued_task_waits_for_nothing_and_its_pauses_begin_anew(requeue):
+    task = make_postponed(agent := make_agent(), seconds=10, max_attempts=2)
+    let_time_come(task)
+    holds.wake_postponed()
+    fail_fast(give(agent, task.channel))
+    assert fresh(task).status == Status.FAILED
+
+    if requeue == "all":
+        assert batches.requeue_all(Task.objects.all(), by="operator") == 1
+    else:
+        requeue(task.pk, by="operator")
+    fail_fast(give(agent, task.channel))
+
+    assert fresh(task).attempts == 1
+    assert 8 <= pause_of(fresh(task)) <= 10
+
+
+# In a chain.
+
+
+def make_postponed_in_a_chain():
+    chain = make_chain(tasks=0)
+    make_tasks(2, chain=chain, retry_delay_seconds=30)
+    agent = make_agent()
+    fail_slow(give(agent, chain.channel))
+    return fresh(chain), agent
+
+
+def test_in_a_chain_the_turn_and_the_owner_are_kept_meanwhile():
+    chain, agent = make_postponed_in_a_chain()
+
+    first, second = steps_of(chain)
+    assert (first.status, first.postponed, first.blocked) == (Status.QUEUED, True, False)
+    assert 24 <= pause_of(first) <= 30
+    assert (first.reserved_for, chain.owner, second.blocked) == (agent, agent, True)
+    assert take(agent, chain.channel) == take(make_agent(), chain.channel) == []
+    let_time_come(first)
+    holds.wake_postponed()
+    assert take(make_agent(), chain.channel) == []
+    assert take(agent, chain.channel) == [first]
+
+
+def test_its_owner_is_bound_meanwhile():
+    _, agent = make_postponed_in_a_chain()
+    elsewhere = make_task()
+
+    assert take(agent, elsewhere.channel) == []
+    assert not ways.claim(ways.Wish(agent.pk, ids=[elsewhere.channel_id], protocol=Protocol.SPOT))
+
+
+def test_a_postponed_step_of_a_chain_that_is_detached_waits_on_and_is_for_anybody():
+    chain, agent = make_postponed_in_a_chain()
+
+    chains.detach(chain.pk, owner_id=agent.pk, by="operator")
+
+    first, _ = steps_of(chain)
+    assert (first.postponed, first.blocked, first.reserved_for) == (True, False, None)
+    assert take(other := make_agent(), chain.channel) == []
+    let_time_come(first)
+    holds.wake_postponed()
+    assert take(other, chain.channel) == [first]
+
+
+def test_a_step_that_is_unlocked_waits_for_nothing():
+    chain = make_chain(tasks=0)
+    make_tasks(1, chain=chain, retry_delay_seconds=30)
+    agent = make_agent()
+    task = give(agent, chain.channel, lease_seconds=60)
+    let_lease_run_out(task)
+    assert chains.detach_expired() == 1
+
+    transitions.unlock(task.pk, Status.QUEUED, by="operator")
+
+    assert not fresh(task).postponed
+    assert take(agent, chain.channel) == [task]
+
+
+def test_a_cancelled_step_gives_its_turn_to_the_next():
+    chain, agent = make_postponed_in_a_chain()
+    first, second = steps_of(chain)
+
+    transitions.cancel(first.pk, by="operator")
+
+    assert take(agent, chain.channel) == [second]
