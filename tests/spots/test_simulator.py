@@ -1,0 +1,181 @@
+"""SPOTs that only pretend to work, on a coordinator that really runs."""
+
+import re
+import signal
+
+import httpx
+import pytest
+
+from spots.management.commands.simulate_spots import credentials, own_url
+from tests.coordinator_project.conftest import first_run, folder, used_folder
+from tests.coordinator_project.running import Program, environment, eventually, running
+
+__all__ = ["first_run", "folder", "used_folder"]
+
+KEY = {"ORHESTRA_AGENT_KEY": "open sesame"}
+
+
+class Simulation(Program):
+    def __init__(self, folder, *arguments, **more):
+        super().__init__("manage.py", "simulate_spots", *arguments, env=environment(folder, **more))
+
+    def end(self, within=60.0):
+        code = self.process.wait(within)
+        self.reader.join(5)
+        return code
+
+    def count(self, what):
+        """How many tasks it says came to that, at its end."""
+        found = re.search(rf"(\d+) {what}\b", self.lines[-1])
+        return int(found[1]) if found else 0
+
+
+class Coordinator:
+    def __init__(self, running_one, folder):
+        self.running = running_one
+        self.folder = folder
+
+    def sweep(self, tasks):
+        one = {"min": 1, "max": 1, "step": 1}
+        body = {
+            "jarPath": "/opt/optimizer.jar",
+            "mainClass": "Optimizer",
+            "algorithms": ["PSO"],
+            "iterations": {"min": 1, "max": tasks, "step": 1},
+            "agents": one,
+            "dimension": one,
+        }
+        answer = httpx.post(f"{self.running.url}/api/v1/jobs", json=body, timeout=10)
+        return answer.json()["jobId"]
+
+    def job(self, job_id):
+        return self.running.get(f"/api/v1/jobs/{job_id}").json()
+
+    def simulate(self, *arguments, **key):
+        return Simulation(self.folder, "--url", self.running.url, *arguments, **(key or KEY))
+
+
+@pytest.fixture
+def coordinator(used_folder):
+    with running(used_folder, COORDINATOR_SPOT_LOST_SECONDS="5", **KEY) as one:
+        yield Coordinator(one.ready(), used_folder)
+
+
+def test_five_do_twenty_tasks_and_leave_none_in_hand(coordinator):
+    job_id = coordinator.sweep(20)
+
+    simulation = coordinator.simulate("--count", "5", "--delay", "50-150", "--until-empty")
+
+    assert simulation.end(within=15) == 0, simulation.said
+    assert simulation.count("done") == 20
+    job = coordinator.job(job_id)
+    assert (job["status"], job["completedTasks"], job["runningTasks"]) == ("COMPLETED", 20, 0)
+
+
+def test_half_of_the_tasks_fail_for_good_when_that_is_wished(coordinator):
+    job_id = coordinator.sweep(30)
+
+    simulation = coordinator.simulate(
+        "--count", "5", "--delay", "10-50", "--fail-rate", "0.5", "--until-empty"
+    )
+
+    assert simulation.end(within=30) == 0, simulation.said
+    job = coordinator.job(job_id)
+    assert job["completedTasks"] + job["failedTasks"] == 30
+    assert 0 < job["failedTasks"] < 30
+    assert (job["pendingTasks"], job["runningTasks"]) == (0, 0)
+    assert simulation.count("failed") == job["failedTasks"]
+
+
+def test_results_look_as_the_older_simulation_made_them(coordinator):
+    job_id = coordinator.sweep(4)
+
+    assert coordinator.simulate("--count", "2", "--delay", "20", "--until-empty").end() == 0
+
+    results = coordinator.running.get(f"/api/v1/jobs/{job_id}/results").json()["results"]
+    spots = coordinator.running.get("/api/v1/spots").json()["spots"]
+    assert {result["assignedTo"] for result in results} <= {"sim-1", "sim-2"}
+    assert all(0 <= result["fopt"] <= 100 for result in results)
+    assert all(50 <= result["iter"] <= 499 for result in results)
+    assert all(result["runtimeMs"] >= 20 for result in results)
+    assert [spot["totalCores"] for spot in spots] == [4, 4]
+    assert [spot["ipAddress"] for spot in spots] == ["127.0.0.1", "127.0.0.1"]
+    assert all(10 <= spot["cpuLoad"] <= 90 for spot in spots)
+
+
+def test_who_works_longer_than_a_silence_may_last_is_not_taken_for_lost(coordinator):
+    job_id = coordinator.sweep(1)
+
+    simulation = coordinator.simulate("--count", "1", "--delay", "11000", "--until-empty")
+
+    assert simulation.end() == 0, simulation.said
+    assert coordinator.job(job_id)["status"] == "COMPLETED"
+    events = coordinator.running.get("/v1/events?type=task.retried").json()["events"]
+    assert events == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_gives_back_what_they_hold(coordinator, number):
+    job_id = coordinator.sweep(10)
+    simulation = coordinator.simulate("--count", "3", "--delay", "60000")
+    eventually(lambda: coordinator.job(job_id)["runningTasks"] == 3)
+
+    simulation.process.send_signal(number)
+
+    assert simulation.end() == 0, simulation.said
+    assert simulation.count("given back") == 3
+    job = coordinator.job(job_id)
+    assert (job["pendingTasks"], job["runningTasks"], job["failedTasks"]) == (10, 0, 0)
+    assert "Traceback" not in simulation.said
+
+
+def test_it_ends_after_so_many_seconds(coordinator):
+    simulation = coordinator.simulate("--count", "2", "--seconds", "1")
+
+    assert simulation.end() == 0, simulation.said
+    assert simulation.count("done") == 0
+
+
+def test_without_the_key_it_says_why_it_ends(coordinator):
+    simulation = coordinator.simulate(ORHESTRA_AGENT_KEY="close sesame")
+
+    assert simulation.end() == 1
+    assert "refuses: 401" in simulation.said
+    assert "sesame" not in simulation.said
+
+
+def test_where_no_coordinator_is_it_starts_nothing(folder):
+    simulation = Simulation(folder, "--url", "http://127.0.0.1:1")
+
+    assert simulation.end() == 1
+    assert "No coordinator answers at http://127.0.0.1:1" in simulation.said
+    assert not list(folder.glob("postgres*"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--count", "0"), ("--count", "201"), ("--delay", "fast"), ("--fail-rate", "2")],
+)
+def test_an_option_that_makes_no_sense_is_refused(folder, option, value):
+    simulation = Simulation(folder, option, value)
+
+    assert simulation.end() == 2
+    assert option in simulation.lines[-1]
+
+
+def test_it_goes_to_the_coordinator_of_its_settings(settings):
+    settings.COORDINATOR_PORT = 9000
+    settings.COORDINATOR_HOST = "0.0.0.0"  # noqa: S104
+    assert own_url() == "http://127.0.0.1:9000"
+
+    settings.COORDINATOR_HOST, settings.OWN_HOST = "::1", "[::1]"
+    assert own_url() == "http://[::1]:9000"
+
+
+def test_the_key_goes_before_the_token(settings):
+    settings.ORHESTRA_AGENT_KEY, settings.COORDINATOR_AUTH_TOKEN = "", "token"
+    assert credentials("") == {"Authorization": "Bearer token"}
+    assert credentials("given") == {"X-Orhestra-Key": "given"}
+
+    settings.ORHESTRA_AGENT_KEY = "of the settings"
+    assert credentials("") == {"X-Orhestra-Key": "of the settings"}
