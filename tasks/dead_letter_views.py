@@ -44,7 +44,7 @@ class DeadLetterFilters(PeriodFilters):
 
     def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
         """Sweeps show their id as `job-` and 32 digits."""
-        return rows.filter(job=fields.identifier(value.removeprefix(JOB_PREFIX)))
+        return rows.filter(job=fields.identifier(value.lower().removeprefix(JOB_PREFIX)))
 
 
 class FilterBody(Body):
@@ -101,8 +101,8 @@ class DeadLettersView(JsonView):
 
 
 def _body(row: Task, bad_attempts: int) -> dict[str, object]:
-    more = {"dead_letter": row.dead_letter, "bad_attempts_count": bad_attempts}
-    return bodies.task(row) | more
+    said = {"dead_letter": row.dead_letter, "bad_attempts_count": bad_attempts}
+    return bodies.task(row) | said
 
 
 def _found(query: QueryDict) -> QuerySet[Task]:
