@@ -164,7 +164,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing():
     assert rows() == before
 
 
-@pytest.mark.parametrize(("command", "id_"), [("reset_task", str(uuid4())), ("reset_agent", "a")])
+@pytest.mark.parametrize(("command", "id_"), [("reset_task", "x"), ("reset_agent", "a")])
 def test_a_reason_is_wanted(command, id_):
     with pytest.raises(CommandError, match="--reason"):
         call_command(command, id_)
