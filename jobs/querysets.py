@@ -19,37 +19,40 @@ class JobQuerySet(models.QuerySet["Job"]):
 
         That is what the job has counted and what its tallies still hold.
         """
-        return self.annotate(
-            counted_total=_with_tallies("total"),
-            counted_completed=_with_tallies("completed"),
-            counted_failed=_with_tallies("failed"),
-            counted_cancelled=_with_tallies("cancelled"),
-            counted_started_at=Coalesce(
-                "started_at", Min("tallies__at", filter=Q(tallies__started=True))
-            ),
-        ).annotate(
-            counted_status=Func(
-                "counted_total",
-                "counted_completed",
-                "counted_failed",
-                "counted_cancelled",
-                models.ExpressionWrapper(
-                    Q(counted_started_at__isnull=False), output_field=models.BooleanField()
+        return (
+            self.annotate(
+                counted_total=_with_tallies("total"),
+                counted_completed=_with_tallies("completed"),
+                counted_failed=_with_tallies("failed"),
+                counted_cancelled=_with_tallies("cancelled"),
+                counted_started_at=Coalesce(
+                    "started_at", Min("tallies__at", filter=Q(tallies__started=True))
                 ),
-                models.ExpressionWrapper(
-                    Q(cancel_asked_at__isnull=False), output_field=models.BooleanField()
+            )
+            .annotate(
+                counted_status=Func(
+                    "counted_total",
+                    "counted_completed",
+                    "counted_failed",
+                    "counted_cancelled",
+                    models.ExpressionWrapper(
+                        Q(counted_started_at__isnull=False), output_field=models.BooleanField()
+                    ),
+                    models.ExpressionWrapper(
+                        Q(cancel_asked_at__isnull=False), output_field=models.BooleanField()
+                    ),
+                    function="jobs_status",
+                    output_field=models.CharField(),
                 ),
-                function="jobs_status",
-                output_field=models.CharField(),
-            ),
-            counted_finished_at=Case(
-                When(
-                    counted_total__lte=F("counted_completed")
-                    + F("counted_failed")
-                    + F("counted_cancelled"),
-                    then=Coalesce(Max("tallies__at"), "finished_at"),
-                )
-            ),
+            )
+            .annotate(
+                counted_finished_at=Case(
+                    When(
+                        ~Q(counted_status__in=["PENDING", "RUNNING"]),
+                        then=Coalesce(Max("tallies__at"), "finished_at"),
+                    )
+                ),
+            )
         )
 
     def open(self) -> Self:

@@ -7,8 +7,9 @@ now is its row and its tallies (`JobQuerySet.counted`), exact at any moment.
 """
 
 import pgtrigger
-from django.db import connection
+from django.db import connection, transaction
 
+from events import journal
 from events.triggers import ROWS
 
 BATCH = 20_000
@@ -81,7 +82,7 @@ judged AS (
 folded AS (
   UPDATE jobs_job j SET total = n.total, completed = n.completed, failed = n.failed,
     cancelled = n.cancelled, started_at = n.started_at, status = n.status,
-    finished_at = CASE WHEN n.completed + n.failed + n.cancelled >= n.total THEN n.last END,
+    finished_at = CASE WHEN n.status NOT IN ('PENDING', 'RUNNING') THEN n.last END,
     updated_at = now()
   FROM judged n WHERE n.id = j.id)
 SELECT count(*) FROM taken"""  # noqa: S608
@@ -89,12 +90,15 @@ SELECT count(*) FROM taken"""  # noqa: S608
 
 def fold() -> int:
     """Count the tallies that have gathered into their jobs; how many there were."""
-    total = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(FOLD)
-            row = cursor.fetchone()
-        taken = int(row[0]) if row else 0
-        total += taken
-        if taken < BATCH:
-            return total
+    total = taken = _fold_batch()
+    while taken == BATCH:
+        total += (taken := _fold_batch())
+    return total
+
+
+def _fold_batch() -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        journal.attribute(actor="coordinator")
+        cursor.execute(FOLD)
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0

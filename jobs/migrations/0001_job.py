@@ -8,15 +8,17 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
-# Seed 004's words; what they follow from is said in the architecture under "Jobs".
+# Seed 004's words; what they follow from is said in the architecture under "Jobs". A job that began
+# and whose tasks are all gone lost them as dead letters, so it has failed.
 STATUS = """CREATE FUNCTION jobs_status(
   total bigint, completed bigint, failed bigint, cancelled bigint, started bool, asked bool
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE
-  WHEN completed + failed + cancelled < total OR total = 0
+  WHEN total = 0 AND NOT started THEN 'PENDING'
+  WHEN completed + failed + cancelled < total
     THEN CASE WHEN started OR completed + failed + cancelled > 0 THEN 'RUNNING' ELSE 'PENDING' END
   WHEN asked THEN 'CANCELLED'
   WHEN completed > 0 THEN 'COMPLETED'
-  WHEN failed > 0 THEN 'FAILED'
+  WHEN failed > 0 OR total = 0 THEN 'FAILED'
   ELSE 'CANCELLED' END;"""
 
 
