@@ -16,6 +16,7 @@ from jobs.grid import Grid
 CHANNEL = "sweeps"
 PREFIX = "job-"
 LONGEST_TITLE = 200
+MOST_WANTS = 1_000
 MOST_BYTES = 512 * 1024 * 1024  # of all payloads of a job together
 
 
@@ -46,6 +47,12 @@ class Sweep:
             raise GridTooLarge(
                 f"the job would have {count} tasks; at most {settings.MAX_JOB_TASKS} are allowed"
             )
+        wants = self._wanted_axes().count
+        if wants > MOST_WANTS:
+            raise GridTooLarge(
+                f"the tasks would want {wants} different things of their SPOTs; "
+                f"at most {MOST_WANTS} are allowed"
+            )
         size = self.grid.largest()
         if size > settings.MAX_PAYLOAD_BYTES:
             raise GridTooLarge(
@@ -69,6 +76,14 @@ class Sweep:
                 payload={**self.constant, **inner},
                 wants=self._wants(combination),
             )
+
+    def different_wants(self) -> Iterator[dict[str, str]]:
+        """What the tasks want, without going through all of them."""
+        return (self._wants(combination) for combination in self._wanted_axes().combinations())
+
+    def _wanted_axes(self) -> Grid:
+        names = self.wanted_by_axis.values()
+        return Grid(tuple(axis for axis in self.grid.axes if axis.name in names))
 
     def _wants(self, combination: JsonDict) -> dict[str, str]:
         chosen = {key: combination[axis] for key, axis in self.wanted_by_axis.items()}

@@ -4,7 +4,7 @@ Cancel and retry of one job go one after the other: each begins with a lock of i
 nothing else asks for. So no retry brings back a task behind a cancellation that has looked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from django.conf import settings
@@ -15,13 +15,15 @@ from accounts.callers import Caller
 from api.body import JsonDict
 from events import journal
 from jobs.exceptions import JobCancelled, JobOver, JobUnknown, KeyUsed
-from jobs.models import Job, JobStatus, Kind
-from jobs.sweeps import CHANNEL, Sweep, SweepTask
+from jobs.models import Job, JobStatus, Kind, Tally
+from jobs.sweeps import CHANNEL, Sweep
 from tasks import batches, requirements
 from tasks import transitions as tasks
 from tasks.batches import Cancelled, Draft
 from tasks.exceptions import ChannelExists
 from tasks.models import Channel, Task
+
+Wants = frozenset[tuple[str, str]]
 
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
 SERIALLY = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:' || %s, 0))"
@@ -34,6 +36,7 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
     and KeyUsed otherwise. Of two that come at once the second waits for the first.
     """
     channel = _channel(by.name)
+    known = _requirements(sweep)
     try:
         with transaction.atomic():
             journal.attribute(actor=by.name)
@@ -48,7 +51,7 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
             batches.enqueue_for_job(
                 job.pk,
                 channel,
-                _drafts(sweep.tasks()),
+                _drafts(sweep, known),
                 priority=sweep.priority,
                 max_attempts=sweep.max_attempts or settings.MAX_ATTEMPTS,
                 retry_delay_seconds=sweep.retry_delay_seconds,
@@ -58,10 +61,10 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
     except IntegrityError as error:
         if tasks.violated(error) != "job_key_is_unique":
             raise
-    known = Job.objects.get(kind=Kind.SWEEP, idempotency_key=sweep.idempotency_key)
-    if _said(known) != (sweep.name, sweep.priority, sweep.specification):
+    first = Job.objects.get(kind=Kind.SWEEP, idempotency_key=sweep.idempotency_key)
+    if _said(first) != (sweep.name, sweep.priority, sweep.specification):
         raise KeyUsed
-    return known, False
+    return first, False
 
 
 def _said(job: Job) -> tuple[str, int, JsonDict]:
@@ -76,15 +79,18 @@ def _channel(by: str) -> Channel:
         return Channel.objects.named([CHANNEL]).get()
 
 
-def _drafts(new: Iterable[SweepTask]) -> Iterator[Draft]:
-    """The tasks with their requirements, each of which is looked up once."""
-    known: dict[tuple[tuple[str, str], ...], int | None] = {}
-    for task in new:
-        wants = tuple(sorted(task.wants.items()))
-        if wants not in known:
-            requirement = requirements.of(task.wants)
-            known[wants] = requirement.pk if requirement else None
-        yield Draft(task.title, task.payload, known[wants])
+def _requirements(sweep: Sweep) -> dict[Wants, int | None]:
+    """The rows that tasks share, made before and each for itself.
+
+    Made inside of the job's transaction they would cross with those of another sweep.
+    """
+    found = {frozenset(wants.items()): requirements.of(wants) for wants in sweep.different_wants()}
+    return {wants: row.pk if row else None for wants, row in found.items()}
+
+
+def _drafts(sweep: Sweep, known: Mapping[Wants, int | None]) -> Iterator[Draft]:
+    for task in sweep.tasks():
+        yield Draft(task.title, task.payload, known[frozenset(task.wants.items())])
 
 
 @transaction.atomic
@@ -102,6 +108,7 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
     Job.objects.filter(pk=job_id, cancel_asked_at=None).update(
         cancel_asked_at=Now(), updated_at=Now()
     )
+    Tally.objects.create(job_id=job_id)  # its status may follow from this alone
     return done
 
 

@@ -260,6 +260,12 @@ def test_a_payload_that_no_task_could_have_is_refused():
     assert "bytes" in refusal(body)
 
 
+def test_a_thousand_algorithms_are_too_many():
+    names = [f"algorithm-{n}" for n in range(1_001)]
+
+    assert "1001 different things" in refusal(ranges(algorithms=names))
+
+
 def wants(body):
     return [task.wants for task in forms.read(body).tasks()]
 
