@@ -12,7 +12,7 @@ from benchmarks.demo import server, show, sweep_show, sweep_verdict
 from benchmarks.demo.grid import JOB, TASKS
 from benchmarks.demo.spots import Orders, Spots, SpotsFailed
 from benchmarks.demo.sweep_verdict import Run
-from benchmarks.demo.wire import Body, Refused, Unreachable, Wire, number, text
+from benchmarks.demo.wire import Refused, Unreachable, Wire, number, rows, text
 
 WORKERS = 4
 SLOW = 250.0
@@ -58,7 +58,7 @@ def _run(console: Console, orders: Orders, count: int) -> int:
     took = time.monotonic() - began
     found = sweep_verdict.judge(run)
     console.print(sweep_show.results(run.results))
-    console.print(sweep_show.best(run.results))
+    console.print(sweep_show.best(run.best))
     console.print(sweep_show.summary(run, found, took))
     for complaint in found.complaints:
         console.print(complaint, style="red", markup=False)
@@ -86,16 +86,11 @@ def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> Run:
                 replacement = spots.start()
                 console.print(f"{killed} was killed at work; {replacement} takes its place.")
             time.sleep(LOOK_EVERY)
-    return Run(job, _results(wire, job_id), _journal(wire), killed, replacement)
-
-
-def _results(wire: Wire, job_id: str) -> list[Body]:
-    return list(wire.pages(f"/api/v1/jobs/{job_id}/results", "results"))
-
-
-def _journal(wire: Wire) -> list[Body]:
-    """All that the coordinator wrote in its journal, oldest first; it has done nothing else."""
-    return [*wire.pages("/v1/events", "events", source="coordinator", limit=1000)][::-1]
+    results = list(wire.pages(f"/api/v1/jobs/{job_id}/results", "results"))
+    best = rows(wire.get(f"/api/v1/jobs/{job_id}/best"), "byFunction")
+    # All of the journal: this coordinator has done nothing else.
+    events = list(wire.pages("/v1/events", "events", source="coordinator", limit=1000))
+    return Run(job, results, best, events[::-1], killed, replacement)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -15,7 +15,7 @@ from benchmarks.demo.wire import Body, number, text
 def results(rows: Sequence[Body]) -> Table:
     """Every result: a line for each setting, a column for each number of iterations."""
     values = {point(row): fopt(row) for row in rows}
-    shown = Table(title="Results by number of iterations", box=box.SIMPLE, collapse_padding=True)
+    shown = Table(title="Results by number of iterations", box=box.SIMPLE, pad_edge=False)
     for name in ("Function", "By", "Agents", "Dim."):
         shown.add_column(name, no_wrap=True)
     for iterations in ITERATIONS:
@@ -33,14 +33,12 @@ def results(rows: Sequence[Body]) -> Table:
 
 
 def best(rows: Sequence[Body]) -> Table:
+    """The best of each function, given those."""
     shown = Table("Function", "Best", "By", title="Best per function", min_width=80)
-    for function in FUNCTIONS:
-        runs = [row for row in rows if text(row, "function") == function]
-        if runs:
-            first = min(runs, key=fopt)
-            algorithm, _, iterations, agents, dimension = point(first)
-            by = f"{algorithm}, {iterations} iterations, {agents} agents, dimension {dimension}"
-            shown.add_row(function, _value(fopt(first)), by)
+    for row in rows:
+        algorithm, function, iterations, agents, dimension = point(row)
+        by = f"{algorithm}, {iterations} iterations, {agents} agents, dimension {dimension}"
+        shown.add_row(str(function), _value(fopt(row)), by)
     return shown
 
 
@@ -59,7 +57,7 @@ def summary(run: Run, found: SweepVerdict, took: float) -> Table:
     shown.add_row("One result for each point", mark(found.grid))
     shown.add_row("Nothing done twice", mark(found.once))
     shown.add_row("Done by others after a death", mark(found.death))
-    shown.add_row(f"Worked out again; below {GOOD_ENOUGH:g}", mark(found.results))
+    shown.add_row(f"As worked out here; PSO < {GOOD_ENOUGH:g}", mark(found.results))
     return shown
 
 

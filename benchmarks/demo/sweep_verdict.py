@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.demo import verdict
-from benchmarks.demo.grid import POINTS, TASKS, point
+from benchmarks.demo.grid import FUNCTIONS, POINTS, TASKS, point
 from benchmarks.demo.verdict import SHOWN, Verdict
 from benchmarks.demo.wire import Body, inner, text
 from examples import optimizer_worker
@@ -23,10 +23,14 @@ COUNTERS: Body = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the coordinator tells of a sweep that has ended, and which worker was replaced."""
+    """What the coordinator tells of a sweep that has ended, and which worker was replaced.
+
+    `best`: the best result of each function.
+    """
 
     job: Body
     results: Sequence[Body]
+    best: Sequence[Body]
     events: Sequence[Body]
     killed: str
     replacement: str
@@ -58,7 +62,7 @@ def judge(run: Run) -> SweepVerdict:
         grid=list(_wrong_points(run.results)),
         once=once.once,
         death=list(_wrong_death(run)),
-        results=list(_wrong_results(run.results)),
+        results=[*_wrong_best(run), *_wrong_results(run.results)],
         taken_back=once.taken_back,
     )
 
@@ -105,6 +109,15 @@ def _wrong_death(run: Run) -> Iterator[str]:
             yield f"{task_id} was taken from {run.killed}, but nobody else has done it"
     if run.replacement and run.replacement not in doers.values():
         yield f"{run.replacement}, which took the place of {run.killed}, has done nothing"
+
+
+def _wrong_best(run: Run) -> Iterator[str]:
+    shown = {text(row, "function"): fopt(row) for row in run.best}
+    for function in FUNCTIONS:
+        values = [fopt(row) for row in run.results if row.get("function") == function]
+        told, right = shown.get(function), min(values, default=None)
+        if told != right:
+            yield f"the best of {function} is shown as {told}, not {right}"
 
 
 def _wrong_results(results: Sequence[Body]) -> Iterator[str]:

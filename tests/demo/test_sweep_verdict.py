@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
 
@@ -31,6 +32,12 @@ def results():
     return [result(number, where) for number, where in enumerate(POINTS)]
 
 
+def best_of(results):
+    """Of each function the first that is the best, as the coordinator tells them."""
+    ordered = sorted(results, key=lambda row: (row["function"], row["fopt"]))
+    return [next(group) for _, group in groupby(ordered, key=lambda row: row["function"])]
+
+
 def event(kind, task_id, spot_id, was="in_progress"):
     about = {"type": f"task.{kind}", "task_id": task_id, "agent_id": spot_id}
     return about | {"payload": {"from": was}}
@@ -45,7 +52,7 @@ def run(results):
     for row in results:
         events.append(event("claimed", row["taskId"], row["assignedTo"], was="queued"))
         events.append(event("completed", row["taskId"], row["assignedTo"]))
-    return Run(RIGHT, results, events, VICTIM, REPLACEMENT)
+    return Run(RIGHT, results, best_of(results), events, VICTIM, REPLACEMENT)
 
 
 def only_fault(run, kind):
@@ -146,7 +153,7 @@ def test_a_replacement_that_does_nothing_is_found(run):
 def test_a_bad_result_is_found(run):
     rows = [row | {"fopt": 0.5} if sweep_verdict.is_easy(row) else row for row in run.results]
 
-    faults = only_fault(replace(run, results=rows), "results")
+    faults = only_fault(replace(run, results=rows, best=best_of(rows)), "results")
 
     assert "not below 0.001" in faults[0]
     assert "came to 0.5, not " in faults[1]
@@ -159,14 +166,21 @@ def test_a_result_that_cannot_be_repeated_is_found(run):
     assert len(only_fault(replace(run, results=rows), "results")) == 1
 
 
-def test_the_best_of_each_function_is_shown(run):
-    rows = [row | ({"fopt": 0.01} if place == 100 else {}) for place, row in enumerate(run.results)]
+def test_a_best_that_is_not_the_best_is_found(run):
+    second = [row | {"fopt": row["fopt"] + 0.1} for row in run.best[:1]]
 
-    shown = sweep_show.best(rows)
+    (fault,) = only_fault(replace(run, best=[*second, *run.best[1:]]), "results")
 
-    functions, values, settings = ([*column.cells] for column in shown.columns)
-    best = dict(zip(functions, zip(values, settings, strict=True), strict=True))
-    algorithm, function, iterations, *_ = POINTS[100]
-    assert best[function][0] == "1.0e-02"
-    assert best[function][1].startswith(f"{algorithm}, {iterations} iterations")
-    assert len(sweep_show.results(rows).rows) == 36
+    assert "the best of ackley is shown as" in fault
+
+
+def test_a_function_without_a_best_is_found(run):
+    assert len(only_fault(replace(run, best=run.best[:2]), "results")) == 1
+
+
+def test_all_results_and_the_best_are_shown(run):
+    rows = sweep_show.results(run.results).rows
+    functions, *_ = ([*column.cells] for column in sweep_show.best(run.best).columns)
+
+    assert len(rows) == 36
+    assert functions == ["ackley", "rastrigin", "sphere"]
