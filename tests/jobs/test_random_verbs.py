@@ -1,0 +1,174 @@
+"""Whatever is done to the tasks of a job, in whatever order: its counters equal a recount."""
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobs import tally
+from jobs.models import Job
+from tasks import batches, dead_letters, fastlane, holds, reports, transitions, ways
+from tasks.exceptions import NotReady, TaskUnknown, WrongStatus
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tests.factories import (
+    counted,
+    let_lease_run_out,
+    make_agent,
+    make_job,
+    make_job_tasks,
+    recounted,
+    silence,
+    sweeps,
+)
+
+pytestmark = pytest.mark.django_db
+
+AGENTS = ("spot-1", "spot-2")
+
+
+def of(job):
+    return Task.objects.filter(job=job)
+
+
+def claim(job, task, agent):
+    ways.claim(ways.Wish(agent, ids=[sweeps().pk], max_tasks=2, lease_seconds=60))
+
+
+def claim_as_spot(job, task, agent):
+    ways.claim(ways.Wish(agent, ids=[sweeps().pk], lease_seconds=60, protocol="spot"))
+
+
+def assign(job, task, agent):
+    transitions.assign(task, agent, by="operator")
+
+
+def complete(job, task, agent):
+    ways.report_one(Outcome(task, done=True), agent_id=agent, by="")
+
+
+def complete_and_claim(job, task, agent):
+    fastlane.run(agent, outcomes=[Outcome(task, done=True)], channel=sweeps().pk)
+
+
+def complete_as_operator(job, task, agent):
+    ways.report_one(Outcome(task, done=True), agent_id="", by="operator")
+
+
+def fail(job, task, agent):
+    ways.report_one(Outcome(task, done=False), agent_id=agent, by="")
+
+
+def retry(job, task, agent):
+    ways.report_one(Outcome(task, done=False, retriable=True), agent_id=agent, by="")
+
+
+def retry_the_slow_way(job, task, agent):
+    reports.report([Outcome(task, done=False, retriable=True)], agent_id=agent, by="")
+
+
+def refuse(job, task, agent):
+    reports.refuse(task, agent_id=agent)
+
+
+def expire(job, task, agent):
+    let_lease_run_out(Task(pk=task))
+    holds.expire_leases()
+
+
+def lose(job, task, agent):
+    silence(make_agent(agent))
+    holds.release_lost()
+
+
+def cancel(job, task, agent):
+    transitions.cancel(task, by="operator")
+
+
+def cancel_all(job, task, agent):
+    batches.cancel_all(of(job), by="operator")
+
+
+def requeue(job, task, agent):
+    transitions.requeue(task, by="operator")
+
+
+def requeue_all(job, task, agent):
+    batches.requeue_all(of(job), by="operator")
+
+
+def purge(job, task, agent):
+    dead_letters.each(dead_letters.purge, [task], by="operator", reason="")
+
+
+def add(job, task, agent):
+    make_job_tasks(job, max_attempts=2)
+
+
+def wake(job, task, agent):
+    Task.objects.filter(postponed=True).update(available_at=job.created_at)
+    holds.wake_postponed()
+
+
+def fold(job, task, agent):
+    tally.fold()
+
+
+VERBS = [
+    claim, claim, claim, claim_as_spot, assign, complete, complete, complete_and_claim,
+    complete_as_operator, fail, fail, retry, retry, retry_the_slow_way, refuse, refuse, expire,
+    lose, cancel, cancel_all, requeue, requeue_all, purge, add, wake, fold,
+]  # fmt: skip
+
+steps = st.lists(
+    st.tuples(st.sampled_from(VERBS), st.integers(0, 3), st.sampled_from(AGENTS)),
+    min_size=5,
+    max_size=25,
+)
+
+
+def status_of(job, started):
+    """The status that the tasks of a job come to, by the words of the architecture."""
+    total, done, failed, cancelled = recounted(job)
+    if total == 0:
+        return "FAILED" if started else "PENDING"
+    if done + failed + cancelled < total:
+        return "RUNNING" if started or done + failed + cancelled else "PENDING"
+    return "COMPLETED" if done else "FAILED" if failed else "CANCELLED"
+
+
+def is_true(job, started):
+    row = Job.objects.counted().get(pk=job.pk)
+    assert counted(job) == recounted(job)
+    assert row.counted_status == status_of(job, started)
+    assert (row.counted_started_at is not None) == started
+    assert (row.counted_finished_at is None) == (row.counted_status in {"PENDING", "RUNNING"})
+    return True
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps, delay=st.sampled_from([0, 5]))
+def test_the_counters_equal_a_recount_after_every_step(db, steps, delay):
+    with transaction.atomic():
+        job = make_job(tasks=3, max_attempts=2, retry_delay_seconds=delay)
+        started = False
+        for verb, place, agent in steps:
+            tasks = list(of(job).order_by("id").values_list("pk", flat=True))
+            task = tasks[place % len(tasks)] if tasks else job.pk
+            try:
+                verb(job, task, agent)
+            except (NotReady, TaskUnknown, WrongStatus):
+                continue
+            started = started or of(job).filter(lease_epoch__gt=0).exists()
+            assert is_true(job, started), verb
+        tally.fold()
+        assert is_true(job, started)
+        row = Job.objects.get(pk=job.pk)
+        assert (row.total, row.completed, row.failed, row.cancelled) == recounted(job)
+        assert row.status == status_of(job, started)
+        transaction.set_rollback(True)
