@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from django.db import transaction
+import orjson
+import uuid_utils.compat
+from django.db import connection, transaction
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 from events import journal
 from tasks import ready, requirements
 from tasks.models import Channel, Requirement, Task
 from tasks.querysets import TaskQuerySet
+from tasks.statements import Statement
 from tasks.states import Status
 
 BATCH = 2_000
@@ -54,24 +58,51 @@ def enqueue_for_job(
     The caller's transaction has made the job.
     """
     journal.attribute(actor=by)
-    made = 0
-    tasks = (
+    alike = _in_common(
         Task(
             job_id=job_id,
             channel=channel,
-            title=draft.title,
-            payload=draft.payload,
-            requirement_id=draft.requirement_id,
             priority=priority,
             max_attempts=max_attempts,
             retry_delay_seconds=retry_delay_seconds,
         )
-        for draft in drafts
     )
-    while batch := list(islice(tasks, BATCH)):
-        made += len(Task.objects.bulk_create(batch))
+    names = ", ".join(alike)
+    insert = Statement.of(
+        f"INSERT INTO tasks_task (id, title, payload, requirement_id, {names})"  # noqa: S608
+        f" SELECT n.*, {', '.join(f'%({name})s' for name in alike)} FROM unnest(%(ids)s::uuid[],"
+        " %(titles)s::text[], %(payloads)s::jsonb[], %(requirements)s::bigint[]) n"
+    )
+    made = 0
+    new = iter(drafts)
+    while batch := list(islice(new, BATCH)):
+        differing = {
+            "ids": [uuid_utils.compat.uuid7() for _ in batch],
+            "titles": [draft.title for draft in batch],
+            "payloads": [orjson.dumps(draft.payload).decode() for draft in batch],
+            "requirements": [draft.requirement_id for draft in batch],
+        }
+        insert.run(alike | differing)
+        made += len(batch)
     ready.announce([channel.pk])
     return made
+
+
+def _in_common(task: Task) -> dict[str, object]:
+    """The columns of a new task that the database does not fill in by itself, with their values.
+
+    One statement inserts a batch with these and arrays of the rest: for 100,000 rows the ORM needs
+    a minute, this a few seconds.
+    """
+    values = {
+        field.column: field.get_db_prep_save(getattr(task, field.attname), connection)
+        for field in Task._meta.concrete_fields
+        if field.column
+        and not field.generated
+        and field.column not in {"id", "title", "payload", "requirement_id"}
+        and not isinstance(getattr(task, field.attname), DatabaseDefault)
+    }
+    return {column: value for column, value in values.items() if value is not None}
 
 
 @transaction.atomic

@@ -33,10 +33,11 @@ class Statement:
         return [values[name] for name in self.names]
 
     def run(self, values: Mapping[str, object]) -> list[TupleRow]:
-        """The rows it answers with, on Django's connection, prepared after a few runs.
+        """The rows it answers with, if any, on Django's connection, prepared after a few runs.
 
         Its errors are Django's all the same: so a connection that broke is known to be broken.
         """
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
-            return cursor.execute(self.text, self.arguments(values)).fetchall()
+            cursor.execute(self.text, self.arguments(values))
+            return cursor.fetchall() if cursor.description else []
