@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import product
 
-from rich import box
 from rich.table import Table
 
 from benchmarks.demo.grid import AGENTS, ALGORITHMS, DIMENSIONS, FUNCTIONS, ITERATIONS, point
@@ -15,7 +14,8 @@ from benchmarks.demo.wire import Body, number, text
 def results(rows: Sequence[Body]) -> Table:
     """Every result: a line for each setting, a column for each number of iterations."""
     values = {point(row): fopt(row) for row in rows}
-    shown = Table(title="Results by number of iterations", box=box.SIMPLE, pad_edge=False)
+    # Without lines, which would leave too little room on a screen of 80 columns.
+    shown = Table(title="Results by number of iterations", box=None, padding=(0, 2, 0, 0))
     for name in ("Function", "By", "Agents", "Dim."):
         shown.add_column(name, no_wrap=True)
     for iterations in ITERATIONS:
@@ -28,7 +28,6 @@ def results(rows: Sequence[Body]) -> Table:
                 for iterations in ITERATIONS
             ]
             shown.add_row(function, *map(str, setting), *cells)
-        shown.add_section()
     return shown
 
 
