@@ -11,7 +11,14 @@ import psutil
 import pytest
 
 from coordinator_project.env import BASE_DIR
-from tests.coordinator_project.running import Running, environment, eventually, gone, running
+from tests.coordinator_project.running import (
+    Running,
+    environment,
+    eventually,
+    gone,
+    running,
+    told_by,
+)
 
 
 def test_it_says_where_it_serves_and_really_does(used_folder):
@@ -289,7 +296,7 @@ def name_of(process):
 def workers(coordinator):
     """The processes that were forked, not the supervisor of the database."""
     children = psutil.Process(coordinator.process.pid).children()
-    return [p for p in children if "serve" in p.cmdline()]
+    return [p for p, ours in told_by(children, lambda p: (p, "serve" in p.cmdline())) if ours]
 
 
 def connections_of(coordinator):

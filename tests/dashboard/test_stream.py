@@ -211,7 +211,7 @@ def test_a_client_from_before_the_journal_begins_is_told_to_look_at_everything(s
     make_channel()
 
     with greeted(server, after="0") as stream:
-        frames = [stream.event()[1] for _ in range(6)]
+        frames = [stream.event()[1] for _ in range(7)]
 
     assert [data["type"] for data in frames] == [
         "agents",
