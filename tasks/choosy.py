@@ -7,9 +7,13 @@ the first that nobody else is taking. What is not served here (a chain's task is
 owns a chain or is draining) goes the slow way, like in `fastlane`.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from uuid import UUID
 
+from django.db import transaction
+
+from agents import transitions as agents
 from tasks import fastlane
 from tasks.fastlane import (
     ALONE,
@@ -39,21 +43,24 @@ MEETS = """NOT %(agent)s = ANY (r.refused_by) AND NOT EXISTS (
 
 
 @lru_cache(maxsize=256)
-def statement(by: str, limit: int, heads: int) -> Statement:
+def statement(by: str, limit: int, heads: int, *, counting: bool = False) -> Statement:
     """A claim that minds what tasks want: the first `heads` that suit are looked at.
 
     One look at the line for each requirement that the agent meets, and none at those it does not.
+    An agent with a capacity is served only `counting` what it holds, and then it must be locked:
+    `room` is unknown otherwise.
     """
+    capacity = "(SELECT capacity FROM agents_agent WHERE id = %(agent)s)"
+    held = "(SELECT count(*) FROM tasks_task WHERE agent_id = %(agent)s AND status = 'in_progress')"
+    room = f"LEAST({limit}, GREATEST(0, {capacity} - {held}))" if counting else "NULL"
     head = f"""SELECT {ORDER.replace(" DESC", "")} FROM tasks_task
     WHERE channel_id = (SELECT id FROM gate) AND {{}} ORDER BY {ORDER} LIMIT {heads}"""  # noqa: S608
     return Statement.of(
         f"""WITH seen AS ({REGISTER} RETURNING 1), {SAID},
-room AS (
-  SELECT COALESCE((SELECT GREATEST(0, LEAST({limit}, a.capacity - (
-      SELECT count(*) FROM tasks_task WHERE agent_id = a.id AND status = 'in_progress')))
-    FROM agents_agent a WHERE a.id = %(agent)s), {limit}) AS tasks),
+room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tasks),
 gate AS (
   SELECT c.id FROM said, tasks_channel c WHERE {CHANNEL[by]}
+    AND (SELECT tasks FROM room) IS NOT NULL
     AND NOT EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN})
     AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining)),
@@ -82,13 +89,31 @@ def claim(
 ) -> Answer:
     """Claim up to `max_tasks` that suit the agent, as many as its capacity has room for.
 
-    Others may take what was seen first; then more of the line is looked at.
+    Must not be called inside a transaction that goes on: see `fastlane.run`.
     """
     values = fastlane.values_of(agent_id, channel, lease_seconds, protocol)
+    by = fastlane.naming(channel)
+    answer = _claim(values, by, max_tasks)
+    if answer is None:  # it has a capacity, and must not ask twice at once
+        with transaction.atomic():
+            agents.lock([agent_id])
+            answer = _claim(values, by, max_tasks, counting=True)
+    return answer or Answer(served=False)
+
+
+def _claim(
+    values: Mapping[str, object], by: str, max_tasks: int, *, counting: bool = False
+) -> Answer | None:
+    """What the statement answers; None when it must count what the agent holds.
+
+    Others may take what was seen first; then more of the line is looked at.
+    """
     heads = max_tasks + LOOK_AHEAD
     while True:
-        rows = statement(fastlane.naming(channel), max_tasks, heads).run(values)
+        rows = statement(by, max_tasks, heads, counting=counting).run(values)
         served, seen, room = rows[0][:3]
+        if room is None:
+            return None
         tasks = [ClaimedTask(*row[3:-1]) for row in rows if row[3] is not None]
         if tasks or not room or seen < heads or heads > MOST_HEADS:
             return Answer(served=served, tasks=tasks)
