@@ -218,6 +218,7 @@ def test_a_client_from_before_the_journal_begins_is_told_to_look_at_everything(s
         "tasks",
         "channels",
         "chains",
+        "jobs",
         "inputs",
         "events",
     ]
