@@ -96,13 +96,8 @@ class DeadLettersView(JsonView):
             .values_list("task")
             .annotate(number=Count("pk"))
         )
-        shown = [_body(row, bad.get(row.pk, 0)) for row in rows]
+        shown = [bodies.task(row) | {"bad_attempts_count": bad.get(row.pk, 0)} for row in rows]
         return reply({"dead_letters": shown, **page.next_cursor()})
-
-
-def _body(row: Task, bad_attempts: int) -> dict[str, object]:
-    said = {"dead_letter": row.dead_letter, "bad_attempts_count": bad_attempts}
-    return bodies.task(row) | said
 
 
 def _found(query: QueryDict) -> QuerySet[Task]:
