@@ -159,7 +159,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """One run of an algorithm. The seed decides it: the same order gives the same result."""
+    """One run of an algorithm. The seed decides it: the same order, the same result."""
 
     algorithm: str
     function: str
@@ -180,17 +180,12 @@ def read(payload: str) -> Order:
     if algorithm not in ALGORITHMS or function not in FUNCTIONS:
         raise Failed(f"{algorithm} on {function} is not known here.", reason="UNSUPPORTED")
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
-    return Order(
-        algorithm,
-        function,
-        iterations=_whole(named, "iterations"),
-        agents=_whole(named, "agents", least=4),  # DE combines four
-        dimension=_whole(named, "dimension"),
-        seed=_whole({"seed": int(digest[:12], 16), **named}, "seed", least=0),
-    )
+    named = {"seed": int(digest[:12], 16), **named}
+    least = {"iterations": 1, "agents": 4, "dimension": 1, "seed": 0}  # DE combines four agents
+    return Order(algorithm, function, *(_whole(named, name, least[name]) for name in least))
 
 
-def _whole(named: Body, name: str, least: int = 1) -> int:
+def _whole(named: Body, name: str, least: int) -> int:
     value = named.get(name)
     if isinstance(value, dict):  # older jobs say {"max": 100} for 100
         value = value.get("max")

@@ -6,9 +6,12 @@ import signal
 import httpx
 import pytest
 
+from spots import simulator
 from spots.management.commands.simulate_spots import credentials, own_url
+from spots.simulator import Play
 from tests.coordinator_project.conftest import first_run, folder, used_folder
 from tests.coordinator_project.running import Program, environment, eventually, running
+from tests.examples.pretender import pretending, task
 
 __all__ = ["first_run", "folder", "used_folder"]
 
@@ -28,6 +31,14 @@ class Simulation(Program):
         """How many tasks it says came to that, at its end."""
         found = re.search(rf"(\d+) {what}\b", self.lines[-1])
         return int(found[1]) if found else 0
+
+
+def simulated(pretender, **different):
+    """What comes of it when one SPOT meets what `pretender` answers."""
+    usual = {"url": pretender.url, "headers": {}, "shortest": 0.0, "longest": 0.0}
+    play = Play(**usual | {"fail_rate": 0.0} | different)
+    tally, _ = simulator.Simulation(play, 1).run(print, seconds=None, until_empty=True)
+    return tally
 
 
 class Coordinator:
@@ -170,6 +181,45 @@ def test_an_option_that_makes_no_sense_is_refused(folder, option, value):
 
     assert simulation.end() == 2
     assert option in simulation.lines[-1]
+
+
+@pytest.mark.parametrize("how", ["heartbeat", "report"])
+def test_a_task_that_was_taken_away_counts_for_nobody(how):
+    with pretending() as pretender:
+        pretender.tasks = [[task("a")], [task("b")]]
+        if how == "heartbeat":
+            pretender.told = {"lost": ["a"]}
+        else:
+            pretender.refused = {"a": 409}
+
+        tally = simulated(pretender)
+
+    assert (tally.claimed, tally.done, tally.lost) == (2, 1, 1)
+    assert str(tally) == "1 done, 0 failed, 1 taken away by the coordinator"
+    assert (("a", "complete") in pretender.reports()) == (how == "report")
+
+
+def test_a_task_whose_cancellation_is_asked_fails_for_good():
+    with pretending() as pretender:
+        pretender.tasks = [[task("a")]]
+        pretender.told = {"cancelled": ["a"]}
+
+        tally = simulated(pretender)
+
+    assert tally.failed == 1
+    assert pretender.asked("a/fail")[0]["retriable"] is False
+
+
+def test_trouble_on_the_way_is_lived_through():
+    with pretending() as pretender:
+        pretender.tasks = [[task("a", epoch=5)]]
+        pretender.trouble = [200, 503, None, 503]  # the first request has to be answered well
+
+        tally = simulated(pretender)
+
+    assert not pretender.trouble
+    assert tally.done == 1
+    assert pretender.asked("a/complete")[0]["leaseEpoch"] == 5
 
 
 def test_it_goes_to_the_coordinator_of_its_settings(settings):
