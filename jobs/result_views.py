@@ -38,11 +38,11 @@ class ResultsView(JsonView):
         kind = _format(request)
         if kind == "json" and query.keys() & PAGED:
             return _page(request, job, order, rows)
-        some = _cut(request, order, rows)
+        some = _cut(request, order, rows).iterator(chunk_size=CHUNK)
         if kind == "csv":
             return _table(job, some, failed=results.with_failed(query))
         if kind == "ndjson":
-            return _streamed(export.as_lines(map(bodies.result, _read(some))), export.NDJSON)
+            return _streamed(export.as_lines(map(bodies.result, some)), export.NDJSON)
         return _all(job, some)
 
 
@@ -76,13 +76,8 @@ def _cut(request: Request, order: results.Order, rows: TaskQuerySet) -> TaskQuer
     return rows[start : start + size_asked_for(request)]
 
 
-def _read(rows: TaskQuerySet) -> Iterator[Task]:
-    """The rows, a few at a time."""
-    return rows.prefetch_related("bad_attempts").iterator(chunk_size=CHUNK)
-
-
 def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) -> HttpResponse:
-    page = list(_cut(request, order, rows).prefetch_related("bad_attempts"))
+    page = list(_cut(request, order, rows))
     more = page and order.after(order.cursor(page[-1]), rows).exists()
     return reply(
         {
@@ -94,9 +89,9 @@ def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) 
     )
 
 
-def _all(job: Job, rows: TaskQuerySet) -> HttpResponseBase:
+def _all(job: Job, rows: Iterator[Task]) -> HttpResponseBase:
     """Every result, in one piece while they are few."""
-    shown = map(bodies.result, _read(rows))
+    shown = map(bodies.result, rows)
     few = list(islice(shown, KEPT + 1))
     if len(few) > KEPT:
         head = {"jobId": job.public_id}
@@ -105,9 +100,9 @@ def _all(job: Job, rows: TaskQuerySet) -> HttpResponseBase:
     return reply({"jobId": job.public_id, "totalCompleted": completed, "results": few})
 
 
-def _table(job: Job, rows: TaskQuerySet, *, failed: bool) -> StreamingHttpResponse:
+def _table(job: Job, rows: Iterator[Task], *, failed: bool) -> StreamingHttpResponse:
     among = sweeps.named_parameters(job.specification)
-    response = _streamed(export.as_table(_read(rows), among, failed=failed), export.CSV)
+    response = _streamed(export.as_table(rows, among, failed=failed), export.CSV)
     response["Content-Disposition"] = f'attachment; filename="{job.public_id}.csv"'
     return response
 

@@ -26,6 +26,19 @@ from tasks.states import Status
 MEASURES: Mapping[str, Path] = {name: (name,) for name in ("fopt", "runtimeMs", "iter")}
 TIMES: Mapping[str, str] = {"finishedAt": "finished_at", "startedAt": "claimed_at"}
 PARAMETER = "param."
+SHOWN = (
+    "payload",
+    "status",
+    "result",
+    "last_holder",
+    "claimed_at",
+    "finished_at",
+    "fail_reason",
+    "attempts",
+    "dead_letter",
+)
+"""What a result shows of its task; the rest is not read."""
+
 BEYOND = Decimal("1e400")  # larger than any number that a request can hold
 YES = frozenset({"1", "true", "yes"})
 
@@ -33,9 +46,12 @@ YES = frozenset({"1", "true", "yes"})
 def of(job: Job, query: QueryDict) -> TaskQuerySet:
     """The tasks of a sweep whose outcomes are asked for: done, or with `failed` also failed."""
     places = places_of(job)
-    shown = [Status.DONE, Status.FAILED] if with_failed(query) else [Status.DONE]
     conditions = [_condition(places, name, str(value)) for name, value in query.items()]
-    return Task.objects.filter(*conditions, job=job, status__in=shown)
+    tasks = Task.objects.filter(*conditions, job=job).only(*SHOWN)
+    if with_failed(query):
+        ended = tasks.filter(status__in=[Status.DONE, Status.FAILED])
+        return ended.prefetch_related("bad_attempts")
+    return tasks.done()
 
 
 def with_failed(query: QueryDict) -> bool:

@@ -105,12 +105,16 @@ def _by_place(job: Job, ask: Callable[[Path], list[Body]]) -> Body:
 
 
 def _best_by(found: TaskQuerySet, path: Path) -> list[Body]:
+    """The best of each value. Only the ids are sorted: whole tasks would not fit in memory."""
     firsts = (
         found.annotate(value=value_at("payload", path))
         .order_by("value", FOUND, "pk")
         .distinct("value")
+        .values_list("value", "pk")
     )
-    return [{"value": task.value, **_short(task)} for task in firsts[: MOST_VALUES + 1]]
+    chosen = list(firsts[: MOST_VALUES + 1])
+    tasks = Task.objects.in_bulk([pk for _, pk in chosen])
+    return [{"value": value, **_short(tasks[pk])} for value, pk in chosen]
 
 
 def _spread_by(tasks: TaskQuerySet, path: Path) -> list[Body]:

@@ -10,7 +10,7 @@ import pgtrigger
 from django.db import connection, transaction
 
 from events import journal
-from events.triggers import ROWS
+from events.triggers import CHANGED, ROWS
 
 BATCH = 20_000
 
@@ -36,7 +36,7 @@ def _counts(each: str) -> str:
 
 
 BEGUN = _counts("(n.status = '{}')::int")
-CHANGED = _counts("(n.status = '{0}')::int - (o.status = '{0}')::int")
+CHANGES = _counts("(n.status = '{0}')::int - (o.status = '{0}')::int")
 GONE = _counts("-(o.status = '{}')::int")
 
 TALLY_TRIGGERS = [
@@ -47,12 +47,13 @@ TALLY_TRIGGERS = [
     ),
     _counting(
         pgtrigger.Update,
-        f"n.job_id, 0, {CHANGED}, bool_or('in_progress' IN (n.status, o.status)), clock_timestamp()"
-        " FROM new_rows n JOIN old_rows o ON o.id = n.id"
-        " WHERE n.job_id IS NOT NULL AND n.status <> o.status"
+        f"COALESCE(n.job_id, o.job_id), 0, {CHANGES},"
+        " bool_or('in_progress' IN (n.status, o.status)), clock_timestamp()"
+        f" {CHANGED} WHERE COALESCE(n.job_id, o.job_id) IS NOT NULL"
+        " AND n.status IS DISTINCT FROM o.status"
         f" AND (n.status IN {ENDED} OR o.status IN {ENDED} OR (n.status = 'in_progress'"
         " AND EXISTS (SELECT FROM jobs_job j WHERE j.id = n.job_id AND j.started_at IS NULL)))"
-        " GROUP BY n.job_id",
+        " GROUP BY 1",
     ),
     _counting(
         pgtrigger.Delete,
