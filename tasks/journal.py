@@ -2,7 +2,7 @@
 
 import pgtrigger
 
-from events.triggers import insert_event, journal
+from events.triggers import CHANGED, insert_event, journal
 
 TASK_EVENT = """CASE
     WHEN n.status = 'in_progress' THEN 'task.claimed'
@@ -45,8 +45,7 @@ TASK_TRIGGERS = [
             channel_id="n.channel_id",
             payload="jsonb_build_object("
             "'from', o.status, 'to', n.status, 'lease_epoch', n.lease_epoch)",
-            rows="FROM new_rows n JOIN old_rows o ON o.id = n.id"
-            f" WHERE n.status <> o.status {ENDINGS_FIRST}",
+            rows=f"{CHANGED} WHERE n.status IS DISTINCT FROM o.status {ENDINGS_FIRST}",
         ),
     ),
     journal(

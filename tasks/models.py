@@ -397,7 +397,7 @@ class TaskInput(models.Model):
     """Text or keys that a person sends to the agent that works on a task; taken once, in order."""
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
-    task = models.ForeignKey(Task, models.CASCADE, related_name="inputs", db_index=False)
+    task = models.ForeignKey(Task, models.CASCADE, related_name="inputs")
     agent_id = models.CharField(max_length=ID_LENGTH)
     kind = models.CharField(max_length=16, choices=InputKind, default=InputKind.TEXT)
     text = models.TextField(blank=True, default="")

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='task',
-            trigger=pgtrigger.compiler.Trigger(name='journal_changed', sql=pgtrigger.compiler.UpsertTriggerSql(func="INSERT INTO events_event (source, type, agent_id, task_id, job_id, chain_id, channel_id, payload, actor, reason, request_id) SELECT 'coordinator', CASE\n    WHEN n.status = 'in_progress' THEN 'task.claimed'\n    WHEN n.status = 'done' AND o.status = 'locked' THEN 'task.unlocked'\n    WHEN n.status = 'done' THEN 'task.completed'\n    WHEN n.status = 'failed' THEN 'task.failed'\n    WHEN n.status = 'locked' THEN 'task.locked'\n    WHEN n.status = 'cancelled' THEN 'task.cancelled'\n    WHEN o.status = 'locked' THEN 'task.unlocked'\n    WHEN o.status = 'failed' THEN 'task.requeued'\n    ELSE 'task.retried' END, COALESCE(n.agent_id, o.agent_id), n.id::text, n.job_id::text, n.chain_id, n.channel_id, jsonb_build_object('from', o.status, 'to', n.status, 'lease_epoch', n.lease_epoch), COALESCE(NULLIF(current_setting('coordinator.actor', true), ''), current_user), COALESCE(current_setting('coordinator.reason', true), ''), COALESCE(current_setting('coordinator.request_id', true), '') FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE n.status <> o.status ORDER BY n.status = 'in_progress', n.id; RETURN NULL;", hash='aade3a9f0e96f16053df6d152df6f3943dfbd505', level='STATEMENT', operation='UPDATE', pgid='pgtrigger_journal_changed_e60d0', referencing='REFERENCING OLD TABLE AS old_rows  NEW TABLE AS new_rows ', table='tasks_task', when='AFTER')),
+            trigger=pgtrigger.compiler.Trigger(name='journal_changed', sql=pgtrigger.compiler.UpsertTriggerSql(func="INSERT INTO events_event (source, type, agent_id, task_id, job_id, chain_id, channel_id, payload, actor, reason, request_id) SELECT 'coordinator', CASE\n    WHEN n.status = 'in_progress' THEN 'task.claimed'\n    WHEN n.status = 'done' AND o.status = 'locked' THEN 'task.unlocked'\n    WHEN n.status = 'done' THEN 'task.completed'\n    WHEN n.status = 'failed' THEN 'task.failed'\n    WHEN n.status = 'locked' THEN 'task.locked'\n    WHEN n.status = 'cancelled' THEN 'task.cancelled'\n    WHEN o.status = 'locked' THEN 'task.unlocked'\n    WHEN o.status = 'failed' THEN 'task.requeued'\n    ELSE 'task.retried' END, COALESCE(n.agent_id, o.agent_id), n.id::text, n.job_id::text, n.chain_id, n.channel_id, jsonb_build_object('from', o.status, 'to', n.status, 'lease_epoch', n.lease_epoch), COALESCE(NULLIF(current_setting('coordinator.actor', true), ''), current_user), COALESCE(current_setting('coordinator.reason', true), ''), COALESCE(current_setting('coordinator.request_id', true), '') FROM new_rows n FULL JOIN old_rows o ON o.id = n.id WHERE n.status IS DISTINCT FROM o.status ORDER BY n.status = 'in_progress', n.id; RETURN NULL;", hash='aa27d70fb7efedd0cfaa1c10a8e137b2e346726f', level='STATEMENT', operation='UPDATE', pgid='pgtrigger_journal_changed_e60d0', referencing='REFERENCING OLD TABLE AS old_rows  NEW TABLE AS new_rows ', table='tasks_task', when='AFTER')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='task',
@@ -151,5 +151,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='task',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('dead_letter__in', ['exhausted', 'not_retriable', 'lease_expired', 'agents_lost', 'unsupported']), ('status', 'failed')), models.Q(models.Q(('status', 'failed'), _negated=True), ('dead_letter', '')), _connector='OR'), name='task_is_a_dead_letter_when_failed'),
+        ),
+        migrations.AlterField(
+            model_name='taskinput',
+            name='task',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='tasks.task'),
         ),
     ]
