@@ -13,10 +13,24 @@ import psycopg
 
 from benchmarks import growth, line, machine, over_http, straight
 from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
-from benchmarks.results import PAIRS, RATIO_HEADS, Growth, Pair, Ratios, Speed, quietness, table
+from benchmarks.results import (
+    FINDING_HEADS,
+    PAIRS,
+    RATIO_HEADS,
+    Finding,
+    Growth,
+    Pair,
+    Ratios,
+    Row,
+    Speed,
+    quietness,
+    table,
+)
+from benchmarks.sweeps import measure as sweeps
 
-GROWTH = "growth"
+GROWTH, SWEEPS = "growth", "sweeps"
 GROWTH_HEADS = ["claim", "small, ms", "large, ms", "ratio", "target", ""]
+AHEAD_HEADS = ["claim by a SPOT", "alone, ms", "behind, ms", "ratio", "target", ""]
 # Tasks that wait at the start of a leg, for each second of it: more than anybody gets through.
 ENOUGH = {1: 10_000, 10: 30_000, 50: 50_000}
 LEAST_SECONDS = 1.0  # of a leg of pgbench, which counts whole seconds
@@ -32,6 +46,32 @@ class Plan:
     seconds: float
     large: int
     claims: int
+    sweeps: sweeps.Size | None
+
+
+@dataclass
+class Measured:
+    """What came out, of whatever was measured, and what it ran on."""
+
+    ran_on: str = ""
+    ratios: Sequence[Ratios] = ()
+    grown: Sequence[Growth] = ()
+    found: Sequence[Finding] = ()
+    behind: Sequence[Growth] = ()
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether any target is."""
+        return any(row.is_missed for _, rows in self.tables() for row in rows)
+
+    def tables(self) -> list[tuple[list[str], Sequence[Row]]]:
+        """The heads of each table, and its rows."""
+        return [
+            (RATIO_HEADS, self.ratios),
+            (GROWTH_HEADS, self.grown),
+            (FINDING_HEADS, self.found),
+            (AHEAD_HEADS, self.behind),
+        ]
 
 
 def say(text: str = "") -> None:
@@ -109,48 +149,57 @@ def main(arguments: Sequence[str]) -> int:
     wanted = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     plan = plan_of(wanted)
-    ran_on, ratios, grown = "", list[Ratios](), list[Growth]()
     with tempfile.TemporaryDirectory(prefix="coordinator-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL's own user passes through
         try:
-            if plan.pairs:
-                ran_on, ratios = measure_cycles(plan, folder)
-            if plan.growth:
-                ran_on, grown = growth.measure(folder, plan.large, plan.claims, say)
+            measured = measure(plan, folder)
         except CoordinatorFailed as problem:
             say(str(problem))
             return 1
-    show(ran_on, ratios, grown, markdown=wanted.markdown)
-    return exit_code(ratios, grown, strict=wanted.strict)
+    show(measured, markdown=wanted.markdown)
+    return exit_code(measured, strict=wanted.strict)
 
 
-def exit_code(ratios: Sequence[Ratios], grown: Sequence[Growth], *, strict: bool) -> int:
+def measure(plan: Plan, folder: Path) -> Measured:
+    done = Measured()
+    if plan.pairs:
+        done.ran_on, done.ratios = measure_cycles(plan, folder)
+    if plan.growth:
+        done.ran_on, done.grown = growth.measure(folder, plan.large, plan.claims, say)
+    if plan.sweeps:
+        done.ran_on, done.found, done.behind = sweeps.measure(folder, plan.sweeps, say)
+    return done
+
+
+def exit_code(measured: Measured, *, strict: bool) -> int:
     """A missed target is told, and counts as a failure only where that is asked for."""
-    missed = any(one.is_missed for one in ratios) or any(one.is_missed for one in grown)
-    return 1 if missed and strict else 0
+    return 1 if measured.is_missed and strict else 0
 
 
-def show(ran_on: str, ratios: Sequence[Ratios], grown: Sequence[Growth], *, markdown: bool) -> None:
+def show(measured: Measured, *, markdown: bool) -> None:
     say()
     if markdown:
-        say(f"Measured on {datetime.now(UTC):%Y-%m-%d}: {ran_on}.\n")
-    if ratios:
-        say(table(RATIO_HEADS, [one.row() for one in ratios], markdown=markdown))
-        say(f"\n{quietness(ratios)}\n")
-    if grown:
-        say(table(GROWTH_HEADS, [one.row() for one in grown], markdown=markdown))
+        say(f"Measured on {datetime.now(UTC):%Y-%m-%d}: {measured.ran_on}.\n")
+    for heads, rows in measured.tables():
+        if rows:
+            say(table(heads, [one.row() for one in rows], markdown=markdown))
+            say()
+    if measured.ratios:
+        say(quietness(measured.ratios))
 
 
 def plan_of(wanted: argparse.Namespace) -> Plan:
     pairs = [pair for pair in PAIRS if pair.key in wanted.legs]
+    long, swept = GROWTH in wanted.legs, SWEEPS in wanted.legs
     if wanted.quick:
-        return Plan(pairs, GROWTH in wanted.legs, 1, 0.5, large=2_000, claims=5)
-    return Plan(pairs, GROWTH in wanted.legs, wanted.rounds, wanted.seconds, wanted.large, 200)
+        return Plan(pairs, long, 1, 0.5, 2_000, 5, sweeps.QUICK if swept else None)
+    size = sweeps.Size(rounds=wanted.rounds) if swept else None
+    return Plan(pairs, long, wanted.rounds, wanted.seconds, wanted.large, 200, size)
 
 
 def parser() -> argparse.ArgumentParser:
-    keys = [*(pair.key for pair in PAIRS), GROWTH]
+    keys = [*(pair.key for pair in PAIRS), GROWTH, SWEEPS]
     made = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     add: Callable[..., argparse.Action] = made.add_argument
     add("--legs", nargs="+", choices=keys, default=keys, metavar="LEG", help=", ".join(keys))

@@ -35,6 +35,11 @@ class Coordinator:
     server: int  # process ids, to tell whose CPU time is used
     postgres: int
 
+    @property
+    def processes(self) -> dict[str, int]:
+        """By name, for a meter."""
+        return {"server": self.server, "postgres": self.postgres}
+
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url, autocommit=True, application_name="bench")
 

@@ -39,6 +39,23 @@ def tree_seconds(root: int, others: Collection[int] = ()) -> float:
 
     A descendant that is one of the `others` counts with its own descendants for itself.
     """
+    return sum(_tree(root, others).values()) / TICKS
+
+
+def peak_megabytes(root: int, others: Collection[int] = ()) -> float:
+    """The most memory that any one process of the tree has held so far."""
+    peaks = [0]
+    for pid in _tree(root, others):
+        try:
+            told = (PROC / str(pid) / "status").read_text().splitlines()
+        except OSError:
+            continue
+        peaks += [int(line.split()[1]) for line in told if line.startswith("VmHWM:")]
+    return max(peaks) / 1024
+
+
+def _tree(root: int, others: Collection[int]) -> dict[int, int]:
+    """The processes below `root`, itself included, and the ticks that each has used."""
     children: dict[int, list[int]] = {}
     ticks: dict[int, int] = {}
     for entry in PROC.iterdir() if PROC.exists() else ():
@@ -51,12 +68,12 @@ def tree_seconds(root: int, others: Collection[int] = ()) -> float:
         pid = int(entry.name)
         children.setdefault(int(fields[1]), []).append(pid)
         ticks[pid] = sum(int(value) for value in fields[11:15])
-    todo, total = [root], 0
+    todo, found = [root], dict[int, int]()
     while todo:
         pid = todo.pop()
-        total += ticks.get(pid, 0)
+        found[pid] = ticks.get(pid, 0)
         todo += [child for child in children.get(pid, []) if child not in others]
-    return total / TICKS
+    return found
 
 
 def busy_seconds() -> float:

@@ -143,7 +143,7 @@ def cycles(coordinator: Coordinator, seconds: float, batch: int, *, single: bool
         connection.socket.fileno(): (connection, agent)
         for connection, agent in zip(connections, agents, strict=True)
     }
-    meter = Meter({"server": coordinator.server, "postgres": coordinator.postgres})
+    meter = Meter(coordinator.processes)
     ended, on_the_way = 0, len(agents)
     meter.start()
     started = now = time.perf_counter()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Protocol
 
 from benchmarks.machine import OTHERS
 
@@ -136,6 +137,34 @@ class Growth:
             f"≤ {self.LARGEST}",
             verdict(self.is_missed),
         ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was measured, and, where there is one, the target it is set against."""
+
+    name: str
+    value: str
+    target: str = ""
+    is_missed: bool = False
+
+    def row(self) -> list[str]:
+        told = verdict(self.is_missed) if self.target else ""
+        return [self.name, self.value, self.target, told]
+
+
+FINDING_HEADS = ["sweep", "", "target", ""]
+
+
+class Row(Protocol):
+    """What a table has a line for."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it has a target and misses it."""
+
+    def row(self) -> list[str]:
+        """The cells of its line."""
 
 
 def verdict(is_missed: bool) -> str:

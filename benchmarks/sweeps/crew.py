@@ -4,7 +4,9 @@ What a SPOT sends is built beforehand where it can be, and of an answer is read 
 """
 
 import select
+import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import orjson
@@ -99,25 +101,29 @@ class Spot:
 
 
 class Crew:
-    """SPOTs with a connection each."""
+    """SPOTs that work at once, each over a connection of its own."""
 
     def __init__(self, coordinator: Coordinator, size: int, name: str = "spot") -> None:
+        self.port = coordinator.port
         self.spots = [Spot(f"{name}-{number}") for number in range(size)]
-        self.connections = [Connection(coordinator.port) for _ in self.spots]
 
-    def close(self) -> None:
-        for connection in self.connections:
-            connection.close()
+    @property
+    def given(self) -> list[str]:
+        """The tasks of all of them."""
+        return [task_id for spot in self.spots for task_id in spot.given]
 
-    def each(self, work: Callable[[Spot], Work]) -> None:
-        """Let every SPOT do its work, all of them at once, to the end."""
-        busy: dict[int, tuple[Connection, Work]] = {}
-        with select.epoll() as waiting:
-            for spot, connection in zip(self.spots, self.connections, strict=True):
-                its_work = work(spot)
-                connection.send(next(its_work))
-                busy[connection.socket.fileno()] = connection, its_work
+    def each(self, work: Callable[[Spot], Work]) -> float:
+        """Let every SPOT do its work, all of them at once; how many seconds it takes."""
+        with ExitStack() as stack:
+            waiting = stack.enter_context(select.epoll())
+            busy: dict[int, tuple[Connection, Work]] = {}
+            for spot in self.spots:
+                connection = stack.enter_context(closing(Connection(self.port)))
+                busy[connection.socket.fileno()] = connection, work(spot)
                 waiting.register(connection.socket, select.EPOLLIN)
+            started = time.perf_counter()
+            for connection, its_work in busy.values():
+                connection.send(next(its_work))
             while busy:
                 for number, _ in waiting.poll():
                     connection, its_work = busy[number]
@@ -129,15 +135,20 @@ class Crew:
                     except StopIteration:
                         waiting.unregister(number)
                         del busy[number]
+            return time.perf_counter() - started
 
     def in_turn(self, work: Callable[[Spot], Work]) -> None:
         """The same, one SPOT after the other."""
-        for spot, connection in zip(self.spots, self.connections, strict=True):
-            its_work = work(spot)
-            answer = None
-            while True:
-                try:
-                    following = next(its_work) if answer is None else its_work.send(answer)
-                except StopIteration:
-                    break
-                answer = connection.ask(following)
+        for spot in self.spots:
+            with closing(Connection(self.port)) as connection:
+                do(connection, work(spot))
+
+
+def do(connection: Connection, work: Work) -> None:
+    """Work to the end, each request after the answer to the one before."""
+    try:
+        asked = next(work)
+        while True:
+            asked = work.send(connection.ask(asked))
+    except StopIteration:
+        return

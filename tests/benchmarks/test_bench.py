@@ -23,4 +23,13 @@ def test_the_benchmark_measures_everything_once_and_briefly():
         assert f"| {pair.name}" in done.stdout
     for claim in ("the fast way, over HTTP", "the slow way: the owner of a chain"):
         assert f"| {claim}" in done.stdout
+    for found in (
+        "16 claimers, batch 5",
+        "16 complete tasks of one job",
+        "a job of 1,000 tasks is made",
+        "health, 400 tasks pending",
+        "1 task, 400 pending",
+        "5 tasks, 400 ahead for nobody",
+    ):
+        assert f"| {found}" in done.stdout
     assert "PostgreSQL 18" in done.stdout

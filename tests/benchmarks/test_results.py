@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import bench
-from benchmarks.results import PAIRS, Growth, Pair, Ratios, Speed, quietness, table
+from benchmarks.results import PAIRS, Finding, Growth, Pair, Ratios, Speed, quietness, table
 
 PAIR = Pair("report", "one report a cycle", 1, 0.15)
 
@@ -71,16 +71,33 @@ def test_a_measurement_says_in_how_many_legs_others_used_the_machine():
 def test_a_missed_target_is_told_plainly():
     assert ratios_of(0.01).row()[-1] == "missed"
     assert Growth("claim", 1.0, 9.0).row()[-1] == "missed"
+    assert Finding("health", "21 ms", "≤ 20 ms", is_missed=True).row()[-1] == "missed"
+
+
+def test_what_was_found_and_has_no_target_is_neither_met_nor_missed():
+    assert Finding("tasks", "900/s").row() == ["tasks", "900/s", "", ""]
 
 
 @pytest.mark.parametrize(
-    ("ratio", "large", "strict", "code"),
-    [(0.2, 1, True, 0), (0.1, 1, True, 1), (0.2, 2, True, 1), (0.1, 2, False, 0)],
+    "missed",
+    [
+        {"ratios": [ratios_of(0.1)]},
+        {"grown": [Growth("claim", 1.0, 2.0)]},
+        {"found": [Finding("health", "21 ms", "≤ 20 ms", is_missed=True)]},
+        {"behind": [Growth("claim", 1.0, 2.0)]},
+    ],
 )
-def test_a_missed_target_fails_only_when_that_is_asked_for(ratio, large, strict, code):
-    grown = [Growth("claim", 1.0, large)]
+def test_a_missed_target_fails_only_when_that_is_asked_for(missed):
+    met = {
+        "ratios": [ratios_of(0.2)],
+        "grown": [Growth("claim", 1.0, 1.0)],
+        "found": [Finding("health", "2 ms", "≤ 20 ms"), Finding("tasks", "900/s")],
+        "behind": [Growth("claim", 1.0, 1.0)],
+    }
 
-    assert bench.exit_code([ratios_of(ratio)], grown, strict=strict) == code
+    assert bench.exit_code(bench.Measured(**met), strict=True) == 0
+    assert bench.exit_code(bench.Measured(**met | missed), strict=True) == 1
+    assert bench.exit_code(bench.Measured(**met | missed), strict=False) == 0
 
 
 def test_a_table_reads_as_text_and_as_markdown():

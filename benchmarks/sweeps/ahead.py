@@ -1,0 +1,138 @@
+"""What a claim costs by what stands ahead of it: three coordinators side by side, asked in turn.
+
+On all three a SPOT that says what it can do claims tasks of a sweep, and each time exactly as many
+as it wants have been added at the end of the line just before:
+
+- alone: nothing else is in the line;
+- many: as many tasks as are asked for stand ahead that it can do as well, so it gets older ones;
+- unserved: so many stand ahead that want what no SPOT can do; it gets the ones just added.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Self
+
+import psycopg
+
+from benchmarks import line, machine
+from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
+from benchmarks.over_http import Connection
+from benchmarks.results import Finding, Growth
+from benchmarks.sweeps import crew
+
+ALONE, MANY, UNSERVED = "alone", "many", "unserved"
+BATCHES = (1, 5)
+OFFERED = ["PSO"]
+MISSING = [f"MISSING-{number}" for number in range(10)]
+WARM_UP = 10
+HEALTH_CHECKS = 300
+HEALTHY = 20.0  # milliseconds, within which health answers
+
+
+class Side:
+    """One coordinator with its line, and the SPOT that claims there."""
+
+    def __init__(self, coordinator: Coordinator, db: psycopg.Connection, kind: str, tasks: int):
+        self.coordinator = coordinator
+        self.db = db
+        self.spot = "spot-1"
+        if kind == UNSERVED:
+            crew.make_job(coordinator, tasks, MISSING)
+        crew.make_job(coordinator, tasks if kind == MANY else 1, OFFERED)
+        row = db.execute(
+            "SELECT channel_id, job_id, requirement_id, title, payload::text"
+            " FROM tasks_task ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if row is None or row[2] is None:
+            raise CoordinatorFailed("The tasks of a sweep do not say what they want.")
+        self.like = {
+            "channel_id": f"'{row[0]}'::uuid",
+            "job_id": f"'{row[1]}'::uuid",
+            "requirement_id": str(row[2]),
+            "title": f"'{row[3]}'",
+            "payload": f"'{row[4]}'",
+        }
+
+    @contextmanager
+    def awake(self) -> Iterator[Self]:
+        """With a connection, over which the SPOT has said what it can do."""
+        with closing(Connection(self.coordinator.port)) as self.connection:
+            self.connection.ask(crew.hello(self.spot, OFFERED))
+            yield self
+
+    def claim(self, tasks: int) -> float:
+        """How many seconds a claim of so many tasks takes; they are done afterwards."""
+        line.insert(self.db, tasks, **self.like, queue_at="now()")
+        asked = crew.claim(self.spot, tasks)
+        started = time.perf_counter()
+        answer = self.connection.ask(asked)
+        took = time.perf_counter() - started
+        given = crew.claimed(answer)
+        if len(given) != tasks:
+            raise CoordinatorFailed(f"A claim was given {len(given)} tasks instead of {tasks}.")
+        for task_id in given:
+            crew.check_accepted(self.connection.ask(crew.complete(self.spot, task_id)))
+        return took
+
+    def health(self) -> list[float]:
+        """How many milliseconds each of many health checks takes."""
+        times = []
+        for _ in range(HEALTH_CHECKS):
+            started = time.perf_counter()
+            self.connection.ask(crew.HEALTH)
+            times.append((time.perf_counter() - started) * 1000)
+        return times
+
+
+def measure(folder: Path, tasks: int, claims: int) -> tuple[list[Finding], list[Growth]]:
+    """Health with so many tasks pending, and the median times of so many claims of each kind."""
+    with ExitStack() as stack:
+        sides = {}
+        for kind in (ALONE, MANY, UNSERVED):
+            coordinator = stack.enter_context(running(folder / kind))
+            db = stack.enter_context(coordinator.connect())
+            sides[kind] = Side(coordinator, db, kind, tasks)
+        for side in sides.values():
+            stack.enter_context(side.awake())
+        processes = {
+            f"{part} {kind}": pid
+            for kind, side in sides.items()
+            for part, pid in side.coordinator.processes.items()
+        }
+        meter = machine.Meter(processes)
+        meter.start()
+        checks = health(sides[MANY].health(), tasks)
+        grown = [one for batch in BATCHES for one in _compare(sides, batch, tasks, claims)]
+        others = f"{meter.stop()[machine.OTHERS]:.0%} of a core"
+    return [*checks, Finding("- others then, and while claims were compared", others)], grown
+
+
+def health(times: Sequence[float], tasks: int) -> list[Finding]:
+    """What health takes, set against what it may take."""
+    told = {
+        f"health, {tasks:,} tasks pending": median(times),
+        "- 99th percentile": quantiles(times, n=100)[98],
+    }
+    return [
+        Finding(name, f"{took:.1f} ms", f"≤ {HEALTHY:.0f} ms", took > HEALTHY)
+        for name, took in told.items()
+    ]
+
+
+def _compare(sides: dict[str, Side], batch: int, tasks: int, claims: int) -> list[Growth]:
+    """Claim on all sides in turn, each time beginning with another."""
+    times: dict[str, list[float]] = {kind: [] for kind in sides}
+    order = list(sides)
+    for _ in range(min(WARM_UP, claims) + claims):
+        order.append(order.pop(0))
+        for kind in order:
+            times[kind].append(sides[kind].claim(batch) * 1000)
+    middle = {kind: median(took[-claims:]) for kind, took in times.items()}
+    what = f"{batch} {'task' if batch == 1 else 'tasks'}"
+    return [
+        Growth(f"{what}, {tasks:,} pending", middle[ALONE], middle[MANY]),
+        Growth(f"{what}, {tasks:,} ahead for nobody", middle[ALONE], middle[UNSERVED]),
+    ]
