@@ -1,0 +1,94 @@
+"""Many results over the wire: little memory, no open transaction, and room for others."""
+
+import csv
+import json
+import time
+
+import psutil
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs.models import Job
+from tasks.models import Task
+from tests.jobs.test_races import make_sweep
+from tests.serving import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TASKS = 12_000
+SIZE = 8 * 1024 * 1024  # bytes that their results have at least: more than an answer is kept whole
+THREADS = 4
+OPEN = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)"""
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), serving() as server:
+        yield server
+
+
+@pytest.fixture
+def path():
+    """The results of a sweep of which every task is done."""
+    job = make_sweep(TASKS)
+    Task.objects.filter(job=job).update(
+        status="done",
+        finished_at=Now(),
+        lease_epoch=F("lease_epoch") + 1,
+        result={"fopt": 0.5, "resultJson": "x" * 500},
+    )
+    return f"/api/v1/jobs/{Job.objects.get(pk=job.pk).public_id}/results"
+
+
+def resident(server):
+    return psutil.Process(server.process.pid).memory_info().rss
+
+
+def test_all_results_arrive_in_little_memory(server, path):
+    with server.client() as client:
+        client.get(path, params={"limit": 500})
+        before = resident(server)
+
+        whole = client.get(path)
+        lines = client.get(path, params={"format": "ndjson"})
+        table = client.get(path, params={"format": "csv", "sort": "-dimension"})
+
+        # All rows at once would take more than four times as much as what they are sent as.
+        assert resident(server) - before < 2 * len(whole.content)
+    assert len(whole.content) > SIZE
+    answer = json.loads(whole.content)
+    assert (len(answer["results"]), answer["totalCompleted"]) == (TASKS, TASKS)
+    assert [json.loads(line) for line in lines.text.splitlines()] == answer["results"]
+    rows = list(csv.DictReader(table.content.decode("utf-8-sig").splitlines()))
+    assert [row["dimension"] for row in rows] == [str(n) for n in range(TASKS, 0, -1)]
+
+
+def transactions_open():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(OPEN)
+        return cursor.fetchone()[0]
+
+
+def test_a_slow_reader_keeps_no_transaction_open(server, path):
+    with server.client() as client, client.stream("GET", path) as response:
+        pieces = response.iter_bytes(1024)
+        next(pieces)
+        deadline = time.monotonic() + 20
+        while transactions_open():
+            assert time.monotonic() < deadline, "a transaction stays open"
+            time.sleep(0.05)
+
+        assert sum(map(len, pieces)) > SIZE
+
+
+def test_readers_that_leave_make_room_for_others(server, path):
+    with server.client() as client:
+        for _ in range(2 * THREADS):
+            with client.stream("GET", path) as response:
+                next(response.iter_bytes(1024))
+
+        assert client.get("/api/v1/jobs").json()["jobs"][0]["totalTasks"] == TASKS
