@@ -9,12 +9,17 @@ from agents.models import Agent, Protocol
 from agents.transitions import Beat
 from api.serializers import Values
 from spots.serializers import TELEMETRY
+from tasks import holds
 
 PREFIX = "spot-"
 
 
 def hello(said: Values, *, peer: str) -> Agent:
-    """Register a SPOT, or the one that it says it is anew, with what it now says it can do."""
+    """Register a SPOT, or the one that it says it is anew, with what it now says it can do.
+
+    One that says hello has just started, so the tasks that it held before are for others. Inside a
+    transaction.
+    """
     info = said["spotInfo"] or {}
     capabilities = said["capabilities"] or {}
     facts = {
@@ -25,6 +30,8 @@ def hello(said: Values, *, peer: str) -> Agent:
         "labels": info.get("labels"),
     }
     told = {name: value for name, value in facts.items() if value}
+    if said["spotId"]:
+        holds.begin_anew(said["spotId"])
     return agents.beat(
         Beat(
             agent_id=said["spotId"] or PREFIX + secrets.token_hex(6),

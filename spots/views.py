@@ -24,7 +24,9 @@ from tasks.models import Task
 
 class HelloView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        spot = registration.hello(self.read_optional(HelloBody), peer=peer_of(request))
+        said = self.read_optional(HelloBody)
+        with transaction.atomic():
+            spot = registration.hello(said, peer=peer_of(request))
         return reply({"spotId": spot.pk, "coordinatorVersion": VERSION})
 
 

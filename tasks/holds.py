@@ -130,6 +130,16 @@ def _release_batch() -> Reaped:
         return give_back(tasks, AttemptOutcome.LOST, "agent lost")
 
 
+@transaction.atomic
+def begin_anew(agent_id: str) -> Reaped:
+    """An agent that has just started holds nothing: take back what it held before, as if lost."""
+    reason = "agent started anew"
+    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
+    agents.hear(agent_id)
+    held = list(Task.objects.held_by(agent_id).filter(chain=None).lock())
+    return give_back(held, AttemptOutcome.LOST, reason)
+
+
 def give_back(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> Reaped:
     """End the holds of locked chainless tasks that did not end by a report.
 

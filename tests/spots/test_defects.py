@@ -252,8 +252,10 @@ def test_b19_a_worker_that_starts_again_is_the_same_spot(spots):
     assert spots.hello(spotId=spot_id, ipAddress="10.0.0.2") == spot_id
 
     [spot] = said(spots.get("/api/v1/spots"))["spots"]
-    assert (spot["id"], spot["ipAddress"], spot["tasks"]) == (spot_id, "10.0.0.2", 1)
-    assert said(spots.complete(task, spot_id)) == {"success": True}
+    assert (spot["id"], spot["ipAddress"], spot["tasks"]) == (spot_id, "10.0.0.2", 0)
+    again = spots.claim_one(spots.hello())
+    assert (again["id"], again["attempt"]) == (task["id"], 1)
+    assert spots.complete(task, spot_id).status_code == 409
 
 
 @pytest.mark.parametrize(
