@@ -13,8 +13,6 @@ urlpatterns = [
     re_path(f"^{JOB}/cancel/?$", views.CancelView.as_view()),
     re_path(f"^{JOB}/retry/?$", views.RetryView.as_view()),
     re_path(f"^{JOB}/results/?$", result_views.ResultsView.as_view()),
-    re_path(f"^{JOB}/results/best/?$", result_views.BestView.as_view()),
-    re_path(f"^{JOB}/results/statistics/?$", result_views.StatisticsView.as_view()),
     re_path(f"^{JOB}/best/?$", result_views.BestView.as_view()),
     re_path(f"^{JOB}/statistics/?$", result_views.StatisticsView.as_view()),
 ]

@@ -180,7 +180,7 @@ def test_a_key_that_was_used_for_another_sweep_is_refused(sweeps, other):
 @pytest.mark.parametrize(
     "job_id", ["job-1", "1", UNKNOWN, f"job-{UNKNOWN}", "job-" + "0" * 32, "job-ä"]
 )
-@pytest.mark.parametrize("below", ["", "/results", "/results/best", "/results/statistics"])
+@pytest.mark.parametrize("below", ["", "/results", "/best", "/statistics"])
 def test_a_job_that_is_not_there(sweeps, job_id, below):
     assert refusal(sweeps.get(f"/{job_id}{below}")) == (404, "job not found")
 
@@ -190,7 +190,7 @@ def test_a_job_that_is_not_there_is_not_steered(sweeps, verb):
     assert refusal(sweeps.post(f"/job-{'0' * 32}/{verb}")) == (404, "job not found")
 
 
-@pytest.mark.parametrize("path", ["/", "/{job}/", "/{job}/results/", "/{job}/results/best/"])
+@pytest.mark.parametrize("path", ["/", "/{job}/", "/{job}/results/", "/{job}/best/"])
 def test_a_path_may_end_with_a_slash(sweeps, path):
     assert sweeps.get(path.format(job=sweeps.make())).status_code == 200
 

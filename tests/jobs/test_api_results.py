@@ -349,5 +349,5 @@ def test_a_result_of_another_shape_is_shown_as_it_is(sweeps, spots):
     shown = sweeps.results(job_id, sort="fopt")
 
     assert [result.get("result") for result in shown] == ["text", [1], {"fopt": "NaN"}, None]
-    assert said(sweeps.get(f"/{job_id}/results/statistics"))["overall"]["count"] == 0
-    assert said(sweeps.get(f"/{job_id}/results/best"))["best"] is None
+    assert said(sweeps.get(f"/{job_id}/statistics"))["overall"]["count"] == 0
+    assert said(sweeps.get(f"/{job_id}/best"))["best"] is None

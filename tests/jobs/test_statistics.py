@@ -14,11 +14,11 @@ pytestmark = pytest.mark.django_db
 
 
 def best(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/results/best"))
+    return said(sweeps.get(f"/{job_id}/best"))
 
 
 def spread(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/results/statistics"))
+    return said(sweeps.get(f"/{job_id}/statistics"))
 
 
 def found(lines):
