@@ -75,6 +75,8 @@ def _known(task_id: UUID) -> Task:
 
 def _not_assigned(task: Task, spot_id: str, verb: str) -> NotAssigned:
     holder = task.agent_id or "nobody"
+    if holder == spot_id:
+        holder += " by a later lease"
     log.warning(
         "Spot %s tried to %s task %s but it's assigned to %s", spot_id, verb, task.pk, holder
     )

@@ -152,7 +152,7 @@ def test_b6_a_task_that_kills_its_worker_ends_as_a_dead_letter(spots):
     assert spots.claim() == []
 
 
-def test_b7_a_report_of_an_earlier_lease_is_not_taken_for_the_present_one(spots):
+def test_b7_a_report_of_an_earlier_lease_is_not_taken_for_the_present_one(spots, caplog):
     make_sweep()
     earlier = spots.claim_one()
     lose()
@@ -165,6 +165,7 @@ def test_b7_a_report_of_an_earlier_lease_is_not_taken_for_the_present_one(spots)
         spots.fail(earlier, leaseEpoch=1, failureReason="UNSUPPORTED"),
     ):
         assert refusal(response) == (409, "task not assigned to this spot")
+    assert "but it's assigned to spot-1 by a later lease" in caplog.text
     assert row(now).status == "in_progress"
     assert said(spots.complete(now, leaseEpoch=2, fopt=2)) == {"success": True}
     assert row(now).result["fopt"] == 2

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from accounts import callers
 from agents import transitions as agents
 from agents.models import Agent
+from jobs import forms, transitions
 from tasks import holds
 from tasks.models import Task
 from tests.factories import let_lease_run_out, silence
+from tests.jobs.sweeps import artifact
 from tests.spots.calls import counted, make_sweep, said
 
 pytestmark = pytest.mark.django_db
@@ -233,6 +236,23 @@ def test_34_all_tasks_of_a_lost_spot_are_freed(spots):
 
     assert len(holds.release_lost().retried) == 3
     assert {row(task).agent_id for task in tasks} == {None}
+
+
+def test_45_a_worker_is_told_where_its_program_is_and_with_what_it_runs(spots):
+    asked = artifact(run={"iter": {"type": "CONSTANT", "value": 100}}, artifactEndpoint="http://s")
+    transitions.create_sweep(forms.read(asked), by=callers.LOCAL)
+
+    task = spots.claim_one()
+
+    program = {name: task[name] for name in task if name.startswith(("artifact", "mainClass"))}
+    assert program == {
+        "artifactBucket": "bucket",
+        "artifactKey": "opt.jar",
+        "artifactEndpoint": "http://s",
+        "mainClass": "com.example.Main",
+    }
+    assert "jarPath" not in task
+    assert task["params"] == {**program, "params": {"run.iter": 100}}
 
 
 def test_52_what_is_not_known_of_a_spot_is_left_out(spots):
