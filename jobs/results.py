@@ -153,13 +153,13 @@ class Order:
             said = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             *keys, pk = [str(part) for part in said]
             behind = Q(pk__gt=UUID(pk))
-            if not self.key and not keys:
-                return rows.filter(behind)
-            number, text = Decimal(keys[0]), keys[1]
+            number, text = (Decimal(keys[0]), keys[1]) if keys else (Decimal(), "")
         except (ValueError, TypeError, IndexError, InvalidOperation):
             raise BadCursor from None
-        if "\0" in text or not number.is_finite():
+        if bool(keys) != bool(self.key) or "\0" in text or not number.is_finite():
             raise BadCursor
+        if not keys:
+            return rows.filter(behind)
         beyond = "lt" if self.falling else "gt"
         same_number, same_text = Q(by_number=number), Q(by_text=text)
         return rows.filter(

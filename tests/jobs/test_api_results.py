@@ -189,6 +189,18 @@ def test_what_cannot_be_asked_is_refused(sweeps, query):
     assert refusal(sweeps.get(f"/{sweeps.make()}/results", **query))[0] == 400
 
 
+def test_a_cursor_goes_on_only_in_the_order_that_gave_it(sweeps, spots):
+    job_id = sweeps.of(3)
+    run(spots, 1, 2, 3)
+    of_fopt, of_creation = (
+        said(sweeps.get(f"/{job_id}/results", limit=1, sort=sort))["next_cursor"]
+        for sort in ("fopt", "")
+    )
+
+    assert refusal(sweeps.get(f"/{job_id}/results", cursor=of_fopt))[0] == 400
+    assert refusal(sweeps.get(f"/{job_id}/results", cursor=of_creation, sort="fopt"))[0] == 400
+
+
 @pytest.mark.parametrize(
     ("query", "fopts"),
     [
