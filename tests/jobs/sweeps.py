@@ -44,3 +44,12 @@ def grid(**sizes):
     """The second form: parameters `run.<name>` from 1 to their size."""
     run = {name: {"type": "INT_RANGE", "min": 1, "max": size} for name, size in sizes.items()}
     return artifact(run=run)
+
+
+def functions(**more):
+    """A sweep of the second form over two functions and two steps."""
+    return artifact(
+        algorithm={"function": {"type": "ENUM_LIST", "values": ["sphere", "ackley"]}},
+        run={"step": {"type": "FLOAT_RANGE", "min": 0.1, "max": 0.2, "step": 0.1}},
+        **more,
+    )

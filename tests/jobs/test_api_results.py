@@ -1,41 +1,13 @@
-"""The results of a sweep over HTTP: all, some, in another order, as lines and as a table."""
-
-import csv
-import io
-import json
+"""The results of a sweep over HTTP: all, some, and in another order."""
 
 import pytest
 
-from jobs import result_views
 from tasks.models import Task
-from tests.jobs.sweeps import artifact
+from tests.jobs.calls import run
+from tests.jobs.sweeps import functions
 from tests.spots.calls import refusal, said
 
 pytestmark = pytest.mark.django_db
-
-
-def run(spots, *reports):
-    """Claim as many tasks as there are reports and send them: a number is an fopt."""
-    tasks = [spots.claim_one() for _ in reports]
-    for task, report in zip(tasks, reports, strict=True):
-        said_ = report if isinstance(report, dict) else {"fopt": report}
-        said(spots.complete(task, **{"runtimeMs": 10, "iter": 5} | said_))
-    return tasks
-
-
-def lines(response):
-    """What an answer of lines of JSON holds."""
-    return [json.loads(line) for line in body(response).splitlines()]
-
-
-def body(response):
-    assert response.status_code == 200
-    return b"".join(response.streaming_content) if response.streaming else response.content
-
-
-def table(response):
-    text = body(response).decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_results_are_those_of_the_seed(sweeps, spots):
@@ -228,15 +200,6 @@ def test_results_are_filtered(sweeps, spots, query, fopts):
     assert [result["fopt"] for result in sweeps.results(job_id, **query)] == fopts
 
 
-def functions(**more):
-    """A sweep of the second form over two functions and two steps."""
-    return artifact(
-        algorithm={"function": {"type": "ENUM_LIST", "values": ["sphere", "ackley"]}},
-        run={"step": {"type": "FLOAT_RANGE", "min": 0.1, "max": 0.2, "step": 0.1}},
-        **more,
-    )
-
-
 def test_results_of_the_second_form_show_their_parameters(sweeps, spots):
     job_id = sweeps.make(functions())
     run(spots, 1, 2, 3, 4)
@@ -247,108 +210,6 @@ def test_results_of_the_second_form_show_their_parameters(sweeps, spots):
         {"algorithm.function": "ackley", "run.step": 0.2}
     ]
     assert shown[0]["fopt"] == 4
-
-
-def test_results_come_as_lines(sweeps, spots):
-    job_id = sweeps.of(3)
-    run(spots, 3, 1, 2)
-
-    response = sweeps.get(f"/{job_id}/results", format="ndjson", sort="fopt")
-
-    assert response["Content-Type"].startswith("application/x-ndjson")
-    assert [line["fopt"] for line in lines(response)] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("text/csv", "text/csv"),
-        ("text/csv;q=0.9, */*", "text/csv"),
-        ("application/x-ndjson", "application/x-ndjson"),
-        ("application/json", "application/json"),
-        ("*/*", "application/json"),
-        ("text/html", "application/json"),
-    ],
-)
-def test_the_accept_header_chooses_the_form(sweeps, accept, kind):
-    response = sweeps.get(f"/{sweeps.make()}/results", headers={"Accept": accept})
-
-    assert response["Content-Type"].startswith(kind)
-
-
-def test_results_come_as_a_table(sweeps, spots):
-    job_id = sweeps.make()
-    (task,) = run(spots, {"fopt": -0.5, "bestPos": [-0.25, 0.5]})
-
-    response = sweeps.get(f"/{job_id}/results", format="csv")
-
-    assert response["Content-Type"] == "text/csv; charset=utf-8"
-    assert job_id in response["Content-Disposition"]
-    assert body(sweeps.get(f"/{job_id}/results", format="csv")).startswith(b"\xef\xbb\xbftask_id,")
-    assert table(response) == [
-        {
-            "task_id": task["id"],
-            "algorithm": "PSO",
-            "function": "",
-            "iterations_param": "100",
-            "agents": "10",
-            "dimension": "2",
-            "spot": "spot-1",
-            "runtime_ms": "10",
-            "status": "DONE",
-            "iter_actual": "5",
-            "fopt": "-0.5",
-            "best_position": "-0.25;0.5",
-        }
-    ]
-
-
-def test_a_table_has_a_column_for_each_parameter(sweeps, spots):
-    job_id = sweeps.make(functions())
-    run(spots, 1, 2, 3, 4)
-
-    rows = table(sweeps.get(f"/{job_id}/results", format="csv", sort="-fopt"))
-
-    assert [(row["algorithm.function"], row["run.step"], row["fopt"]) for row in rows] == [
-        ("ackley", "0.2", "4"),
-        ("ackley", "0.1", "3"),
-        ("sphere", "0.2", "2"),
-        ("sphere", "0.1", "1"),
-    ]
-
-
-def test_a_best_position_may_stand_in_the_results_own_text(sweeps, spots):
-    job_id = sweeps.make()
-    run(spots, {"resultJson": '{"bestPos":[1.5,2]}'})
-
-    assert table(sweeps.get(f"/{job_id}/results", format="csv"))[0]["best_position"] == "1.5;2"
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@sum", "\t=1", "\r=1"])
-def test_no_cell_of_a_table_starts_a_formula(sweeps, spots, text):
-    run_ = {"note": {"type": "CONSTANT", "value": text}}
-    job_id = sweeps.make(artifact(run=run_))
-    spots.fail(spots.claim_one(text.strip() or "spot-1"), text.strip(), error=text, retriable=False)
-
-    (row,) = table(sweeps.get(f"/{job_id}/results", format="csv", failed="true"))
-
-    assert row["run.note"] == f"'{text}"
-    assert row["spot"].startswith("'")
-    assert row["error"].startswith("'")
-    assert row["attempts"] == "1"
-
-
-def test_many_results_are_sent_while_they_are_read(sweeps, spots, monkeypatch):
-    monkeypatch.setattr(result_views, "KEPT", 2)
-    job_id = sweeps.of(5)
-    run(spots, 1, 2, 3, 4, 5)
-
-    response = sweeps.get(f"/{job_id}/results")
-    whole = json.loads(body(response))
-
-    assert response.streaming
-    assert [result["fopt"] for result in whole.pop("results")] == [1, 2, 3, 4, 5]
-    assert whole == {"jobId": job_id, "totalCompleted": 5}
 
 
 def test_a_result_of_another_shape_is_shown_as_it_is(sweeps, spots):

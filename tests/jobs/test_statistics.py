@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from jobs import statistics as over_the_grid
-from tests.jobs.sweeps import artifact, grid
-from tests.jobs.test_api_results import functions, run
+from tests.jobs.calls import run
+from tests.jobs.sweeps import artifact, functions, grid
 from tests.spots.calls import said
 
 pytestmark = pytest.mark.django_db
