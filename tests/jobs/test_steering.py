@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from api.fields import NOBODY
 from events.models import Event
 from jobs import transitions
 from jobs.exceptions import JobUnknown
@@ -142,7 +143,7 @@ def test_a_cancelled_job_is_not_tried_again(sweeps, spots):
 @pytest.mark.parametrize("verb", [transitions.cancel, transitions.retry_failed])
 def test_there_must_be_a_job_to_steer(verb):
     with pytest.raises(JobUnknown):
-        verb(Job(pk=None).pk or "00000000-0000-0000-0000-000000000000", by="operator")
+        verb(NOBODY, by="operator")
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
