@@ -1,10 +1,11 @@
 """A claim that minds what tasks want of their agent: one statement, one commit, chainless tasks.
 
 Tasks that nobody present can do may stand at the head of the line by the thousand and cost nothing:
-the index has the requirement before the place in line, so a claim asks which requirements the
-agent meets, takes the heads of those lines and of the line of tasks that want nothing, and of these
-the first that nobody else is taking. What is not served here (a chain's task is ready, the agent
-owns a chain or is draining) goes the slow way, like in `fastlane`.
+the index has the requirement before the place in line. So a claim hops from one requirement of
+waiting tasks to the next, takes the heads of those lines that the agent meets and of the line of
+tasks that want nothing, and of these the first that nobody else is taking. What is not served here
+(a chain's task is ready, the agent owns a chain or is draining) goes the slow way, like in
+`fastlane`.
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,19 @@ MEETS = """NOT %(agent)s = ANY (r.refused_by) AND NOT EXISTS (
     WHERE a.id = %(agent)s AND a.offers ? w.key AND NOT a.offers -> w.key ? w.value)"""
 """Whether the agent may have tasks of requirement `r`."""
 
+LINES = f"""WITH RECURSIVE line (id) AS (
+    (SELECT requirement_id FROM tasks_task WHERE channel_id = {{channel}} AND {FOR_SOME}
+      ORDER BY requirement_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT requirement_id FROM tasks_task WHERE channel_id = {{channel}} AND {FOR_SOME}
+      AND requirement_id > line.id ORDER BY requirement_id LIMIT 1)
+    FROM line WHERE line.id IS NOT NULL)
+  SELECT id FROM line WHERE (SELECT {MEETS} FROM tasks_requirement r WHERE r.id = line.id)"""  # noqa: S608
+"""The requirements that the agent meets, of those for which tasks wait in a channel.
+
+One look at the index for each: requirements that are known from the past cost nothing.
+"""
+
 
 @lru_cache(maxsize=256)
 def statement(by: str, limit: int, heads: int, *, counting: bool = False) -> Statement:
@@ -66,9 +80,9 @@ gate AS (
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining)),
 head AS (
   SELECT id FROM (({head.format(ALONE)}) UNION ALL
-    SELECT h.* FROM tasks_requirement r
-    CROSS JOIN LATERAL ({head.format(FOR_SOME + " AND requirement_id = r.id")}) h
-    WHERE {MEETS}) f ORDER BY {ORDER} LIMIT {heads}),
+    SELECT h.* FROM ({LINES.format(channel="(SELECT id FROM gate)")}) r
+    CROSS JOIN LATERAL ({head.format(FOR_SOME + " AND requirement_id = r.id")}) h)
+  f ORDER BY {ORDER} LIMIT {heads}),
 claimed AS ({START_HOLD}
   WHERE t.id = ANY (ARRAY(
     SELECT id FROM tasks_task WHERE id = ANY (ARRAY(SELECT id FROM head)) AND free

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from agents.models import Agent, Protocol
 from events import journal
-from tasks.choosy import LOOK_AHEAD, MEETS
+from tasks.choosy import LINES, LOOK_AHEAD
 from tasks.exceptions import ChainBusy
 from tasks.fastlane import ALONE, FOR_SOME, IN_CHAIN, ORDER
 from tasks.models import ClaimKey, Task
@@ -111,8 +111,8 @@ def _heads(
     )
     lines = [
         f"({line.format(ALONE)})",
-        "SELECT s.* FROM tasks_requirement r CROSS JOIN LATERAL"  # noqa: S608
-        f" ({line.format(FOR_SOME + ' AND requirement_id = r.id')}) s WHERE {MEETS}",
+        f"SELECT s.* FROM ({LINES.format(channel='c.id')}) r CROSS JOIN LATERAL"  # noqa: S608
+        f" ({line.format(FOR_SOME + ' AND requirement_id = r.id')}) s",
         *([f"({line.format(IN_CHAIN)})"] if chains else []),
     ]
     with connection.cursor() as cursor:

@@ -2,16 +2,22 @@
 
 import pytest
 from django.db import connection, transaction
-from psycopg import sql
 
 from tasks import claims, fastlane
 from tasks.models import Task
 from tests.factories import make_channel
+from tests.tasks.plans import (
+    PAGES,
+    nodes,
+    pages,
+    reads_in_order,
+    rerun,
+    run_prepared,
+    scans_of_tasks,
+)
 
 pytestmark = pytest.mark.django_db
 
-PAGES = 50
-IN_ORDER = {"task_free_alone", "task_free_in_chain", "task_free_for_some"}
 CHAINS = 10_000  # of three steps each; nine in ten are owned
 
 FILL = """
@@ -66,46 +72,6 @@ def channel(db, filled):
     return filled
 
 
-def run_prepared(statement, values):
-    """The plan of a statement that was prepared, run, and counted."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"PREPARE asked AS {statement.text.decode()}")
-        arguments = statement.arguments({"protocol": ""} | values)
-        given = [sql.Literal(value).as_string(connection.connection) for value in arguments]
-        execute = f"EXECUTE asked ({', '.join(given)})"
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {execute}")
-        plan = cursor.fetchone()[0][0]["Plan"]
-        cursor.execute("DEALLOCATE asked")
-    return plan
-
-
-def nodes(plan):
-    yield plan
-    for inner in plan.get("Plans", []):
-        yield from nodes(inner)
-
-
-def pages(node):
-    return node["Shared Hit Blocks"] + node["Shared Read Blocks"]
-
-
-def scans_of_tasks(plan):
-    return [
-        (node["Node Type"], node.get("Index Name"))
-        for node in nodes(plan)
-        if node.get("Relation Name") == "tasks_task" and "Scan" in node["Node Type"]
-    ]
-
-
-def reads_in_order(plan):
-    """The plan walks the index of free tasks: nothing is sorted, no other way is taken."""
-    assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
-    assert {scan for scan, _ in scans_of_tasks(plan)} == {"Index Scan"}
-    assert {index for _, index in scans_of_tasks(plan)} <= IN_ORDER
-    assert pages(plan) < PAGES
-    return True
-
-
 def claiming(plan):
     """The claim's own select: what is locked below the limit, in the node that updates tasks."""
     updates = [node for node in nodes(plan) if node.get("Subplan Name") == "CTE claimed"]
@@ -146,27 +112,6 @@ def test_a_fast_report_with_a_claim_reads_no_more(channel):
     assert reads_in_order(claiming(plan))
     assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
     assert Task.objects.held_by("a").exclude(pk=held.id).count() == 1
-
-
-@pytest.fixture
-def asked():
-    """The statements that are sent, as they are sent."""
-    sent = []
-
-    def listen(execute, statement, params, many, context):
-        sent.append((statement, params))
-        return execute(statement, params, many, context)
-
-    with connection.execute_wrapper(listen):
-        yield sent
-
-
-def rerun(asked, mark):
-    """The plan of the first of these statements that contains `mark`."""
-    statement, params = next(sent for sent in asked if mark in sent[0])
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", params)
-        return cursor.fetchone()[0][0]["Plan"]
 
 
 def test_the_slow_claim_looks_at_the_head_of_the_line_by_the_same_index(channel, asked):

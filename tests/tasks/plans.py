@@ -1,0 +1,60 @@
+"""Plans of statements, run and counted, for tests that look at what a claim reads."""
+
+from django.db import connection
+from psycopg import sql
+
+IN_ORDER = {"task_free_alone", "task_free_in_chain", "task_free_for_some"}
+PAGES = 50
+
+
+def run_prepared(statement, values):
+    """The plan of a statement that was prepared, run, and counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PREPARE asked AS {statement.text.decode()}")
+        arguments = statement.arguments({"protocol": ""} | values)
+        given = [sql.Literal(value).as_string(connection.connection) for value in arguments]
+        execute = f"EXECUTE asked ({', '.join(given)})"
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {execute}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+        cursor.execute("DEALLOCATE asked")
+    return plan
+
+
+def rerun(asked, mark):
+    """The plan of the first of these statements that contains `mark`."""
+    statement, params = next(sent for sent in asked if mark in sent[0])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", params)
+        return cursor.fetchone()[0][0]["Plan"]
+
+
+def nodes(plan):
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def named(plan, name):
+    """The part of the plan for the WITH query of this name."""
+    return next(node for node in nodes(plan) if node.get("Subplan Name") == f"CTE {name}")
+
+
+def pages(node):
+    return node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+
+
+def scans_of_tasks(plan):
+    return [
+        (node["Node Type"], node.get("Index Name"))
+        for node in nodes(plan)
+        if node.get("Relation Name") == "tasks_task" and "Scan" in node["Node Type"]
+    ]
+
+
+def reads_in_order(plan):
+    """The plan walks the index of free tasks: nothing is sorted, no other way is taken."""
+    assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
+    assert {scan for scan, _ in scans_of_tasks(plan)} <= {"Index Scan", "Index Only Scan"}
+    assert {index for _, index in scans_of_tasks(plan)} <= IN_ORDER
+    assert pages(plan) < PAGES
+    return True

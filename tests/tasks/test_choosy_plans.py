@@ -1,0 +1,170 @@
+"""A claim that minds what tasks want reads a few pages for each kind of task that it may have.
+
+Also when thousands stand at the head of the line that nobody present can do, and thousands wait
+for their time.
+"""
+
+import pytest
+from django.db import connection, transaction
+
+from agents.models import Agent
+from tasks import choosy, claims, fastlane, holds, requirements
+from tasks.models import Requirement, Task
+from tests.factories import make_agent, make_channel
+from tests.tasks.plans import PAGES, named, nodes, pages, rerun, run_prepared, scans_of_tasks
+
+pytestmark = pytest.mark.django_db
+
+UNSERVED = 20_000  # first in line, and wanting what nobody present can do
+POSTPONED = 20_000
+EACH = 5_000  # of every kind that the agent may have
+DONE = 20_000
+KNOWN = 5_000  # requirements of tasks that are done
+OFFERED = ("PSO", "GA", "DE")
+CLASSES = len(OFFERED) + 1  # and those that want nothing
+
+FILL = """
+INSERT INTO tasks_task (id, channel_id, requirement_id, priority, postponed, available_at, status,
+  finished_at, sequence, title, description, type, session_token, payload, execution_mode,
+  idempotency_key, last_holder, lease_epoch, closed_epoch, attempts, max_attempts, losses,
+  fail_reason, blocked)
+SELECT gen_random_uuid(), %(channel)s, made.requirement, made.priority, made.postponed,
+  now() + CASE WHEN made.postponed THEN interval '1 minute' ELSE interval '0' END, made.status,
+  CASE WHEN made.status = 'done' THEN now() END, 0, 't', '', '', '', '{}', '', '', '', 0, 0, 0, 3,
+  0, '', false
+FROM (
+  SELECT %(unserved)s::bigint AS requirement, 9 AS priority, false AS postponed,
+    'queued' AS status FROM generate_series(1, %(most)s)
+  UNION ALL SELECT w, 5, true, 'queued' FROM unnest(%(wanted)s::bigint[]) w,
+    generate_series(1, %(postponed)s / %(classes)s)
+  UNION ALL SELECT w, 1, false, 'queued' FROM unnest(%(wanted)s::bigint[]) w,
+    generate_series(1, %(each)s)
+  UNION ALL SELECT w, 1, false, 'done' FROM unnest(%(wanted)s::bigint[]) w,
+    generate_series(1, %(done)s / %(classes)s)
+) made
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        channel = make_channel("sweeps")
+        wanted = [requirements.of({"algorithm": name}).pk for name in OFFERED]
+        Requirement.objects.bulk_create(
+            Requirement(wants={"algorithm": OFFERED[0]}, refused_by=[f"gone-{n}"])
+            for n in range(KNOWN)
+        )
+        with transaction.atomic():
+            cursor.execute("SET LOCAL session_replication_role = replica")  # no journal, no checks
+            cursor.execute(
+                FILL,
+                {
+                    "channel": channel.pk,
+                    "unserved": requirements.of({"algorithm": "nobody's"}).pk,
+                    "most": UNSERVED,
+                    "wanted": [None, *wanted],
+                    "classes": CLASSES,
+                    "postponed": POSTPONED,
+                    "each": EACH,
+                    "done": DONE,
+                },
+            )
+        for table in ("tasks_task", "tasks_requirement"):
+            cursor.execute(f"VACUUM ANALYZE {table}")
+    yield channel
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE agents_agent, tasks_channel, tasks_requirement, events_event CASCADE"
+        )
+
+
+@pytest.fixture
+def channel(db, filled):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    return filled
+
+
+@pytest.fixture
+def agent():
+    return make_agent("a", offers={"algorithm": list(OFFERED)})
+
+
+def values_for(agent, channel):
+    return {
+        "agent": agent.pk,
+        "actor": "agent:a",
+        "request": "",
+        "lease": 60,
+        "channel": channel.pk,
+        "protocol": "spot",
+    }
+
+
+def walks_of_the_line(plan):
+    """Every limited walk below, one for the tasks that want nothing and one for each class."""
+    limits = [node for node in nodes(plan) if node["Node Type"] == "Limit"]
+    return [node for node in limits if "Sort" not in {below["Node Type"] for below in nodes(node)}]
+
+
+def few_pages(plan):
+    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    assert pages(plan) < PAGES * CLASSES
+    return True
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+@pytest.mark.parametrize("counting", [False, True])
+def test_a_choosy_claim_walks_the_head_of_each_line_that_suits(channel, agent, limit, counting):
+    statement = choosy.statement("id", limit, limit + choosy.LOOK_AHEAD, counting=counting)
+
+    plan = run_prepared(statement, values_for(agent, channel))
+
+    walks = walks_of_the_line(named(plan, "head"))
+    indexes = {index for walk in walks for _, index in scans_of_tasks(walk)}
+    assert indexes == {"task_free_alone", "task_free_for_some"}
+    assert few_pages(named(plan, "head"))
+    assert few_pages(named(plan, "gate"))
+    assert few_pages(named(plan, "room"))
+    claiming = next(node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "Limit")
+    assert {index for _, index in scans_of_tasks(claiming)} <= {"tasks_task_pkey"}
+    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    assert Task.objects.held_by(agent.pk).count() == limit
+    assert set(Task.objects.held_by(agent.pk).values_list("priority", flat=True)) == {1}
+
+
+def test_an_agent_that_nothing_suits_learns_so_at_little_cost(channel):
+    picky = make_agent("picky", offers={"algorithm": ["none of these"]})
+    statement = choosy.statement("id", 5, 5 + choosy.LOOK_AHEAD)
+
+    plan = run_prepared(statement, values_for(picky, channel))
+
+    assert few_pages(named(plan, "head"))
+    assert set(Task.objects.held_by(picky.pk).values_list("requirement", flat=True)) == {None}
+
+
+def test_the_fast_way_leaves_such_a_channel_after_a_look(channel, agent):
+    plan = run_prepared(fastlane.statement(False, "id", 1), values_for(agent, channel))
+
+    assert pages(named(plan, "gate")) < PAGES
+    assert not Agent.objects.get(pk=agent.pk).tasks.exists()
+
+
+def test_the_slow_way_walks_the_same_lines(channel, agent, asked):
+    other = make_channel()
+    wish = claims.Claim(agent_id=agent.pk, channels=[channel.pk, other.pk], max_tasks=5)
+
+    assert len(claims.claim(wish)) == 5
+
+    plan = rerun(list(asked), "CROSS JOIN LATERAL")
+    indexes = {index for walk in walks_of_the_line(plan) for _, index in scans_of_tasks(walk)}
+    assert indexes == {"task_free_alone", "task_free_for_some", "task_free_in_chain"}
+    assert few_pages(plan)
+
+
+def test_waking_looks_only_at_those_whose_time_has_come(channel, asked):
+    assert holds.wake_postponed() == 0
+
+    plan = rerun(list(asked), "available_at")
+    assert [index for _, index in scans_of_tasks(plan)] == ["task_postponed"]
+    assert pages(plan) < PAGES
