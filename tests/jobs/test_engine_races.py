@@ -289,6 +289,19 @@ def test_a_heartbeat_that_was_first_keeps_its_tasks_from_the_reaper(end):
     assert of(job).in_progress().count() == 2
 
 
+def test_an_agent_that_is_just_speaking_is_not_lost_whatever_it_lists():
+    spot = make_spot("spot-1")
+    job = make_held_by(spot, 2)
+    silence(spot)
+
+    with transaction.atomic():
+        beat(spot, [])
+        assert len(at_once(holds.release_lost)[0]) == 0
+
+    assert not holds.release_lost()
+    assert of(job).in_progress().count() == 2
+
+
 @every_end
 def test_a_heartbeat_waits_for_the_reaper_that_was_first_and_hears_of_it(end):
     spot = make_spot("spot-1")
@@ -407,6 +420,39 @@ def test_a_cancellation_against_reports_has_one_end_for_each_task():
         assert counts_are_true(job)
         batches.cancel_all(of(job), by="operator")
         assert counted(job) == (8, 4, 0, 4)
+
+
+@every_end
+def test_a_cancellation_against_the_reaper_is_forgotten_by_nobody(end):
+    spot = make_spot("spot-1")
+    for _ in range(ROUNDS):
+        job = make_held_by(spot, 6)
+        end_holds(end, job, spot)
+
+        at_once(partial(reap, end), partial(batches.cancel_all, of(job), by="operator"))
+        reap(end)
+
+        assert counted(job) == (6, 0, 0, 6)
+        assert counts_are_true(job)
+
+
+def test_those_who_want_the_same_tasks_wait_for_each_other_in_one_order():
+    spot = make_spot("spot-1")
+    for _ in range(ROUNDS):
+        job = make_held_by(spot, 30)
+        ids = [task.pk for task in tasks_of(job)]
+        outcomes = [Outcome(task_id, done=True) for task_id in reversed(ids)]
+
+        at_once(
+            partial(batches.cancel_all, of(job), by="operator"),
+            partial(fastlane.run, spot.pk, outcomes=outcomes[::2]),
+            partial(reports.report, outcomes, agent_id=spot.pk, by=""),
+            partial(beat, spot, ids[::-1]),
+            partial(batches.requeue_all, of(job), by="operator"),
+        )
+
+        assert counted(job) == (30, 30, 0, 0)
+        assert counts_are_true(job)
 
 
 # Many at once.

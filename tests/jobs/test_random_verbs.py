@@ -1,5 +1,7 @@
 """Whatever is done to the tasks of a job, in whatever order: its counters equal a recount."""
 
+from random import Random
+
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
@@ -115,16 +117,12 @@ def fold(job, task, agent):
 
 
 VERBS = [
-    claim, claim, claim, claim_as_spot, assign, complete, complete, complete_and_claim,
-    complete_as_operator, fail, fail, retry, retry, retry_the_slow_way, refuse, refuse, expire,
-    lose, cancel, cancel_all, requeue, requeue_all, purge, add, wake, fold,
+    claim, claim, claim, claim_as_spot, claim_as_spot, assign, complete, complete,
+    complete_and_claim, complete_as_operator, fail, fail, fail, retry, retry, retry_the_slow_way,
+    refuse, refuse, expire, lose, cancel, cancel_all, requeue, requeue, requeue_all, requeue_all,
+    purge, add, wake, fold,
 ]  # fmt: skip
-
-steps = st.lists(
-    st.tuples(st.sampled_from(VERBS), st.integers(0, 3), st.sampled_from(AGENTS)),
-    min_size=5,
-    max_size=25,
-)
+STEPS = 40
 
 
 def status_of(job, started):
@@ -147,19 +145,21 @@ def is_true(job, started):
 
 
 @settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(steps=steps, delay=st.sampled_from([0, 5]))
-def test_the_counters_equal_a_recount_after_every_step(db, steps, delay):
+@given(seed=st.integers(0, 10**9), delay=st.sampled_from([0, 5]))
+def test_the_counters_equal_a_recount_after_every_step(db, seed, delay):
+    chance = Random(seed)  # noqa: S311  (lists that hypothesis draws repeat one verb too often)
     with transaction.atomic():
         job = make_job(tasks=3, max_attempts=2, retry_delay_seconds=delay)
         started = False
-        for verb, place, agent in steps:
-            tasks = list(of(job).order_by("id").values_list("pk", flat=True))
-            task = tasks[place % len(tasks)] if tasks else job.pk
+        for verb in chance.choices(VERBS, k=STEPS):
+            tasks = list(of(job).values_list("pk", "agent"))
+            task, holder = chance.choice(tasks) if tasks else (job.pk, None)
+            agent = holder or chance.choice(AGENTS)
             try:
                 verb(job, task, agent)
             except (NotReady, TaskUnknown, WrongStatus):

@@ -139,6 +139,15 @@ def test_tasks_of_all_requirements_and_of_none_are_one_line(channel, claim):
 
 
 @every_way
+def test_the_most_urgent_comes_first_however_many_wait(channel, claim):
+    for wants in (PSO, {}, GA):
+        make_tasks(40, channel=channel, requirement=requirements.of(wants))
+    urgent = [make_wanting(channel, wants, priority=1) for wants in (GA, {}, PSO)]
+
+    assert claim("a", channel, 3) == [task.pk for task in urgent]
+
+
+@every_way
 def test_what_nobody_present_can_do_holds_nobody_up(channel, claim):
     make_tasks(60, channel=channel, requirement=requirements.of(GA), priority=9)
     wanted, plain = make_wanting(channel, PSO), make_task(channel)
