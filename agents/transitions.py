@@ -25,7 +25,8 @@ class Beat:
     """What a heartbeat says. Empty texts and what is absent keep what was.
 
     `meta` takes the place of what was said before, `facts` are added to it. `offers`: what the
-    agent can do, as `Agent.offers`; `capacity`: the most tasks that it wants to hold.
+    agent can do, as `Agent.offers`; `capacity`: the most tasks that it wants to hold, 0 for no
+    limit.
     """
 
     agent_id: str
@@ -82,7 +83,7 @@ def beat(said: Beat) -> Agent:
     agent.meta |= said.facts
     agent.protocol = said.protocol or agent.protocol
     agent.offers = agent.offers if said.offers is None else said.offers
-    agent.capacity = said.capacity or agent.capacity
+    agent.capacity = agent.capacity if said.capacity is None else said.capacity or None
     agent.updated_at = Now()
     agent.save(
         update_fields=[

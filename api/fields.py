@@ -19,12 +19,18 @@ from problems import Invalid, TooLarge
 MAX_JSON_BYTES = 256 * 1024
 MOST_TEXTS = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+JOB_PREFIX = "job-"
 NOBODY = UUID(int=0)  # the id of nothing: ids are made by the server, and never this one
 
 
 def identifier(text: str) -> UUID:
     """The id that a text spells, or NOBODY's: what is not an id is an id that nothing has."""
     return UUID(text) if SPELLED.fullmatch(text) else NOBODY
+
+
+def job_identifier(text: str) -> UUID:
+    """The id of a job as clients know it: a sweep's begins with `job-`."""
+    return identifier(text.strip().lower().removeprefix(JOB_PREFIX))
 
 
 class Missing(Invalid):

@@ -53,6 +53,9 @@ class Event(models.Model):
                 fields=["task_id", "id"], name="event_of_task", condition=Q(task_id__isnull=False)
             ),
             models.Index(
+                fields=["job_id", "id"], name="event_of_job", condition=Q(job_id__isnull=False)
+            ),
+            models.Index(
                 fields=["chain_id", "id"],
                 name="event_of_chain",
                 condition=Q(chain_id__isnull=False),

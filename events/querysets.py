@@ -22,5 +22,8 @@ class EventQuerySet(models.QuerySet["Event"]):
     def about_task(self, task_id: object) -> Self:
         return self.filter(task_id=str(task_id))
 
+    def about_job(self, job_id: object) -> Self:
+        return self.filter(job_id=str(job_id))
+
     def about_chain(self, chain_id: object) -> Self:
         return self.filter(chain_id=chain_id)

@@ -186,6 +186,7 @@ def _of_parameters(said: JsonValue) -> Sweep:
             **constant,
             **({"optimizerId": optimizer} if optimizer else {}),
             "parameters": [{"groupId": group.id, "params": group.params} for group in groups],
+            "parameterNames": list(names),  # in order, which an object loses in the database
             **_rules(values),
         },
         grid=grid,

@@ -1,7 +1,7 @@
 """How a job goes on: what runs, how long it may take, and what waits in vain."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count
 
-from agents.models import Agent
+from agents.models import Protocol
 from jobs.models import Job
-from tasks.models import Task
+from tasks import requirements
+from tasks.models import Requirement, Task
 
 
 def running_of(jobs: Iterable[Job]) -> dict[UUID, int]:
@@ -51,24 +52,18 @@ class Unserved:
 
 def unserved(job: Job) -> list[Unserved]:
     """What waiting tasks of the job want in vain, the most wanted first."""
-    lines = (
+    waiting = dict(
         Task.objects.queued()
         .filter(job=job)
         .order_by()
-        .values_list("requirement__wants", "requirement__refused_by")
+        .values_list("requirement")
         .annotate(Count("pk"))
     )
-    present = list(Agent.objects.online().filter(draining=False).values_list("pk", "offers"))
+    known = Requirement.objects.in_bulk([pk for pk in waiting if pk])
+    spots = requirements.present(Protocol.SPOT)
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for wants, refused_by, tasks in lines:
-        wanted = wants or {}
-        if not any(
-            agent_id not in (refused_by or ()) and _meets(offers, wanted)
-            for agent_id, offers in present
-        ):
-            counts[tuple(sorted(wanted.items()))] += tasks
+    for pk, tasks in waiting.items():
+        requirement = known.get(pk)
+        if not requirements.is_served(requirement, spots):
+            counts[tuple(sorted(requirement.wants.items())) if requirement else ()] += tasks
     return [Unserved(dict(wanted), tasks) for wanted, tasks in counts.most_common()]
-
-
-def _meets(offers: Mapping[str, Sequence[str]], wanted: Mapping[str, str]) -> bool:
-    return all(value in offers[key] for key, value in wanted.items() if key in offers)

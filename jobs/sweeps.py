@@ -106,27 +106,16 @@ def id_of(public_id: str) -> UUID:
 
 def parameters_of(specification: JsonDict) -> dict[str, Path]:
     """The parameters of a sweep, in the order of submission, and where payloads have them."""
-    groups = specification.get("parameters")
-    if not isinstance(groups, list):
-        names = ("algorithm", "iterations", "agents", "dimension")
-        return {name: coordinates.BESIDE[name] for name in names}
-    return {
-        name: ("params", name)
-        for group in groups
-        if isinstance(group, dict)
-        for name in names_in(group)
-    }
+    if "parameters" not in specification:
+        fixed = ("algorithm", "iterations", "agents", "dimension")
+        return {name: coordinates.BESIDE[name] for name in fixed}
+    names = specification.get("parameterNames")
+    return {str(name): ("params", str(name)) for name in names} if isinstance(names, list) else {}
 
 
 def named_parameters(specification: JsonDict) -> list[str]:
     """The parameters beside the coordinates that every sweep has: none of the first form."""
     return list(parameters_of(specification)) if "parameters" in specification else []
-
-
-def names_in(group: JsonDict) -> list[str]:
-    """The names that payloads have for the parameters of a group."""
-    params = group.get("params")
-    return [f"{group.get('groupId')}.{name}" for name in params] if isinstance(params, dict) else []
 
 
 def coordinates_of(specification: JsonDict) -> dict[str, Path]:

@@ -39,7 +39,7 @@ def hello(said: Values, *, peer: str) -> Agent:
             protocol=Protocol.SPOT,
             facts={**told, "capabilities": capabilities},
             offers=_offers(capabilities.get("optimizers", [])),
-            capacity=info.get("maxConcurrent"),
+            capacity=info.get("maxConcurrent") or 0,
         )
     )
 

@@ -2,6 +2,7 @@
 
 import orjson
 
+from agents.models import Protocol
 from api.views import filled
 from tasks import requirements
 from tasks.fastlane import ClaimedTask
@@ -81,12 +82,13 @@ def details(row: Task) -> dict[str, object]:
     """
     bad = [attempt(row) for row in row.bad_attempts.order_by("epoch")]
     wanted = row.requirement
+    kind = Protocol.SPOT if row.job_id else Protocol.PLAIN
     waits = row.status == Status.QUEUED and wanted is not None
     return filled(
         bad_attempts=bad,
         wants=wanted.wants if wanted else {},
         refused_by=wanted.refused_by if wanted else [],
-        unserved=waits and not requirements.is_served(wanted),
+        unserved=waits and not requirements.is_served(wanted, requirements.present(kind)),
         retry_delay_seconds=row.retry_delay_seconds,
     )
 

@@ -23,7 +23,6 @@ from tasks.querysets import TaskQuerySet
 from tasks.serializers import LONGEST_TEXT
 
 MOST_IDS = 1000
-JOB_PREFIX = "job-"
 
 
 class DeadLetterFilters(PeriodFilters):
@@ -43,8 +42,7 @@ class DeadLetterFilters(PeriodFilters):
         fields: list[str] = []
 
     def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
-        """Sweeps show their id as `job-` and 32 digits."""
-        return rows.filter(job=fields.identifier(value.lower().removeprefix(JOB_PREFIX)))
+        return rows.filter(job=fields.job_identifier(value))
 
 
 class FilterBody(Body):

@@ -3,8 +3,10 @@
 from django_filters import BooleanFilter, CharFilter, UUIDFilter
 
 from agents.models import Agent
+from api.fields import job_identifier
 from api.filters import PeriodFilters
 from tasks.models import Channel, Task
+from tasks.querysets import TaskQuerySet
 
 
 class ChannelFilters(PeriodFilters):
@@ -18,7 +20,11 @@ class TaskFilters(PeriodFilters):
     channel_id = UUIDFilter()
     chain_id = UUIDFilter()
     agent_id = CharFilter()
+    job_id = CharFilter(method="of_job")
     type = CharFilter()
+
+    def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
+        return rows.filter(job=job_identifier(value))
 
     class Meta:
         model = Task

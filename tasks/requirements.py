@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from agents.models import Agent
+from agents.models import Agent, Protocol
 from tasks.models import Requirement, Task
 
 
@@ -45,14 +45,14 @@ def forget_refusals(task: Task) -> None:
         task.requirement = of(task.requirement.wants)
 
 
-def present() -> list[Agent]:
-    """The agents that could be given something now, as far as they are concerned."""
-    return list(Agent.objects.online().filter(draining=False))
+def present(protocol: Protocol) -> list[Agent]:
+    """The agents of a protocol that could be given something now."""
+    return list(Agent.objects.online().filter(protocol=protocol, draining=False))
 
 
-def is_served(requirement: Requirement | None, by: Iterable[Agent] | None = None) -> bool:
-    """Whether one of these agents, or of those present, may have tasks of this requirement."""
-    return any(serves(agent, requirement) for agent in (present() if by is None else by))
+def is_served(requirement: Requirement | None, by: Iterable[Agent]) -> bool:
+    """Whether one of these agents may have tasks of this requirement."""
+    return any(serves(agent, requirement) for agent in by)
 
 
 def serves(agent: Agent, requirement: Requirement | None) -> bool:

@@ -76,6 +76,11 @@ class FailBody(Body):
     retriable = fields.Flag(default=False)
     unsupported = fields.Flag(default=False)
 
+    def validate(self, attrs: Values) -> Values:
+        if attrs["unsupported"] and not attrs["agent_id"]:
+            raise Invalid("agent_id_required")
+        return attrs
+
 
 class OutcomeBody(Body):
     """What became of one task: done with a result, or failed with a reason."""
@@ -176,7 +181,7 @@ class HeartbeatBody(Body):
     claude_status = fields.Text(default="", choices=frozenset(Activity.values))
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
     capabilities = fields.TextListMap(default=None)
-    capacity = fields.WholeNumber(default=None, least=1, most=MOST_HELD)
+    capacity = fields.WholeNumber(default=None, least=0, most=MOST_HELD)
     tasks = Held(default=dict)
 
 

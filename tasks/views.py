@@ -143,7 +143,7 @@ class CompleteView(JsonView):
 class FailView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(FailBody)
-        if values["unsupported"] and values["agent_id"]:
+        if values["unsupported"]:
             return _reply_with(
                 reports.refuse(
                     values["task_id"],

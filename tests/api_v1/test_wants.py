@@ -123,3 +123,19 @@ def test_a_task_that_failed_for_good_says_why(api, channel):
     failed = said(api.post("/tasks/fail", task_id=task["id"], agent_id="a", retriable=True))["task"]
 
     assert (failed["status"], failed["dead_letter"]) == ("failed", "exhausted")
+
+
+def test_who_cannot_do_a_task_says_who_it_is(api, picky):
+    refused = api.post("/tasks/fail", task_id=picky["id"], unsupported=True)
+
+    assert refusal(refused) == (400, "invalid_request")
+    assert message(refused) == "agent_id_required"
+
+
+def test_a_limit_is_taken_back_by_zero(api, channel):
+    for _ in range(3):
+        api.task(channel)
+    api.beat("a", capacity=1)
+    api.beat("a", capacity=0)
+
+    assert len(claimed(api, "a", channel)) == 3

@@ -7,6 +7,8 @@ import pytest
 from django.db import DataError
 
 from accounts import callers
+from agents import transitions as agents
+from agents.models import Protocol
 from jobs import transitions
 from jobs.grid import Grid, Listed
 from jobs.models import Job
@@ -246,9 +248,8 @@ def test_time_left_is_estimated_by_the_pace_so_far(sweeps, spots):
 
 
 def offering(*algorithms, agent_id="spot-1"):
-    agent = make_agent(agent_id)
-    type(agent).objects.filter(pk=agent.pk).update(offers={"algorithm": list(algorithms)})
-    return agent
+    spot = agents.Beat(agent_id, protocol=Protocol.SPOT, offers={"algorithm": list(algorithms)})
+    return agents.beat(spot)
 
 
 def test_what_nobody_present_can_do_is_told(sweeps):
@@ -263,10 +264,16 @@ def test_what_nobody_present_can_do_is_told(sweeps):
     ]
 
 
-def test_an_agent_that_names_nothing_can_do_everything(sweeps):
-    make_agent()
+def test_a_spot_that_names_nothing_can_do_everything(sweeps):
+    agents.beat(agents.Beat("spot-1", protocol=Protocol.SPOT))
 
     assert sweeps.job(sweeps.make())["unserved"] == []
+
+
+def test_an_agent_that_is_no_spot_serves_no_sweep(sweeps):
+    make_agent()
+
+    assert sweeps.job(sweeps.make())["unserved"] == [{"wants": {"algorithm": "PSO"}, "tasks": 1}]
 
 
 def test_agents_that_are_away_serve_nobody(sweeps):

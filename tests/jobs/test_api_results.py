@@ -4,7 +4,7 @@ import pytest
 
 from tasks.models import Task
 from tests.jobs.calls import run
-from tests.jobs.sweeps import functions
+from tests.jobs.sweeps import artifact, functions
 from tests.spots.calls import refusal, said
 
 pytestmark = pytest.mark.django_db
@@ -224,3 +224,12 @@ def test_a_result_of_another_shape_is_shown_as_it_is(sweeps, spots):
     assert [result.get("result") for result in shown] == ["text", [1], {"fopt": "NaN"}, None]
     assert said(sweeps.get(f"/{job_id}/statistics"))["overall"]["count"] == 0
     assert said(sweeps.get(f"/{job_id}/best"))["best"] is None
+
+
+def test_columns_of_parameters_stand_in_the_order_in_which_they_were_given(sweeps):
+    one = {"type": "CONSTANT", "value": 1}
+    job_id = sweeps.make(artifact(run={"swarm": one, "b": one}, all={"c": one}))
+
+    table = b"".join(sweeps.get(f"/{job_id}/results", format="csv").streaming_content)
+
+    assert table.decode().splitlines()[0].split(",")[-3:] == ["run.swarm", "run.b", "all.c"]
