@@ -39,7 +39,7 @@ from tests.racing import at_once, waits_for_a_lock, with_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 10
+ROUNDS = 6
 ACCEPTED, ALREADY, LOST = Verdict.ACCEPTED, Verdict.ALREADY, Verdict.LOST
 
 
@@ -453,6 +453,53 @@ def test_those_who_want_the_same_tasks_wait_for_each_other_in_one_order():
 
         assert counted(job) == (30, 30, 0, 0)
         assert counts_are_true(job)
+
+
+# Folding against folding.
+
+
+def test_one_who_folds_waits_for_another_who_folds_the_same_job_and_adds_to_it():
+    spot = make_spot("spot-1")
+    job = make_held_by(spot, 3)
+    first, second, third = (task.pk for task in tasks_of(job))
+    report(spot, first)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert tally.fold() > 0
+            assert at_once(partial(report, spot, second)) == [ACCEPTED]
+            folding = pool.submit(with_connection, tally.fold)
+            assert waits_for_a_lock(folding)
+            assert at_once(partial(report, spot, third)) == [ACCEPTED]
+        assert folding.result(timeout=30) == 1
+
+    assert Tally.objects.count() == 1
+    assert counted(job) == (3, 3, 0, 0)
+    assert counts_are_true(job)
+
+
+def test_whoever_looks_meanwhile_never_sees_a_task_missing_or_counted_twice():
+    spot = make_spot("spot-1")
+    job = make_job(tasks=60)
+
+    def work():
+        while ids := claim(spot, 3):
+            for task_id in ids:
+                report(spot, task_id)
+
+    def look():
+        seen = [(60, 0, 0, 0)]
+        while seen[-1][1] < 60:
+            seen.append(counted(job))
+            tally.fold()
+        return seen
+
+    _, *looks = at_once(work, look, look)
+
+    for seen in looks:
+        assert seen == sorted(seen)
+        assert {(total, failed, cancelled) for total, _, failed, cancelled in seen} == {(60, 0, 0)}
+    assert counts_are_true(job)
 
 
 # Many at once.

@@ -122,7 +122,7 @@ VERBS = [
     refuse, refuse, expire, lose, cancel, cancel_all, requeue, requeue, requeue_all, requeue_all,
     purge, add, wake, fold,
 ]  # fmt: skip
-STEPS = 40
+STEPS = 30
 
 
 def status_of(job, started):
@@ -145,7 +145,7 @@ def is_true(job, started):
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
