@@ -1,0 +1,46 @@
+"""What tests of a job's counters share: its counts looked at in both ways, and who changes them."""
+
+from jobs import tally
+from jobs.models import Job, Tally
+from tasks import fastlane, reports
+from tasks.fastlane import Outcome
+from tasks.models import Task
+from tests.factories import counted, make_agent, recounted, sweeps, take
+
+
+def of(job):
+    return Task.objects.filter(job=job)
+
+
+def seen(job):
+    """The job as it counts now; folding its tallies in must make no difference."""
+    apart = Job.objects.counted().get(pk=job.pk)
+    assert counted(job) == recounted(job)
+    tally.fold()
+    assert not Tally.objects.filter(job=job).exists()
+    assert counted(job) == recounted(job)
+    row = Job.objects.counted().get(pk=job.pk)
+    for name in ("total", "completed", "failed", "cancelled", "status", "started_at"):
+        assert getattr(apart, f"counted_{name}") == getattr(row, name), name
+        assert getattr(row, f"counted_{name}") == getattr(row, name), name
+    assert apart.counted_finished_at == row.finished_at == row.counted_finished_at
+    return row
+
+
+def complete(task):
+    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=True)]).served
+
+
+def fail(task):
+    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=False)]).served
+
+
+def retry(task):
+    reports.report([Outcome(task.pk, done=False, retriable=True)], agent_id="a", by="")
+
+
+def work_off(job, *, failing=False):
+    agent = make_agent("a")
+    while tasks := take(agent, sweeps(), max_tasks=9):
+        for task in tasks:
+            fail(task) if failing else complete(task)
