@@ -75,7 +75,8 @@ room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tas
 gate AS (
   SELECT c.id FROM said, tasks_channel c WHERE {CHANNEL[by]}
     AND (SELECT tasks FROM room) IS NOT NULL
-    AND NOT EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN})
+    AND (SELECT true FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN}
+      ORDER BY {ORDER} LIMIT 1) IS NULL
     AND NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining)),
 head AS (

@@ -13,7 +13,9 @@ goes the slow way (`tasks.transitions`). What it does, in the order in which it 
 5. `claimed`: takes up to n ready tasks that nobody else is taking.
 
 The array around the claim's select and its literal limit keep PostgreSQL to one walk of
-`task_free_alone`; with a join or a bound limit a generic plan read the whole table.
+`task_free_alone`; with a join or a bound limit a generic plan read the whole table. For the same
+reason whether there is a task of a kind is asked for the first in an order, not by EXISTS: where
+many are expected, that reads the table from its start.
 
 Where tasks want something of their agent, a claim goes another way: see `choosy`.
 """
@@ -191,7 +193,8 @@ def statement(outcomes: bool, by: str, limit: int) -> Statement:
         parts.append(
             f"""gate AS (
   SELECT c.id, CASE
-    WHEN EXISTS (SELECT FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}) THEN 'choosy'
+    WHEN (SELECT true FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}
+      ORDER BY requirement_id LIMIT 1) THEN 'choosy'
     ELSE COALESCE((SELECT CASE WHEN chain_id IS NULL THEN 'alone' ELSE 'chain' END
       FROM ({first.format(ALONE)} UNION ALL {first.format(IN_CHAIN)}) f
       ORDER BY {ORDER} LIMIT 1), 'none') END AS first

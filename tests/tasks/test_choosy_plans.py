@@ -33,14 +33,13 @@ SELECT gen_random_uuid(), %(channel)s, made.requirement, made.priority, made.pos
   CASE WHEN made.status = 'done' THEN now() END, 0, 't', '', '', '', '{}', '', '', '', 0, 0, 0, 3,
   0, '', false
 FROM (
-  SELECT %(unserved)s::bigint AS requirement, 9 AS priority, false AS postponed,
-    'queued' AS status FROM generate_series(1, %(most)s)
+  SELECT w AS requirement, 1 AS priority, false AS postponed, 'done' AS status
+    FROM unnest(%(wanted)s::bigint[]) w, generate_series(1, %(done)s / %(classes)s)
+  UNION ALL SELECT %(unserved)s, 9, false, 'queued' FROM generate_series(1, %(most)s)
   UNION ALL SELECT w, 5, true, 'queued' FROM unnest(%(wanted)s::bigint[]) w,
     generate_series(1, %(postponed)s / %(classes)s)
   UNION ALL SELECT w, 1, false, 'queued' FROM unnest(%(wanted)s::bigint[]) w,
     generate_series(1, %(each)s)
-  UNION ALL SELECT w, 1, false, 'done' FROM unnest(%(wanted)s::bigint[]) w,
-    generate_series(1, %(done)s / %(classes)s)
 ) made
 """
 
@@ -123,9 +122,8 @@ def test_a_choosy_claim_walks_the_head_of_each_line_that_suits(channel, agent, l
     walks = walks_of_the_line(named(plan, "head"))
     indexes = {index for walk in walks for _, index in scans_of_tasks(walk)}
     assert indexes == {"task_free_alone", "task_free_for_some"}
-    assert few_pages(named(plan, "head"))
-    assert few_pages(named(plan, "gate"))
-    assert few_pages(named(plan, "room"))
+    for part in ("gate", "room", "head"):
+        assert few_pages(named(plan, part))
     claiming = next(node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "Limit")
     assert {index for _, index in scans_of_tasks(claiming)} <= {"tasks_task_pkey"}
     assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
@@ -146,7 +144,7 @@ def test_an_agent_that_nothing_suits_learns_so_at_little_cost(channel):
 def test_the_fast_way_leaves_such_a_channel_after_a_look(channel, agent):
     plan = run_prepared(fastlane.statement(False, "id", 1), values_for(agent, channel))
 
-    assert pages(named(plan, "gate")) < PAGES
+    assert few_pages(named(plan, "gate"))
     assert not Agent.objects.get(pk=agent.pk).tasks.exists()
 
 

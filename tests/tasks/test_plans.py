@@ -3,11 +3,12 @@
 import pytest
 from django.db import connection, transaction
 
-from tasks import claims, fastlane
+from tasks import choosy, claims, fastlane
 from tasks.models import Task
 from tests.factories import make_channel
 from tests.tasks.plans import (
     PAGES,
+    named,
     nodes,
     pages,
     reads_in_order,
@@ -99,6 +100,15 @@ def test_the_fast_claim_reads_an_index_in_order(channel, by, limit):
     assert reads_in_order(looking(plan))
     assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
     assert Task.objects.held_by("a").count() == limit
+
+
+def test_a_choosy_claim_sees_by_the_index_that_chains_wait_too(channel):
+    values = {"agent": "a", "actor": "agent:a", "request": "", "lease": 60, "channel": channel.pk}
+
+    plan = run_prepared(choosy.statement("id", 1, 17), values)
+
+    assert reads_in_order(named(plan, "gate"))
+    assert not Task.objects.held_by("a").exists()
 
 
 def test_a_fast_report_with_a_claim_reads_no_more(channel):
