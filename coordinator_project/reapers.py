@@ -8,7 +8,8 @@ from itertools import islice
 from agents import transitions as agents
 from agents.models import Agent, Presence, Protocol
 from tasks import holds
-from tasks.models import DeadLetter, Task
+from tasks.models import Task
+from tasks.states import DeadLetter
 
 SAID_AT_MOST = 20
 """Lines about single tasks in one run; how many more there were is one line."""

@@ -19,8 +19,8 @@ from agents.models import Agent
 from events import journal
 from tasks import claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
-from tasks.models import Attempt, AttemptOutcome, DeadLetter, Task
-from tasks.states import FINISHED, Status
+from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.states import FINISHED, DeadLetter, Status
 
 BATCH = 200
 """Rows in one transaction of a sweep."""

@@ -18,10 +18,10 @@ from problems import Problem
 from tasks import claims, fastlane, holds, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
-from tasks.models import Attempt, AttemptOutcome, DeadLetter, Task
+from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement
-from tasks.states import Status
+from tasks.states import DeadLetter, Status
 
 END_HELD = Statement.of(
     f"""WITH {fastlane.OUTCOMES},

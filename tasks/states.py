@@ -23,6 +23,16 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class DeadLetter(models.TextChoices):
+    """Why a task failed for good."""
+
+    EXHAUSTED = "exhausted"
+    NOT_RETRIABLE = "not_retriable"
+    LEASE_EXPIRED = "lease_expired"
+    AGENTS_LOST = "agents_lost"
+    UNSUPPORTED = "unsupported"
+
+
 OPEN = frozenset({Status.QUEUED, Status.IN_PROGRESS, Status.LOCKED})
 FINISHED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 

@@ -9,8 +9,8 @@ from django.db.models import F
 from chains import transitions as chains
 from tasks import batches, fastlane, holds, reports, transitions
 from tasks.fastlane import Outcome
-from tasks.models import DeadLetter, Task
-from tasks.states import Status
+from tasks.models import Task
+from tasks.states import DeadLetter, Status
 from tests.factories import (
     fresh,
     give,
