@@ -73,7 +73,8 @@ def statement(by: str, limit: int, heads: int, *, counting: bool = False) -> Sta
         f"""WITH seen AS ({REGISTER} RETURNING 1), {SAID},
 room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tasks),
 gate AS (
-  SELECT c.id FROM said, tasks_channel c WHERE {CHANNEL[by]}
+  SELECT CASE WHEN c.paused_at IS NULL THEN c.id END AS id
+  FROM said, tasks_channel c WHERE {CHANNEL[by]}
     AND (SELECT tasks FROM room) IS NOT NULL
     AND (SELECT true FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN}
       ORDER BY {ORDER} LIMIT 1) IS NULL
