@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
     path("", include("events.urls")),
+    path("", include("accounts.urls")),
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]
