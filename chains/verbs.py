@@ -34,7 +34,7 @@ def _released(chains: QuerySet[Chain]) -> str:
 
 
 def _ownership_ends(chains: QuerySet[Chain]) -> list[str]:
-    """Who owns no chain any more, and how many chains had no owner before."""
+    """Whose ownership ends, and how many chains have no owner."""
     owners = list(chains.filter(owner__isnull=False).order_by("pk").values_list("owner", flat=True))
     told = []
     if len(owners) == 1:
@@ -44,7 +44,11 @@ def _ownership_ends(chains: QuerySet[Chain]) -> list[str]:
     ownerless = chains.filter(owner=None).count()
     if ownerless:
         told.append(
-            ngettext("%(count)d chain has no owner.", "%(count)d chains have no owner.", ownerless)
+            ngettext(
+                "%(count)d chain has no owner and will refuse.",
+                "%(count)d chains have no owner and will refuse.",
+                ownerless,
+            )
             % {"count": ownerless}
         )
     return told
@@ -136,8 +140,8 @@ def _unlock_will(chains: QuerySet[Chain], values: Values) -> list[str]:
     without = chains.count() - locked  # one task of a chain is locked at most
     if without:
         nothing = ngettext(
-            "%(count)d chain has no locked task.",
-            "%(count)d chains have no locked task.",
+            "%(count)d chain has no locked task and will refuse.",
+            "%(count)d chains have no locked task and will refuse.",
             without,
         )
         told.append(nothing % {"count": without})
