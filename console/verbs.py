@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.db import OperationalError, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import JSONField, Model, QuerySet
 
 from accounts.callers import Caller
 from console.exceptions import BadValues, NotAllowed, ReasonMissing
@@ -175,7 +175,9 @@ def _carry_out_one(
 
 
 def _snapshots(verb: Verb[M], rows: QuerySet[M]) -> dict[Key, Snapshot]:
-    return {row.pk: verb.snapshot(row) for row in rows.all()}
+    """What the audit keeps of the rows; columns of any size are not read for it."""
+    large = [column.name for column in rows.model._meta.fields if isinstance(column, JSONField)]
+    return {row.pk: verb.snapshot(row) for row in rows.defer(*large)}
 
 
 def _kind(rows: QuerySet[M]) -> str:

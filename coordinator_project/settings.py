@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "events",
     "accounts",
     "unfold.apps.BasicAppConfig",  # before the admin, whose pages it draws
+    "unfold.contrib.filters",
     "console.apps.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
