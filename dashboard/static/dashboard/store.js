@@ -58,9 +58,10 @@ async function readOverview() {
 export async function open() {
   try {
     const cursor = await readOverview();
-    state.verbs = await get("/console/verbs");
-    if (state.board.id) readBoard(state.board.id);
     live.start(cursor);
+    if (state.board.id) await readBoard(state.board.id);
+    state.verbs = await get("/console/verbs");
+    changed();
   } catch (refusal) {
     state.failure = refusal;
     changed();

@@ -25,7 +25,7 @@ function Line({ row }) {
       ${row.task_id && html`<button type="button" class="link" onClick=${() => openTask(row.task_id)}
         aria-label=${say(_("Task %(id)s"), { id: row.task_id })}>${short(row.task_id)}</button> `}
       ${channel && html`<span class="tag">${channel.name}</span> `}
-      ${row.actor && html`<span class="soft">${say(_("by %(name)s"), { name: row.actor })} </span>`}
+      ${row.actor && row.actor !== `agent:${row.agent_id}` && html`<span class="soft">${say(_("by %(name)s"), { name: row.actor })} </span>`}
       ${row.reason && html`<span>“${row.reason}”</span>`}
     </span>
   </li>`;
