@@ -94,9 +94,9 @@ def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str, reason: str = "
 
 
 @transaction.atomic
-def delete(chain_id: UUID, *, by: str) -> None:
+def delete(chain_id: UUID, *, by: str, reason: str = "") -> None:
     """Delete a chain and its tasks, unless one of them is in progress or locked."""
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
     list(Task.objects.filter(chain=chain).open().lock())
     if Task.objects.filter(chain=chain).active().exists():
