@@ -134,6 +134,9 @@ UNFOLD = {
     "SITE_TITLE": "Coordinator",
     "SITE_HEADER": "Coordinator",
     "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
+    ],
     "SITE_URL": "/",
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
