@@ -23,7 +23,7 @@ function Line({ row }) {
     <span class="grow small">
       ${row.agent_id && html`<span>${row.agent_id} </span>`}
       ${row.task_id && html`<button type="button" class="link" onClick=${() => openTask(row.task_id)}
-        aria-label=${say(_("Task %(id)s"), { id: row.task_id })}>${short(row.task_id)}</button> `}
+        aria-label=${say(_("Task %(id)s"), { id: short(row.task_id) })}>${short(row.task_id)}</button> `}
       ${channel && html`<span class="tag">${channel.name}</span> `}
       ${row.actor && row.actor !== `agent:${row.agent_id}` && html`<span class="soft">${say(_("by %(name)s"), { name: row.actor })} </span>`}
       ${row.reason && html`<span>“${row.reason}”</span>`}
