@@ -33,7 +33,7 @@ def _readings(job: Job, axes: Mapping[str, tuple[str, ...]]) -> Iterable[Reading
     done = Task.objects.done().filter(job=job, finished_at__isnull=False)
     valued = done.annotate(value=VALUE).filter(value__isnull=False)
     along = [text_at("payload", path) for path in axes.values()]
-    found = valued.order_by("-finished_at").values_list("pk", "finished_at", "value", *along)
+    found = valued.order_by("-finished_at", "-pk").values_list("pk", "finished_at", "value", *along)
     for pk, at, value, *places in reversed(found[:MOST_READ]):
         number = float(value)
         if isfinite(number):

@@ -91,20 +91,20 @@ class TasksView(JsonView):
 
 
 class ChainView(JsonView):
-    def get(self, request: Request, chain_id: str) -> HttpResponse:
-        found = rows.chains(Chain.objects.filter(pk=identifier(chain_id)))
+    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
+        found = rows.chains(Chain.objects.filter(pk=chain_id))
         if not found:
-            raise NothingLikeIt(f"There is no chain {chain_id!r}.")
+            raise NothingLikeIt(f"There is no chain {chain_id}.")
         return reply({"chain": found[0]})
 
 
 class StepsView(JsonView):
-    def get(self, request: Request, chain_id: str) -> HttpResponse:
-        if not Chain.objects.filter(pk=identifier(chain_id)).exists():
-            raise NothingLikeIt(f"There is no chain {chain_id!r}.")
+    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
+        if not Chain.objects.filter(pk=chain_id).exists():
+            raise NothingLikeIt(f"There is no chain {chain_id}.")
         after = _whole(request, "after", 0)
         limit = _limit(request, STEPS, MOST_STEPS)
-        return reply(board.steps(identifier(chain_id), after, limit))
+        return reply(board.steps(chain_id, after, limit))
 
 
 class JobsView(JsonView):
