@@ -56,7 +56,7 @@ function AgentRow({ row, brief }) {
     ${row.drain_reason && html`<span class="soft small">${row.drain_reason}</span>`}
     <span class="soft small" title=${_("Tasks that it holds")}>${say(_("load %(n)s"), { n: load })}</span>
     <span class="grow small">
-      ${tasks.slice(0, brief ? 1 : 5).map((task) => html`<button type="button" class="link" data-item="task" key=${task.id}
+      ${tasks.slice(0, brief ? 1 : 5).map((task) => html`<button type="button" class="link cut" data-item="task" title=${task.title} key=${task.id}
         onClick=${() => openTask(task.id, task.title)}>${task.title}</button> `)}
       ${row.chain && html`<span class="tag">${_("chain")} <a href="#/board/${row.chain.channel_id}/${row.chain.id}">${row.chain.name}</a></span>`}
     </span>

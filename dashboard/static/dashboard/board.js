@@ -87,7 +87,7 @@ function Chain({ row, opened }) {
     ${opened && html`<div class="row body">
       ${state.me.operate && html`
         <button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>
-        <button type="button" onClick=${() => assignChain(row)}>${_("Assign an agent")}</button>`}
+        ${!row.owner && html`<button type="button" onClick=${() => assignChain(row)}>${_("Assign an agent")}</button>`}`}
       <${Verbs} kind="chains" row=${row} title=${row.name} />
       ${row.on_failure === "stop" && html`<span class="tag">${_("stops when a task fails")}</span>`}
     </div>

@@ -40,6 +40,7 @@ function Dialog({ title, render, wide, close }) {
       <button type="button" class="quiet" aria-label=${_("Close")} onClick=${close}>✕</button>
     </header>
     ${render(close)}
+    <div class="said" role="status" aria-live="polite"></div>
   </dialog>`;
 }
 

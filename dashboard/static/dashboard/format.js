@@ -43,4 +43,14 @@ const statuses = {
   idle: () => _("idle"),
 };
 
+const letters = {
+  exhausted: () => _("no attempts left"),
+  not_retriable: () => _("failed for good"),
+  lease_expired: () => _("not renewed in time"),
+  agents_lost: () => _("its agents were lost"),
+  unsupported: () => _("nobody can run it"),
+};
+
+export const because = (reason) => letters[reason]?.() ?? reason;
+
 export const word = (status) => statuses[status]?.() ?? String(status ?? "").toLowerCase();

@@ -1,7 +1,7 @@
 // Dead letters: tasks that failed for good and wait for a person.
 
 import { get, query } from "./api.js";
-import { number } from "./format.js";
+import { because, number } from "./format.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Act, Ago, announce, Empty } from "./parts.js";
@@ -54,7 +54,7 @@ export function Letters() {
     <ul class="list">${rows.map((row) => html`<li key=${row.id} data-letter=${row.id}>
       ${verbs.length > 0 && html`<input type="checkbox" aria-label=${say(_("Choose “%(title)s”"), row)} checked=${chosen.has(row.id)} onChange=${() => flip(row.id)} />`}
       <button type="button" class="link name" onClick=${() => openTask(row.id, row.title)}>${row.title}</button>
-      <span class="alarm small">${row.dead_letter}</span>
+      <span class="alarm small">${because(row.dead_letter)}</span>
       <span class="grow small">${row.fail_reason}</span>
       <span class="soft small"><${Ago} at=${row.finished_at ?? row.updated_at} /></span>
     </li>`)}</ul>

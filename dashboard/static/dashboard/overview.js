@@ -17,13 +17,13 @@ export const Overview = () => html`
   <${Notifications} />
   <div class="grid">
     <${Channels} />
-    <section class="panel" aria-labelledby="agents-now">
-      <header><h2 id="agents-now">${_("Agents")}</h2><a href="#/agents">${_("All")}</a></header>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="agents-now"><${AgentList} most=${30} brief=${true} /></div>
-    </section>
     <section class="panel" aria-labelledby="jobs-now">
       <header><h2 id="jobs-now">${_("Jobs")}</h2><a href="#/jobs">${_("All")}</a></header>
       <${JobsNow} />
+    </section>
+    <section class="panel" aria-labelledby="agents-now">
+      <header><h2 id="agents-now">${_("Agents")}</h2><a href="#/agents">${_("All")}</a></header>
+      <div class="scroll" tabindex="0" role="region" aria-labelledby="agents-now"><${AgentList} most=${30} brief=${true} /></div>
     </section>
     <section class="panel" aria-labelledby="events-now">
       <header><h2 id="events-now">${_("Latest")}</h2><a href="#/timeline">${_("All")}</a></header>

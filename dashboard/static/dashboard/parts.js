@@ -63,12 +63,20 @@ export function Act({ children, does, kind = "", label, disabled = false }) {
   </button>`;
 }
 
-/** Say the result of an action aloud and on screen, for a while. */
+const AFTER_CLOSING = 50;
+const KEPT_FOR = 6_000;
+
+/** Say the result of an action aloud and on screen, for a while.
+
+What lies beside an open dialog is inert, so there it is said in the dialog on top. */
 export function announce(text) {
-  const line = document.createElement("p");
-  line.textContent = text;
-  document.getElementById("said").append(line);
-  setTimeout(() => line.remove(), 6_000);
+  setTimeout(() => {
+    const line = document.createElement("p");
+    line.textContent = text;
+    const places = document.querySelectorAll("#said, dialog[open] > .said");
+    places[places.length - 1].append(line);
+    setTimeout(() => line.remove(), KEPT_FOR);
+  }, AFTER_CLOSING);
 }
 
 /** Arrow keys move among the controls of a list that carry `data-item`. */

@@ -59,7 +59,7 @@ function Convergence({ points }) {
   const label = say(_("%(n)s results; the best is %(best)s, the worst %(worst)s"), {
     n: number(points.length), best: figure(low), worst: figure(high),
   });
-  return html`<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${label}>
+  return html`<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="xMinYMid" role="img" aria-label=${label}>
     ${[high, low].map((value) => html`<g key=${value}>
       <line x1=${LEFT} x2=${WIDTH} y1=${y(value)} y2=${y(value)} />
       <text x=${LEFT - 6} y=${y(value) + 4} text-anchor="end">${figure(value)}</text></g>`)}

@@ -2,7 +2,7 @@
 
 import { get, query } from "./api.js";
 import { show } from "./dialog.js";
-import { moment, number } from "./format.js";
+import { because, moment, number } from "./format.js";
 import { assignTask, complete, fail, sendInput } from "./forms.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -104,7 +104,7 @@ function Facts({ task }) {
     [_("Held until"), task.lease_expires_at && moment(task.lease_expires_at)],
     [_("Not before"), task.available_at && moment(task.available_at)],
     [_("Failed because"), task.fail_reason],
-    [_("Dead letter"), task.dead_letter],
+    [_("Dead letter"), task.dead_letter && because(task.dead_letter)],
   ];
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`
     <dt key=${name}>${name}</dt><dd>${value}</dd>`)}</dl>`;

@@ -1,12 +1,13 @@
 // The verbs of operators: what one will do is shown first, a reason is asked, refusals are told.
 
-import { post } from "./api.js";
+import { post, Refusal } from "./api.js";
 import { Form, show } from "./dialog.js";
 import { number, short } from "./format.js";
 import { _, ngettext, say } from "./i18n.js";
 import { html, useCallback, useEffect, useRef, useState } from "./preact.js";
 import { announce } from "./parts.js";
 import { state } from "./store.js";
+import { subscribed } from "./subscribe.js";
 
 const MOST_REFUSALS = 20;
 
@@ -16,7 +17,7 @@ const FITS = {
     [/^unlock/, (row) => row.status === "locked"],
     [/^requeue/, (row) => row.status === "failed" || row.status === "cancelled"],
     [/^cancel/, (row) => ["queued", "locked", "in_progress"].includes(row.status)],
-    [/^(re)?assign/, (row) => ["queued", "in_progress", "locked"].includes(row.status)],
+    [/^reassign/, (row) => ["in_progress", "locked"].includes(row.status)],
     [/prior/, (row) => row.status === "queued"],
   ],
   agents: [
@@ -29,7 +30,7 @@ const FITS = {
   ],
   chains: [
     [/^unlock/, (row) => row.locked?.length],
-    [/^(detach|release)/, (row) => row.owner],
+    [/^(detach|release|reassign)/, (row) => row.owner],
   ],
   jobs: [
     [/^cancel/, (row) => !["done", "completed", "failed", "cancelled"].includes(String(row.status).toLowerCase())],
@@ -46,7 +47,7 @@ export const verbsFor = (kind, row) =>
 /** Buttons for all that this person may do to this row. */
 export const Verbs = ({ kind, row, title }) =>
   verbsFor(kind, row).map((verb) => html`<button type="button" key=${verb.name}
-      aria-label=${`${verb.label}: ${title}`} onClick=${() => begin(kind, verb, [row.id], title)}>
+      aria-label=${`${verb.label}: ${title}`} onClick=${() => begin(kind, verb, [row.id], title, row)}>
     ${verb.label}</button>`);
 
 const kinds = { text: "text", number: "number", boolean: "check", choice: "select", agent: "suggest" };
@@ -68,11 +69,11 @@ export const presence = (row) =>
     : { online: _("online"), offline: _("offline"), lost: _("lost") }[row.presence] ?? row.presence;
 
 /** Show what the verb will do to these rows, and ask why. */
-export function begin(kind, verb, ids, title) {
-  show(`${verb.label}: ${title}`, (close) => html`<${Steps} ...${{ kind, verb, ids, close }} />`);
+export function begin(kind, verb, ids, title, row) {
+  show(`${verb.label}: ${title}`, (close) => html`<${Steps} ...${{ kind, verb, ids, row, close }} />`);
 }
 
-function Steps({ kind, verb, ids, close }) {
+function Steps({ kind, verb, ids, row, close }) {
   const [will, setWill] = useState([]);
   const [refused, setRefused] = useState(null);
   const path = `/console/${kind}/${verb.name}`;
@@ -89,7 +90,9 @@ function Steps({ kind, verb, ids, close }) {
     }, 200);
   }, []);
   const submit = async (values) => {
-    const said = await post(path, { ids, reason: values.reason, values: chosen(values) });
+    const carryOut = () => carry(path, { ids, reason: values.reason, values: chosen(values) });
+    const said = row?.channel_id && values.agent
+      ? await subscribed(values.agent, row.channel_id, carryOut) : await carryOut();
     if (!said.refused.length) return done(said.done);
     setRefused(said);
     return null;
@@ -104,6 +107,14 @@ function Steps({ kind, verb, ids, close }) {
       <ul class="will">${will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
   </div>`;
   return html`<${Form} ...${{ fields, submit, close, note }} button=${verb.label} watch=${preview} />`;
+}
+
+/** The answer; where the one row that was meant is refused, that refusal. */
+async function carry(path, body) {
+  const said = await post(path, body);
+  const [only] = said.refused;
+  if (body.ids.length === 1 && only) throw new Refusal(409, only.code, only.message);
+  return said;
 }
 
 const chosen = ({ reason, ...values }) =>
