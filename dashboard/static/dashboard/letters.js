@@ -42,7 +42,7 @@ export function Letters() {
   return html`<section class="panel" aria-labelledby="letters">
     <header><h1 id="letters">${_("Dead letters")}</h1>
       <label for="letters-channel">${_("Channel")}</label>
-      <select id="letters-channel" style=${{ width: "auto" }} value=${channel} onChange=${(event) => setChannel(event.target.value)}>
+      <select id="letters-channel" style=${{ width: "auto", maxWidth: "100%" }} value=${channel} onChange=${(event) => setChannel(event.target.value)}>
         <option value="">${_("all")}</option>
         ${[...state.channels.values()].map((row) => html`<option key=${row.id} value=${row.id}>${row.name}</option>`)}</select>
       ${verbs.map((verb) => html`<button type="button" key=${verb.name} disabled=${!picked.length}

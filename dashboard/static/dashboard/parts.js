@@ -65,6 +65,7 @@ export function Act({ children, does, kind = "", label, disabled = false }) {
 
 const AFTER_CLOSING = 50;
 const KEPT_FOR = 6_000;
+const MOST_SAID = 3;
 
 /** Say the result of an action aloud and on screen, for a while.
 
@@ -74,7 +75,9 @@ export function announce(text) {
     const line = document.createElement("p");
     line.textContent = text;
     const places = document.querySelectorAll("#said, dialog[open] > .said");
-    places[places.length - 1].append(line);
+    const place = places[places.length - 1];
+    while (place.children.length >= MOST_SAID) place.firstElementChild.remove();
+    place.append(line);
     setTimeout(() => line.remove(), KEPT_FOR);
   }, AFTER_CLOSING);
 }

@@ -103,7 +103,7 @@ function Facts({ task }) {
     [_("Ended"), task.finished_at && moment(task.finished_at)],
     [_("Held until"), task.lease_expires_at && moment(task.lease_expires_at)],
     [_("Not before"), task.available_at && moment(task.available_at)],
-    [_("Failed because"), task.fail_reason],
+    [_("Because"), task.fail_reason],
     [_("Dead letter"), task.dead_letter && because(task.dead_letter)],
   ];
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`
