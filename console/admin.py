@@ -193,14 +193,37 @@ def _act(verb: Verb) -> Act:
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["id", "created_at", "type", "agent_id", "task_id", "chain_id", "actor"]
     list_filter = ["source", AgeFilter]
-    search_fields = ["=agent_id", "=task_id", "=job_id"]
+    search_fields = ["agent_id", "task_id", "job_id"]
+    searched_keys = ("task_id", "agent_id", "job_id")
     search_help_text = _("The whole id of an agent, a task or a job.")
+
+
+class KindFilter(admin.SimpleListFilter):
+    """What sort of thing it was done to. The kinds are named, for to find them all takes long."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [
+            ("agent", gettext("Agent")),
+            ("chain", gettext("Chain")),
+            ("channel", gettext("Channel")),
+            ("job", gettext("Job")),
+            ("task", gettext("Task")),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OperatorAction]
+    ) -> QuerySet[OperatorAction]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin):
     list_display = ["id", "created_at", "actor", "verb", "kind", "object_id", "reason", "refused"]
-    list_filter = ["kind", AgeFilter]
+    list_filter = [KindFilter, AgeFilter]
     list_select_related = ["user"]
-    search_fields = ["=object_id", "=actor"]
+    search_fields = ["object_id", "actor"]
+    searched_keys = ("object_id", "actor")
     search_help_text = _("The whole id of a thing, or who did it.")

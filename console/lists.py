@@ -26,6 +26,8 @@ class ReadOnlyAdmin(ModelAdmin):
 
     searched_text = ""
     """The column in which text is searched for, among the latest rows."""
+    searched_keys: tuple[str, ...] = ()
+    """Columns with an index; the whole term is looked for in one after the other."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(VIEW)
@@ -47,6 +49,8 @@ class ReadOnlyAdmin(ModelAdmin):
     ) -> tuple[QuerySet[Model], bool]:
         """Rows whose id begins with the term; where there is none, those whose text has it."""
         term = search_term.strip()
+        if term and self.searched_keys:
+            return self._first_with(queryset, term), False
         bounds = ids_beginning_with(term) if isinstance(self.model._meta.pk, UUIDField) else None
         if bounds and (found := queryset.filter(pk__range=bounds)).exists():
             return found, False
@@ -58,3 +62,10 @@ class ReadOnlyAdmin(ModelAdmin):
         if first is not None:
             queryset = queryset.filter(pk__gte=first)
         return queryset.filter(**{f"{self.searched_text}__icontains": term}), False
+
+    def _first_with(self, queryset: QuerySet[Model], term: str) -> QuerySet[Model]:
+        """The rows that have the term in the first column where any has: one index serves."""
+        for column in self.searched_keys:
+            if (found := queryset.filter(**{column: term})).exists():
+                return found
+        return queryset.none()

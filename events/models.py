@@ -4,6 +4,7 @@ Beside the journal stands the operators' audit: what people did in the console.
 """
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -64,6 +65,8 @@ class Event(models.Model):
                 name="event_of_chain",
                 condition=Q(chain_id__isnull=False),
             ),
+            models.Index(fields=["id"], name="event_by_agent", condition=Q(source=Source.AGENT)),
+            BrinIndex(fields=["created_at"], name="event_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:
@@ -122,7 +125,12 @@ class OperatorAction(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["kind", "object_id", "id"], name="operator_action_about")]
+        indexes = [
+            models.Index(fields=["object_id", "kind", "id"], name="operator_action_on"),
+            models.Index(fields=["actor", "id"], name="operator_action_by"),
+            models.Index(fields=["kind", "id"], name="operator_action_on_kind"),
+            BrinIndex(fields=["created_at"], name="operator_action_by_time", autosummarize=True),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(reason=""), name="operator_action_has_a_reason"),
         ]
