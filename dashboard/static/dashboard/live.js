@@ -61,15 +61,15 @@ export class Live {
     this.heard(message);
   }
 
-  /** Wait, longer each time; every second failure asks whether only this way is closed. */
-  async failed(round, next) {
+  /** Wait, longer each time; at the second failure ask whether only this way is closed. */
+  async failed(round, next, again = this.failures % 2 === 1) {
     if (round !== this.round) return;
     this.stop();
     const mine = this.round;
     this.failures += 1;
     this.brokenAt ??= Date.now();
     this.tell(Date.now() - this.brokenAt > OFFLINE_AFTER ? "offline" : "reconnecting");
-    if (next && this.failures % 2 === 0) {
+    if (next && again) {
       try {
         this.take(await get(query("/console/changes", { cursor: this.cursor })));
         if (mine === this.round) next(mine);
@@ -109,14 +109,18 @@ export class Live {
   byEvents(round) {
     const source = new EventSource(query("/console/stream", { cursor: this.cursor }));
     this.close = () => source.close();
-    source.onopen = () => round === this.round && this.works("stream");
+    let opened = false;
+    source.onopen = () => {
+      opened = true;
+      if (round === this.round) this.works("stream");
+    };
     source.onmessage = ({ data }) => {
       if (round !== this.round) return;
       this.take(JSON.parse(data));
     };
     source.onerror = () => {
       source.close();
-      this.failed(round, (mine) => this.byPolling(mine));
+      this.failed(round, (mine) => this.byPolling(mine), !opened);
     };
     this.later(() => this.again(), TRY_BETTER_AFTER);
   }

@@ -23,11 +23,11 @@ export const Overview = () => html`
     </section>
     <section class="panel" aria-labelledby="agents-now">
       <header><h2 id="agents-now">${_("Agents")}</h2><a href="#/agents">${_("All")}</a></header>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="agents-now"><${AgentList} most=${30} brief=${true} /></div>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="agents-now"><${AgentList} most=${30} brief=${true} /></div>
     </section>
     <section class="panel" aria-labelledby="events-now">
       <header><h2 id="events-now">${_("Latest")}</h2><a href="#/timeline">${_("All")}</a></header>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="events-now"><${Events} rows=${state.events.slice(0, 40)} /></div>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="events-now"><${Events} rows=${state.events.slice(0, 40)} /></div>
     </section>
   </div>`;
 
