@@ -129,7 +129,6 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ko", "한국어"), ("ru", "Русский")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 UNFOLD = {
     "SITE_TITLE": "Coordinator",
     "SITE_HEADER": "Coordinator",
