@@ -16,7 +16,8 @@ T = TypeVar("T")
 KEPT_FOR = 1.0  # seconds
 MINUTES = 60
 MOST_COUNTED = 1_000  # of a channel's tasks that wait
-MOST_FAILURES = 10_000
+MOST_FAILURES = 2_000
+RECOUNTED_AFTER = 15.0  # seconds, of what was too many to count
 
 OLDEST = """
 SELECT created_at FROM tasks_task WHERE status = 'queued' ORDER BY status, id LIMIT 1"""
@@ -107,11 +108,29 @@ class Pace:
         return [round(pace, 3) for pace in paces]
 
 
+class Statuses:
+    """How many tasks there are of each status; what was too many is not counted each time."""
+
+    def __init__(self) -> None:
+        self.many: dict[str, float] = {}
+
+    def read(self) -> tuple[dict[str, int], list[str]]:
+        now = time.monotonic()
+        many = [status for status, until in self.many.items() if now < until]
+        counts, estimated = counts_by_status(many=many)
+        self.many = {
+            status: self.many[status] if status in many else now + RECOUNTED_AFTER
+            for status in estimated
+        }
+        return counts, estimated
+
+
 _pace = Pace()
+_statuses = Statuses()
 
 
 def _counters() -> Counts:
-    counts, estimated = counts_by_status()
+    counts, estimated = _statuses.read()
     agents = Agent.objects.all()
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)

@@ -47,7 +47,7 @@ def latest_jobs() -> list[rows.Row]:
     if len(ids) < MOST_JOBS:
         ended = newest.exclude(status__in=["PENDING", "RUNNING"])
         ids += ended.values_list("pk", flat=True)[: MOST_JOBS - len(ids)]
-    return rows.jobs(Job.objects.counted().filter(pk__in=ids).order_by("-pk"))
+    return rows.jobs(Job.objects.counted().filter(pk__in=ids).order_by("-pk")) if ids else []
 
 
 def latest_lines() -> list[tail.Line]:

@@ -113,6 +113,8 @@ def chains(found: Iterable[Chain]) -> list[Row]:
 def agents(found: AgentQuerySet) -> list[Row]:
     """The rows of these agents, read `with_online`, with what they hold."""
     listed = list(found)
+    if not listed:
+        return []
     ids = [agent.pk for agent in listed]
     held: Counter[str] = Counter()
     named: dict[str, list[Row]] = {}
@@ -160,6 +162,8 @@ def presence(agent: Agent) -> str:
 def jobs(found: QuerySet[Job]) -> list[Row]:
     """The rows of these jobs, with their counts of this moment."""
     listed = list(found)
+    if not listed:
+        return []
     running = progress.running_of(listed)
     return [_job(job, running.get(job.pk, 0)) for job in listed]
 
