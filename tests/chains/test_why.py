@@ -8,12 +8,16 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from agents.models import Agent, Protocol
 from chains import sessions, transitions
+from chains.agent_verbs import AGENT_VERBS
 from chains.models import OnFailure
+from chains.verbs import CHAIN_VERBS
 from chains.why import Code, why
 from tasks import line, reports, requirements
 from tasks import transitions as tasks
+from tasks.channel_verbs import CHANNEL_VERBS
 from tasks.fastlane import Outcome
 from tasks.models import DeadLetter, Task
+from tasks.verbs import TASK_VERBS
 from tests.factories import (
     fresh,
     give,
@@ -32,8 +36,23 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
+OFFERED = {
+    kind: {verb.name for verb in verbs}
+    for kind, verbs in {
+        "agent": AGENT_VERBS,
+        "chain": CHAIN_VERBS,
+        "channel": CHANNEL_VERBS,
+        "task": TASK_VERBS,
+    }.items()
+}
+
+
 def answers(task):
-    return why(fresh(task))
+    """Why the task does not run. What is offered to put it right must be a verb of the console."""
+    found = why(fresh(task))
+    for answer in found:
+        assert answer.do is None or answer.do.verb in OFFERED[answer.do.kind]
+    return found
 
 
 def codes(task):
