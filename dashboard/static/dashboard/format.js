@@ -41,6 +41,8 @@ const statuses = {
   running: () => _("running"),
   waiting: () => _("waiting"),
   idle: () => _("idle"),
+  pending: () => _("pending"),
+  completed: () => _("completed"),
 };
 
 const letters = {
@@ -53,4 +55,4 @@ const letters = {
 
 export const because = (reason) => letters[reason]?.() ?? reason;
 
-export const word = (status) => statuses[status]?.() ?? String(status ?? "").toLowerCase();
+export const word = (status) => statuses[String(status).toLowerCase()]?.() ?? String(status ?? "").toLowerCase();
