@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 from coordinator_project.env import BASE_DIR
 from tests.browser.fleet import Fleet
 from tests.browser.people import TOKEN, People, make_people
-from tests.coordinator_project.running import running
+from tests.browser.site import Site
 
 
 @pytest.fixture(scope="package")
@@ -51,10 +51,9 @@ def place():
 @pytest.fixture(scope="package")
 def coordinator(place):
     """A coordinator that wants a token of agents, and of people that they sign in."""
-    with running(place, COORDINATOR_AUTH_TOKEN=TOKEN, COORDINATOR_PROCESSES="1") as one:
-        one.ready()
+    with Site(place, COORDINATOR_AUTH_TOKEN=TOKEN) as site:
         make_people(place)
-        yield one
+        yield site
 
 
 @pytest.fixture(scope="package")
