@@ -3,6 +3,7 @@
 export const COLUMNS = ["queued", "in_progress", "done"];
 const OPEN = new Set(["queued", "in_progress", "locked"]);
 const MOST_ENDED = 50;
+const FEWEST_SHOWN = 25;
 
 const column = () => ({ tasks: new Map(), count: 0, more: false, next: null });
 
@@ -83,6 +84,9 @@ function remove(board, id) {
   for (const name of COLUMNS) {
     if (board.columns[name].tasks.delete(id)) {
       board.columns[name].count = Math.max(0, board.columns[name].count - 1);
+      // What is shown is worked off while more waits behind it.
+      const { tasks, next } = board.columns[name];
+      if (next !== null && tasks.size < FEWEST_SHOWN) board.uncertain = true;
       return true;
     }
   }

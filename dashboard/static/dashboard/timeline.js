@@ -15,6 +15,9 @@ export function Events({ rows }) {
   return html`<ol class="list timeline">${rows.map((row) => html`<${Line} key=${row.id} row=${row} />`)}</ol>`;
 }
 
+/** The agent is named beside it, and the coordinator goes without saying. */
+const named = ({ actor, agent_id }) => actor === "coordinator" || actor === `agent:${agent_id}`;
+
 function Line({ row }) {
   const channel = state.channels.get(row.channel_id);
   return html`<li data-event=${row.id}>
@@ -25,7 +28,7 @@ function Line({ row }) {
       ${row.task_id && html`<button type="button" class="link" onClick=${() => openTask(row.task_id)}
         aria-label=${say(_("Task %(id)s"), { id: short(row.task_id) })}>${short(row.task_id)}</button> `}
       ${channel && html`<span class="tag">${channel.name}</span> `}
-      ${row.actor && row.actor !== `agent:${row.agent_id}` && html`<span class="soft">${say(_("by %(name)s"), { name: row.actor })} </span>`}
+      ${row.actor && !named(row) && html`<span class="soft">${say(_("by %(name)s"), { name: row.actor })} </span>`}
       ${row.reason && html`<span>“${row.reason}”</span>`}
     </span>
   </li>`;
