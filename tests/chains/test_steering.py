@@ -3,6 +3,7 @@
 import pytest
 
 from agents.exceptions import AgentUnknown
+from agents.models import Agent
 from chains import resets, transitions
 from chains.exceptions import ChainInUse, ChainUnknown, NotOwner
 from events.models import Event
@@ -105,8 +106,7 @@ def test_a_retired_agent_gets_no_more_and_its_work_goes_back(owned):
     assert fresh(owned).owner_id is None
     assert [one.task_id for one in reset.tasks] == [running.pk]
     assert take(make_agent("agent-2"), owned.channel) == [running]
-    retired = make_agent("agent-1", draining=True)
-    assert take(retired, waiting.channel) == []
+    assert take(Agent.objects.get(pk="agent-1"), waiting.channel) == []
     assert Event.objects.get(type="agent.drained").reason == "the machine is sold"
 
 
