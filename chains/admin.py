@@ -1,7 +1,8 @@
 """Chains in the admin: who owns them, what hangs in them, and the verbs that put it right."""
 
 from django.contrib import admin
-from django.db.models import Min, Model, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Min, Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import localize
@@ -47,8 +48,19 @@ class ChainAdmin(ConsoleAdmin):
     ]
     readonly_fields = ["progress"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Chain]:
-        return Chain.objects.with_progress()
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Chain | None:
+        chain = super().get_object(request, object_id, from_field)
+        return None if chain is None else Chain.objects.with_progress().get(pk=chain.pk)
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """The list, with the progress of just the chains on this page of it."""
+        page: ChangeList = super().get_changelist_instance(request)
+        shown = Chain.objects.filter(pk__in=[chain.pk for chain in page.result_list])
+        related = shown.with_progress().select_related("channel", "owner")
+        page.result_list = related.order_by(*self.ordering)
+        return page
 
     @admin.display(description=_("progress"))
     def progress(self, chain: Chain) -> str:
