@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from agents.models import Agent
+from api.fields import JOB_PREFIX
 from api.views import dumps
 from chains.models import Chain
 from dashboard import counters, rows
@@ -178,8 +178,10 @@ def _agents(ids: set[str]) -> list[rows.Row]:
 
 
 def _jobs(ids: set[UUID]) -> list[rows.Row]:
-    found: QuerySet[Job] = Job.objects.counted().filter(pk__in=ids)
-    return rows.jobs(found)
+    found = rows.jobs(Job.objects.counted().filter(pk__in=ids))
+    gone = ids - {row["uuid"] for row in found}
+    # Of what kind it was is not known any more; all that are made now are sweeps.
+    return [*found, *({"id": f"{JOB_PREFIX}{pk.hex}", "uuid": pk, "deleted": True} for pk in gone)]
 
 
 def _channels(ids: set[UUID]) -> list[rows.Row]:

@@ -14,6 +14,7 @@ from accounts.models import User
 from agents import transitions as agents
 from dashboard import deltas
 from events.models import Event
+from jobs.models import Job
 from tasks.models import Task
 from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
 from tests.serving import NO_TLS, serving
@@ -139,6 +140,14 @@ def test_what_has_been_deleted_is_told_as_gone(server):
         Task.objects.filter(pk=gone).delete()
 
         assert page.row("tasks", gone, deleted=True) == {"id": str(gone), "deleted": True}
+
+
+def test_a_job_that_has_been_deleted_is_told_as_gone(server):
+    job = make_job(tasks=1)
+    with greeted(server) as page:
+        Job.objects.filter(pk=job.pk).delete()
+
+        assert page.row("jobs", job.public_id, deleted=True)["uuid"] == str(job.pk)
 
 
 def test_the_counters_follow_within_moments(server):
