@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -59,7 +59,8 @@ class Verb(Generic[M]):
     `preview` says what it will do, in sentences with counts; values that were not given yet are
     missing there. `apply` does it to one row, or to many of those that `at_once` picks, inside a
     transaction; it locks what it changes. `snapshot` is what the audit keeps, as JSON takes it.
-    `fields` are asked beside the reason.
+    `fields` are asked beside the reason. `columns` are all that `snapshot` reads, where reading
+    whole rows would take long.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Verb(Generic[M]):
     snapshot: Callable[[M], Snapshot]
     fields: Mapping[str, forms.Field] = field(default_factory=dict)
     at_once: Callable[[QuerySet[M]], QuerySet[M]] | None = None
+    columns: Sequence[str] = ()
     icon: str = "bolt"
 
     def cleaned(self, values: Values) -> Values:
@@ -177,7 +179,8 @@ def _carry_out_one(
 def _snapshots(verb: Verb[M], rows: QuerySet[M]) -> dict[Key, Snapshot]:
     """What the audit keeps of the rows; columns of any size are not read for it."""
     large = [column.name for column in rows.model._meta.fields if isinstance(column, JSONField)]
-    return {row.pk: verb.snapshot(row) for row in rows.defer(*large)}
+    lean = rows.only(*verb.columns) if verb.columns else rows.defer(*large)
+    return {row.pk: verb.snapshot(row) for row in lean}
 
 
 def _kind(rows: QuerySet[M]) -> str:

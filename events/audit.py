@@ -3,12 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+from django.db import connection
+
 from accounts.callers import Caller
 from events.context import request_id
-from events.models import OperatorAction
 from problems import Problem
 
 Snapshot = Mapping[str, object]
+
+WRITE = """
+INSERT INTO events_operatoraction
+    (user_id, actor, verb, kind, reason, request_id, object_id, before, after, refused, message)
+SELECT %s::uuid, %s, %s, %s, %s, %s, n.*
+FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[]) n
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +31,17 @@ class Entry:
 
 
 def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[Entry]) -> None:
-    """Keep what the caller did, a row for each thing, in the transaction that did it."""
-    OperatorAction.objects.bulk_create(
-        [
-            OperatorAction(
-                user_id=caller.user_id,
-                actor=caller.name,
-                verb=verb,
-                kind=kind,
-                object_id=entry.object_id,
-                reason=reason,
-                before=entry.before,
-                after=entry.after,
-                refused=entry.refused.code if entry.refused else "",
-                message=entry.refused.message if entry.refused else "",
-                request_id=request_id.get(),
-            )
-            for entry in entries
-        ],
-        batch_size=1_000,
-    )
+    """Keep what the caller did, a row for each thing, in the transaction that did it.
+
+    One statement takes them as arrays: by the ORM, ten thousand take as long as what was done.
+    """
+    alike = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
+    differing: list[list[str]] = [
+        [entry.object_id for entry in entries],
+        [orjson.dumps(entry.before).decode() for entry in entries],
+        [orjson.dumps(entry.after).decode() for entry in entries],
+        [entry.refused.code if entry.refused else "" for entry in entries],
+        [entry.refused.message if entry.refused else "" for entry in entries],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [*alike, *differing])

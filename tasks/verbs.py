@@ -26,6 +26,9 @@ LOWEST, HIGHEST = -(2**31), 2**31 - 1
 One = Callable[[Task, By, Values], object]
 Many = Callable[[TaskQuerySet, By, Values], object]
 
+KEPT = ("status", "agent", "priority", "attempts", "cancel_asked_at")
+"""The columns that `snapshot` reads."""
+
 
 def snapshot(task: Task) -> dict[str, object]:
     return {
@@ -261,8 +264,26 @@ PRIORITY = forms.IntegerField(
     label=_("Priority"), min_value=LOWEST, max_value=HIGHEST, help_text=_("Higher runs first.")
 )
 TASK_VERBS: list[Verb[Task]] = [
-    Verb("cancel", _("Cancel"), OPERATE, _cancel_will, _cancel, snapshot, at_once=_never_asked),
-    Verb("requeue", _("Requeue"), OPERATE, _requeue_will, _requeue, snapshot, at_once=_alone),
+    Verb(
+        "cancel",
+        _("Cancel"),
+        OPERATE,
+        _cancel_will,
+        _cancel,
+        snapshot,
+        at_once=_never_asked,
+        columns=KEPT,
+    ),
+    Verb(
+        "requeue",
+        _("Requeue"),
+        OPERATE,
+        _requeue_will,
+        _requeue,
+        snapshot,
+        at_once=_alone,
+        columns=KEPT,
+    ),
     Verb(
         "unlock_to_queued",
         _("Unlock to queued"),
@@ -282,5 +303,6 @@ TASK_VERBS: list[Verb[Task]] = [
         snapshot,
         {"priority": PRIORITY},
         _alone,
+        KEPT,
     ),
 ]
