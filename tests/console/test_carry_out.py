@@ -2,6 +2,7 @@
 
 import pytest
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from accounts.callers import LOCAL, Caller, Kind
 from accounts.permissions import OPERATE, VIEW
@@ -25,7 +26,7 @@ def _rename(event, by, values):
 
 RENAME = Verb(
     name="rename",
-    label="Rename",
+    label=_("Rename"),
     permission=OPERATE,
     preview=lambda rows, values: [f"Renames {rows.count()} events."],
     apply=one_by_one(_rename),
@@ -101,7 +102,7 @@ def test_rows_that_may_change_together_do_so_in_one_go():
         make_event(type_)
     verb = Verb(
         name="note",
-        label="Note",
+        label=_("Note"),
         permission=OPERATE,
         preview=lambda rows, values: [],
         apply=note,
