@@ -5,7 +5,7 @@ import resource
 import select
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -153,7 +153,8 @@ class Audience:
     def ask(self, wish: Wish) -> Told | None:
         """Say what they should do; comes back when it is done or, for a reconnect, planned."""
         try:
-            self.wishes.send(wish)
+            with suppress(BrokenPipeError):  # what went wrong there was said before
+                self.wishes.send(wish)
             answer: Told | CoordinatorFailed | None = self.wishes.recv()
         except (EOFError, OSError) as problem:
             raise CoordinatorFailed("The process of the dashboards has ended.") from problem
