@@ -1,8 +1,61 @@
-"""Users in the admin."""
+"""People and their groups in the admin, for those who may administer."""
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import User
+from accounts.permissions import ADMINISTER, VIEW
 
-admin.site.register(User, UserAdmin)
+admin.site.unregister(Group)
+
+
+class AdministeredAdmin(ModelAdmin):
+    """Seen by those who may view the console, changed by those who may administer.
+
+    What nobody but a superuser may touch is who is one: else an administrator could become one.
+    """
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(ADMINISTER)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(ADMINISTER) and self._is_within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(ADMINISTER) and self._is_within_reach(request, obj)
+
+    def _is_within_reach(self, request: HttpRequest, obj: Model | None) -> bool:
+        if isinstance(obj, User) and obj.is_superuser:
+            return isinstance(request.user, User) and request.user.is_superuser
+        return True
+
+
+@admin.register(User)
+class PersonAdmin(AdministeredAdmin, UserAdmin):
+    actions = None
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "email", "is_active", "is_superuser", "last_login"]
+    list_filter = ["is_active", "is_superuser", "groups"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        if isinstance(request.user, User) and request.user.is_superuser:
+            return []
+        return ["is_superuser", "user_permissions"]
+
+
+@admin.register(Group)
+class PeopleGroupAdmin(AdministeredAdmin, GroupAdmin):
+    actions = None

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.permissions import EVERYTHING
 
 KEY = "coordinator.caller"  # no header can spell this key
 
@@ -20,20 +21,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who speaks; `name` is what the journal calls it."""
+    """Who speaks; `name` is what the journal calls it, `rights` the permissions it has."""
 
     kind: Kind
     name: str
     user_id: UUID | None = None
+    rights: frozenset[str] = frozenset()
+
+    def may(self, permission: str) -> bool:
+        return permission in self.rights
 
 
-TOKEN = Caller(Kind.TOKEN, "token")
-LOCAL = Caller(Kind.LOCAL, "local")
+TOKEN = Caller(Kind.TOKEN, "token", rights=EVERYTHING)
+LOCAL = Caller(Kind.LOCAL, "local", rights=EVERYTHING)
 AGENT_KEY = Caller(Kind.AGENT_KEY, "agent-key")
 
 
 def of_user(user: User) -> Caller:
-    return Caller(Kind.USER, f"user:{user.get_username()}", user.pk)
+    rights = frozenset(filter(user.has_perm, EVERYTHING))
+    return Caller(Kind.USER, f"user:{user.get_username()}", user.pk, rights)
 
 
 def remember(request: HttpRequest, caller: Caller) -> None:

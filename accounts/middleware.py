@@ -2,23 +2,40 @@
 
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from rest_framework.authentication import CSRFCheck
 
 from accounts import callers, credentials, protected
 from accounts.models import User
+from accounts.permissions import OPERATE, VIEW
 from problems import Forbidden, Problem, Unauthorized, http
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
-PUBLIC = frozenset({"/", "/health", "/api/v1/health", "/api/v1/health/"})
+PUBLIC = frozenset({"/health", "/api/v1/health", "/api/v1/health/"})
+PAGES = frozenset({"/"})  # who has to sign in is sent there
 SPOTS = "/internal/"
-SIGNS_IN_BY_ITSELF = ("/admin/", settings.STATIC_URL)
+SIGNS_IN_BY_ITSELF = (
+    "/admin/",
+    "/login",
+    "/logout",
+    "/password",
+    "/i18n/",
+    "/jsi18n/",
+    settings.STATIC_URL,
+)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class NotAllowed(Forbidden):
+    """This person may look on, and do no more."""
+
+    code = "not_allowed"
 
 
 class CrossSite(Forbidden):
@@ -34,8 +51,9 @@ def know_the_caller(
     """Let a request through with its caller known, or answer 401 or 403.
 
     In this order: the key of the SPOTs, which alone opens their paths where there is one; a token,
-    which asks nothing of the database; the session of a person of the staff; and while no
-    credential has been issued, being on this machine. A token that cannot be right because none
+    which asks nothing of the database; the session of a person who may view the console, and for
+    what changes anything may operate; and while no credential has been issued, being on this
+    machine. A token that cannot be right because none
     has been issued does not count as one.
     """
     if iscoroutinefunction(get_response):
@@ -45,7 +63,7 @@ def know_the_caller(
                 if not _by_secret(request) and not await _by_session_async(request):
                     _by_place(request)
             except Problem as problem:
-                return http.respond(request, problem)
+                return _turn_away(request, problem)
             response: HttpResponseBase = await get_response(request)
             return response
 
@@ -56,10 +74,16 @@ def know_the_caller(
             if not _by_secret(request) and not _by_session(request):
                 _by_place(request)
         except Problem as problem:
-            return http.respond(request, problem)
+            return _turn_away(request, problem)
         return get_response(request)
 
     return answer
+
+
+def _turn_away(request: HttpRequest, problem: Problem) -> HttpResponse:
+    if isinstance(problem, Unauthorized) and request.path in PAGES:
+        return redirect_to_login(request.get_full_path())
+    return http.respond(request, problem)
 
 
 def _by_secret(request: HttpRequest) -> bool:
@@ -84,11 +108,14 @@ def _by_token(request: HttpRequest) -> bool:
 
 
 def _by_session(request: HttpRequest) -> bool:
-    return _has_session(request) and _is_staff(request, request.user)
+    return _has_session(request) and _has_rights(request, request.user)
 
 
 async def _by_session_async(request: HttpRequest) -> bool:
-    return _has_session(request) and _is_staff(request, await request.auser())
+    if not _has_session(request):
+        return False
+    # Permissions are read from the database, which an event loop must not wait for.
+    return await sync_to_async(_has_rights)(request, await request.auser())
 
 
 def _has_session(request: HttpRequest) -> bool:
@@ -96,12 +123,17 @@ def _has_session(request: HttpRequest) -> bool:
     return request.path not in PUBLIC and settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
-def _is_staff(request: HttpRequest, user: User | AnonymousUser) -> bool:
-    if not isinstance(user, User) or not user.is_active or not user.is_staff:
+def _has_rights(request: HttpRequest, user: User | AnonymousUser) -> bool:
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    caller = callers.of_user(user)
+    if not caller.may(VIEW):
         return False
     if request.method not in SAFE and not _signs_in_by_itself(request):
         _check_csrf(request)
-    callers.remember(request, callers.of_user(user))
+        if not caller.may(OPERATE):
+            raise NotAllowed(f"{user.get_username()} may look on, but not operate.")
+    callers.remember(request, caller)
     return True
 
 

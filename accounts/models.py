@@ -2,10 +2,18 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 
 class User(AbstractUser):
-    """A person who signs in; staff steer the coordinator."""
+    """A person who signs in; what they may do is said by permissions, as a rule of a group."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        permissions = [
+            ("view_console", _("May look at everything in the console")),
+            ("operate", _("May steer tasks, chains, jobs, channels and agents")),
+            ("administer", _("May steer agents for good, and people")),
+        ]

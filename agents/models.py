@@ -104,6 +104,19 @@ class Agent(models.Model):
                 )
                 + " RETURN NULL;",
             ),
+            pgtrigger.Trigger(
+                name="journal_draining",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__draining__df=pgtrigger.F("new__draining")),
+                func=triggers.insert_event(
+                    type="CASE WHEN NEW.draining THEN 'agent.drained' ELSE 'agent.resumed' END",
+                    agent_id="NEW.id",
+                    payload="jsonb_build_object('draining', NEW.draining)",
+                )
+                + " RETURN NULL;",
+            ),
         ]
 
     def __str__(self) -> str:

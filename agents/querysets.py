@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Lower, Now
 
 if TYPE_CHECKING:
     from agents.models import Agent  # noqa: F401  (named in a string below)
@@ -40,6 +41,15 @@ class AgentQuerySet(models.QuerySet["Agent"]):
     def lost(self) -> Self:
         """Agents silent for so long that their work is given back."""
         return self.filter(last_seen_at__lte=lost_since())
+
+    def working_for(self, channel: str) -> Self:
+        """Agents subscribed to the channel, and those that name none: they may claim from any."""
+        lowered = Cast(
+            Lower(Cast("subscriptions", models.TextField())), ArrayField(models.TextField())
+        )
+        return self.alias(lowered=lowered).filter(
+            models.Q(lowered__contains=[channel.lower()]) | models.Q(subscriptions=[])
+        )
 
     def with_online(self) -> Self:
         """Annotate each agent with `online`, derived when it is read."""

@@ -138,6 +138,29 @@ def subscribe(agent_id: str, names: Sequence[str], *, by: str) -> Agent:
     return Agent.objects.with_online().get(pk=agent_id)
 
 
+def drain(agent_id: str, *, by: str, reason: str = "") -> Agent:
+    """Let an agent finish what it has and claim no more; its heartbeats are told. Presence stays.
+
+    The same again changes nothing.
+    """
+    return _set_draining(agent_id, True, by=by, reason=reason)
+
+
+def resume(agent_id: str, *, by: str, reason: str = "") -> Agent:
+    """Let a draining agent claim again. The same again changes nothing."""
+    return _set_draining(agent_id, False, by=by, reason=reason)
+
+
+@transaction.atomic
+def _set_draining(agent_id: str, draining: bool, *, by: str, reason: str) -> Agent:
+    journal.attribute(actor=by, reason=reason)
+    if not lock([agent_id]):
+        raise AgentUnknown(f"There is no agent {agent_id!r}.")
+    changed = Agent.objects.filter(pk=agent_id).exclude(draining=draining)
+    changed.update(draining=draining, updated_at=Now())
+    return Agent.objects.with_online().get(pk=agent_id)
+
+
 def _call_for_setup(agent: Agent) -> None:
     """Keep the notification that this agent waits for a person; tell watchers now and then."""
     channel = next(iter(agent.subscriptions), "")

@@ -13,6 +13,7 @@ import psycopg
 
 from benchmarks import growth, line, machine, over_http, straight
 from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
+from benchmarks.dashboards import measure as dashboards
 from benchmarks.results import (
     FINDING_HEADS,
     PAIRS,
@@ -28,9 +29,10 @@ from benchmarks.results import (
 )
 from benchmarks.sweeps import measure as sweeps
 
-GROWTH, SWEEPS = "growth", "sweeps"
+GROWTH, SWEEPS, DASHBOARDS = "growth", "sweeps", "dashboards"
 GROWTH_HEADS = ["claim", "small, ms", "large, ms", "ratio", "target", ""]
 AHEAD_HEADS = ["claim by a SPOT", "alone, ms", "behind, ms", "ratio", "target", ""]
+DASHBOARD_HEADS = ["dashboards", "", "target", ""]
 # Tasks that wait at the start of a leg, for each second of it: more than anybody gets through.
 ENOUGH = {1: 10_000, 10: 30_000, 50: 50_000}
 LEAST_SECONDS = 1.0  # of a leg of pgbench, which counts whole seconds
@@ -47,6 +49,7 @@ class Plan:
     large: int
     claims: int
     sweeps: sweeps.Size | None
+    dashboards: dashboards.Size | None
 
 
 @dataclass
@@ -58,6 +61,7 @@ class Measured:
     grown: Sequence[Growth] = ()
     found: Sequence[Finding] = ()
     behind: Sequence[Growth] = ()
+    watched: Sequence[Finding] = ()
 
     @property
     def is_missed(self) -> bool:
@@ -71,6 +75,7 @@ class Measured:
             (GROWTH_HEADS, self.grown),
             (FINDING_HEADS, self.found),
             (AHEAD_HEADS, self.behind),
+            (DASHBOARD_HEADS, self.watched),
         ]
 
 
@@ -169,6 +174,8 @@ def measure(plan: Plan, folder: Path) -> Measured:
         done.ran_on, done.grown = growth.measure(folder, plan.large, plan.claims, say)
     if plan.sweeps:
         done.ran_on, done.found, done.behind = sweeps.measure(folder, plan.sweeps, say)
+    if plan.dashboards:
+        done.ran_on, done.watched = dashboards.measure(folder, plan.dashboards, say)
     return done
 
 
@@ -191,15 +198,26 @@ def show(measured: Measured, *, markdown: bool) -> None:
 
 def plan_of(wanted: argparse.Namespace) -> Plan:
     pairs = [pair for pair in PAIRS if pair.key in wanted.legs]
-    long, swept = GROWTH in wanted.legs, SWEEPS in wanted.legs
+    long, swept, seen = (leg in wanted.legs for leg in (GROWTH, SWEEPS, DASHBOARDS))
     if wanted.quick:
-        return Plan(pairs, long, 1, 0.5, 2_000, 5, sweeps.QUICK if swept else None)
-    size = sweeps.Size(rounds=wanted.rounds) if swept else None
-    return Plan(pairs, long, wanted.rounds, wanted.seconds, wanted.large, 200, size)
+        swept_size, seen_size = sweeps.QUICK, dashboards.QUICK
+    else:
+        swept_size = sweeps.Size(rounds=wanted.rounds)
+        seen_size = dashboards.Size(rounds=wanted.rounds, leg=wanted.seconds)
+    return Plan(
+        pairs,
+        growth=long,
+        rounds=1 if wanted.quick else wanted.rounds,
+        seconds=0.5 if wanted.quick else wanted.seconds,
+        large=2_000 if wanted.quick else wanted.large,
+        claims=5 if wanted.quick else 200,
+        sweeps=swept_size if swept else None,
+        dashboards=seen_size if seen else None,
+    )
 
 
 def parser() -> argparse.ArgumentParser:
-    keys = [*(pair.key for pair in PAIRS), GROWTH, SWEEPS]
+    keys = [*(pair.key for pair in PAIRS), GROWTH, SWEEPS, DASHBOARDS]
     made = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     add: Callable[..., argparse.Action] = made.add_argument
     add("--legs", nargs="+", choices=keys, default=keys, metavar="LEG", help=", ".join(keys))

@@ -54,6 +54,18 @@ def peak_megabytes(root: int, others: Collection[int] = ()) -> float:
     return max(peaks) / 1024
 
 
+def held_megabytes(root: int, others: Collection[int] = ()) -> float:
+    """What the processes of the tree hold together now; what they share is counted once."""
+    kilobytes = 0
+    for pid in _tree(root, others):
+        try:
+            told = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        kilobytes += sum(int(line.split()[1]) for line in told if line.startswith("Pss:"))
+    return kilobytes / 1024
+
+
 def _tree(root: int, others: Collection[int]) -> dict[int, int]:
     """The processes below `root`, itself included, and the ticks that each has used."""
     children: dict[int, list[int]] = {}

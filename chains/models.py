@@ -55,6 +55,10 @@ class Chain(models.Model):
 
     objects = ChainQuerySet.as_manager()
 
+    # Where they are asked for, by `ChainQuerySet.with_progress`.
+    all_tasks: int
+    finished_tasks: int
+
     class Meta:
         ordering = ["id"]
         indexes = [

@@ -91,6 +91,13 @@ def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
     return reset
 
 
+@transaction.atomic
+def retire_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
+    """Let an agent claim no more, and put all that it holds back in the queue for others."""
+    agents.drain(agent_id, by=by, reason=reason)
+    return reset_agent(agent_id, by=by, reason=reason)
+
+
 def _lock_chain_of(task_id: UUID) -> Chain | None:
     chains = Task.objects.chains_of([task_id])
     return transitions.lock_chain(chains[0]) if chains else None

@@ -29,8 +29,9 @@ from chains.settle import settle
 from events import journal
 from tasks import holds, ready
 from tasks import transitions as tasks
-from tasks.exceptions import BadBatch
+from tasks.exceptions import BadBatch, WrongStatus
 from tasks.models import AttemptOutcome, Channel, Task
+from tasks.states import Status
 
 BATCH = 100
 
@@ -72,12 +73,12 @@ def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
 
 
 @transaction.atomic
-def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str) -> Chain:
+def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str, reason: str = "") -> Chain:
     """Change name, description or `on_failure`; empty ones are kept. The owner stays.
 
     A status is never set: asking for the one it has is heard, another is refused.
     """
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     chain = Chain.objects.filter(pk=chain_id).lock().first()
     if chain is None:
         raise ChainUnknown(f"There is no chain {chain_id}.")
@@ -93,9 +94,9 @@ def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str) -> Chain:
 
 
 @transaction.atomic
-def delete(chain_id: UUID, *, by: str) -> None:
+def delete(chain_id: UUID, *, by: str, reason: str = "") -> None:
     """Delete a chain and its tasks, unless one of them is in progress or locked."""
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
     list(Task.objects.filter(chain=chain).open().lock())
     if Task.objects.filter(chain=chain).active().exists():
@@ -127,13 +128,41 @@ def detach(
 
 
 @transaction.atomic
-def assign_agent(chain_id: UUID, agent_id: str, *, by: str) -> Chain:
+def release(chain_id: UUID, *, by: str, reason: str = "") -> Chain:
+    """End the ownership of a chain of which nothing runs: whoever claims next may have it."""
+    journal.attribute(actor=by, reason=reason)
+    chain = lock_chain(chain_id)
+    if chain.owner_id is None:
+        raise NotOwner("No agent owns the chain.")
+    list(Task.objects.filter(chain=chain).open().lock())
+    if Task.objects.filter(chain=chain).in_progress().exists():
+        raise ChainInUse(f"A task of the chain runs for agent {chain.owner_id!r}.")
+    _hand_over(chain, None)
+    ready.announce([chain.channel_id])
+    return chain
+
+
+@transaction.atomic
+def unlock_all(chain_id: UUID, to: Status, *, by: str, reason: str = "") -> Chain:
+    """Put what is locked of a chain back in the queue, or call it done; refused if nothing is."""
+    journal.attribute(actor=by, reason=reason)
+    chain = lock_chain(chain_id)
+    locked = list(Task.objects.filter(chain=chain).locked().lock().values_list("pk", flat=True))
+    if not locked:
+        raise WrongStatus("No task of the chain is locked.")
+    for task_id in locked:
+        tasks.unlock(task_id, to, by=by, reason=reason)
+    return Chain.objects.get(pk=chain_id)
+
+
+@transaction.atomic
+def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") -> Chain:
     """Give a chain to an agent, releasing the one it has if that does not bind it.
 
     Refused while a task of the chain runs for another, or when the agent is bound elsewhere,
     draining, lost, or not subscribed to the channel. The same again changes nothing.
     """
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id, new_owner=agent_id)
     agent = Agent.objects.filter(pk=agent_id).first()
     if agent is None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chains import views
+from chains import views, why_views
 
 urlpatterns = [
     path("v1/chains", views.ChainsView.as_view()),
@@ -11,5 +11,6 @@ urlpatterns = [
     path("v1/chains/<uuid:chain_id>/assign-agent", views.AssignAgentView.as_view()),
     path("v1/agents/request-session", views.RequestSessionView.as_view()),
     path("v1/agents/<path:agent_id>/chain", views.AgentChainView.as_view()),
+    path("v1/tasks/<uuid:task_id>/why", why_views.WhyView.as_view()),
     path("v1/tasks", views.TasksView.as_view()),
 ]

@@ -63,9 +63,12 @@ INSTALLED_APPS = [
     "chains",
     "tasks",
     "agents",
+    "console",
     "events",
     "accounts",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # before the admin, whose pages it draws
+    "unfold.contrib.filters",
+    "console.apps.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -80,6 +83,7 @@ MIDDLEWARE = [
     "coordinator_project.requests.identify_and_log",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -120,7 +124,23 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ko", "한국어"), ("ru", "Русский")]
+UNFOLD = {
+    "SITE_TITLE": "Coordinator",
+    "SITE_HEADER": "Coordinator",
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
+    ],
+    "SITE_URL": "/",
+    "SHOW_LANGUAGES": True,
+    "SHOW_HISTORY": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"

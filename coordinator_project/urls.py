@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from django.views.i18n import JavaScriptCatalog
 
 from coordinator_project.health import DetailsView, health
 
@@ -15,8 +16,14 @@ urlpatterns = [
     path("", include("chains.urls")),
     path("", include("tasks.urls")),
     path("", include("events.urls")),
+    path("", include("accounts.urls")),
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
+    path(
+        "jsi18n/",
+        JavaScriptCatalog.as_view(packages=["dashboard"]),
+        name="javascript-catalog",
+    ),
 ]
 handler400 = "problems.views.bad_request"
 handler403 = "problems.views.permission_denied"

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -60,7 +60,7 @@ def picture() -> dict[str, object]:
     tasks = [*_open_tasks(), *_light(Task.objects.latest_finished())[:MOST_FINISHED]]
     agents = Agent.objects.with_online().order_by("-last_seen_at", "id")
     channels = Channel.objects.order_by("id")
-    counts, estimated = _counts()
+    counts, estimated = counts_by_status()
     return {
         "agents": agent_views.listed(list(agents[:MOST_OPEN])),
         "channels": [task_bodies.channel(row) for row in channels[:MOST_OPEN]],
@@ -108,17 +108,21 @@ def _by_id(chains: Iterable[Chain]) -> dict[object, Chain]:
     return {chain.pk: chain for chain in chains}
 
 
-def _counts() -> tuple[dict[str, int], list[str]]:
+def counts_by_status(*, many: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
     """How many tasks there are of each status, and for which ones this is an estimate.
 
-    Counting stops at MOST_COUNTED: from there on the planner's guess has to do.
+    Counting stops at MOST_COUNTED: from there on the planner's guess has to do. Of which statuses
+    there are as `many` is not counted anew.
     """
     counts: dict[str, int] = {}
     estimated: list[str] = []
     with connection.cursor() as cursor:
         for status in Status.values:
-            cursor.execute(COUNT, [status, MOST_COUNTED])
-            [(counts[status],)] = cursor.fetchall()
+            if status in many:
+                counts[status] = MOST_COUNTED
+            else:
+                cursor.execute(COUNT, [status, MOST_COUNTED])
+                [(counts[status],)] = cursor.fetchall()
             if counts[status] == MOST_COUNTED:
                 estimated.append(status)
                 cursor.execute(ESTIMATE, [status])

@@ -4,13 +4,12 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.waiting import answers
-from dashboard import frames
+from dashboard import frames, seats
 from events import shutdown, tail
-from problems import Invalid, Unavailable
+from problems import Invalid
 
 PING_AFTER = 15.0
 HEADERS = {
@@ -22,8 +21,6 @@ HEADERS = {
 CURSOR = re.compile("[0-9]{1,19}")
 LAST = 2**63 - 1
 
-_open: set[object] = set()
-
 
 @answers("GET")
 async def stream(request: HttpRequest) -> HttpResponseBase:
@@ -32,14 +29,14 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     It goes on after the id that the client saw last; without one it tells what happens from now
     on. What lies above a resumed id may be told again, and nothing is left out.
     """
-    since = _cursor_of(request)
-    if len(_open) >= settings.MAX_STREAMS:
-        raise Unavailable("Too many streams are open here; try again later.")
+    since = cursor_of(request)
+    seats.check()
     return StreamingHttpResponse(speak(since), headers=HEADERS)
 
 
-def _cursor_of(request: HttpRequest) -> int | None:
-    given = request.headers.get("Last-Event-ID") or request.GET.get("last_event_id", "")
+def cursor_of(request: HttpRequest, name: str = "last_event_id") -> int | None:
+    """Where a client goes on: in the header that browsers send, or under `name` in the query."""
+    given = request.headers.get("Last-Event-ID") or request.GET.get(name, "")
     if not given:
         return None
     if not CURSOR.fullmatch(given) or int(given) > LAST:
@@ -49,9 +46,7 @@ def _cursor_of(request: HttpRequest) -> int | None:
 
 async def speak(since: int | None) -> AsyncGenerator[bytes]:
     """All that one stream says, until its process stops."""
-    seat = object()
-    _open.add(seat)
-    try:
+    with seats.taken():
         greeted = False
         while not shutdown.has_begun():
             async with tail.watch(since) as watching:
@@ -64,8 +59,6 @@ async def speak(since: int | None) -> AsyncGenerator[bytes]:
                     greeted = True
                     if said := hello + frames.encoded(batch):
                         yield said
-    finally:
-        _open.remove(seat)
 
 
 async def _batches(watching: tail.Watching) -> AsyncGenerator[tail.Batch | None]:

@@ -1,10 +1,15 @@
-"""An event is one line of the journal. Triggers write it, or an agent posts its own."""
+"""An event is one line of the journal. Triggers write it, or an agent posts its own.
 
+Beside the journal stands the operators' audit: what people did in the console.
+"""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from events.querysets import EventQuerySet
+from events.querysets import EventQuerySet, OperatorActionQuerySet
 
 ID_LENGTH = 200  # characters of an id that somebody else chose
 
@@ -60,6 +65,8 @@ class Event(models.Model):
                 name="event_of_chain",
                 condition=Q(chain_id__isnull=False),
             ),
+            models.Index(fields=["id"], name="event_by_agent", condition=Q(source=Source.AGENT)),
+            BrinIndex(fields=["created_at"], name="event_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:
@@ -84,3 +91,49 @@ class EventKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id}: {self.key}"
+
+
+class OperatorAction(models.Model):
+    """A verb that a person used on one thing, with the reason; refused ones are kept too.
+
+    It names the thing by plain values, which may outlive it, and is never purged.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    created_at = models.DateTimeField(db_default=Now())
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="operator_actions",
+        help_text="Empty for a caller without a login.",
+    )
+    actor = models.TextField()
+    verb = models.CharField(max_length=64)
+    kind = models.CharField(max_length=64, help_text="What sort of thing: task, chain, agent …")
+    object_id = models.CharField(max_length=ID_LENGTH)
+    reason = models.TextField()
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    refused = models.CharField(
+        max_length=64, default="", db_default="", help_text="Why it was not done; empty if it was."
+    )
+    message = models.TextField(default="", db_default="")
+    request_id = models.TextField(db_default="")
+
+    objects = OperatorActionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["object_id", "kind", "id"], name="operator_action_on"),
+            models.Index(fields=["actor", "id"], name="operator_action_by"),
+            models.Index(fields=["kind", "id"], name="operator_action_on_kind"),
+            BrinIndex(fields=["created_at"], name="operator_action_by_time", autosummarize=True),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="operator_action_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.verb} {self.kind} {self.object_id}"

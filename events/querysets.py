@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from events.models import Event  # noqa: F401  (named in a string below)
+    from events.models import Event, OperatorAction  # noqa: F401  (named in strings below)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -27,3 +27,9 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def about_chain(self, chain_id: object) -> Self:
         return self.filter(chain_id=chain_id)
+
+
+class OperatorActionQuerySet(models.QuerySet["OperatorAction"]):
+    def about(self, kind: str, object_id: object) -> Self:
+        """What people did to one thing, the latest first."""
+        return self.filter(kind=kind, object_id=str(object_id))

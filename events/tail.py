@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -52,6 +53,10 @@ class Line(NamedTuple):
     chain_id: UUID | None
     channel_id: UUID | None
     payload: JsonDict | None
+    job_id: str | None
+    created_at: datetime
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -65,7 +70,7 @@ class Batch:
 
 COLUMNS = """id, type, source, agent_id, task_id, chain_id, channel_id,
     CASE WHEN source = 'coordinator' AND (type = 'agent.setup_waited' OR type LIKE 'input.%%')
-      THEN payload END"""
+      THEN payload END, job_id, created_at, actor, reason"""
 
 # Each part is one walk of the index on id: a plain join with the gaps could read the whole table.
 NEW = f"""

@@ -33,6 +33,12 @@ class JobOver(Conflict):
     code = "job_over"
 
 
+class JobRuns(Conflict):
+    """Tasks of the job have not ended."""
+
+    code = "job_runs"
+
+
 class JobCancelled(Conflict):
     """job was cancelled"""
 

@@ -14,14 +14,15 @@ from django.db.models.functions import Now
 from accounts.callers import Caller
 from api.body import JsonDict
 from events import journal
-from jobs.exceptions import JobCancelled, JobOver, JobUnknown, KeyUsed
+from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
 from jobs.models import Job, JobStatus, Kind, Tally
 from jobs.sweeps import CHANNEL, Sweep
-from tasks import batches, requirements
+from tasks import batches, requirements, retention
 from tasks import transitions as tasks
 from tasks.batches import Cancelled, Draft
 from tasks.exceptions import ChannelExists
 from tasks.models import Channel, Task
+from tasks.states import FINISHED
 
 Wants = frozenset[tuple[str, str]]
 
@@ -119,6 +120,21 @@ def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
     if job.cancel_asked_at is not None:
         raise JobCancelled
     return batches.requeue_all(Task.objects.filter(job=job_id), by=by, reason=reason)
+
+
+@transaction.atomic
+def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
+    """Delete a job that is over, with all that is kept of its tasks; how many tasks it had."""
+    journal.attribute(actor=by, reason=reason)
+    _serially(job_id)
+    locked = list(Task.objects.filter(job=job_id).lock().values_list("pk", "status"))
+    if not all(status in FINISHED for _, status in locked):
+        raise JobRuns
+    ids = [pk for pk, _ in locked]
+    for start in range(0, len(ids), batches.BATCH):
+        retention.delete(ids[start : start + batches.BATCH])
+    Job.objects.filter(pk=job_id).delete()
+    return len(ids)
 
 
 def _serially(job_id: UUID) -> Job:

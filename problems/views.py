@@ -7,7 +7,7 @@ from django.views import csrf, defaults
 
 from problems import Forbidden, Invalid, NotFound, Problem, errors, http
 
-HTML = ("/admin", "/static")
+HTML = ("/admin", "/static", "/login", "/logout", "/password", "/i18n")
 
 Answer = Callable[[], HttpResponseBase]
 

@@ -19,7 +19,7 @@ from tasks import bodies, holds
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
 from tasks.models import Task
-from tasks.serializers import DismissBody, HeartbeatBody, SubscriptionsBody
+from tasks.serializers import DismissBody, HeartbeatBody, ReasonBody, SubscriptionsBody
 
 
 class HeartbeatView(JsonView):
@@ -80,6 +80,20 @@ class AgentChannelsView(JsonView):
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         names = self.read(SubscriptionsBody)["subscriptions"]
         return reply({"agent": one(agents.subscribe(agent_id, names, by=caller_of(request).name))})
+
+
+class DrainView(JsonView):
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        agent = agents.drain(agent_id, by=caller_of(request).name, reason=reason)
+        return reply({"agent": one(agent)})
+
+
+class ResumeView(JsonView):
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        agent = agents.resume(agent_id, by=caller_of(request).name, reason=reason)
+        return reply({"agent": one(agent)})
 
 
 class NotificationsView(JsonView):

@@ -1,4 +1,6 @@
-"""Verbs for many tasks at once: of a job, of a filter. Tasks of chains are not among them.
+"""Verbs for many tasks at once: of a job, of a filter.
+
+To cancel or requeue a task of a chain is to settle that chain, so those are not among them.
 
 Each is one transaction: lock what it is about in the order of the ids, then change just that.
 """
@@ -18,6 +20,7 @@ from events import journal
 from tasks import ready, requirements
 from tasks.models import Channel, Requirement, Task
 from tasks.querysets import TaskQuerySet
+from tasks.signals import chain_wanted
 from tasks.statements import Statement
 from tasks.states import Status
 
@@ -148,6 +151,19 @@ def requeue_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> int:
         for some in _in_batches([pk for pk, _, kept in locked if kept == requirement.pk]):
             some.update(requirement=wanted)
     ready.announce(channel for _, channel, _ in locked)
+    return len(locked)
+
+
+@transaction.atomic
+def prioritize_all(tasks: TaskQuerySet, priority: int, *, by: str, reason: str = "") -> int:
+    """Give those that are queued another priority, in chains too; how many."""
+    journal.attribute(actor=by, reason=reason)
+    queued = tasks.queued()
+    chains = queued.filter(chain__isnull=False).order_by().values_list("chain", flat=True)
+    chain_wanted.send(Task, agents=[], chains=sorted(set(chains)), skip_locked=False)
+    locked = list(queued.lock().values_list("pk", flat=True))
+    for some in _in_batches(locked):
+        some.update(priority=priority, updated_at=Now())
     return len(locked)
 
 

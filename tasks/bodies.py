@@ -15,7 +15,12 @@ def channel(row: Channel) -> dict[str, object]:
         "id": row.id,
         "name": row.name,
         "created_at": row.created_at,
-        **filled(user_id=row.user_id, description=row.description),
+        **filled(
+            user_id=row.user_id,
+            description=row.description,
+            paused_at=row.paused_at,
+            pause_reason=row.pause_reason,
+        ),
     }
 
 

@@ -42,18 +42,22 @@ MEETS = """NOT %(agent)s = ANY (r.refused_by) AND NOT EXISTS (
     WHERE a.id = %(agent)s AND a.offers ? w.key AND NOT a.offers -> w.key ? w.value)"""
 """Whether the agent may have tasks of requirement `r`."""
 
-LINES = f"""WITH RECURSIVE line (id) AS (
+WAITED_FOR = f"""WITH RECURSIVE line (id) AS (
     (SELECT requirement_id FROM tasks_task WHERE channel_id = {{channel}} AND {FOR_SOME}
       ORDER BY requirement_id LIMIT 1)
     UNION ALL
     SELECT (SELECT requirement_id FROM tasks_task WHERE channel_id = {{channel}} AND {FOR_SOME}
       AND requirement_id > line.id ORDER BY requirement_id LIMIT 1)
     FROM line WHERE line.id IS NOT NULL)
-  SELECT id FROM line WHERE (SELECT {MEETS} FROM tasks_requirement r WHERE r.id = line.id)"""  # noqa: S608
-"""The requirements that the agent meets, of those for which tasks wait in a channel.
+  SELECT id FROM line WHERE id IS NOT NULL"""  # noqa: S608
+"""The requirements for which tasks wait in a channel.
 
 One look at the index for each: requirements that are known from the past cost nothing.
 """
+
+LINES = f"""{WAITED_FOR}
+    AND (SELECT {MEETS} FROM tasks_requirement r WHERE r.id = line.id)"""  # noqa: S608
+"""Those of them that the agent meets."""
 
 
 @lru_cache(maxsize=256)
@@ -73,7 +77,8 @@ def statement(by: str, limit: int, heads: int, *, counting: bool = False) -> Sta
         f"""WITH seen AS ({REGISTER} RETURNING 1), {SAID},
 room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tasks),
 gate AS (
-  SELECT c.id FROM said, tasks_channel c WHERE {CHANNEL[by]}
+  SELECT CASE WHEN c.paused_at IS NULL THEN c.id END AS id
+  FROM said, tasks_channel c WHERE {CHANNEL[by]}
     AND (SELECT tasks FROM room) IS NOT NULL
     AND (SELECT true FROM tasks_task WHERE channel_id = c.id AND {IN_CHAIN}
       ORDER BY {ORDER} LIMIT 1) IS NULL

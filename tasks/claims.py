@@ -21,7 +21,7 @@ from events import journal
 from tasks.choosy import LINES, LOOK_AHEAD
 from tasks.exceptions import ChainBusy
 from tasks.fastlane import ALONE, FOR_SOME, IN_CHAIN, ORDER
-from tasks.models import ClaimKey, Task
+from tasks.models import Channel, ClaimKey, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.states import Status
 
@@ -56,6 +56,7 @@ def pick(agent: Agent, wish: Claim) -> list[Task]:
     """The second half of a claim, for an agent that is locked and so is the chain it owns."""
     if answered := _answered(wish):
         return answered
+    wish = replace(wish, channels=Channel.objects.giving(wish.channels))
     if agent.draining or not wish.channels:
         return []
     if Task.objects.binding(agent.pk).exists():

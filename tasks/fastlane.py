@@ -8,7 +8,8 @@ goes the slow way (`tasks.transitions`). What it does, in the order in which it 
 1. `seen`: renews the agent's presence when that is older than a second; a claim registers it;
 2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
 3. `gate`: if all were held, finds the channel and looks, without a lock, what is first in line:
-   a task that stands alone, one of a chain, none; or whether some there want something;
+   a task that stands alone, one of a chain, none (also where it is paused); or whether some there
+   want something;
 4. `closed`: ends the reported tasks (`END_HOLD`, shared with the slow way);
 5. `claimed`: takes up to n ready tasks that nobody else is taking.
 
@@ -193,6 +194,7 @@ def statement(outcomes: bool, by: str, limit: int) -> Statement:
         parts.append(
             f"""gate AS (
   SELECT c.id, CASE
+    WHEN c.paused_at IS NOT NULL THEN 'none'
     WHEN (SELECT true FROM tasks_task WHERE channel_id = c.id AND {FOR_SOME}
       ORDER BY requirement_id LIMIT 1) THEN 'choosy'
     ELSE COALESCE((SELECT CASE WHEN chain_id IS NULL THEN 'alone' ELSE 'chain' END

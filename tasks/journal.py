@@ -48,6 +48,24 @@ TASK_TRIGGERS = [
             rows=f"{CHANGED} WHERE n.status IS DISTINCT FROM o.status {ENDINGS_FIRST}",
         ),
     ),
+    # Row by row, with a condition, it costs next to nothing where the priority stays.
+    pgtrigger.Trigger(
+        name="journal_priority",
+        level=pgtrigger.Row,
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.Q(old__priority__df=pgtrigger.F("new__priority")),
+        func=insert_event(
+            type="'task.prioritized'",
+            agent_id="NEW.agent_id",
+            task_id="NEW.id::text",
+            job_id="NEW.job_id::text",
+            chain_id="NEW.chain_id",
+            channel_id="NEW.channel_id",
+            payload="jsonb_build_object('from', OLD.priority, 'to', NEW.priority)",
+        )
+        + " RETURN NULL;",
+    ),
     journal(
         "journal_deleted",
         pgtrigger.Delete,
@@ -73,6 +91,17 @@ CHANNEL_TRIGGERS = [
             channel_id="n.id",
             payload="jsonb_build_object('name', n.name)",
             rows="FROM new_rows n",
+        ),
+    ),
+    journal(
+        "journal_changed",
+        pgtrigger.Update,
+        insert_event(
+            type="CASE WHEN n.paused_at IS NULL THEN 'channel.resumed' ELSE 'channel.paused' END",
+            channel_id="n.id",
+            payload="jsonb_build_object('name', n.name)",
+            rows="FROM new_rows n JOIN old_rows o ON o.id = n.id"
+            " WHERE (n.paused_at IS NULL) <> (o.paused_at IS NULL)",
         ),
     ),
 ]

@@ -34,6 +34,10 @@ class Channel(models.Model):
     )
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="")
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since then claims get nothing from it."
+    )
+    pause_reason = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
     objects = ChannelQuerySet.as_manager()
@@ -43,6 +47,10 @@ class Channel(models.Model):
         constraints = [
             models.UniqueConstraint(Lower("name"), name="channel_name_is_unique"),
             models.CheckConstraint(condition=~Q(name=""), name="channel_name_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(pause_reason="") | Q(paused_at__isnull=False),
+                name="channel_has_a_pause_reason_only_while_paused",
+            ),
         ]
         triggers = CHANNEL_TRIGGERS
 

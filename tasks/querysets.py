@@ -25,6 +25,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         lowered = [Lower(models.Value(name)) for name in names]
         return self.alias(lowered=Lower("name")).filter(lowered__in=lowered)
 
+    def giving(self, ids: Collection[UUID]) -> list[UUID]:
+        """Those of these channels that are not paused."""
+        running = self.filter(pk__in=ids, paused_at=None)
+        return list(running.order_by().values_list("pk", flat=True))
+
 
 class TaskQuerySet(models.QuerySet["Task"]):
     def open(self) -> Self:

@@ -12,7 +12,7 @@ from django.contrib.postgres.functions import TransactionNow
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.expressions import DatabaseDefault
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from agents import transitions as agents
 from agents.models import Agent
@@ -21,6 +21,7 @@ from tasks import claims, ready, requirements
 from tasks.exceptions import (
     BadBatch,
     ChannelExists,
+    ChannelUnknown,
     NotReady,
     TaskUnknown,
     WrongStatus,
@@ -40,6 +41,37 @@ def open_channel(name: str, *, description: str = "", by: str) -> Channel:
             return Channel.objects.create(name=name, description=description)
     except IntegrityError:
         raise ChannelExists(f"There is a channel named {name!r}.") from None
+
+
+@transaction.atomic
+def pause_channel(channel_id: UUID, *, by: str, reason: str = "") -> Channel:
+    """Let claims get nothing from a channel until it is resumed; what runs goes on.
+
+    An operator may still assign its tasks. Paused again, only the reason changes.
+    """
+    journal.attribute(actor=by, reason=reason)
+    channel = _locked_channel(channel_id)
+    Channel.objects.filter(pk=channel.pk).update(
+        paused_at=Coalesce("paused_at", Now()), pause_reason=reason
+    )
+    return Channel.objects.get(pk=channel.pk)
+
+
+@transaction.atomic
+def resume_channel(channel_id: UUID, *, by: str, reason: str = "") -> Channel:
+    """Let claims have the tasks of a paused channel again, and wake those that wait for them."""
+    journal.attribute(actor=by, reason=reason)
+    channel = _locked_channel(channel_id)
+    Channel.objects.filter(pk=channel.pk).update(paused_at=None, pause_reason="")
+    ready.announce([channel.pk])
+    return Channel.objects.get(pk=channel.pk)
+
+
+def _locked_channel(channel_id: UUID) -> Channel:
+    channel = Channel.objects.filter(pk=channel_id).select_for_update(no_key=True).first()
+    if channel is None:
+        raise ChannelUnknown(f"There is no channel {channel_id}.")
+    return channel
 
 
 @transaction.atomic
@@ -130,12 +162,13 @@ def _number(tasks: Sequence[Task], chains: Sequence[UUID]) -> None:
 
 
 @transaction.atomic
-def assign(task_id: UUID, agent_id: str, *, by: str) -> Task:
+def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> Task:
     """Give a queued task to a named agent. Order, locks and ownership hold as for a claim.
 
-    The same again changes nothing. An agent never heard of is registered.
+    The same again changes nothing. An agent never heard of is registered. A paused channel does
+    not hinder it.
     """
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     agent = agents.enter(agent_id, seen=False)
     task = _locked(task_id, owner=agent)
     if task.status == Status.IN_PROGRESS and task.agent_id == agent.pk:
@@ -206,6 +239,20 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
         )
         return Task.objects.get(pk=task.pk)
     return _moved(task, Status.CANCELLED)
+
+
+@transaction.atomic
+def prioritize(task_id: UUID, priority: int, *, by: str, reason: str = "") -> Task:
+    """Give a queued task another priority, by which it stands elsewhere in line.
+
+    In a chain the order stays: there it says when the turn of this task is taken, not whose it is.
+    """
+    journal.attribute(actor=by, reason=reason)
+    task = _locked(task_id)
+    if task.status != Status.QUEUED:
+        raise WrongStatus(f"Task {task.pk} is {task.status}; only a queued one is in line.")
+    Task.objects.filter(pk=task.pk).update(priority=priority, updated_at=Now())
+    return Task.objects.get(pk=task.pk)
 
 
 def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:

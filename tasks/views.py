@@ -54,6 +54,22 @@ class ChannelByNameView(JsonView):
         return reply({"channel": bodies.channel(channel)})
 
 
+class PauseView(JsonView):
+    def post(self, request: Request, channel_id: UUID) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        by = caller_of(request).name
+        channel = transitions.pause_channel(channel_id, by=by, reason=reason)
+        return reply({"channel": bodies.channel(channel)})
+
+
+class ResumeView(JsonView):
+    def post(self, request: Request, channel_id: UUID) -> HttpResponse:
+        reason = self.read_optional(ReasonBody)["reason"]
+        by = caller_of(request).name
+        channel = transitions.resume_channel(channel_id, by=by, reason=reason)
+        return reply({"channel": bodies.channel(channel)})
+
+
 class TaskListView(ListView[Task]):
     """The list of tasks; making them is said of chains too, so that part stands in `chains`."""
 

@@ -48,7 +48,7 @@ SOME = "SELECT FROM tasks_task WHERE channel_id = c.id AND {} ORDER BY {} LIMIT 
 PEEK = f"""
 SELECT c.id, (SELECT count(*) FROM (({SOME.format(ALONE, ORDER)}) UNION ALL
   ({SOME.format(IN_CHAIN, ORDER)}) UNION ALL ({SOME.format(FOR_SOME, "requirement_id")})) f)
-FROM unnest(%(channels)s::uuid[]) AS c (id)
+FROM tasks_channel c WHERE c.id = ANY (%(channels)s::uuid[]) AND c.paused_at IS NULL
 """  # noqa: S608
 
 
@@ -257,7 +257,9 @@ def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
     with connection.cursor() as cursor:
         cursor.execute(PEEK, {"channels": list(channels), "most": len(agents)})
         free = dict(cursor.fetchall())
-    kept = Task.objects.ready().filter(reserved_for__in=agents, channel__in=channels)
+    kept = Task.objects.ready().filter(
+        reserved_for__in=agents, channel__in=channels, channel__paused_at=None
+    )
     return Found(
         free=free,
         kept_for=frozenset(kept.values_list("reserved_for", flat=True)),

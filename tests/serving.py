@@ -35,6 +35,8 @@ config = uvicorn.Config(
     "coordinator_project.asgi:application",
     log_config=None,
     access_log=False,
+    ws="websockets-sansio",
+    ws_per_message_deflate=False,
     timeout_graceful_shutdown=5,
 )
 Server(config).run([socket.socket(fileno=int(sys.argv[1]))])

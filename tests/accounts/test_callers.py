@@ -106,25 +106,25 @@ def test_health_is_for_everybody(client):
 @pytest.mark.usefixtures("token")
 @pytest.mark.django_db
 def test_a_signed_in_person_of_the_staff_is_let_in():
-    admin = User.objects.create_superuser("ann")
+    admin = User.objects.create_superuser("admin")
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(admin)
 
     response = browser.get("/v1/who", REMOTE_ADDR="203.0.113.9")
 
-    assert response.json() == {"kind": "user", "name": "user:ann", "user_id": str(admin.pk)}
+    assert response.json() == {"kind": "user", "name": "user:admin", "user_id": str(admin.pk)}
 
 
 @pytest.mark.usefixtures("token")
 @pytest.mark.django_db
 def test_a_signed_in_person_changes_things_only_with_the_csrf_token():
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(User.objects.create_superuser("ann"))
+    browser.force_login(User.objects.create_superuser("admin"))
     browser.cookies["csrftoken"] = "a" * 32
 
     assert code_of(browser.post("/v1/who")) == (403, "csrf_failed")
     sent = browser.post("/v1/who", headers={"x-csrftoken": "a" * 32})
-    assert sent.json()["name"] == "user:ann"
+    assert sent.json()["name"] == "user:admin"
     elsewhere = {"x-csrftoken": "a" * 32, "origin": "https://evil.example"}
     assert code_of(browser.post("/v1/who", headers=elsewhere)) == (403, "csrf_failed")
 

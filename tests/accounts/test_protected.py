@@ -111,7 +111,7 @@ def test_a_name_that_somebody_lets_point_here_is_refused(client, host):
 
 
 def test_from_elsewhere_not_even_the_sign_in_page_is_shown(client):
-    response = client.get("/admin/login/", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"})
+    response = client.get("/login", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"})
 
     assert response.status_code == 403
 
@@ -122,8 +122,6 @@ def test_once_a_token_is_set_people_may_sign_in_from_elsewhere(client, settings)
     settings.COORDINATOR_AUTH_TOKEN = "t"
 
     assert (
-        client.get(
-            "/admin/login/", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"}
-        ).status_code
+        client.get("/login", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"}).status_code
         == 200
     )

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_user_has_an_id_that_tells_its_age():
-    first, second = User.objects.create_user("ann"), User.objects.create_user("another")
+    first, second = User.objects.create_user("admin"), User.objects.create_user("another")
 
     assert first.pk.version == 7
     assert first.pk < second.pk
@@ -18,13 +18,13 @@ def test_a_user_has_an_id_that_tells_its_age():
 
 def test_people_sign_in_at_the_admin_whatever_else_is_closed(settings):
     settings.COORDINATOR_AUTH_TOKEN = "t"
-    User.objects.create_superuser("ann", password="correct horse")
+    User.objects.create_superuser("admin", password="correct horse")
     browser = Client(REMOTE_ADDR="203.0.113.9")
 
     start = browser.get("/", follow=True)
-    assert start.redirect_chain[-1][0].startswith("/admin/login/")
+    assert start.redirect_chain[-1][0].startswith("/login")
     signed_in = browser.post(
-        "/admin/login/?next=/admin/", {"username": "ann", "password": "correct horse"}, follow=True
+        "/login?next=/admin/", {"username": "admin", "password": "correct horse"}, follow=True
     )
 
     assert signed_in.status_code == 200

@@ -66,6 +66,8 @@ WRITES = [
         },
     ),
     Endpoint("patch", "/agents/{agent}/channels", {}, {"subscriptions": TEXTS}),
+    Endpoint("post", "/agents/{idle}/drain", {}, {"reason": TEXT}, bare=True),
+    Endpoint("post", "/agents/{idle}/resume", {}, {"reason": TEXT}, bare=True),
     Endpoint(
         "post",
         "/agents/request-session",
@@ -79,6 +81,8 @@ WRITES = [
         {"agent_id": TEXT, "type": TEXT},
     ),
     Endpoint("post", "/channels", {"name": "new"}, {"name": TEXT, "description": TEXT}),
+    Endpoint("post", "/channels/{channel}/pause", {}, {"reason": TEXT}, bare=True),
+    Endpoint("post", "/channels/{channel}/resume", {}, {"reason": TEXT}, bare=True),
     Endpoint(
         "post",
         "/chains",

@@ -30,6 +30,10 @@ def test_the_benchmark_measures_everything_once_and_briefly():
         "health, 400 tasks pending",
         "1 task, 400 pending",
         "5 tasks, 400 ahead for nobody",
+        "20 idle, memory of the server",
+        "10 open, tasks worked",
+        "- lost, of",
+        "claims at full speed, none open",
     ):
         assert f"| {found}" in done.stdout
     assert "PostgreSQL 18" in done.stdout

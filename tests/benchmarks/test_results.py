@@ -85,6 +85,7 @@ def test_what_was_found_and_has_no_target_is_neither_met_nor_missed():
         {"grown": [Growth("claim", 1.0, 2.0)]},
         {"found": [Finding("health", "21 ms", "≤ 20 ms", is_missed=True)]},
         {"behind": [Growth("claim", 1.0, 2.0)]},
+        {"watched": [Finding("told", "2 s", "≤ 1 s", is_missed=True)]},
     ],
 )
 def test_a_missed_target_fails_only_when_that_is_asked_for(missed):
@@ -93,6 +94,7 @@ def test_a_missed_target_fails_only_when_that_is_asked_for(missed):
         "grown": [Growth("claim", 1.0, 1.0)],
         "found": [Finding("health", "2 ms", "≤ 20 ms"), Finding("tasks", "900/s")],
         "behind": [Growth("claim", 1.0, 1.0)],
+        "watched": [Finding("told", "0.4 s", "≤ 1 s")],
     }
 
     assert bench.exit_code(bench.Measured(**met), strict=True) == 0

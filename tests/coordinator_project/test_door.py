@@ -264,10 +264,10 @@ async def test_it_lives_as_long_as_the_server():
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-async def test_websockets_are_closed():
+async def test_websockets_elsewhere_than_at_the_console_are_closed():
     sent = Sent()
 
-    await asgi.application({"type": "websocket"}, client(), sent)
+    await asgi.application({"type": "websocket", "path": "/v1/stream"}, client(), sent)
 
     assert [message["type"] for message in sent] == ["websocket.close"]
 

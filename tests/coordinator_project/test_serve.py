@@ -46,7 +46,7 @@ def test_the_first_admin_can_sign_in(folder):
         coordinator.ready()
         password = coordinator.said.partition("password ")[2].split()[0]
         with httpx.Client(base_url=coordinator.url) as browser:
-            page = "/admin/login/?next=/admin/"
+            page = "/login?next=/admin/"
             browser.get(page)
             form = {"username": "admin", "password": password}
             token = browser.cookies["csrftoken"]

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from agents.models import Agent
-from tasks import choosy, claims, fastlane, holds, requirements
+from tasks import choosy, claims, fastlane, holds, line, requirements
 from tasks.models import Requirement, Task
 from tests.factories import make_agent, make_channel
 from tests.tasks.plans import PAGES, named, nodes, pages, rerun, run_prepared, scans_of_tasks
@@ -166,3 +166,18 @@ def test_waking_looks_only_at_those_whose_time_has_come(channel, asked):
     plan = rerun(list(asked), "available_at")
     assert [index for _, index in scans_of_tasks(plan)] == ["task_postponed"]
     assert pages(plan) < PAGES
+
+
+def test_a_place_far_behind_is_found_without_reading_the_line_to_its_end(channel, asked):
+    last = Task.objects.free().filter(priority=1).latest("queue_at", "id")
+
+    assert line.place(last) == line.MOST + 1
+
+    plan = rerun(asked, line.AHEAD[:30])
+    read = [node for node in nodes(plan) if node.get("Relation Name") == "tasks_task"]
+    assert "Seq Scan" not in {node["Node Type"] for node in read}
+    heads = [node for node in read if node["Actual Rows"] > 1]
+    assert all(node["Actual Rows"] <= line.MOST for node in heads)
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in heads) <= (
+        line.MOST * (CLASSES + 2)
+    )

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from agents.models import Agent
-from tasks import holds
+from tasks import holds, transitions
 from tasks.models import Task
 from tasks.states import Status
 from tests.coordinator_project.running import eventually
@@ -100,6 +100,19 @@ def test_a_claim_that_waits_gets_a_task_as_soon_as_there_is_one(server):
         assert waiting.took >= 0.3
     task.refresh_from_db()
     assert (task.status, task.agent_id, task.lease_epoch) == (Status.IN_PROGRESS, "worker", 1)
+
+
+def test_a_claim_that_waits_for_a_paused_channel_is_woken_when_it_is_resumed(server):
+    task = make_task()
+    transitions.pause_channel(task.channel_id, by="operator")
+    with claims(server) as claim:
+        waiting = claim("worker", task.channel)
+        assert not waiting.answer.done()
+        resumed = time.monotonic()
+        transitions.resume_channel(task.channel_id, by="operator")
+
+        assert waiting.task == str(task.pk)
+        assert time.monotonic() - resumed < SOON
 
 
 def test_a_claim_need_not_wait_for_what_is_there(server):

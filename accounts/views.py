@@ -1,0 +1,58 @@
+"""Signing in and out, and changing one's password: for the dashboard and the admin alike."""
+
+from django.contrib import admin
+from django.contrib.auth import views
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+
+Context = dict[str, object]
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password; who may not even look on is told so by the pages behind it."""
+
+    def __init__(self, request: HttpRequest | None = None, *args: object, **kwargs: object) -> None:
+        super().__init__(request, *args, **kwargs)
+        for name, widget, remembered in (
+            ("username", UnfoldAdminTextInputWidget, "username"),
+            ("password", UnfoldAdminPasswordWidget, "current-password"),
+        ):
+            self.fields[name].widget = widget({"autocomplete": remembered})
+        self.fields["username"].widget.attrs["autofocus"] = True
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # as Django's does
+        for name, remembered in (
+            ("old_password", "current-password"),
+            ("new_password1", "new-password"),
+            ("new_password2", "new-password"),
+        ):
+            self.fields[name].widget = UnfoldAdminPasswordWidget({"autocomplete": remembered})
+
+
+class SignIn(views.LoginView):
+    """Start a session and go on to `next`, if that is a path of our own."""
+
+    template_name = "accounts/login.html"
+    authentication_form = SignInForm
+    extra_context = {"title": _("Sign in")}
+
+    def get_context_data(self, **kwargs: object) -> Context:
+        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+
+
+class ChangePassword(views.PasswordChangeView):
+    """Take a new password from whoever knows the old one."""
+
+    template_name = "accounts/password.html"
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
+    extra_context = {"title": _("Change password")}
+
+    def get_context_data(self, **kwargs: object) -> Context:
+        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)

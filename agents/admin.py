@@ -1,0 +1,65 @@
+"""Agents in the admin. The page is opened in `chains`, which knows what an agent holds and owns."""
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from agents.models import Agent, Presence
+from agents.querysets import AgentQuerySet
+from agents.verbs import AGENT_VERBS
+from console.admin import ConsoleAdmin
+from events.models import Event
+from events.querysets import EventQuerySet
+
+
+class PresenceFilter(admin.SimpleListFilter):
+    """Who is there now, derived as the engine derives it."""
+
+    title = _("presence")
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [
+            (Presence.ONLINE, gettext("Online")),
+            (Presence.LOST, gettext("Lost")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        agents = Agent.objects.all()
+        match self.value():
+            case Presence.ONLINE:
+                return queryset.filter(pk__in=agents.online().values("pk"))
+            case Presence.LOST:
+                return queryset.filter(pk__in=agents.lost().values("pk"))
+        return queryset
+
+
+class AgentAdmin(ConsoleAdmin):
+    verbs = AGENT_VERBS
+    list_display = ["id", "name", "is_online", "draining", "activity", "channels", "last_seen_at"]
+    list_filter = [PresenceFilter, "draining", "protocol", "activity"]
+    search_fields = ["id__istartswith", "name__istartswith"]
+    search_help_text = _("How its id or name begins.")
+    ordering = ["id"]
+    fieldsets = [
+        (None, {"fields": ["id", "name", "is_online", "last_seen_at", "announced", "draining"]}),
+        (_("Work"), {"fields": ["activity", "channels", "subscriptions_pinned", "capacity"]}),
+        (_("What it says"), {"fields": ["protocol", "offers", "meta"]}),
+        (_("Times"), {"fields": ["user", "created_at", "updated_at"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> AgentQuerySet:
+        return Agent.objects.with_online()
+
+    def events_about(self, obj: Model) -> EventQuerySet:
+        return Event.objects.about_agent(obj.pk)
+
+    @admin.display(description=_("online"), boolean=True)
+    def is_online(self, agent: Agent) -> bool:
+        return agent.online
+
+    @admin.display(description=_("channels"))
+    def channels(self, agent: Agent) -> str:
+        return ", ".join(agent.subscriptions)

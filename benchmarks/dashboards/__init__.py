@@ -1,0 +1,1 @@
+"""People watch: how soon open dashboards are told, and what they cost."""

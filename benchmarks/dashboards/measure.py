@@ -1,0 +1,192 @@
+"""All that is measured of open dashboards, on a coordinator of its own."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+import psycopg
+
+from benchmarks import line, machine, over_http
+from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
+from benchmarks.dashboards.audience import Audience, Reconnect, audience
+from benchmarks.dashboards.told import Told
+from benchmarks.machine import Meter
+from benchmarks.over_http import Connection
+from benchmarks.results import Finding
+
+Say = Callable[[str], None]
+
+WORKERS = 8
+ENOUGH = 10_000  # tasks for each second at full speed
+PATIENCE = 30.0  # seconds until what a page was not told by then is lost
+SOON, LATEST = 1.0, 3.0  # seconds, for the median and the 99th percentile
+LEAST_RATIO = 0.75
+MOST_MEMORY = 300.0  # MiB
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many pages watch, how many are idle and how long, how fast and how long tasks are worked
+    meanwhile; how often and how long claims at full speed are compared."""
+
+    pages: int = 500
+    idle: int = 1_000
+    settle: float = 5.0
+    rate: int = 100
+    seconds: float = 20.0
+    rounds: int = 5
+    leg: float = 4.0
+
+
+QUICK = Size(pages=10, idle=20, settle=0.5, seconds=1.0, rounds=1, leg=0.5)
+
+
+def measure(folder: Path, size: Size, say: Say) -> tuple[str, list[Finding]]:
+    """What was found, and on what it was measured."""
+    with (
+        running(folder / "dashboards") as coordinator,
+        coordinator.connect() as db,
+        audience(coordinator.port) as pages,
+    ):
+        ran_on = machine.description(db)
+        channel = coordinator.open_channel(line.CHANNEL)
+        # The journal stays whole from its first event, so that a page can resume from any of them.
+        tasks = int(size.rate * size.seconds * 2) + size.rate
+        line.insert(db, tasks, channel_id=f"'{channel}'::uuid", queue_at=line.in_line(tasks))
+        _work(coordinator, size.rate, 0.5)  # connections and caches are there
+        say(f"dashboards: {size.idle:,} idle")
+        found = _idle(coordinator, pages, size)
+        _tell(say, found)
+        say(f"dashboards: {size.pages:,} open while {size.rate} tasks a second are worked")
+        told = _watched(coordinator, db, pages, size)
+        _tell(say, told)
+        say(f"dashboards: claims at full speed with {size.pages:,} open and with none")
+        compared = _compared(coordinator, db, pages, channel, size, say)
+    return ran_on, [*found, *told, *compared]
+
+
+def _tell(say: Say, found: Sequence[Finding]) -> None:
+    for one in found:
+        say(f"  {one.name}: {one.value}")
+
+
+def _idle(coordinator: Coordinator, pages: Audience, size: Size) -> list[Finding]:
+    before = _memory(coordinator)
+    pages.open(size.idle)
+    time.sleep(size.settle)
+    more = _memory(coordinator) - before
+    return [
+        Finding(
+            f"{size.idle:,} idle, memory of the server",
+            f"{before:.0f} MiB, {more:.0f} more",
+            f"< {MOST_MEMORY:.0f} more",
+            is_missed=more >= MOST_MEMORY,
+        )
+    ]
+
+
+def _memory(coordinator: Coordinator) -> float:
+    return machine.held_megabytes(coordinator.server, [coordinator.postgres])
+
+
+def _watched(
+    coordinator: Coordinator, db: psycopg.Connection, pages: Audience, size: Size
+) -> list[Finding]:
+    """Pages open, tasks worked at a steady pace, each page once connecting anew meanwhile."""
+    pages.open(size.pages)
+    before = _last_event(db)
+    pages.ask(Reconnect(after=size.seconds / 4, over=size.seconds / 2))
+    meter = Meter({**coordinator.processes, "pages": pages.pid})
+    meter.start()
+    rate = _work(coordinator, size.rate, size.seconds)
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
+    rows = db.execute("SELECT id FROM events_event WHERE id > %s", [before]).fetchall()
+    told = pages.judge([number for (number,) in rows], PATIENCE)
+    return [
+        Finding(f"{size.pages:,} open, tasks worked", f"{rate:.0f}/s of {size.rate}/s"),
+        Finding("- shares of a core", shares),
+        *findings(told),
+    ]
+
+
+def findings(told: Told) -> list[Finding]:
+    """How soon the pages were told, and whether of everything."""
+    if told.again != told.pages:
+        raise CoordinatorFailed(f"{told.again} of {told.pages} dashboards connected anew.")
+    return [
+        Finding(
+            "- told after, median",
+            f"{told.median:.2f} s",
+            f"≤ {SOON:.0f} s",
+            is_missed=told.median > SOON,
+        ),
+        Finding(
+            "- told after, 99th percentile",
+            f"{told.late:.2f} s, at most {told.worst:.2f} s",
+            f"≤ {LATEST:.0f} s",
+            is_missed=told.late > LATEST,
+        ),
+        Finding(
+            f"- lost, of {told.events:,} events to each",
+            f"{told.lost:,}, read anew {told.stale:,}" if told.lost or told.stale else "none",
+            "none",
+            is_missed=bool(told.lost or told.stale),
+        ),
+    ]
+
+
+def _last_event(db: psycopg.Connection) -> int:
+    row = db.execute("SELECT coalesce(max(id), 0) FROM events_event").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _work(coordinator: Coordinator, rate: int, seconds: float) -> float:
+    """Claim and complete tasks at this rate, or as near to it as they can; how many a second."""
+    each = int(rate * seconds / WORKERS)
+    started = time.perf_counter()
+
+    def one(number: int) -> None:
+        with closing(Connection(coordinator.port)) as connection:
+            work = over_http.two_requests(f"agent-{number}", 1)
+            for turn in range(each):
+                due = started + (turn * WORKERS + number) / rate
+                time.sleep(max(0.0, due - time.perf_counter()))
+                asked = next(work)
+                while asked is not None:
+                    asked = work.send(connection.ask(asked))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(one, range(WORKERS)))
+    return each * WORKERS / (time.perf_counter() - started)
+
+
+def _compared(
+    coordinator: Coordinator,
+    db: psycopg.Connection,
+    pages: Audience,
+    channel: UUID,
+    size: Size,
+    say: Say,
+) -> list[Finding]:
+    """Claims and completions as fast as four agents can, with pages open and with none."""
+    speeds: dict[int, list[float]] = {0: [], size.pages: []}
+    for number in range(size.rounds):
+        for count in sorted(speeds, reverse=bool(number % 2)):
+            pages.open(0)
+            line.refill(db, channel, int(ENOUGH * max(size.leg, 1.0)))
+            pages.open(count)
+            speed = over_http.cycles(coordinator, size.leg, 1, single=True)
+            speeds[count].append(speed.cycles)
+            say(f"  {count:>5} open {speed}")
+    pairs = zip(speeds[0], speeds[size.pages], strict=True)
+    ratio = median(watched / alone for alone, watched in pairs)
+    return [
+        Finding("claims at full speed, none open", f"{median(speeds[0]):,.0f}/s"),
+        Finding(f"- {size.pages:,} open", f"{median(speeds[size.pages]):,.0f}/s"),
+        Finding("- ratio", f"{ratio:.2f}", f"> {LEAST_RATIO}", is_missed=ratio <= LEAST_RATIO),
+    ]

@@ -1,0 +1,56 @@
+"""What pages were told, held against the journal: how late each event was, and what was lost."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.dashboards.page import Message
+
+Heard = Sequence[tuple[float, Message]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of all events and pages together: how late, in seconds, and how many never came."""
+
+    pages: int
+    events: int
+    median: float
+    late: float  # the 99th percentile
+    worst: float
+    lost: int
+    stale: int  # messages that told a page to read the events anew
+    again: int  # pages that connected a second time
+
+
+def judge(pages: Iterable[Heard], journal: Collection[int], *, again: int = 0) -> Told:
+    """Each page has to hear of every event of the journal; the first time counts."""
+    delays: list[float] = []
+    lost = stale = count = 0
+    for heard in pages:
+        count += 1
+        missing = set(journal)
+        for arrived, message in heard:
+            stale += message.is_stale
+            for number, made_at in zip(message.ids, message.made_at, strict=True):
+                if number in missing:
+                    missing.remove(number)
+                    delays.append(arrived - made_at)
+        lost += len(missing)
+    delays.sort()
+    return Told(
+        count,
+        len(journal),
+        at(delays, 0.5),
+        at(delays, 0.99),
+        at(delays, 1.0),
+        lost,
+        stale,
+        again,
+    )
+
+
+def at(ordered: Sequence[float], part: float) -> float:
+    """The value below which this part of them lies; infinite where there is none."""
+    if not ordered:
+        return float("inf")
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]

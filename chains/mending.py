@@ -1,0 +1,82 @@
+"""Every chain is made right, and what was wrong with it is told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from chains import transitions
+from chains.exceptions import ChainUnknown
+from chains.models import Chain
+from chains.settle import settle
+from events import journal
+from tasks import ready
+from tasks.models import Task
+
+BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What was wrong with a chain, in words: what it was, and what it is now."""
+
+    chain_id: UUID
+    changes: list[str]
+
+
+def settle_all(*, by: str, reason: str) -> Iterator[Drift]:
+    """Settle each chain, a transaction for each; those that were not right."""
+    last: UUID | None = None
+    while True:
+        chains = Chain.objects.filter(pk__gt=last) if last else Chain.objects.all()
+        ids = list(chains.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        if not ids:
+            return
+        for chain_id in ids:
+            changes = _mend(chain_id, by=by, reason=reason)
+            if changes:
+                yield Drift(chain_id, changes)
+        last = ids[-1]
+
+
+@transaction.atomic
+def _mend(chain_id: UUID, *, by: str, reason: str) -> list[str]:
+    journal.attribute(actor=by, reason=reason)
+    try:
+        chain = transitions.lock_chain(chain_id)
+    except ChainUnknown:  # deleted since the look
+        return []
+    was, status = _marks(chain), chain.status
+    # Settling looks at few tasks, and never at one that is far behind.
+    Task.objects.filter(chain=chain, blocked=True).queued().exclude(reserved_for=None).update(
+        reserved_for=None
+    )
+    if settle(chain):
+        ready.announce([chain.channel_id])
+    now = _marks(chain)
+    changes = [
+        f"task {sequence} was {was.get(sequence, BEHIND)}, is {now.get(sequence, BEHIND)}"
+        for sequence in sorted(was.keys() | now.keys())
+        if was.get(sequence) != now.get(sequence)
+    ]
+    if chain.status != status:
+        changes.insert(0, f"it was {status}, is {chain.status}")
+    return changes
+
+
+BEHIND = "blocked"
+
+
+def _marks(chain: Chain) -> dict[int, str]:
+    """What is said of those open tasks of which anything is, by sequence."""
+    marked = (
+        Task.objects.filter(chain=chain)
+        .open()
+        .filter(Q(blocked=False) | Q(reserved_for__isnull=False))
+    )
+    return {
+        sequence: f"{'blocked' if blocked else 'not blocked'}, for {agent or 'anybody'}"
+        for sequence, blocked, agent in marked.values_list("sequence", "blocked", "reserved_for")
+    }

@@ -1,0 +1,352 @@
+"""Why a task does not run: all that stands in its way, in the order in which to put it right."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from agents.models import Agent, Protocol
+from agents.querysets import AgentQuerySet
+from chains.models import Chain, OnFailure
+from tasks import line, requirements
+from tasks.models import SESSION_REQUEST, Channel, DeadLetter, Task
+from tasks.states import Status
+
+
+class Code(StrEnum):
+    """The answers that there are."""
+
+    CHANNEL_PAUSED = "channel_paused"
+    LOCKED = "locked"
+    CHAIN_LOCKED = "chain_locked"
+    CHAIN_OWNED = "chain_owned"
+    STOPPED = "stopped"
+    BEHIND = "behind"
+    SESSION_REQUEST = "session_request"
+    NO_AGENTS = "no_agents"
+    NOBODY_OFFERS = "nobody_offers"
+    NOT_BEFORE = "not_before"
+    IN_LINE = "in_line"
+    DEAD_LETTER = "dead_letter"
+    CANCEL_ASKED = "cancel_asked"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """The verb that puts it right, and on what."""
+
+    kind: str
+    id: UUID | str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reason, in words, with the nearest remedy if there is one, and the particulars."""
+
+    code: Code
+    text: str
+    remedy: str = ""
+    do: Do | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def why(task: Task) -> list[Answer]:
+    """Why the task does not run, or what became of it; what stands in the way of all comes first.
+
+    It tells what is so at this moment, without a lock, in a few look-ups however long the line is.
+    """
+    match Status(task.status):
+        case Status.QUEUED:
+            return list(_waits(task))
+        case Status.IN_PROGRESS:
+            return list(_runs(task))
+        case Status.LOCKED:
+            return [_locked(task)]
+        case Status.FAILED:
+            return [_dead(task)]
+        case Status.DONE:
+            text = _("It is done, since %(time)s.") % {"time": _clock(task.finished_at)}
+            return [Answer(Code.DONE, text, data={"finished_at": task.finished_at})]
+        case Status.CANCELLED:
+            text = _("It was cancelled at %(time)s.") % {"time": _clock(task.finished_at)}
+            return [Answer(Code.CANCELLED, text, data={"finished_at": task.finished_at})]
+
+
+def _clock(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "?"
+
+
+def _waits(task: Task) -> Iterator[Answer]:
+    chain = _chain_of(task)
+    yield from _paused(task.channel)
+    if chain:
+        yield from _chain_locked(chain)
+        yield from _owned(chain)
+        yield from _behind(task, chain)
+    if task.type == SESSION_REQUEST:
+        yield Answer(
+            Code.SESSION_REQUEST,
+            _("It asks for an agent's session, and such a task is only assigned, never claimed."),
+            _("Assign it to an agent."),
+            Do("task", task.pk, "reassign"),
+        )
+        return
+    if chain is None or chain.owner is None:
+        yield from _nobody(task)
+    if task.postponed:
+        yield Answer(
+            Code.NOT_BEFORE,
+            _("It is not given out before %(time)s.") % {"time": _clock(task.available_at)},
+            data={"available_at": task.available_at, "attempts": task.attempts},
+        )
+    if task.free:
+        yield _in_line(task)
+
+
+def _chain_of(task: Task) -> Chain | None:
+    if task.chain_id is None:
+        return None
+    return Chain.objects.select_related("owner").filter(pk=task.chain_id).first()
+
+
+def _paused(channel: Channel) -> Iterator[Answer]:
+    if channel.paused_at is None:
+        return
+    told = {
+        "channel": channel.name,
+        "time": _clock(channel.paused_at),
+        "reason": channel.pause_reason,
+    }
+    text = (
+        _("Channel %(channel)s is paused since %(time)s: %(reason)s")
+        if channel.pause_reason
+        else _("Channel %(channel)s is paused since %(time)s.")
+    )
+    yield Answer(
+        Code.CHANNEL_PAUSED,
+        text % told,
+        _("Resume the channel."),
+        Do("channel", channel.pk, "resume"),
+        {
+            "channel_id": channel.pk,
+            "paused_at": channel.paused_at,
+            "pause_reason": channel.pause_reason,
+        },
+    )
+
+
+def _step(task: Task) -> dict[str, object]:
+    return {"blocking_task_id": task.pk, "sequence": task.sequence}
+
+
+def _chain_locked(chain: Chain) -> Iterator[Answer]:
+    locked = Task.objects.filter(chain=chain).locked().first()
+    if locked:
+        yield Answer(
+            Code.CHAIN_LOCKED,
+            _("Its chain is locked by task %(number)d: %(title)s")
+            % {"number": locked.sequence, "title": locked.title},
+            _("Unlock that task: back to the queue, or to done."),
+            Do("task", locked.pk, "unlock_to_queued"),
+            _step(locked) | {"chain_id": chain.pk},
+        )
+
+
+def _owned(chain: Chain) -> Iterator[Answer]:
+    owner = chain.owner
+    if owner is None:
+        return
+    told = {"agent": owner.pk, "time": _clock(owner.last_seen_at)}
+    mine = Agent.objects.filter(pk=owner.pk)
+    presence = "lost" if mine.lost().exists() else "online" if mine.online().exists() else "offline"
+    verb = "release"
+    if owner.draining and presence == "online":
+        text = _("Its chain is owned by agent %(agent)s, which is draining.")
+        remedy = _("Resume the agent, or release the chain.")
+    elif presence == "online":
+        text = _("Its chain is owned by agent %(agent)s, which is present.")
+        remedy = _("Wait for the agent, or release the chain.")
+    else:
+        text = _("Its chain is owned by agent %(agent)s, not heard of since %(time)s.")
+        remedy = _("Detach the chain, or give it to another agent.")
+        verb = "detach"
+    data = {
+        "chain_id": chain.pk,
+        "agent_id": owner.pk,
+        "presence": presence,
+        "draining": owner.draining,
+        "last_seen_at": owner.last_seen_at,
+    }
+    yield Answer(Code.CHAIN_OWNED, text % told, remedy, Do("chain", chain.pk, verb), data)
+
+
+def _behind(task: Task, chain: Chain) -> Iterator[Answer]:
+    """What is before it in its chain; a locked task has been told of."""
+    steps = Task.objects.filter(chain=chain).order_by("sequence")
+    before = steps.filter(sequence__lt=task.sequence)
+    failed = before.failed().first() if chain.on_failure == OnFailure.STOP else None
+    if failed:
+        yield Answer(
+            Code.STOPPED,
+            _("Its chain stopped when task %(number)d failed: %(title)s")
+            % {"number": failed.sequence, "title": failed.title},
+            _("Requeue that task, or let the chain continue after a failure."),
+            Do("task", failed.pk, "requeue"),
+            _step(failed) | {"chain_id": chain.pk},
+        )
+    first = steps.in_progress().first() or before.queued().first()
+    if first:
+        text = (
+            _("It is behind task %(number)d of its chain, which agent %(agent)s runs: %(title)s")
+            if first.agent_id
+            else _("It is behind task %(number)d of its chain, which waits itself: %(title)s")
+        )
+        yield Answer(
+            Code.BEHIND,
+            text % {"number": first.sequence, "title": first.title, "agent": first.agent_id},
+            data=_step(first) | {"chain_id": chain.pk, "status": first.status},
+        )
+
+
+def _agents_for(task: Task) -> AgentQuerySet:
+    """Those that may claim from where the task is: SPOTs take what belongs to a job."""
+    if task.job_id:
+        return Agent.objects.filter(protocol=Protocol.SPOT)
+    return Agent.objects.filter(protocol=Protocol.PLAIN).working_for(task.channel.name)
+
+
+def _nobody(task: Task) -> Iterator[Answer]:
+    all_ = _agents_for(task)
+    present = list(all_.online().filter(draining=False))
+    if not present:
+        yield _no_agents(task, all_)
+    elif not requirements.is_served(task.requirement, present):
+        yield _nobody_offers(task)
+
+
+def _no_agents(task: Task, all_: AgentQuerySet) -> Answer:
+    draining = list(all_.online().filter(draining=True).order_by("pk").values_list("pk", flat=True))
+    known = all_.count()
+    if known:
+        text = _(
+            "No agent of channel %(channel)s takes work: %(draining)d are draining,"
+            " %(absent)d are absent."
+        )
+    else:
+        text = _("No agent works for channel %(channel)s.")
+    told = {
+        "channel": task.channel.name,
+        "draining": len(draining),
+        "absent": known - len(draining),
+    }
+    if draining:
+        remedy = _("Resume agent %(agent)s.") % {"agent": draining[0]}
+    else:
+        remedy = _("Start an agent for the channel.")
+    do = Do("agent", draining[0], "resume") if draining else None
+    return Answer(Code.NO_AGENTS, text % told, remedy, do, told)
+
+
+def _nobody_offers(task: Task) -> Answer:
+    needed = task.requirement
+    wants = needed.wants if needed else {}
+    refused = needed.refused_by if needed else []
+    wanted = ", ".join(f"{key}={value}" for key, value in sorted(wants.items()))
+    if wanted:
+        text = _("No agent that is present offers %(wanted)s.") % {"wanted": wanted}
+        remedy = _("Start an agent that offers %(wanted)s.") % {"wanted": wanted}
+    else:
+        text = _("Every agent that is present has refused it.")
+        remedy = _("Start another agent.")
+    return Answer(Code.NOBODY_OFFERS, text, remedy, data={"wants": wants, "refused_by": refused})
+
+
+def _in_line(task: Task) -> Answer:
+    place = line.place(task)
+    far = place > line.MOST
+    if far:
+        text = _("More than %(number)d tasks are before it in line.") % {"number": line.MOST}
+    elif place == 1:
+        text = _("It is the next in line.")
+    else:
+        text = _("It is in line, at place %(place)d.") % {"place": place}
+    remedy = "" if place == 1 else _("Give it a higher priority.")
+    do = Do("task", task.pk, "prioritize") if remedy else None
+    return Answer(Code.IN_LINE, text, remedy, do, {"place": place, "more": far})
+
+
+def _runs(task: Task) -> Iterator[Answer]:
+    if task.cancel_asked_at:
+        yield Answer(
+            Code.CANCEL_ASKED,
+            _("Its agent was asked at %(time)s to stop.") % {"time": _clock(task.cancel_asked_at)},
+            _("Cancel it again to take it away at once."),
+            Do("task", task.pk, "cancel"),
+            {"cancel_asked_at": task.cancel_asked_at},
+        )
+    held = {
+        "agent": task.agent_id,
+        "time": _clock(task.claimed_at),
+        "until": _clock(task.lease_expires_at),
+    }
+    text = (
+        _("Agent %(agent)s runs it since %(time)s, by a lease until %(until)s.")
+        if task.lease_expires_at
+        else _("Agent %(agent)s runs it since %(time)s.")
+    )
+    present = Agent.objects.online().filter(pk=task.agent_id).exists()
+    remedy = "" if present else _("The agent is not heard of: reset it to have its work back.")
+    yield Answer(
+        Code.RUNNING,
+        text % held,
+        remedy,
+        Do("agent", task.agent_id, "reset") if remedy and task.agent_id else None,
+        {
+            "agent_id": task.agent_id,
+            "claimed_at": task.claimed_at,
+            "lease_expires_at": task.lease_expires_at,
+            "online": present,
+        },
+    )
+
+
+def _locked(task: Task) -> Answer:
+    return Answer(
+        Code.LOCKED,
+        _("It is locked since agent %(agent)s lost it, and waits for a person: %(reason)s")
+        % {"agent": task.last_holder, "reason": task.fail_reason},
+        _("Unlock it: back to the queue, or to done."),
+        Do("task", task.pk, "unlock_to_queued"),
+        {"chain_id": task.chain_id, "agent_id": task.last_holder, "reason": task.fail_reason},
+    )
+
+
+def _dead(task: Task) -> Answer:
+    texts = {
+        DeadLetter.EXHAUSTED: ngettext(
+            "A dead letter: its only attempt failed.",
+            "A dead letter: all its %(number)d attempts failed.",
+            task.attempts,
+        )
+        % {"number": task.attempts},
+        DeadLetter.NOT_RETRIABLE: _("A dead letter: it failed for good."),
+        DeadLetter.LEASE_EXPIRED: _("A dead letter: its last lease ran out."),
+        DeadLetter.AGENTS_LOST: _("A dead letter: too many agents in a row were lost with it."),
+        DeadLetter.UNSUPPORTED: _("A dead letter: too many agents have refused it."),
+    }
+    text = texts[DeadLetter(task.dead_letter)]
+    return Answer(
+        Code.DEAD_LETTER,
+        f"{text} {task.fail_reason}".strip(),
+        _("Put right what failed, then requeue it."),
+        Do("task", task.pk, "requeue"),
+        {"dead_letter": task.dead_letter, "reason": task.fail_reason},
+    )

@@ -1,0 +1,229 @@
+"""What all lists and pages of the console have in common: they show, and verbs change.
+
+The journal and the operators' audit are here too; their own room lies below this one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts import callers
+from accounts.models import User
+from console.filters import AgeFilter
+from console.lists import ReadOnlyAdmin
+from console.timeline import timeline
+from console.verbs import LONGEST_REASON, FieldsForm, Handled, Verb, carry_out
+from events.models import Event, OperatorAction
+from events.querysets import EventQuerySet
+
+CONFIRMED = "confirmed"
+SHOWN_REFUSALS = 20
+Act = Callable[[admin.ModelAdmin, HttpRequest, QuerySet[Model]], HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table below an object's fields: its title, the heads of its columns, its rows."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+class VerbForm(FieldsForm):
+    """The reason, and what the verb asks for beside it."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text=_("It stands in the journal with your name."),
+    )
+
+
+class ConsoleAdmin(ReadOnlyAdmin):
+    """A list and pages with verbs: asked for, shown beforehand, given a reason, written down."""
+
+    verbs: Sequence[Verb] = ()
+    change_form_template = "console/object.html"
+
+    def events_about(self, obj: Model) -> EventQuerySet:
+        """What the journal says of a thing, for its timeline."""
+        return Event.objects.none()
+
+    def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
+        """What a page shows below the fields and above the timeline."""
+        return []
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_verb"
+        view = self.admin_site.admin_view(self.verb_view)
+        return [path("<path:object_id>/verb/<slug:verb>/", view, name=name), *super().get_urls()]
+
+    def get_actions(self, request: HttpRequest) -> Mapping[str, tuple[Act, str, str]]:
+        """The verbs that this person may use on many rows."""
+        if "_popup" in request.GET:
+            return {}
+        return {
+            verb.name: (_act(verb), verb.name, str(verb.label))
+            for verb in self.verbs
+            if request.user.has_perm(verb.permission)
+        }
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, object] | None = None,
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        if obj is not None and self.has_view_permission(request, obj):
+            context |= {
+                "verb_links": [
+                    {"title": verb.label, "link": self._verb_url(obj, verb), "icon": verb.icon}
+                    for verb in self.verbs
+                    if request.user.has_perm(verb.permission)
+                ],
+                "tables": self.tables(request, obj),
+                "timeline": timeline(self.events_about(obj), self.opts.model_name or "", obj.pk),
+            }
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
+        return response
+
+    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """A verb for one thing, from the button on its page."""
+        obj = self.get_object(request, unquote(object_id))
+        wanted = next((known for known in self.verbs if known.name == verb), None)
+        if obj is None or wanted is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]  # unfold is untyped
+        if not request.user.has_perm(wanted.permission):
+            raise PermissionDenied
+        rows = self.model._default_manager.filter(pk=obj.pk)
+        return self.use(wanted, request, rows, back=self._object_url(obj))
+
+    def use(
+        self, verb: Verb, request: HttpRequest, rows: QuerySet[Model], *, back: str
+    ) -> HttpResponse:
+        """Show what the verb will do and ask for the reason; once that is given, do it."""
+        confirmed = CONFIRMED in request.POST
+        form = VerbForm(request.POST if confirmed else None, fields=verb.fields)
+        if confirmed and form.is_valid() and isinstance(request.user, User):
+            caller = callers.of_user(request.user)
+            values = {name: form.cleaned_data[name] for name in verb.fields}
+            handled = carry_out(verb, rows, caller, form.cleaned_data["reason"], values)
+            self._report(request, verb, handled)
+            return HttpResponseRedirect(back)
+        values = form.cleaned_data if confirmed else {}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": verb.label,
+            "count": rows.count(),
+            "will": verb.preview(rows, values),
+            "form": form,
+            "media": self.media + form.media,
+            "back": back,
+            "confirmed": CONFIRMED,
+            "posted": [
+                (name, value)
+                for name in ("action", "index", "select_across", "_selected_action")
+                for value in request.POST.getlist(name)
+            ],
+        }
+        return TemplateResponse(request, "console/verb.html", context)
+
+    def _report(self, request: HttpRequest, verb: Verb, handled: Handled) -> None:
+        """Say how many rows were changed, and of each that was not, why; at most so many."""
+        if handled.done:
+            told = ngettext(
+                "%(verb)s: %(count)d done.", "%(verb)s: %(count)d done.", len(handled.done)
+            )
+            told %= {"verb": verb.label, "count": len(handled.done)}
+            self.message_user(request, told, messages.SUCCESS)
+        for key, problem in handled.refused[:SHOWN_REFUSALS]:
+            self.message_user(request, f"{key}: {problem.message}", messages.WARNING)
+        more = len(handled.refused) - SHOWN_REFUSALS
+        if more > 0:
+            told = ngettext(
+                "%(count)d more could not be changed.",
+                "%(count)d more could not be changed.",
+                more,
+            ) % {"count": more}
+            self.message_user(request, told, messages.WARNING)
+        if not handled.done and not handled.refused:
+            self.message_user(request, gettext("There was nothing to do."), messages.INFO)
+
+    def _object_url(self, obj: Model) -> str:
+        return reverse(self._named("change"), args=[quote(obj.pk)])
+
+    def _verb_url(self, obj: Model, verb: Verb) -> str:
+        return reverse(self._named("verb"), args=[quote(obj.pk), verb.name])
+
+    def _named(self, page: str) -> str:
+        return f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+
+
+def _act(verb: Verb) -> Act:
+    """The verb as an action of a list, over the rows that were marked or all that match."""
+
+    def act(
+        model_admin: admin.ModelAdmin, request: HttpRequest, rows: QuerySet[Model]
+    ) -> HttpResponse:
+        if not isinstance(model_admin, ConsoleAdmin):
+            raise PermissionDenied
+        return model_admin.use(verb, request, rows, back=request.get_full_path())
+
+    return act
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["id", "created_at", "type", "agent_id", "task_id", "chain_id", "actor"]
+    list_filter = ["source", AgeFilter]
+    search_fields = ["agent_id", "task_id", "job_id"]
+    searched_keys = ("task_id", "agent_id", "job_id")
+    search_help_text = _("The whole id of an agent, a task or a job.")
+
+
+class KindFilter(admin.SimpleListFilter):
+    """What sort of thing it was done to. The kinds are named, for to find them all takes long."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [
+            ("agent", gettext("Agent")),
+            ("chain", gettext("Chain")),
+            ("channel", gettext("Channel")),
+            ("job", gettext("Job")),
+            ("task", gettext("Task")),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OperatorAction]
+    ) -> QuerySet[OperatorAction]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "created_at", "actor", "verb", "kind", "object_id", "reason", "refused"]
+    list_filter = [KindFilter, AgeFilter]
+    list_select_related = ["user"]
+    search_fields = ["object_id", "actor"]
+    searched_keys = ("object_id", "actor")
+    search_help_text = _("The whole id of a thing, or who did it.")

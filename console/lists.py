@@ -1,0 +1,71 @@
+"""Lists and pages that only show, and cost the same however many rows there are."""
+
+from django.db.models import Model, QuerySet, UUIDField
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from accounts.permissions import VIEW
+from console.filters import ids_beginning_with
+from console.pages import CappedPaginator
+
+SEARCHED = 20_000
+"""Text is searched for among so many of the latest rows; ids among all."""
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Shows rows to whoever may view the console; nobody changes them here."""
+
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    list_fullwidth = True
+    show_full_result_count = False
+    sortable_by = ()
+    paginator = CappedPaginator
+    list_before_template = "console/capped.html"
+
+    searched_text = ""
+    """The column in which text is searched for, among the latest rows."""
+    searched_keys: tuple[str, ...] = ()
+    """Columns with an index; the whole term is looked for in one after the other."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        """Rows whose id begins with the term; where there is none, those whose text has it."""
+        term = search_term.strip()
+        if term and self.searched_keys:
+            return self._first_with(queryset, term), False
+        bounds = ids_beginning_with(term) if isinstance(self.model._meta.pk, UUIDField) else None
+        if bounds and (found := queryset.filter(pk__range=bounds)).exists():
+            return found, False
+        if not term or not self.searched_text:
+            rows, duplicates = super().get_search_results(request, queryset, search_term)
+            return rows, duplicates
+        every = self.model._default_manager.order_by("-pk")
+        first = every.values_list("pk", flat=True)[SEARCHED : SEARCHED + 1].first()
+        if first is not None:
+            queryset = queryset.filter(pk__gte=first)
+        return queryset.filter(**{f"{self.searched_text}__icontains": term}), False
+
+    def _first_with(self, queryset: QuerySet[Model], term: str) -> QuerySet[Model]:
+        """The rows that have the term in the first column where any has: one index serves."""
+        for column in self.searched_keys:
+            if (found := queryset.filter(**{column: term})).exists():
+                return found
+        return queryset.none()

@@ -1,0 +1,52 @@
+"""The timeline of a thing: what the journal and the audit say of it, the latest first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from events.models import Event, OperatorAction
+from events.querysets import EventQuerySet
+
+LINES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened, whoever did it and why."""
+
+    at: datetime
+    what: str
+    actor: str
+    reason: str
+    detail: str = ""
+    refused: bool = False
+
+
+def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[Line]:
+    """The latest lines about a thing."""
+    actions = OperatorAction.objects.about(kind, object_id).order_by("-id")[:LINES]
+    both = merge(
+        (_of_event(event) for event in events.order_by("-id")[:LINES]),
+        (_of_action(action) for action in actions),
+        key=lambda line: line.at,
+        reverse=True,
+    )
+    return list(islice(both, LINES))
+
+
+def _of_event(event: Event) -> Line:
+    changed = event.payload if isinstance(event.payload, dict) else {}
+    detail = " → ".join(str(changed[end]) for end in ("from", "to") if changed.get(end))
+    return Line(event.created_at, event.type, event.actor, event.reason, detail)
+
+
+def _of_action(action: OperatorAction) -> Line:
+    return Line(
+        action.created_at,
+        action.verb,
+        action.actor,
+        action.reason,
+        action.message,
+        bool(action.refused),
+    )

@@ -1,0 +1,166 @@
+"""What people may do from a page: the same verbs as in the admin, over JSON."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from django import forms
+from django.db.models import Model
+from django.http import HttpResponse
+from django.utils.choices import normalize_choices
+from rest_framework.request import Request
+
+from accounts.callers import Caller, caller_of
+from agents.models import Agent
+from api.fields import Flag, JsonObject, Text, TextList, identifier, job_identifier
+from api.serializers import Body, Values
+from api.views import JsonView, reply
+from chains.agent_verbs import AGENT_VERBS
+from chains.models import Chain
+from chains.verbs import CHAIN_VERBS
+from console.verbs import LONGEST_REASON, Verb, carry_out
+from jobs.models import Job
+from jobs.verbs import JOB_VERBS
+from problems import Invalid, NotFound
+from tasks.channel_verbs import CHANNEL_VERBS
+from tasks.models import Channel, Task
+from tasks.verbs import TASK_VERBS
+
+M = TypeVar("M", bound=Model)
+
+MOST = 10_000
+
+
+class NoSuchVerb(NotFound):
+    """Nothing of this kind can be done to such things."""
+
+
+@dataclass(frozen=True)
+class Offered(Generic[M]):
+    """The verbs of one kind of things, and the key by which a page's id finds the row."""
+
+    model: type[M]
+    verbs: Sequence[Verb[M]]
+    key: Callable[[str], UUID | str] = identifier
+
+    def named(self, name: str) -> Verb[M]:
+        for verb in self.verbs:
+            if verb.name == name:
+                return verb
+        raise NoSuchVerb(f"There is no verb {name!r} here.")
+
+    def preview(self, name: str, ids: Sequence[str], values: Mapping[str, object]) -> object:
+        """What the verb would do, in sentences."""
+        verb = self.named(name)
+        rows = self.model._default_manager.filter(pk__in=[self.key(text) for text in ids])
+        return {"will": verb.preview(rows, verb.cleaned(values) if values else {})}
+
+    def carry_out(
+        self,
+        name: str,
+        ids: Sequence[str],
+        caller: Caller,
+        reason: str,
+        values: Mapping[str, object],
+    ) -> object:
+        """Do it to each, and tell what could not be done and why."""
+        verb = self.named(name)
+        keys = {self.key(text): text for text in ids}
+        rows = self.model._default_manager.filter(pk__in=list(keys))
+        handled = carry_out(verb, rows, caller, reason, verb.cleaned(values))
+        refused = [
+            {"id": keys[key], "code": problem.code, "message": problem.message}
+            for key, problem in handled.refused
+        ]
+        met = {*handled.done, *(key for key, _ in handled.refused)}
+        gone = NotFound("It is not there any more.")
+        refused += [
+            {"id": text, "code": gone.code, "message": gone.message}
+            for key, text in keys.items()
+            if key not in met
+        ]
+        return {"done": len(handled.done), "refused": refused}
+
+    def described(self, caller: Caller) -> list[dict[str, object]]:
+        return [
+            {
+                "name": verb.name,
+                "label": str(verb.label),
+                "permission": verb.permission,
+                "allowed": caller.may(verb.permission),
+                "fields": [_field(name, asked) for name, asked in verb.fields.items()],
+            }
+            for verb in self.verbs
+        ]
+
+
+def _itself(text: str) -> str:
+    return text
+
+
+KINDS: Mapping[str, Offered] = {
+    "tasks": Offered(Task, TASK_VERBS),
+    "channels": Offered(Channel, CHANNEL_VERBS),
+    "agents": Offered(Agent, AGENT_VERBS, str),
+    "chains": Offered(Chain, CHAIN_VERBS),
+    "jobs": Offered(Job, JOB_VERBS, job_identifier),
+}
+
+
+class ActBody(Body):
+    """To which things, why, and with which values; `preview` only asks what it would do."""
+
+    ids = TextList(max_items=MOST)
+    reason = Text(default="", max_length=LONGEST_REASON)
+    values = JsonObject(default=dict)
+    preview = Flag(default=False)
+
+    def validate(self, attrs: Values) -> Values:
+        if not attrs["ids"]:
+            raise Invalid("ids: at least one is wanted")
+        return attrs
+
+
+class ActView(JsonView):
+    def post(self, request: Request, kind: str, name: str) -> HttpResponse:
+        offered = KINDS.get(kind)
+        if offered is None:
+            raise NoSuchVerb(f"There is nothing of the kind {kind!r} here.")
+        said = self.read(ActBody)
+        if said["preview"]:
+            return reply(offered.preview(name, said["ids"], said["values"]))
+        caller = caller_of(request)
+        return reply(offered.carry_out(name, said["ids"], caller, said["reason"], said["values"]))
+
+
+class VerbsView(JsonView):
+    """All that can be done, and which of it the caller may do."""
+
+    def get(self, request: Request) -> HttpResponse:
+        caller = caller_of(request)
+        return reply({kind: offered.described(caller) for kind, offered in KINDS.items()})
+
+
+def _field(name: str, asked: forms.Field) -> dict[str, object]:
+    """How a page asks for a value."""
+    described: dict[str, object] = {
+        "name": name,
+        "label": str(asked.label or name),
+        "type": "text",
+        "required": asked.required,
+    }
+    if asked.help_text:
+        described["help"] = str(asked.help_text)
+    if isinstance(asked, forms.ModelChoiceField):
+        described["type"] = "agent"
+    elif isinstance(asked, forms.ChoiceField):
+        described["type"] = "choice"
+        described["choices"] = [
+            [str(value), str(label)] for value, label in normalize_choices(asked.choices)
+        ]
+    elif isinstance(asked, forms.IntegerField):
+        described["type"] = "number"
+    elif isinstance(asked, forms.BooleanField):
+        described["type"] = "boolean"
+    return described

@@ -1,0 +1,211 @@
+"""The board of a channel: its chains, and in columns its tasks that stand alone; page by page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
+
+from api.fields import NOBODY
+from chains.models import Chain
+from dashboard import rows
+from dashboard.snapshot import ENDED_CHAINS, OPEN_CHAINS
+from problems import Invalid
+from tasks.models import Task
+
+MOST = 100
+LOOKED_AT = 5_000  # of the tasks that ended last; those of one channel are among them
+FIRST = 50
+OPEN = "open"
+ENDED = "ended"
+COLUMNS = ("queued", "in_progress", "done")
+
+# Each part is the start of a walk of the index that claims take, so however many wait, the first
+# of them are found at once.
+QUEUED = """
+SELECT id, priority, queue_at, sequence FROM (
+  (SELECT id, priority, queue_at, sequence FROM tasks_task
+    WHERE channel_id = %(channel)s AND free AND chain_id IS NULL AND requirement_id IS NULL
+      {after}
+    ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s)
+  UNION ALL
+  (SELECT t.* FROM (SELECT id FROM tasks_requirement ORDER BY id DESC LIMIT 200) r
+    CROSS JOIN LATERAL (
+      SELECT id, priority, queue_at, sequence FROM tasks_task
+      WHERE channel_id = %(channel)s AND free AND requirement_id = r.id {after}
+      ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s) t)
+  UNION ALL
+  (SELECT id, priority, queue_at, sequence FROM (
+      SELECT id, priority, queue_at, sequence, channel_id FROM tasks_task
+      WHERE postponed ORDER BY available_at LIMIT {looked_at}) p
+    WHERE channel_id = %(channel)s {after})
+) waiting ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s
+"""
+BEHIND = "AND (-priority, queue_at, id) > (%(priority)s, %(queue_at)s, %(id)s)"
+DONE = """
+SELECT id, finished_at FROM (
+  SELECT id, finished_at, channel_id, chain_id FROM tasks_task
+  WHERE finished_at IS NOT NULL AND finished_at <= %(until)s
+    AND (finished_at < %(until)s OR id > %(id)s)
+  ORDER BY finished_at DESC, id LIMIT {looked_at}) late
+WHERE channel_id = %(channel)s AND chain_id IS NULL
+ORDER BY finished_at DESC, id LIMIT %(limit)s
+"""
+
+Page = dict[str, object]
+
+
+class BadCursor(Invalid):
+    """after: not a cursor that this list gave out"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ids in the order of their list, and where the next page begins; "" when there is none."""
+
+    ids: Sequence[UUID]
+    next: str
+
+
+def chains(channel: UUID, after: str, limit: int) -> Page:
+    """Open chains, the oldest first, then those that ended, the newest first."""
+    phase, _, last = after.partition(":") if after else (OPEN, "", "")
+    found: list[Chain] = []
+    of_channel = Chain.objects.filter(channel=channel)
+    if phase == OPEN:
+        some = of_channel.filter(status__in=OPEN_CHAINS).order_by("id")
+        found += (some.filter(pk__gt=_uuid(last)) if last else some)[: limit + 1]
+        last = ""
+    elif phase != ENDED:
+        raise BadCursor
+    of_phase = len(found)
+    if of_phase <= limit:
+        some = of_channel.filter(status__in=ENDED_CHAINS).order_by("-id")
+        found += (some.filter(pk__lt=_uuid(last)) if last else some)[: limit + 1 - of_phase]
+    page: Page = {"chains": rows.chains(found[:limit])}
+    if len(found) > limit:
+        end = found[limit - 1]
+        page["next"] = f"{OPEN if limit <= of_phase else ENDED}:{end.pk}"
+    return page
+
+
+def columns(channel: UUID) -> dict[str, Page]:
+    """The first tasks of each column, and how many there are as far as that is cheap to know."""
+    found: dict[str, Page] = {}
+    for name in COLUMNS:
+        page = column(channel, name, "", FIRST)
+        listed = page["tasks"]
+        count = len(listed) if isinstance(listed, list) else 0
+        found[name] = page | {"count": count, "more": "next" in page}
+    return found
+
+
+def column(channel: UUID, name: str, after: str, limit: int) -> Page:
+    """A page of one column of tasks without a chain."""
+    if name == "queued":
+        page = _queued(channel, after, limit)
+    elif name == "in_progress":
+        page = _in_progress(channel, after, limit)
+    elif name == "done":
+        page = _done(channel, after, limit)
+    else:
+        raise Invalid(f"column: must be one of {', '.join(COLUMNS)}")
+    told = {"tasks": in_this_order(page.ids)}
+    return told | ({"next": page.next} if page.next else {})
+
+
+def in_this_order(ids: Sequence[UUID]) -> list[rows.Row]:
+    by_id = {row["id"]: row for row in rows.tasks(Task.objects.filter(pk__in=ids))}
+    return [by_id[pk] for pk in ids if pk in by_id]
+
+
+def _queued(channel: UUID, after: str, limit: int) -> Found:
+    values: dict[str, UUID | int | datetime] = {"channel": channel, "limit": limit + 1}
+    behind = ""
+    if after:
+        behind = BEHIND
+        priority, queue_at, last = _parts(after, 3)
+        values |= {"priority": _number(priority), "queue_at": _time(queue_at), "id": _uuid(last)}
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUED.format(after=behind, looked_at=LOOKED_AT), values)
+        found = cursor.fetchall()
+    if len(found) <= limit:
+        return Found([line[0] for line in found], "")
+    last_id, priority, queue_at, _ = found[limit - 1]
+    return Found(
+        [line[0] for line in found[:limit]], f"{-priority}|{queue_at.isoformat()}|{last_id}"
+    )
+
+
+def _in_progress(channel: UUID, after: str, limit: int) -> Found:
+    held = Task.objects.in_progress().filter(channel=channel, chain=None).order_by("id")
+    return _by_id(held.filter(pk__gt=_uuid(after)) if after else held, limit)
+
+
+def _by_id(some: QuerySet[Task], limit: int) -> Found:
+    ids = list(some.values_list("pk", flat=True)[: limit + 1])
+    return Found(ids[:limit], str(ids[limit - 1]) if len(ids) > limit else "")
+
+
+def _done(channel: UUID, after: str, limit: int) -> Found:
+    """Those that ended last, as far as they are among the last of all channels."""
+    values: dict[str, UUID | int | datetime | str] = {
+        "channel": channel,
+        "limit": limit + 1,
+        "until": "infinity",
+        "id": NOBODY,
+    }
+    if after:
+        until, last = _parts(after, 2)
+        values |= {"until": _time(until), "id": _uuid(last)}
+    with connection.cursor() as cursor:
+        cursor.execute(DONE.format(looked_at=LOOKED_AT), values)
+        found: list[tuple[UUID, datetime]] = cursor.fetchall()
+    if len(found) <= limit:
+        return Found([line[0] for line in found], "")
+    pk, at = found[limit - 1]
+    return Found([line[0] for line in found[:limit]], f"{at.isoformat()}|{pk}")
+
+
+def steps(chain: UUID, after: int, limit: int) -> Page:
+    """Tasks of a chain in their order, from the one behind the sequence `after` on."""
+    of_chain = Task.objects.filter(Q(chain=chain) & Q(sequence__gt=after)).order_by("sequence")
+    found = rows.tasks(of_chain[: limit + 1])
+    page: Page = {"tasks": found[:limit]}
+    if len(found) > limit:
+        page["next"] = found[limit - 1]["sequence"]
+    return page
+
+
+def _parts(after: str, number: int) -> list[str]:
+    parts = after.split("|")
+    if len(parts) != number:
+        raise BadCursor
+    return parts
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadCursor from None
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text[:20])
+    except ValueError:
+        raise BadCursor from None
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = parse_datetime(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadCursor
+    return at

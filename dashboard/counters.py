@@ -1,0 +1,183 @@
+"""Numbers at a glance, from indexes alone: cheap however many tasks there are."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from django.db import connection
+
+from agents.models import Agent
+from dashboard.snapshot import counts_by_status
+
+T = TypeVar("T")
+
+KEPT_FOR = 1.0  # seconds
+MINUTES = 60
+MOST_COUNTED = 1_000  # of a channel's tasks that wait
+MOST_FAILURES = 2_000
+RECOUNTED_AFTER = 15.0  # seconds, of what was too many to count
+
+OLDEST = """
+SELECT created_at FROM tasks_task WHERE status = 'queued' ORDER BY status, id LIMIT 1"""
+
+FAILURES = """
+SELECT (SELECT count(*) FROM (
+    SELECT FROM tasks_task WHERE dead_letter <> '' AND finished_at > now() - interval '1 hour'
+    LIMIT %(most)s) late),
+  (SELECT count(*) FROM (SELECT FROM tasks_task WHERE dead_letter <> '' LIMIT %(most)s) ever),
+  now()"""
+
+# One walk of the index on finished_at, of no more than the minutes that are not known yet.
+ENDED = """
+SELECT date_trunc('minute', finished_at), count(*) FROM tasks_task
+WHERE finished_at >= %s AND finished_at IS NOT NULL GROUP BY 1"""
+
+# Each part is a walk of an index that has exactly these rows, as far as counting goes.
+CHANNELS = """
+SELECT c.id,
+  (SELECT count(*) FROM (
+    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.chain_id IS NULL
+      AND t.requirement_id IS NULL LIMIT %(most)s) a)
+  + (SELECT count(*) FROM (
+    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.chain_id IS NOT NULL
+    LIMIT %(most)s) b)
+  + (SELECT count(*) FROM (
+    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.requirement_id IS NOT NULL
+    LIMIT %(most)s) d)
+FROM tasks_channel c ORDER BY c.id LIMIT %(channels)s"""
+
+ACTIVE = """
+SELECT channel_id, status, count(*) FROM tasks_task
+WHERE status IN ('in_progress', 'locked') GROUP BY 1, 2"""
+
+OPEN_CHAINS = """
+SELECT channel_id, count(*) FROM chains_chain
+WHERE status IN ('queued', 'in_progress', 'locked') GROUP BY 1"""
+
+MOST_CHANNELS = 500
+
+Counts = dict[str, object]
+
+
+class Kept(Generic[T]):
+    """Something that one thread at a time makes, good for a second from then on."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self.make = make
+        self.lock = threading.Lock()
+        self.made_at = float("-inf")
+        self.value: T | None = None
+
+    def read(self) -> T:
+        with self.lock:
+            if self.value is None or time.monotonic() - self.made_at >= KEPT_FOR:
+                self.value = self.make()
+                self.made_at = time.monotonic()
+            return self.value
+
+    def forget(self) -> None:
+        """The next who reads has it made anew."""
+        self.made_at = float("-inf")
+
+
+class Pace:
+    """How many tasks ended in each of the last sixty minutes; a past minute is counted once."""
+
+    def __init__(self) -> None:
+        self.minutes: dict[datetime, int] = {}
+        self.counted_from: datetime | None = None
+
+    def read(self, now: datetime) -> list[float]:
+        """Tasks ended per second, minute by minute, the present one last."""
+        present = now.replace(second=0, microsecond=0)
+        first = present - timedelta(minutes=MINUTES - 1)
+        since = max(first, self.counted_from or first)
+        with connection.cursor() as cursor:
+            cursor.execute(ENDED, [since])
+            found = dict(cursor.fetchall())
+        kept = {at: count for at, count in self.minutes.items() if first <= at < since}
+        self.minutes = kept | found
+        # A transaction that has not committed yet may still end tasks in the minute before.
+        self.counted_from = present - timedelta(minutes=1)
+        paces = [
+            self.minutes.get(first + timedelta(minutes=number), 0) / 60 for number in range(MINUTES)
+        ]
+        paces[-1] *= 60 / max((now - present).total_seconds(), 1.0)
+        return [round(pace, 3) for pace in paces]
+
+
+class Statuses:
+    """How many tasks there are of each status; what was too many is not counted each time."""
+
+    def __init__(self) -> None:
+        self.many: dict[str, float] = {}
+
+    def read(self) -> tuple[dict[str, int], list[str]]:
+        now = time.monotonic()
+        many = [status for status, until in self.many.items() if now < until]
+        counts, estimated = counts_by_status(many=many)
+        self.many = {
+            status: self.many[status] if status in many else now + RECOUNTED_AFTER
+            for status in estimated
+        }
+        return counts, estimated
+
+
+_pace = Pace()
+_statuses = Statuses()
+
+
+def _counters() -> Counts:
+    counts, estimated = _statuses.read()
+    agents = Agent.objects.all()
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST)
+        oldest = cursor.fetchone()
+        cursor.execute(FAILURES, {"most": MOST_FAILURES})
+        [(late, ever, now)] = cursor.fetchall()
+    return {
+        "at": now,
+        "agents_online": agents.online().count(),
+        "agents_total": agents.count(),
+        "tasks": counts,
+        "estimated": estimated,
+        "oldest_waiting_at": oldest[0] if oldest else None,
+        "failures_last_hour": late,
+        "dead_letters": ever,
+        "rate": _pace.read(now),
+    }
+
+
+def _channels() -> dict[object, Counts]:
+    """For each channel how much waits, runs and is locked there."""
+    found: dict[object, dict[str, int]] = {}
+    more: set[object] = set()
+    with connection.cursor() as cursor:
+        cursor.execute(CHANNELS, {"most": MOST_COUNTED, "channels": MOST_CHANNELS})
+        for channel, ready in cursor.fetchall():
+            found[channel] = {
+                "ready": min(ready, MOST_COUNTED),
+                "in_progress": 0,
+                "locked": 0,
+                "chains": 0,
+            }
+            if ready >= MOST_COUNTED:
+                more.add(channel)
+        cursor.execute(ACTIVE)
+        for channel, status, number in cursor.fetchall():
+            if channel in found:
+                found[channel][status] = number
+        cursor.execute(OPEN_CHAINS)
+        for channel, number in cursor.fetchall():
+            if channel in found:
+                found[channel]["chains"] = number
+    return {
+        channel: {"counts": counts} | ({"more": ["ready"]} if channel in more else {})
+        for channel, counts in found.items()
+    }
+
+
+counters = Kept(_counters)
+channels = Kept(_channels)

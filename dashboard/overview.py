@@ -1,0 +1,74 @@
+"""What a page starts from: everything at a glance, and the cursor from which it goes on."""
+
+from agents import bodies as agent_bodies
+from agents.models import Agent, Notification
+from api.views import dumps
+from dashboard import counters, deltas, hub, rows
+from dashboard.snapshot import MOST_EVENTS
+from events import tail
+from events.models import Event
+from jobs.models import Job
+
+MOST_AGENTS = 500
+MOST_JOBS = 20
+MOST_NOTIFICATIONS = 100
+
+
+def picture() -> bytes:
+    """The overview as JSON without its closing brace: what differs by caller comes after it."""
+    # The cursor first: what happens while the rest is read is told again, and never left out.
+    cursor = hub.cursor_of_now()
+    numbers = deltas.numbers()
+    agents = Agent.objects.with_online().order_by("-last_seen_at", "id")[:MOST_AGENTS]
+    notes = Notification.objects.filter(dismissed_at=None).select_related("agent")
+    return (
+        dumps(
+            {
+                "cursor": str(cursor),
+                "counters": numbers.counters,
+                "channels": numbers.channels,
+                "agents": rows.agents(agents),
+                "jobs": latest_jobs(),
+                "events": [rows.event(line) for line in latest_lines()],
+                "notifications": [
+                    agent_bodies.notification(note) for note in notes[:MOST_NOTIFICATIONS]
+                ],
+            }
+        )
+        .rstrip()
+        .removesuffix(b"}")
+    )
+
+
+def latest_jobs() -> list[rows.Row]:
+    """Open jobs, the newest first, then those that ended."""
+    newest = Job.objects.order_by("-pk")
+    ids = list(newest.open().values_list("pk", flat=True)[:MOST_JOBS])
+    if len(ids) < MOST_JOBS:
+        ended = newest.exclude(status__in=["PENDING", "RUNNING"])
+        ids += ended.values_list("pk", flat=True)[: MOST_JOBS - len(ids)]
+    return rows.jobs(Job.objects.counted().filter(pk__in=ids).order_by("-pk")) if ids else []
+
+
+def latest_lines() -> list[tail.Line]:
+    """The last lines of the journal, the newest first."""
+    return [
+        tail.Line(
+            event.id,
+            event.type,
+            event.source,
+            event.agent_id,
+            event.task_id,
+            event.chain_id,
+            event.channel_id,
+            None,
+            event.job_id,
+            event.created_at,
+            event.actor,
+            event.reason,
+        )
+        for event in Event.objects.defer("payload").order_by("-id")[:MOST_EVENTS]
+    ]
+
+
+overview = counters.Kept(picture)

@@ -1,0 +1,227 @@
+"""What people's pages show of things: small rows, empty fields left out, large ones never read."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+from django.db.models.functions import Left
+
+from agents.models import Agent, Presence
+from agents.querysets import AgentQuerySet
+from api.views import filled
+from chains.models import Chain
+from events.models import Source
+from events.tail import Line
+from jobs import progress
+from jobs.models import Job, JobStatus
+from tasks.models import Channel, Task
+from tasks.states import Status
+
+SHOWN_REASON = 200  # characters
+MOST_HELD = 5  # tasks that an agent's row names
+TASK_FIELDS = (
+    "id",
+    "channel_id",
+    "title",
+    "status",
+    "created_at",
+    "updated_at",
+    "max_attempts",
+    "priority",
+    "sequence",
+    "chain_id",
+    "job_id",
+    "agent_id",
+    "reserved_for_id",
+    "blocked",
+    "postponed",
+    "available_at",
+    "attempts",
+    "type",
+    "claimed_at",
+    "finished_at",
+    "lease_expires_at",
+    "cancel_asked_at",
+    "dead_letter",
+)
+ALWAYS = frozenset(TASK_FIELDS[:7])
+
+Row = dict[str, object]
+
+
+def tasks(found: QuerySet[Task]) -> list[Row]:
+    """The rows of these tasks, without payload, result and description, which may be large."""
+    values = found.annotate(why_failed=Left("fail_reason", SHOWN_REASON)).values_list(
+        *TASK_FIELDS, "why_failed"
+    )
+    return [_task(line) for line in values]
+
+
+def _task(line: Sequence[object]) -> Row:
+    row: Row = {
+        name: value
+        for name, value in zip(TASK_FIELDS, line, strict=False)
+        if value or name in ALWAYS
+    }
+    if "reserved_for_id" in row:
+        row["reserved_for"] = row.pop("reserved_for_id")
+    if "postponed" not in row:
+        del row["available_at"]
+    if line[-1]:
+        row["fail_reason"] = line[-1]
+    return row
+
+
+def chains(found: Iterable[Chain]) -> list[Row]:
+    """The rows of these chains, with what has become of their tasks."""
+    listed = list(found)
+    ids = [chain.pk for chain in listed]
+    counts: dict[UUID, dict[str, int]] = {pk: {} for pk in ids}
+    of_chains = Task.objects.filter(chain__in=ids).order_by()
+    for pk, status, number in of_chains.values_list("chain", "status").annotate(Count("pk")):
+        counts[pk][status] = number
+    locked: dict[UUID, list[UUID]] = {}
+    current: dict[UUID, UUID] = {}
+    active = Task.objects.active().filter(chain__in=ids).order_by("sequence")
+    for pk, task, status in active.values_list("chain", "pk", "status"):
+        if status == Status.LOCKED:
+            locked.setdefault(pk, []).append(task)
+        else:
+            current[pk] = task
+    return [
+        {
+            "id": chain.pk,
+            "channel_id": chain.channel_id,
+            "name": chain.name,
+            "status": chain.status,
+            "on_failure": chain.on_failure,
+            "created_at": chain.created_at,
+            "updated_at": chain.updated_at,
+            "total": sum(counts[chain.pk].values()),
+            "counts": counts[chain.pk],
+            **filled(
+                owner=chain.owner_id,
+                locked=locked.get(chain.pk),
+                current=current.get(chain.pk),
+            ),
+        }
+        for chain in listed
+    ]
+
+
+def agents(found: AgentQuerySet) -> list[Row]:
+    """The rows of these agents, read `with_online`, with what they hold."""
+    listed = list(found)
+    if not listed:
+        return []
+    ids = [agent.pk for agent in listed]
+    held: Counter[str] = Counter()
+    named: dict[str, list[Row]] = {}
+    holding = Task.objects.in_progress().filter(agent__in=ids).order_by("-claimed_at", "-id")
+    for agent_id, pk, title, channel, job, chain in holding.values_list(
+        "agent", "pk", "title", "channel", "job", "chain"
+    ):
+        held[agent_id] += 1
+        if held[agent_id] <= MOST_HELD:
+            task = {"id": pk, "title": title, "channel_id": channel}
+            named.setdefault(agent_id, []).append(task | filled(job_id=job, chain_id=chain))
+    owned = {
+        chain.owner_id: {"id": chain.pk, "name": chain.name, "channel_id": chain.channel_id}
+        for chain in Chain.objects.filter(owner__in=ids)
+    }
+    return [
+        {
+            "id": agent.pk,
+            "name": agent.name,
+            "presence": presence(agent),
+            "activity": agent.activity,
+            "last_seen_at": agent.last_seen_at,
+            "held": held[agent.pk],
+            "subscriptions": agent.subscriptions,
+            **filled(
+                draining=agent.draining or None,
+                protocol=agent.protocol,
+                capacity=agent.capacity,
+                tasks=named.get(agent.pk),
+                chain=owned.get(agent.pk),
+                state=state if isinstance(state := agent.meta.get("state"), str) else None,
+            ),
+        }
+        for agent in listed
+    ]
+
+
+def presence(agent: Agent) -> str:
+    """What is known of an agent now; the journal may be told a moment later."""
+    if agent.online:
+        return Presence.ONLINE
+    return Presence.LOST if agent.announced == Presence.LOST else Presence.OFFLINE
+
+
+def jobs(found: QuerySet[Job]) -> list[Row]:
+    """The rows of these jobs, with their counts of this moment."""
+    listed = list(found)
+    if not listed:
+        return []
+    running = progress.running_of(listed)
+    return [_job(job, running.get(job.pk, 0)) for job in listed]
+
+
+def _job(job: Job, running: int) -> Row:
+    ended = job.counted_completed + job.counted_failed + job.counted_cancelled
+    is_open = job.counted_status in {JobStatus.PENDING, JobStatus.RUNNING}
+    return {
+        "id": job.public_id,
+        "uuid": job.pk,
+        "kind": job.kind,
+        "status": job.counted_status,
+        "total": job.counted_total,
+        "completed": job.counted_completed,
+        "failed": job.counted_failed,
+        "cancelled": job.counted_cancelled,
+        "running": running,
+        "waiting": max(job.counted_total - ended - running, 0),
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        **filled(
+            name=job.name,
+            seconds_left=progress.seconds_left(job) if is_open else None,
+            started_at=job.counted_started_at,
+            finished_at=job.counted_finished_at,
+            cancel_asked_at=job.cancel_asked_at,
+        ),
+    }
+
+
+def channel(row: Channel, counts: Row) -> Row:
+    """A channel's row; whether it is paused, and why, as far as channels know of that."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        **counts,
+        **filled(
+            description=row.description,
+            paused_at=row.paused_at,
+            pause_reason=row.pause_reason,
+        ),
+    }
+
+
+def event(line: Line) -> Row:
+    """A line of the journal for the timeline."""
+    return {
+        "id": str(line.id),
+        "type": line.type,
+        "created_at": line.created_at,
+        **filled(
+            source=line.source if line.source == Source.AGENT else "",
+            task_id=line.task_id,
+            agent_id=line.agent_id,
+            chain_id=line.chain_id,
+            channel_id=line.channel_id,
+            job_id=line.job_id,
+            actor=line.actor,
+            reason=line.reason,
+        ),
+    }

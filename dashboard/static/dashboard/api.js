@@ -1,0 +1,51 @@
+// What the page asks of the server, and how it is told of refusals.
+
+import { _ } from "./i18n.js";
+
+export class Refusal extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const token = () =>
+  document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ??
+  document.querySelector("meta[name=csrf-token]").content;
+
+/** The answer's JSON; a Refusal where the server says no, or where it cannot be reached. */
+export async function ask(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET") headers["X-CSRFToken"] = token();
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method, headers, credentials: "same-origin",
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Refusal(0, "unreachable", _("The server cannot be reached."));
+  }
+  const said = await answer.json().catch(() => null);
+  if (answer.ok) return said;
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent("/")}`);
+  const error = said?.error;
+  throw new Refusal(
+    answer.status,
+    error?.code ?? String(answer.status),
+    error?.message ?? (typeof error === "string" ? error : _("The server could not do that.")),
+  );
+}
+
+export const get = (path) => ask("GET", path);
+export const post = (path, body) => ask("POST", path, body);
+export const patch = (path, body) => ask("PATCH", path, body);
+
+/** A path with those parameters that say something. */
+export function query(path, values) {
+  const filled = Object.entries(values).filter(([, value]) => value || value === 0);
+  const text = new URLSearchParams(filled).toString();
+  return text ? `${path}?${text}` : path;
+}

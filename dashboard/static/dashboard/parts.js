@@ -1,0 +1,93 @@
+// Small things that all pages are made of.
+
+import { _, ngettext, say } from "./i18n.js";
+import { html, useEffect, useState } from "./preact.js";
+import { moment, number, since, word } from "./format.js";
+import { subscribe } from "./store.js";
+
+/** Paint again whenever the store has changed. */
+export function useStore() {
+  const [, paint] = useState(0);
+  useEffect(() => subscribe(() => paint((count) => count + 1)), []);
+}
+
+export const Status = ({ status }) =>
+  html`<span class="status ${String(status).toLowerCase()}">${word(status)}</span>`;
+
+export const Ago = ({ at }) =>
+  at ? html`<time datetime=${at} title=${moment(at)}>${since(at)}</time>` : "–";
+
+export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
+
+export const tasksOf = (count) =>
+  say(ngettext("%(n)s task", "%(n)s tasks", count), { n: number(count) });
+
+/** How far something is: a bar for the eye, a sentence for the ear. */
+export function Bar({ counts, total }) {
+  const shown = ["done", "failed", "in_progress", "locked"].filter((name) => counts[name]);
+  const text = shown.map((name) => `${word(name)} ${number(counts[name])}`).join(", ");
+  const label = say(_("%(parts)s of %(total)s"), { parts: text || "0", total: number(total) });
+  return html`<span class="bar" role="img" aria-label=${label} title=${label}>
+    ${shown.map((name) => {
+      const share = total ? (100 * counts[name]) / total : 0;
+      return html`<i class=${name} key=${name} style=${{ width: `${share}%` }}></i>`;
+    })}
+  </span>`;
+}
+
+/** A line over the last hour; its label says the peak and the present. */
+export function Spark({ points, label }) {
+  const most = Math.max(...points, 0.001);
+  const x = (index) => (index * 100) / Math.max(1, points.length - 1);
+  const line = points
+    .map((value, index) => `${index ? "L" : "M"}${x(index).toFixed(2)} ${(29 - (27 * value) / most).toFixed(2)}`)
+    .join("");
+  return html`<svg class="spark" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label=${label}>
+    <path class="area" d="${line}L100 30L0 30Z" /><path d=${line} />
+  </svg>`;
+}
+
+/** A button that waits for what it began, and says nothing twice. */
+export function Act({ children, does, kind = "", label, disabled = false }) {
+  const [busy, setBusy] = useState(false);
+  const click = async () => {
+    setBusy(true);
+    try {
+      await does();
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<button type="button" class=${kind} aria-label=${label} disabled=${busy || disabled} onClick=${click}>
+    ${children}
+  </button>`;
+}
+
+const AFTER_CLOSING = 50;
+const KEPT_FOR = 6_000;
+const MOST_SAID = 3;
+
+/** Say the result of an action aloud and on screen, for a while.
+
+What lies beside an open dialog is inert, so there it is said in the dialog on top. */
+export function announce(text) {
+  setTimeout(() => {
+    const line = document.createElement("p");
+    line.textContent = text;
+    const places = document.querySelectorAll("#said, dialog[open] > .said");
+    const place = places[places.length - 1];
+    while (place.children.length >= MOST_SAID) place.firstElementChild.remove();
+    place.append(line);
+    setTimeout(() => line.remove(), KEPT_FOR);
+  }, AFTER_CLOSING);
+}
+
+/** Arrow keys move among the controls of a list that carry `data-item`. */
+export function rove(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+  if (!step || !event.target.dataset?.item) return;
+  const items = [...event.currentTarget.querySelectorAll("[data-item]")];
+  const goal = items.indexOf(event.target) + step;
+  items[Math.min(items.length - 1, Math.max(0, goal))]?.focus();
+  event.preventDefault();
+}

@@ -1,0 +1,175 @@
+// What the page knows: read once, then patched by what the server tells.
+
+import { get, query } from "./api.js";
+import { Live } from "./live.js";
+import * as board from "./board_state.js";
+
+const MOST_EVENTS = 300;
+const READ_AGAIN_AFTER = 2_000;
+
+export const state = {
+  ready: false, failure: null, connection: "reconnecting", brokenAt: null,
+  counters: null, me: { operate: false, administer: false }, verbs: {},
+  channels: new Map(), agents: new Map(), jobs: new Map(), events: [], notifications: [],
+  board: board.empty(), touched: new Map(), now: Date.now(),
+};
+
+const listeners = new Set();
+let painting = false;
+
+export function subscribe(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Paint once a frame, however much has changed. */
+export function changed() {
+  if (painting) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    painting = false;
+    for (const listener of listeners) listener();
+  });
+}
+
+const live = new Live({
+  heard: apply,
+  changed(connection, brokenAt) {
+    Object.assign(state, { connection, brokenAt });
+    changed();
+  },
+  lost: () => open(),
+});
+
+const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
+
+async function readOverview() {
+  const said = await get("/console/overview");
+  Object.assign(state, {
+    ready: true, failure: null, counters: said.counters, me: said.me,
+    channels: byId(said.channels), agents: byId(said.agents), jobs: byId(said.jobs),
+    events: said.events, notifications: said.notifications ?? [],
+  });
+  changed();
+  return said.cursor;
+}
+
+/** Read everything anew and listen from there; where the server is away, try until it is back. */
+export async function open() {
+  try {
+    const cursor = await readOverview();
+    live.start(cursor);
+    if (state.board.id) await readBoard(state.board.id);
+    state.verbs = await get("/console/verbs");
+    changed();
+  } catch (refusal) {
+    state.failure = refusal;
+    changed();
+    if (refusal.status === 0 || refusal.status >= 500) setTimeout(open, 3_000);
+  }
+}
+
+export async function readBoard(channel) {
+  const said = await get(query("/console/board", { channel }));
+  board.fill(state.board, said);
+  await Promise.all([...state.board.opened.keys()].map((id) => readChain(id)));
+  changed();
+}
+
+/** Show a channel's board; the newest wish wins. */
+export async function showBoard(channel) {
+  if (state.board.id === channel && state.board.loaded) return;
+  state.board = board.empty(channel);
+  changed();
+  await readBoard(channel);
+}
+
+export async function moreChains() {
+  const { id, next } = state.board;
+  board.addChains(state.board, await get(query("/console/board", { channel: id, after: next })));
+  changed();
+}
+
+export async function moreOf(column) {
+  const { id, columns } = state.board;
+  const after = columns[column].next;
+  const said = await get(query("/console/tasks", { channel: id, column, after }));
+  board.addTasks(state.board, column, said);
+  changed();
+}
+
+export async function readChain(id, after) {
+  const said = await get(query(`/console/chains/${id}/tasks`, { after }));
+  board.fillChain(state.board, id, said, after);
+  changed();
+}
+
+export function closeChain(id) {
+  state.board.opened.delete(id);
+  changed();
+}
+
+export async function readNotifications() {
+  state.notifications = (await get("/v1/notifications")).notifications;
+  changed();
+}
+
+const due = new Map();
+
+/** Read a kind again soon, and not again while that is already due. */
+function again(kind, action) {
+  if (due.has(kind)) return;
+  due.set(kind, setTimeout(() => {
+    due.delete(kind);
+    action().catch(() => {}); // the connection's state tells of a server that is away
+  }, READ_AGAIN_AFTER));
+}
+
+function patch(map, rows) {
+  for (const row of rows) {
+    if (row.deleted) map.delete(row.id);
+    else map.set(row.id, row);
+  }
+}
+
+function touch(id) {
+  state.touched.set(id, (state.touched.get(id) ?? 0) + 1);
+  if (state.touched.size > 5_000) state.touched.clear();
+}
+
+function apply(message) {
+  patch(state.channels, message.channels ?? []);
+  patch(state.agents, message.agents ?? []);
+  patch(state.jobs, message.jobs ?? []);
+  if (message.counters) state.counters = message.counters;
+  for (const task of message.tasks ?? []) {
+    touch(task.id);
+    board.patchTask(state.board, task);
+  }
+  for (const chain of message.chains ?? []) {
+    touch(chain.id);
+    board.patchChain(state.board, chain);
+  }
+  addEvents(message.events ?? []);
+  if (message.notifications) again("notifications", readNotifications);
+  const stale = new Set(message.stale ?? []);
+  const ofBoard = stale.has("tasks") || stale.has("chains") || state.board.uncertain;
+  if (ofBoard && state.board.id) again("board", () => readBoard(state.board.id));
+  if (["agents", "jobs", "events", "channels"].some((kind) => stale.has(kind))) {
+    again("overview", readOverview);
+  }
+  changed();
+}
+
+function addEvents(rows) {
+  if (!rows.length) return;
+  const known = new Set(state.events.map((row) => row.id));
+  const fresh = rows.filter((row) => !known.has(row.id)).reverse();
+  state.events = [...fresh, ...state.events].slice(0, MOST_EVENTS);
+}
+
+// Ages grow while nothing happens.
+setInterval(() => {
+  state.now = Date.now();
+  changed();
+}, 5_000);

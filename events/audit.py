@@ -1,0 +1,47 @@
+"""The operators' audit: who did what to which thing, why, and what it changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from django.db import connection
+
+from accounts.callers import Caller
+from events.context import request_id
+from problems import Problem
+
+Snapshot = Mapping[str, object]
+
+WRITE = """
+INSERT INTO events_operatoraction
+    (user_id, actor, verb, kind, reason, request_id, object_id, before, after, refused, message)
+SELECT %s::uuid, %s, %s, %s, %s, %s, n.*
+FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[]) n
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that a verb was used on: as it was and as it is, or why it was refused."""
+
+    object_id: str
+    before: Snapshot = field(default_factory=dict)
+    after: Snapshot = field(default_factory=dict)
+    refused: Problem | None = None
+
+
+def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[Entry]) -> None:
+    """Keep what the caller did, a row for each thing, in the transaction that did it.
+
+    One statement takes them as arrays: by the ORM, ten thousand take as long as what was done.
+    """
+    alike = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
+    differing: list[list[str]] = [
+        [entry.object_id for entry in entries],
+        [orjson.dumps(entry.before).decode() for entry in entries],
+        [orjson.dumps(entry.after).decode() for entry in entries],
+        [entry.refused.code if entry.refused else "" for entry in entries],
+        [entry.refused.message if entry.refused else "" for entry in entries],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [*alike, *differing])

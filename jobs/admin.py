@@ -1,0 +1,183 @@
+"""Jobs in the admin: how far they are, what they found, what failed, and the verbs for them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from console.admin import ConsoleAdmin, Table
+from console.filters import AgeFilter
+from events.models import Event
+from events.querysets import EventQuerySet
+from jobs import bodies, coordinates, progress, results
+from jobs.models import Job
+from jobs.verbs import JOB_VERBS
+from tasks.models import Task
+
+SHOWN = 20
+"""Failed tasks on a job's page, the last ones, of a job that has more."""
+LEADERS = 10
+"""Results on a job's page, the smallest `fopt` first."""
+
+
+@admin.register(Job)
+class JobAdmin(ConsoleAdmin):
+    verbs = JOB_VERBS
+    list_display = [
+        "public_id",
+        "name",
+        "kind",
+        "status",
+        "total",
+        "completed",
+        "failed",
+        "cancelled",
+        "priority",
+        "created_at",
+    ]
+    list_filter = ["status", "kind", AgeFilter]
+    search_fields = ["name"]
+    search_help_text = _("The beginning of an id, or a part of a name")
+    searched_text = "name"
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": ["public_id", "name", "kind", "status_now", "priority"]}),
+        (None, {"fields": ["user", "created_at", "started_now", "finished_now"]}),
+        (_("Specification"), {"fields": ["specification"], "classes": ["collapse"]}),
+    ]
+    readonly_fields = ["public_id", "status_now", "started_now", "finished_now"]
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Job | None:
+        """The job with its counts of this moment; a list shows what is a second old."""
+        job = super().get_object(request, object_id, from_field)
+        return None if job is None else Job.objects.counted().get(pk=job.pk)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        return super().get_search_results(
+            request, queryset, search_term.strip().removeprefix("job-")
+        )
+
+    def events_about(self, obj: Model) -> EventQuerySet:
+        return Event.objects.about_job(obj.pk)
+
+    def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
+        if not isinstance(obj, Job):
+            return []
+        return [_progress(obj), *_unserved(obj), _best(obj), _failed(obj)]
+
+    @admin.display(description=_("status"))
+    def status_now(self, job: Job) -> str:
+        return job.counted_status
+
+    @admin.display(description=_("started at"))
+    def started_now(self, job: Job) -> datetime | None:
+        return job.counted_started_at
+
+    @admin.display(description=_("finished at"))
+    def finished_now(self, job: Job) -> datetime | None:
+        return job.counted_finished_at
+
+
+def _progress(job: Job) -> Table:
+    """What it counts at this moment, and how long it may still take."""
+    running = progress.running_of([job]).get(job.pk, 0)
+    ended = job.counted_completed + job.counted_failed + job.counted_cancelled
+    left = progress.seconds_left(job)
+    percent = ended * 100 // job.counted_total if job.counted_total else 0
+    bar = format_html(
+        '<progress max="100" value="{}" aria-label="{}"></progress> {} %',
+        percent,
+        gettext("Progress"),
+        percent,
+    )
+    counts = {
+        gettext("Progress"): bar,
+        gettext("Done"): job.counted_completed,
+        gettext("Failed"): job.counted_failed,
+        gettext("Cancelled"): job.counted_cancelled,
+        gettext("In progress"): running,
+        gettext("Waiting"): max(job.counted_total - ended - running, 0),
+        gettext("All"): job.counted_total,
+        gettext("Time left"): timedelta(seconds=round(left)) if left else None,
+    }
+    return Table(gettext("Progress"), list(counts), [list(counts.values())])
+
+
+def _unserved(job: Job) -> list[Table]:
+    """What waits in vain, if anything does."""
+    lines = [[line.tasks, _spelled(line.wants)] for line in progress.unserved(job)]
+    heads = [gettext("Tasks"), gettext("Want")]
+    return [Table(gettext("No agent online offers this"), heads, lines)] if lines else []
+
+
+def _best(job: Job) -> Table:
+    """The smallest `fopt` of tasks that are done."""
+    found = results.Order(job, "fopt").applied_to(results.of(job, QueryDict()))
+    lines = [
+        [
+            _link(task, str(task.pk)),
+            bodies.result(task).get("fopt"),
+            _spelled(coordinates.of(task.payload)),
+            task.last_holder,
+            localize(task.finished_at),
+        ]
+        for task in found.filter(Q(by_number__lt=results.BEYOND))[:LEADERS]
+    ]
+    heads = [
+        gettext("Task"),
+        "fopt",
+        gettext("Parameters"),
+        gettext("Agent"),
+        gettext("Finished"),
+    ]
+    return Table(gettext("Best results"), heads, lines)
+
+
+def _failed(job: Job) -> Table:
+    """The last failed tasks by id, for an index has them in that order."""
+    failed = Task.objects.filter(job=job).failed()
+    lines = [
+        [
+            _link(task, task.title),
+            task.get_dead_letter_display(),
+            task.fail_reason,
+            task.last_holder,
+            f"{task.attempts} / {task.max_attempts}",
+            localize(task.finished_at),
+        ]
+        for task in failed.order_by("-id")[:SHOWN]
+    ]
+    title = gettext("Failed tasks")
+    if others := failed.count() - len(lines):
+        more = ngettext("%(count)d more is not shown", "%(count)d more are not shown", others)
+        title = f"{title} ({more % {'count': others}})"
+    heads = [
+        gettext("Task"),
+        gettext("Dead letter"),
+        gettext("Reason"),
+        gettext("Agent"),
+        gettext("Attempts"),
+        gettext("Finished"),
+    ]
+    return Table(title, heads, lines)
+
+
+def _link(task: Task, text: str) -> str:
+    return format_html(
+        '<a href="{}">{}</a>', reverse("admin:tasks_task_change", args=[task.pk]), text
+    )
+
+
+def _spelled(wants: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in wants.items())

@@ -1,0 +1,64 @@
+"""Jobs are counted anew, and those that had counted wrong are told."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from jobs import tally
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:recount', 0))"
+
+# One statement sees tasks, jobs and tallies as of one moment, so what goes on does not disturb
+# it; and a difference is counted in as any other tally is, so nobody waits for it.
+RECOUNT = """
+WITH counted AS (
+  SELECT j.id, j.status, j.started_at, j.cancel_asked_at IS NOT NULL AS asked,
+    count(t.id) AS waiting, j.total + COALESCE(sum(t.total), 0) AS total,
+    j.completed + COALESCE(sum(t.completed), 0) AS completed,
+    j.failed + COALESCE(sum(t.failed), 0) AS failed,
+    j.cancelled + COALESCE(sum(t.cancelled), 0) AS cancelled
+  FROM jobs_job j LEFT JOIN jobs_tally t ON t.job_id = j.id GROUP BY j.id),
+actual AS (
+  SELECT job_id, count(*) AS total, count(*) FILTER (WHERE status = 'done') AS completed,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+    bool_or(status IN ('in_progress', 'done', 'failed')) AS started
+  FROM tasks_task WHERE job_id IS NOT NULL GROUP BY job_id),
+wrong AS (
+  SELECT c.id, COALESCE(a.total, 0) - c.total AS total,
+    COALESCE(a.completed, 0) - c.completed AS completed,
+    COALESCE(a.failed, 0) - c.failed AS failed,
+    COALESCE(a.cancelled, 0) - c.cancelled AS cancelled,
+    COALESCE(a.started, false) AND c.started_at IS NULL AS started,
+    c.waiting = 0 AND c.status <> jobs_status(c.total::bigint, c.completed::bigint,
+      c.failed::bigint, c.cancelled::bigint, c.started_at IS NOT NULL, c.asked) AS misjudged
+  FROM counted c LEFT JOIN actual a ON a.job_id = c.id)
+INSERT INTO jobs_tally (job_id, total, completed, failed, cancelled, started, at)
+SELECT id, total, completed, failed, cancelled, started, clock_timestamp() FROM wrong
+WHERE (total, completed, failed, cancelled) <> (0, 0, 0, 0) OR misjudged ORDER BY id
+RETURNING job_id, total, completed, failed, cancelled
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """By how much a job had counted too few tasks; all zero if only its status was wrong."""
+
+    job_id: UUID
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+@transaction.atomic
+def recount() -> list[Drift]:
+    """Count the tasks of each job and add what it had missed; the jobs that had counted wrong."""
+    tally.fold()
+    with connection.cursor() as cursor:
+        cursor.execute(ALONE)
+        cursor.execute(RECOUNT)
+        wrong = [Drift(*row) for row in cursor.fetchall()]
+    tally.fold()
+    return wrong

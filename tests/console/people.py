@@ -1,0 +1,26 @@
+"""People for tests of the console, by what they may do, with a browser each."""
+
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+
+from accounts.models import User
+from accounts.permissions import GROUPS
+
+
+def make_person(group: str = "", **fields) -> User:
+    """A person of a group, by the group's name; tests that empty the tables lose the groups."""
+    person = User.objects.create_user(group.lower() or "nobody", **fields)
+    if group:
+        row, new = Group.objects.get_or_create(name=group)
+        if new:
+            codenames = [name.removeprefix("accounts.") for name in GROUPS[group]]
+            row.permissions.set(Permission.objects.filter(codename__in=codenames))
+        person.groups.add(row)
+    return person
+
+
+def browser_of(group: str) -> Client:
+    """A browser in which a person of this group is signed in."""
+    browser = Client()
+    browser.force_login(make_person(group))
+    return browser

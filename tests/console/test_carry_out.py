@@ -1,0 +1,116 @@
+"""What people do is allowed by permission, given a reason, and written down."""
+
+import pytest
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.callers import LOCAL, Caller, Kind
+from accounts.permissions import OPERATE, VIEW
+from console.exceptions import BadValues, NotAllowed, ReasonMissing
+from console.verbs import Verb, carry_out, one_by_one
+from events.models import Event, OperatorAction
+from problems import Conflict
+
+pytestmark = pytest.mark.django_db
+
+
+class AlreadySo(Conflict):
+    """It is so already."""
+
+
+def _rename(event, by, values):
+    Event.objects.filter(pk=event.pk).update(type=values["type"], reason=by.reason)
+    if event.type == values["type"]:
+        raise AlreadySo
+
+
+RENAME = Verb(
+    name="rename",
+    label=_("Rename"),
+    permission=OPERATE,
+    preview=lambda rows, values: [f"Renames {rows.count()} events."],
+    apply=one_by_one(_rename),
+    snapshot=lambda event: {"type": event.type},
+    fields={"type": forms.CharField()},
+)
+
+
+def make_event(type_: str) -> Event:
+    return Event.objects.create(type=type_)
+
+
+def test_each_row_is_changed_and_has_its_line_in_the_audit():
+    events = [make_event("a.b"), make_event("c.d")]
+
+    handled = carry_out(RENAME, Event.objects.all(), LOCAL, " it was wrong ", {"type": "x.y"})
+
+    assert handled.done == [event.pk for event in events]
+    assert set(Event.objects.values_list("type", "reason")) == {("x.y", "it was wrong")}
+    first = OperatorAction.objects.about("event", events[0].pk).get()
+    assert (first.verb, first.actor, first.reason) == ("rename", "local", "it was wrong")
+    assert (first.before, first.after) == ({"type": "a.b"}, {"type": "x.y"})
+    assert first.refused == ""
+
+
+def test_what_is_refused_is_told_and_stops_nothing_else():
+    refused, done = make_event("x.y"), make_event("a.b")
+
+    handled = carry_out(RENAME, Event.objects.all(), LOCAL, "why", {"type": "x.y"})
+
+    assert handled.done == [done.pk]
+    assert [(key, type(problem)) for key, problem in handled.refused] == [(refused.pk, AlreadySo)]
+    line = OperatorAction.objects.about("event", refused.pk).get()
+    assert (line.refused, line.message) == ("conflict", "It is so already.")
+    assert Event.objects.get(pk=refused.pk).reason == ""
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_a_reason_is_required(reason):
+    make_event("a.b")
+
+    with pytest.raises(ReasonMissing):
+        carry_out(RENAME, Event.objects.all(), LOCAL, reason, {"type": "x.y"})
+
+    assert Event.objects.get().type == "a.b"
+
+
+def test_the_permission_is_required():
+    make_event("a.b")
+    viewer = Caller(Kind.USER, "user:viewer", rights=frozenset({VIEW}))
+
+    with pytest.raises(NotAllowed):
+        carry_out(RENAME, Event.objects.all(), viewer, "why", {"type": "x.y"})
+
+    assert Event.objects.get().type == "a.b"
+    assert not OperatorAction.objects.exists()
+
+
+def test_values_are_cleaned_by_the_fields():
+    assert RENAME.cleaned({"type": " x.y "}) == {"type": "x.y"}
+    with pytest.raises(BadValues, match="type"):
+        RENAME.cleaned({})
+
+
+def test_rows_that_may_change_together_do_so_in_one_go():
+    calls = []
+
+    def note(rows, by, values):
+        calls.append(sorted(rows.values_list("type", flat=True)))
+        return one_by_one(lambda *_: None)(rows, by, values)
+
+    for type_ in ("a.b", "a.c", "z.z"):
+        make_event(type_)
+    verb = Verb(
+        name="note",
+        label=_("Note"),
+        permission=OPERATE,
+        preview=lambda rows, values: [],
+        apply=note,
+        snapshot=lambda event: {},
+        at_once=lambda rows: rows.filter(type__startswith="a."),
+    )
+
+    handled = carry_out(verb, Event.objects.all(), LOCAL, "why", {})
+
+    assert calls == [["a.b", "a.c"], ["z.z"]]
+    assert len(handled.done) == OperatorAction.objects.count() == 3

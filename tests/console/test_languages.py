@@ -1,0 +1,76 @@
+"""The console in the languages of those who use it."""
+
+import pytest
+from django.urls import reverse
+
+from chains import transitions as chains
+from tests.console.clicking import click, preview, signed_in, told
+from tests.factories import fresh, give, make_agent, make_chain, steps_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def chain():
+    """A chain of three tasks, of which agent-1 runs the first."""
+    made = make_chain(tasks=3)
+    give(make_agent("agent-1"), made.channel)
+    return fresh(made)
+
+
+def reading(language):
+    operator = signed_in("Operator")
+    operator.defaults["HTTP_ACCEPT_LANGUAGE"] = language
+    return operator
+
+
+@pytest.mark.parametrize(
+    ("language", "will"),
+    [
+        (
+            "ko",
+            [
+                "기다리는 작업 2개를 풀어 줍니다.",
+                "실행 중인 작업 1개를 사람이 결정할 때까지 잠급니다.",
+                "에이전트 agent-1의 소유가 끝납니다.",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "Освободит 2 ожидающие задачи.",
+                "Заблокирует 1 выполняемую задачу, пока не решит человек.",
+                "Владение агента agent-1 прекратится.",
+            ],
+        ),
+    ],
+)
+def test_people_read_in_their_language_what_a_verb_will_do(chain, language, will):
+    assert preview(reading(language), chain, "detach") == will
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ko", "분리: 1개 완료."), ("ru", "Отсоединить: выполнено для 1.")],
+)
+def test_people_read_in_their_language_what_was_done(chain, language, said):
+    page = click(reading(language), chain, "detach")
+
+    assert said in told(page)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "remedy"),
+    [
+        ("ko", "체인이 1번 작업 때문에 잠겼습니다", "그 작업의 잠금을 푸세요."),
+        ("ru", "Её цепочку блокирует задача 1", "Разблокируйте ту задачу"),
+    ],
+)
+def test_people_read_in_their_language_why_a_task_waits(chain, language, text, remedy):
+    chains.detach(chain.pk, owner_id=None, by="tests")
+    task = steps_of(chain)[1]
+
+    page = reading(language).get(reverse("admin:tasks_task_change", args=[task.pk]))
+
+    assert text in page.content.decode()
+    assert remedy in page.content.decode()

@@ -1,0 +1,25 @@
+"""A verb on all that match a filter, where thousands do."""
+
+import pytest
+
+from events.models import OperatorAction
+from tasks.models import Task
+from tasks.states import Status
+from tests.console.asking import told, use_on_list
+from tests.console.people import browser_of
+from tests.factories import make_channel, make_tasks
+
+
+@pytest.mark.django_db
+def test_thousands_of_tasks_are_cancelled_by_a_few_statements(django_assert_max_num_queries):
+    channel = make_channel()
+    one = make_tasks(2_500, channel=channel)[0]
+    operator = browser_of("Operator")
+    query = f"?channel__id__exact={channel.pk}"
+
+    with django_assert_max_num_queries(120):
+        done = use_on_list(operator, [one], "cancel", across=True, query=query)
+
+    assert told(done) == ["Cancel: 2500 done."]
+    assert not Task.objects.exclude(status=Status.CANCELLED).exists()
+    assert OperatorAction.objects.count() == 2_500

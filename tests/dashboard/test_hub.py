@@ -1,0 +1,68 @@
+import asyncio
+import json
+
+import pytest
+from django.db import connection
+
+from dashboard import hub
+from events.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+async def _no_connection_is_left(transactional_db):
+    yield
+    await hub.in_thread(lambda: connection.close())
+
+
+def write_event(task_id):
+    Event.objects.create(type="task.created", task_id=task_id)
+    connection.close()
+
+
+def events_of(told):
+    return [event["task_id"] for event in json.loads(told.text).get("events", [])]
+
+
+async def told_of(seat, task_id):
+    async with asyncio.timeout(20):
+        while task_id not in events_of(await seat.next()):
+            pass
+
+
+async def test_one_who_does_not_read_slows_nobody_and_loses_nothing(monkeypatch):
+    monkeypatch.setattr(hub, "MOST_TOLD", 2)
+    monkeypatch.setattr(hub, "GATHER", 0.0)
+    written = [f"{number:032x}" for number in range(5)]
+    async with hub.join() as slow, hub.join() as quick:
+        await slow.next()
+        await quick.next()
+        for task_id in written:
+            await asyncio.to_thread(write_event, task_id)
+            await told_of(quick, task_id)
+
+        assert slow.must_resume
+        assert events_of(await slow.next()) == written
+
+        await asyncio.to_thread(write_event, "f" * 32)
+        await told_of(slow, "f" * 32)
+
+
+async def test_those_who_come_back_from_one_place_share_one_message():
+    async with hub.join() as first:
+        cursor = (await first.next()).cursor
+        await asyncio.to_thread(write_event, "0" * 32)
+        await told_of(first, "0" * 32)
+
+        async with hub.join(cursor) as one, hub.join(cursor) as other:
+            assert await one.next() is await other.next()
+
+
+async def test_a_message_is_one_object_for_all_who_watch():
+    async with hub.join() as one, hub.join() as other:
+        await one.next()
+        await other.next()
+        await asyncio.to_thread(write_event, "0" * 32)
+
+        assert await one.next() is await other.next()

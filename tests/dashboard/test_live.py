@@ -1,0 +1,307 @@
+import json
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from accounts.models import User
+from agents import transitions as agents
+from dashboard import deltas
+from events.models import Event
+from jobs.models import Job
+from tasks.models import Task
+from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
+from tests.serving import NO_TLS, serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), serving(COORDINATOR_MAX_STREAMS="3") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _a_journal_that_began_long_ago(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_event (type, created_at) VALUES ('old.one', now() - interval '1 h')"
+        )
+
+
+class Page:
+    """A page that watches, and all that it was told."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.cursor = None
+        self.told = []
+
+    def next(self, within=10):
+        message = json.loads(self.socket.recv(within))
+        self.cursor = message["cursor"]
+        self.told.append(message)
+        return message
+
+    def until(self, condition):
+        """Everything up to the message that fulfils the condition, and that message."""
+        deadline = time.monotonic() + 10
+        while not condition(message := self.next()):
+            assert time.monotonic() < deadline
+        return message
+
+    def row(self, kind, key, **wanted):
+        """The row of this id, once it is as wanted."""
+
+        def there(message):
+            return any(fits(row) for row in message.get(kind, []))
+
+        def fits(row):
+            return row["id"] == str(key) and wanted.items() <= row.items()
+
+        return next(row for row in self.until(there)[kind] if fits(row))
+
+    def end(self):
+        """The code with which it was closed, after whatever it was still told."""
+        try:
+            while True:
+                self.next()
+        except ConnectionClosed:
+            return self.socket.close_code
+
+    @property
+    def events(self):
+        return [event["id"] for message in self.told for event in message.get("events", [])]
+
+
+@contextmanager
+def watching(server, *, cursor=None, headers=None):
+    query = "" if cursor is None else f"?cursor={cursor}"
+    url = server.url.replace("http", "ws") + "/console/live" + query
+    with connect(
+        url, additional_headers=server.headers if headers is None else headers, compression=None
+    ) as socket:
+        yield Page(socket)
+
+
+@contextmanager
+def greeted(server, **how):
+    with watching(server, **how) as page:
+        page.next()
+        yield page
+
+
+def refusal(server, **how):
+    """The code with which a page is turned away."""
+    with watching(server, **how) as page:
+        return page.end()
+
+
+def journal():
+    return [str(pk) for pk in Event.objects.order_by("id").values_list("pk", flat=True)]
+
+
+def test_a_page_is_told_the_rows_that_a_change_touches_as_they_are_now(server):
+    channel = make_channel()
+    chain = make_chain(channel, tasks=2)
+    agent = make_agent()
+    with greeted(server) as page:
+        task = give(agent, channel)
+
+        message = page.until(lambda message: "tasks" in message)
+
+    [row] = message["tasks"]
+    assert row["id"] == str(task.pk)
+    assert row["status"] == "in_progress"
+    assert row["agent_id"] == agent.pk
+    [said] = message["chains"]
+    assert said["id"] == str(chain.pk)
+    assert said["owner"] == agent.pk
+    assert said["counts"] == {"in_progress": 1, "queued": 1}
+    assert said["current"] == str(task.pk)
+    [holder] = message["agents"]
+    assert holder["held"] == 1
+    assert holder["chain"]["id"] == str(chain.pk)
+    types = [event["type"] for event in message["events"]]
+    assert types.count("task.claimed") == 1
+    assert "chain.acquired" in types
+
+
+def test_what_has_been_deleted_is_told_as_gone(server):
+    gone = make_task().pk
+    with greeted(server) as page:
+        Task.objects.filter(pk=gone).delete()
+
+        assert page.row("tasks", gone, deleted=True) == {"id": str(gone), "deleted": True}
+
+
+def test_a_job_that_has_been_deleted_is_told_as_gone(server):
+    job = make_job(tasks=1)
+    with greeted(server) as page:
+        Job.objects.filter(pk=job.pk).delete()
+
+        assert page.row("jobs", job.public_id, deleted=True)["uuid"] == str(job.pk)
+
+
+def test_the_counters_follow_within_moments(server):
+    with greeted(server) as page:
+        make_task()
+
+        counters = page.until(lambda message: "counters" in message)["counters"]
+        while counters["tasks"]["queued"] != 1:
+            counters = page.until(lambda message: "counters" in message)["counters"]
+
+    assert len(counters["rate"]) == 60
+    assert counters["oldest_waiting_at"]
+
+
+def test_a_job_is_told_when_its_tasks_are_worked(server):
+    job = make_job(tasks=2)
+    with greeted(server) as page:
+        task = job.tasks.first()
+        agent = make_agent()
+        give(agent, task.channel)
+
+        assert page.row("jobs", job.public_id, running=1)["waiting"] == 1
+
+
+def test_an_agent_that_waits_for_a_person_makes_pages_look_at_the_notifications(server):
+    with greeted(server) as page:
+        agents.beat(agents.Beat("agent-1", meta={"state": "setup_waiting"}))
+
+        assert page.until(lambda message: message.get("notifications"))
+
+
+def test_more_rows_than_are_worth_telling_are_stale(server):
+    with greeted(server) as page:
+        Event.objects.bulk_create(
+            Event(type="task.created", task_id=f"{number:032x}")
+            for number in range(deltas.MOST_ROWS + 1)
+        )
+
+        assert page.until(lambda message: "stale" in message)["stale"] == ["tasks"]
+
+
+def test_a_page_that_comes_back_is_told_all_that_it_missed(server):
+    with greeted(server) as page:
+        make_channel()
+        page.until(lambda message: "events" in message)
+    seen = page.events
+    task = make_task()
+
+    with watching(server, cursor=page.cursor) as again:
+        message = again.next()
+
+    assert [row["id"] for row in message["tasks"]] == [str(task.pk)]
+    assert {*seen, *again.events} == {*journal()[1:]}
+
+
+def test_a_page_from_before_the_journal_begins_reads_everything_again(server):
+    make_task()
+    Event.objects.all().delete()
+    make_channel()
+
+    with watching(server, cursor=0) as page:
+        assert page.next()["stale"] == [*deltas.KINDS]
+
+
+def test_what_the_overview_does_not_show_yet_is_told_from_its_cursor_on(server):
+    make_task()
+    with server.client() as client:
+        cursor = client.get("/console/overview").json()["cursor"]
+    later = make_task()
+
+    with watching(server, cursor=cursor) as page:
+        assert page.row("tasks", later.pk)
+
+
+def test_a_restart_of_the_server_loses_no_event():
+    with serving() as server:
+        with greeted(server) as page:
+            make_channel()
+            page.until(lambda message: "events" in message)
+            started = time.monotonic()
+            server.stop()
+            assert time.monotonic() - started < 5
+            assert page.end() == 1012
+        make_task()
+        server.start()
+
+        with watching(server, cursor=page.cursor) as again:
+            again.until(lambda message: "events" in message)
+
+    assert {*page.events, *again.events} == {*journal()[1:]}
+
+
+def test_who_has_no_credential_is_told_so(server):
+    assert refusal(server, headers={}) == 4401
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19])
+def test_a_cursor_that_was_never_given_is_refused(server, cursor):
+    assert refusal(server, cursor=cursor) == 4400
+
+
+def test_pages_of_other_sites_are_refused(server):
+    foreign = server.headers | {"Origin": "https://elsewhere.example"}
+    assert refusal(server, headers=foreign) == 4403
+
+    own = server.headers | {"Origin": server.url}
+    with greeted(server, headers=own) as page:
+        assert page.cursor
+
+
+def test_a_session_may_watch_if_its_person_may_look_on(server):
+    viewer = User.objects.create_user("viewer")
+    session = Client()
+    session.force_login(viewer)
+    cookie = {"Cookie": f"sessionid={session.cookies['sessionid'].value}"}
+    assert refusal(server, headers=cookie) == 4401
+
+    viewer.user_permissions.add(Permission.objects.get(codename="view_console"))
+    with greeted(server, headers=cookie) as page:
+        assert page.cursor
+
+
+def test_one_process_has_only_so_many_pages(server):
+    with greeted(server), greeted(server), greeted(server):
+        assert refusal(server) == 4503
+
+
+def test_a_stream_says_the_same(server):
+    task = make_task()
+    with httpx.stream(
+        "GET",
+        f"{server.url}/console/stream",
+        params={"cursor": int(journal()[0])},
+        headers=server.headers,
+        timeout=20,
+        verify=NO_TLS,
+    ) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        lines = response.iter_lines()
+        number, data = next(lines), next(lines)
+
+    message = json.loads(data.removeprefix("data: "))
+    assert number == f"id: {message['cursor']}"
+    assert [row["id"] for row in message["tasks"]] == [str(task.pk)]
+
+
+def test_who_only_asks_now_and_then_is_told_the_same(server):
+    with server.client() as client:
+        first = client.get("/console/changes").json()
+        assert first == {"cursor": first["cursor"]}
+        task = make_task()
+
+        message = client.get("/console/changes", params=first).json()
+        assert [row["id"] for row in message["tasks"]] == [str(task.pk)]
+
+        after = {"cursor": message["cursor"]}
+        assert "tasks" not in client.get("/console/changes", params=after).json()

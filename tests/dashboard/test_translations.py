@@ -1,0 +1,59 @@
+"""What the page says, it says in every language that it offers."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+PAGE = Path(settings.BASE_DIR) / "dashboard"
+SAID_BY_SCRIPTS = re.compile(r'\b(?:_|ngettext)\(\s*"([^"]+)"')
+SAID_BY_TEMPLATES = re.compile(r"""{% translate ["']([^"']+)["']""")
+OTHERS = [code for code, _ in settings.LANGUAGES if code != "en"]
+
+
+def sentences(folder, pattern):
+    return {
+        sentence
+        for file in (PAGE / folder).iterdir()
+        if file.is_file()
+        for sentence in pattern.findall(file.read_text())
+    }
+
+
+def compiled(domain, language):
+    folder = PAGE / "locale" / language / "LC_MESSAGES"
+    with (folder / f"{domain}.mo").open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def untranslated(said, catalog):
+    """Those without a translation; one that reads the same in both languages is one."""
+    known = {key[0] if isinstance(key, tuple) else key for key in catalog._catalog}
+    return sorted(said - known)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_sentence_of_the_scripts_is_translated_and_compiled(language):
+    said = sentences("static/dashboard", SAID_BY_SCRIPTS)
+
+    assert len(said) > 100
+    assert untranslated(said, compiled("djangojs", language)) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_sentence_of_the_page_is_translated_and_compiled(language):
+    said = sentences("templates/dashboard", SAID_BY_TEMPLATES)
+
+    assert len(said) > 10
+    assert untranslated(said, compiled("django", language)) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_translations_fill_in_the_same_names(language):
+    names = re.compile(r"%\((\w+)\)s")
+    for said, translation in compiled("djangojs", language)._catalog.items():
+        sentence = said[0] if isinstance(said, tuple) else said
+        if sentence:
+            assert set(names.findall(translation)) == set(names.findall(sentence)), sentence

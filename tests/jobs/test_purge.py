@@ -1,0 +1,196 @@
+"""`manage.py purge`: finished tasks, chains and jobs that are too old go; all else stays."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chains import retention as old_chains
+from chains import transitions as chains
+from chains.models import Chain
+from events.models import Event
+from jobs import transitions
+from jobs.exceptions import JobRuns
+from jobs.models import Job, Tally
+from jobs.tally import fold
+from tasks import reports, retention
+from tasks import transitions as tasks
+from tasks.fastlane import Outcome
+from tasks.models import Attempt, Task, TaskInput
+from tests.factories import (
+    give,
+    make_agent,
+    make_chain,
+    make_held_task,
+    make_job,
+    make_task,
+    steps_of,
+    tasks_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = timedelta(days=40)
+
+
+def run(*args):
+    out = StringIO()
+    call_command("purge", *args, stdout=out)
+    return out.getvalue()
+
+
+def report(task, *, done=True):
+    reports.report([Outcome(task.pk, done)], agent_id=task.agent_id, by="")
+
+
+def age(*finished, by=LONG_AGO):
+    Task.objects.filter(pk__in=[task.pk for task in finished]).update(finished_at=Now() - by)
+
+
+def make_finished(*, done=True, ago=LONG_AGO, **fields):
+    """A task that stands alone and ended that long ago."""
+    task = make_held_task(**fields)
+    report(task, done=done)
+    age(task, by=ago)
+    return task
+
+
+def make_finished_chain(*, ago=LONG_AGO, released=True):
+    """A chain of two tasks, of which the first ended `ago` and the second a day after."""
+    chain = make_chain(tasks=2)
+    agent = make_agent()
+    for _ in range(2):
+        report(give(agent, chain.channel))
+    first, second = steps_of(chain)
+    age(first, by=ago)
+    age(second, by=ago - timedelta(days=1))
+    if released:
+        chains.release(chain.pk, by="tests")
+    return chain
+
+
+def make_finished_job(*, ago=LONG_AGO):
+    job = make_job(tasks=3)
+    for task in tasks_of(job):
+        tasks.cancel(task.pk, by="operator")
+    fold()
+    Job.objects.filter(pk=job.pk).update(finished_at=Now() - ago)
+    return job
+
+
+def test_finished_tasks_go_when_they_are_too_old_with_what_is_kept_of_them():
+    old = make_finished(done=False)
+    Attempt.objects.get(task=old)
+    young = make_finished(ago=timedelta(days=29))
+    waiting = make_task()
+
+    assert run("--tasks", "30") == "Removed 1 finished tasks and 0 finished chains.\n"
+
+    assert set(Task.objects.all()) == {young, waiting}
+    assert not Attempt.objects.filter(task=old.pk).exists()
+    gone = Event.objects.get(type="task.deleted")
+    assert (gone.task_id, gone.reason) == (str(old.pk), "purge")
+    assert gone.actor.startswith("command:")
+
+
+def test_inputs_go_with_their_task():
+    task = make_held_task(make_agent("agent-1"))
+    TaskInput.objects.create(task=task, agent_id="agent-1", text="hello")
+    report(task)
+    age(task)
+
+    run("--tasks", "30")
+
+    assert not TaskInput.objects.exists()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 100])
+def test_batches_of_any_size_leave_nothing_behind(batch):
+    for days in range(3):
+        make_finished(ago=LONG_AGO + timedelta(days=days))
+    kept = make_task()
+
+    assert retention.purge(timezone.now(), by="tests", batch=batch) == 3
+    assert list(Task.objects.all()) == [kept]
+
+
+def test_a_chain_goes_whole_once_its_last_task_is_too_old():
+    chain = make_finished_chain(ago=timedelta(days=30, hours=1))
+
+    assert run("--tasks", "30") == "Removed 0 finished tasks and 0 finished chains.\n"
+    assert run("--tasks", "29") == "Removed 0 finished tasks and 1 finished chains.\n"
+
+    assert not Chain.objects.filter(pk=chain.pk).exists()
+    assert not Task.objects.exists()
+    assert Event.objects.get(type="chain.deleted").reason == "purge"
+
+
+def test_a_chain_that_is_owned_open_or_empty_stays():
+    owned = make_finished_chain(released=False)
+    open_ = make_finished_chain()
+    make_task(chain=open_)
+    empty = make_chain()
+
+    assert old_chains.purge(timezone.now(), by="tests") == 0
+    assert set(Chain.objects.all()) == {owned, open_, empty}
+
+
+def test_a_job_goes_whole_with_its_tasks_and_tallies():
+    old, young = make_finished_job(), make_finished_job(ago=timedelta(days=1))
+    make_job(tasks=1)
+
+    assert run("--jobs", "30") == "Removed 1 finished jobs with 3 tasks.\n"
+
+    assert not Job.objects.filter(pk=old.pk).exists()
+    assert Task.objects.filter(job=young).count() == 3
+    assert not Task.objects.filter(job=old.pk).exists()
+    assert not Tally.objects.filter(job=old.pk).exists()
+
+
+def test_a_job_opened_again_stays():
+    job = make_finished_job()
+    Task.objects.filter(pk=tasks_of(job)[0].pk).update(status="queued", finished_at=None)
+
+    with pytest.raises(JobRuns):
+        transitions.delete(job.pk, by="tests")
+    assert run("--jobs", "30") == "Removed 0 finished jobs with 0 tasks.\n"
+
+    assert Task.objects.filter(job=job).count() == 3
+
+
+def test_tasks_of_jobs_and_chains_do_not_go_alone():
+    make_finished_job()
+    chain = make_finished_chain(released=False)
+
+    assert run("--tasks", "1") == "Removed 0 finished tasks and 0 finished chains.\n"
+    assert len(steps_of(chain)) == 2
+
+
+def test_a_dry_run_counts_and_removes_nothing():
+    make_finished()
+    make_finished_chain()
+    make_finished_job()
+
+    said = run("--tasks", "30", "--jobs", "30", "--dry-run")
+
+    assert said.splitlines() == [
+        "Would remove 1 finished tasks and 1 finished chains.",
+        "Would remove 1 finished jobs with 3 tasks.",
+    ]
+    assert Task.objects.count() == 6
+
+
+def test_without_options_only_events_go():
+    make_finished()
+
+    assert run().startswith("Removed 0 events and 0 used-up keys")
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize("option", ["--tasks", "--jobs"])
+def test_what_finished_just_now_is_never_asked_for(option):
+    with pytest.raises(CommandError, match="1 at least"):
+        run(option, "0")

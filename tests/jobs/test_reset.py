@@ -1,0 +1,209 @@
+"""`manage.py reset`: what has drifted is put right and told; `--all` empties the database."""
+
+import io
+import sys
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from agents.models import Agent
+from chains.models import Chain, ChainStatus
+from events.models import Event
+from jobs.models import Job, JobStatus
+from jobs.tally import fold
+from tasks.models import Channel, Task
+from tasks.states import Status
+from tests.factories import (
+    counted,
+    fresh,
+    give,
+    let_lease_run_out,
+    make_agent,
+    make_chain,
+    make_held_task,
+    make_job,
+    make_task,
+    recounted,
+    silence,
+    steps_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+IN_ORDER = [
+    "tasks: 0 back in the queue, 0 failed, 0 cancelled",
+    "chains: 0 detached",
+    "chains: 0 mended",
+    "jobs: 0 mended",
+]
+
+
+def run(*args):
+    out = StringIO()
+    call_command("reset", *args, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def test_where_all_is_right_nothing_is_changed():
+    give(make_agent(), make_chain(tasks=3).channel)
+    make_held_task()
+    make_job(tasks=3)
+    told = Event.objects.count()
+
+    assert run() == IN_ORDER
+    assert Event.objects.count() == told
+
+
+def test_the_tasks_of_lost_agents_are_given_back():
+    agent = make_agent()
+    task = make_held_task(agent)
+    silence(agent)
+
+    assert run()[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
+    assert fresh(task).status == Status.QUEUED
+
+
+def test_the_chains_of_lost_agents_are_detached():
+    agent = make_agent()
+    chain = make_chain(tasks=1)
+    task = give(agent, chain.channel)
+    silence(agent)
+
+    assert run()[1] == "chains: 1 detached"
+    assert (fresh(task).status, fresh(chain).owner_id) == (Status.LOCKED, None)
+
+
+def test_leases_that_ran_out_are_taken_back():
+    task = make_task()
+    let_lease_run_out(give(make_agent(), task.channel, lease_seconds=60))
+
+    assert run()[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
+
+
+def test_a_chain_without_its_turn_and_with_a_wrong_status_is_mended_and_told():
+    chain = make_chain(tasks=2)
+    Task.objects.filter(chain=chain).update(blocked=True)
+    Chain.objects.filter(pk=chain.pk).update(status=ChainStatus.DONE)
+
+    assert run("--reason", "after the restore")[2:4] == [
+        f"chain {chain.pk}: it was done, is queued;"
+        " task 1 was blocked, is not blocked, for anybody",
+        "chains: 1 mended",
+    ]
+    assert [step.blocked for step in steps_of(chain)] == [False, True]
+    assert Event.objects.filter(type="chain.progressed").latest("id").reason == "after the restore"
+    assert run() == IN_ORDER
+
+
+def test_a_task_far_behind_that_binds_an_agent_lets_it_go():
+    make_agent("agent-1")
+    chain = make_chain(tasks=3)
+    Task.objects.filter(chain=chain, sequence=3).update(reserved_for="agent-1")
+
+    assert run()[2] == f"chain {chain.pk}: task 3 was blocked, for agent-1, is blocked"
+    assert steps_of(chain)[2].reserved_for_id is None
+
+
+def test_a_job_that_counted_wrong_is_counted_anew():
+    job = make_job(tasks=3)
+    fold()
+    Job.objects.filter(pk=job.pk).update(total=5, completed=1)
+
+    assert run()[3:] == [
+        f"job {job.pk}: had missed -2 tasks, -1 completed, 0 failed, 0 cancelled",
+        "jobs: 1 mended",
+    ]
+    assert counted(job) == recounted(job) == (3, 0, 0, 0)
+    assert fresh(job).total == 3
+    assert run() == IN_ORDER
+
+
+def test_a_job_of_the_wrong_status_is_judged_anew():
+    job = make_job(tasks=3)
+    fold()
+    Job.objects.filter(pk=job.pk).update(status=JobStatus.FAILED)
+
+    assert run()[4] == "jobs: 1 mended"
+    assert fresh(job).status == JobStatus.PENDING
+
+
+def test_a_dry_run_tells_and_changes_nothing():
+    agent = make_agent()
+    task = make_held_task(agent)
+    silence(agent)
+    job = make_job(tasks=1)
+    fold()
+    Job.objects.filter(pk=job.pk).update(total=5)
+
+    said = run("--dry-run")
+
+    assert said[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
+    assert said[-2:] == ["jobs: 1 mended", "Nothing was changed: this was a dry run."]
+    assert fresh(task).status == Status.IN_PROGRESS
+    assert fresh(job).total == 5
+
+
+class Terminal(io.StringIO):
+    """A person at a terminal, who types this."""
+
+    def isatty(self):
+        return True
+
+
+def database():
+    return connection.get_connection_params()["dbname"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_is_emptied_once_the_name_of_the_database_is_typed(monkeypatch):
+    get_user_model().objects.create_user("operator")
+    make_held_task()
+    make_job(tasks=1)
+    make_chain(tasks=1)
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{database()}\n"))
+
+    said = run("--all")
+
+    assert database() in said[0]
+    assert said[-1] == "The database is empty but for its users."
+    for kind in (Agent, Channel, Chain, Task, Job, Event):
+        assert not kind.objects.exists()
+    assert get_user_model().objects.filter(username="operator").exists()
+
+
+def test_anything_else_typed_leaves_all_as_it_is(monkeypatch):
+    make_task()
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+
+    with pytest.raises(CommandError, match="Nothing was deleted"):
+        run("--all")
+
+    assert Task.objects.exists()
+
+
+def test_without_a_terminal_it_must_be_said_in_words(monkeypatch):
+    make_task()
+    monkeypatch.setattr(sys, "stdin", StringIO(f"{database()}\n"))
+
+    with pytest.raises(CommandError, match="--yes-empty-everything"):
+        run("--all")
+
+    assert Task.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_said_in_words_it_does_not_ask(monkeypatch):
+    make_task()
+    monkeypatch.setattr(sys, "stdin", StringIO())
+
+    run("--all", "--yes-empty-everything")
+
+    assert not Task.objects.exists()
+
+
+def test_emptying_has_no_dry_run():
+    with pytest.raises(CommandError, match="no dry run"):
+        run("--all", "--dry-run")

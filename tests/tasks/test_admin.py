@@ -1,0 +1,265 @@
+"""What people do to tasks and channels in the admin: pressed, refused, forbidden, written down."""
+
+import pytest
+
+from chains import transitions as chains
+from events.models import Event, OperatorAction
+from tasks import transitions
+from tasks.models import Channel, Task
+from tasks.states import Status
+from tests.console.asking import list_of, page_of, told, use, use_on_list
+from tests.console.people import browser_of
+from tests.factories import (
+    fresh,
+    give,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_task,
+    make_tasks,
+    steps_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator():
+    return browser_of("Operator")
+
+
+def make_failed_task() -> Task:
+    task = make_held_task()
+    Task.objects.filter(pk=task.pk).update(
+        status=Status.FAILED, dead_letter="not_retriable", finished_at=task.created_at
+    )
+    return fresh(task)
+
+
+def make_locked_task() -> Task:
+    chain = make_chain(tasks=2)
+    agent = make_agent()
+    give(agent, chain.channel)
+
+    chains.detach(chain.pk, owner_id=None, by="tests")
+    return steps_of(chain)[0]
+
+
+def make_queued_task() -> Task:
+    return make_task()
+
+
+def make_done_task() -> Task:
+    task = make_locked_task()
+    return transitions.unlock(task.pk, Status.DONE, by="tests")
+
+
+def make_named_agent() -> str:
+    return make_agent("agent-1").pk
+
+
+# verb, what it is used on, what is asked, the status then, on what it is refused
+VERBS = [
+    ("cancel", make_queued_task, {}, Status.CANCELLED, make_done_task),
+    ("requeue", make_failed_task, {}, Status.QUEUED, make_queued_task),
+    ("unlock_to_queued", make_locked_task, {}, Status.QUEUED, make_queued_task),
+    ("unlock_to_done", make_locked_task, {}, Status.DONE, make_queued_task),
+    ("reassign", make_queued_task, {"agent": make_named_agent}, Status.IN_PROGRESS, make_done_task),
+    ("prioritize", make_queued_task, {"priority": lambda: 7}, Status.QUEUED, make_done_task),
+]
+each_verb = pytest.mark.parametrize(("verb", "make", "asked", "status", "make_refused"), VERBS)
+
+
+@each_verb
+def test_a_verb_is_shown_confirmed_and_written_down(
+    operator, verb, make, asked, status, make_refused
+):
+    task = make()
+    values = {name: given() for name, given in asked.items()}
+
+    shown = operator.get(page_of(task, "verb", verb))
+    done = use(operator, task, verb, "it hangs", **values)
+
+    assert shown.status_code == 200
+    assert shown.context["will"]
+    assert "1 done." in told(done)[0]
+    assert fresh(task).status == status
+    action = OperatorAction.objects.about("task", task.pk).get()
+    assert (action.verb, action.actor, action.reason) == (verb, "user:operator", "it hangs")
+    assert action.before["status"] == task.status
+    assert action.after["status"] == status
+
+
+@each_verb
+def test_a_verb_is_refused_with_the_reason(operator, verb, make, asked, status, make_refused):
+    task = make_refused()
+    values = {name: given() for name, given in asked.items()}
+
+    done = use(operator, task, verb, **values)
+
+    assert str(task.pk) in told(done)[0]
+    assert fresh(task).status == task.status
+    assert OperatorAction.objects.about("task", task.pk).get().refused
+
+
+@each_verb
+def test_a_viewer_may_not_use_a_verb(verb, make, asked, status, make_refused):
+    task = make()
+    values = {name: given() for name, given in asked.items()}
+    viewer = browser_of("Viewer")
+
+    assert use(viewer, task, verb, **values).status_code == 403
+    use_on_list(viewer, [task], verb, **values)
+    assert viewer.get(page_of(task)).context["verb_links"] == []
+    assert fresh(task).status == task.status
+    assert not OperatorAction.objects.exists()
+
+
+def test_a_verb_without_a_reason_does_nothing(operator):
+    task = make_task()
+
+    asked_again = use(operator, task, "cancel", "  ")
+
+    assert asked_again.context["form"].errors["reason"]
+    assert fresh(task).status == Status.QUEUED
+
+
+def test_the_journal_has_the_person_and_the_reason(operator):
+    task = make_task()
+
+    use(operator, task, "cancel", "no longer wanted")
+
+    event = Event.objects.about_task(task.pk).get(type="task.cancelled")
+    assert (event.actor, event.reason) == ("user:operator", "no longer wanted")
+
+
+def test_a_list_shows_beforehand_what_a_verb_does_to_the_marked(operator):
+    channel = make_channel()
+    waiting = make_tasks(2, channel=channel)
+    held = make_held_task()
+
+    shown = use_on_list(operator, [*waiting, held], "cancel", confirmed=False)
+
+    assert shown.context["will"] == [
+        "Cancels 2 tasks that wait.",
+        "Asks the agent of 1 task in progress to stop.",
+    ]
+    assert fresh(waiting[0]).status == Status.QUEUED
+
+
+def test_a_verb_is_used_on_all_that_match_the_filter_and_tells_what_was_refused(operator):
+    channel, other = make_channel(), make_channel()
+    matching = make_tasks(60, channel=channel)
+    chained = make_tasks(2, chain=make_chain(channel))
+    spared = make_task(other)
+
+    done = use_on_list(
+        operator, matching[-1:], "cancel", across=True, query=f"?channel__id__exact={channel.pk}"
+    )
+
+    assert told(done) == ["Cancel: 62 done."]
+    assert not Task.objects.filter(channel=channel).exclude(status=Status.CANCELLED).exists()
+    assert fresh(spared).status == Status.QUEUED
+    assert OperatorAction.objects.filter(verb="cancel").count() == 62
+    assert fresh(chained[0].chain).status == "done"
+
+
+def test_of_many_refusals_the_first_twenty_are_told_and_then_a_count(operator):
+    tasks = make_tasks(30)
+
+    done = use_on_list(operator, tasks, "requeue")
+
+    assert len(told(done)) == 21
+    assert told(done)[-1] == "10 more could not be changed."
+
+
+def test_a_task_asked_to_stop_is_taken_away_the_second_time(operator):
+    task, other = make_held_task(), make_task()
+    use(operator, task, "cancel")
+
+    shown = use_on_list(operator, [task, other], "cancel", confirmed=False)
+    use_on_list(operator, [task, other], "cancel")
+
+    assert "Takes 1 task from its agent, which was asked before." in shown.context["will"]
+    assert fresh(task).status == Status.CANCELLED
+
+
+def test_a_task_s_page_tells_its_story_and_cannot_be_edited(operator):
+    task = make_failed_task()
+    use(operator, task, "requeue", "try again")
+
+    page = operator.get(page_of(task))
+
+    assert page.status_code == 200
+    lines = [(line.what, line.reason) for line in page.context["timeline"]]
+    assert ("requeue", "try again") in lines
+    assert ("task.requeued", "try again") in lines
+    assert page.context["tables"][0].title == "Why is it not running?"
+    assert operator.post(page_of(task), {"title": "forged"}).status_code == 403
+
+
+def test_tasks_are_found_by_the_beginning_of_the_id_and_by_title(operator):
+    make_task(title="paint the wall")
+    other = make_task(title="mend the roof")
+
+    by_title = operator.get(list_of(Task), {"q": "wall"}).content.decode()
+    by_id = operator.get(list_of(Task), {"q": str(other.pk)}).content.decode()
+
+    assert "paint the wall" in by_title
+    assert "mend the roof" not in by_title
+    assert "mend the roof" in by_id
+    assert "paint the wall" not in by_id
+
+
+@pytest.mark.parametrize(
+    "query", ["status__exact=queued", "age=hour", "dead_letter__exact=exhausted", "age=older"]
+)
+def test_the_list_of_tasks_is_filtered(operator, query):
+    make_task(title="paint the wall")
+
+    page = operator.get(f"{list_of(Task)}?{query}")
+
+    assert page.status_code == 200
+    wanted = query in {"status__exact=queued", "age=hour"}
+    assert ("paint the wall" in page.content.decode()) == wanted
+
+
+@pytest.mark.parametrize(("verb", "paused"), [("pause", True), ("resume", False)])
+def test_channels_are_paused_and_resumed(operator, verb, paused):
+    channel = make_channel()
+    if not paused:
+        transitions.pause_channel(channel.pk, by="tests", reason="full")
+
+    shown = operator.get(page_of(channel, "verb", verb))
+    done = use(operator, channel, verb, "repairs")
+
+    assert shown.context["will"][0].startswith(verb.capitalize())
+    assert "1 done." in told(done)[0]
+    assert (fresh(channel).paused_at is not None) == paused
+    action = OperatorAction.objects.about("channel", channel.pk).get()
+    assert (action.verb, action.after["paused"], action.reason) == (verb, paused, "repairs")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_viewer_pauses_and_resumes_no_channel(verb):
+    channel = make_channel()
+
+    assert use(browser_of("Viewer"), channel, verb).status_code == 403
+    assert not OperatorAction.objects.exists()
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_channel_that_is_gone_refuses(operator, verb):
+    channel = make_channel()
+    Channel.objects.filter(pk=channel.pk).delete()
+
+    assert use(operator, channel, verb).status_code == 200
+    assert not OperatorAction.objects.exists()
+
+
+def test_a_channel_s_page_and_list_are_shown(operator):
+    channel = make_channel()
+
+    assert operator.get(page_of(channel)).status_code == 200
+    assert channel.name in operator.get(list_of(Channel)).content.decode()

@@ -1,0 +1,159 @@
+"""A paused channel: claims get nothing from it, in whichever way; what runs goes on."""
+
+import pytest
+
+from agents.models import Protocol
+from events.models import Event
+from tasks import choosy, fastlane, reports, requirements, transitions, waiting, ways
+from tasks.claims import Claim, claim
+from tasks.exceptions import ChannelUnknown
+from tasks.fastlane import Outcome
+from tasks.states import Status
+from tasks.ways import Wish
+from tests.api_v1.calls import UNKNOWN
+from tests.factories import (
+    fresh,
+    give,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_task,
+    take,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paused():
+    """A paused channel with a task in it."""
+    channel = make_channel()
+    make_task(channel)
+    return pause(channel)
+
+
+def pause(channel, reason="a migration"):
+    return transitions.pause_channel(channel.pk, by="operator", reason=reason)
+
+
+def resume(channel):
+    return transitions.resume_channel(channel.pk, by="operator", reason="it is over")
+
+
+def test_the_fast_way_serves_nothing_from_a_paused_channel(paused):
+    answer = fastlane.run("agent-1", channel=paused.pk)
+
+    assert (answer.served, answer.choosy, answer.tasks) == (True, False, [])
+
+
+def test_the_choosy_way_serves_nothing_from_a_paused_channel(paused):
+    make_task(paused, requirement=requirements.of({"gpu": "a100"}))
+
+    answer = choosy.claim("agent-1", channel=paused.pk)
+
+    assert (answer.served, answer.tasks) == (True, [])
+
+
+def test_the_slow_way_serves_nothing_from_a_paused_channel(paused):
+    assert claim(Claim("agent-1", [paused.pk])) == []
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{}, {"max_tasks": 5}, {"key": "once"}, {"protocol": Protocol.SPOT}],
+    ids=["one", "several", "key", "spot"],
+)
+def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, wish):
+    assert not ways.claim(Wish("agent-1", ids=[paused.pk], **wish))
+    assert not ways.claim(Wish("agent-1", names=[paused.name], **wish))
+
+    resume(paused)
+
+    assert ways.claim(Wish("agent-1", ids=[paused.pk], **wish))
+
+
+def test_a_chains_task_is_not_given_out_either():
+    chain = make_chain(tasks=1)
+    pause(chain.channel)
+
+    assert not ways.claim(Wish("agent-1", ids=[chain.channel_id]))
+
+
+def test_the_owner_of_a_chain_waits_too():
+    agent = make_agent()
+    chain = make_chain(tasks=2)
+    first = give(agent, chain.channel)
+    reports.report([Outcome(first.pk, True)], agent_id=agent.pk, by="")
+    pause(chain.channel)
+
+    assert not ways.claim(Wish(agent.pk, ids=[chain.channel_id]))
+
+
+def test_of_several_channels_those_that_are_not_paused_give(paused):
+    other = make_task()
+
+    tasks = take(make_agent(), paused, other.channel, max_tasks=5)
+
+    assert tasks == [other]
+
+
+def test_what_runs_goes_on_and_may_be_reported_with_the_next_claim():
+    agent = make_agent()
+    task = make_held_task(agent)
+    make_task(task.channel)
+    pause(task.channel)
+
+    wish = Wish(agent.pk, ids=[task.channel_id])
+    _, tasks = ways.report(agent.pk, [Outcome(task.pk, True)], wish)
+
+    assert fresh(task).status == Status.DONE
+    assert not tasks
+
+
+def test_an_operator_still_assigns(paused):
+    task = paused.tasks.get()
+
+    assert transitions.assign(task.pk, "agent-1", by="operator").status == Status.IN_PROGRESS
+
+
+def test_nobody_who_waits_is_sent_to_a_paused_channel(paused):
+    chain = make_chain(tasks=2)
+    agent = make_agent()
+    reports.report([Outcome(give(agent, chain.channel).pk, True)], agent_id=agent.pk, by="")
+    pause(chain.channel)
+
+    found = waiting.peek([paused.pk, chain.channel_id], [agent.pk])
+
+    assert not any(found.free.values())
+    assert found.kept_for == frozenset()
+
+
+def test_pausing_and_resuming_are_told_with_person_and_reason(paused):
+    resume(paused)
+
+    told = Event.objects.filter(channel_id=paused.pk, type__startswith="channel.").order_by("id")
+    assert [(event.type, event.actor, event.reason) for event in told][1:] == [
+        ("channel.paused", "operator", "a migration"),
+        ("channel.resumed", "operator", "it is over"),
+    ]
+
+
+def test_paused_again_only_the_reason_changes(paused):
+    again = pause(paused, "a longer migration")
+
+    assert again.paused_at == paused.paused_at
+    assert again.pause_reason == "a longer migration"
+    assert Event.objects.filter(type="channel.paused").count() == 1
+
+
+def test_resuming_forgets_the_reason(paused):
+    channel = resume(paused)
+
+    assert (channel.paused_at, channel.pause_reason) == (None, "")
+
+
+@pytest.mark.parametrize("verb", [transitions.pause_channel, transitions.resume_channel])
+def test_a_channel_that_there_is_not_is_refused(verb):
+    with pytest.raises(ChannelUnknown):
+        verb(UNKNOWN, by="operator", reason="r")
