@@ -13,8 +13,8 @@ from agents.models import Agent, Protocol
 from agents.querysets import AgentQuerySet
 from chains.models import Chain, OnFailure
 from tasks import line, requirements
-from tasks.models import SESSION_REQUEST, Channel, DeadLetter, Task
-from tasks.states import Status
+from tasks.models import SESSION_REQUEST, Channel, Task
+from tasks.states import DeadLetter, Status
 
 
 class Code(StrEnum):

@@ -16,7 +16,8 @@ from tasks import line, reports, requirements
 from tasks import transitions as tasks
 from tasks.channel_verbs import CHANNEL_VERBS
 from tasks.fastlane import Outcome
-from tasks.models import DeadLetter, Task
+from tasks.models import Task
+from tasks.states import DeadLetter
 from tasks.verbs import TASK_VERBS
 from tests.factories import (
     fresh,
