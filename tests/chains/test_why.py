@@ -38,13 +38,10 @@ pytestmark = pytest.mark.django_db
 
 
 OFFERED = {
-    kind: {verb.name for verb in verbs}
-    for kind, verbs in {
-        "agent": AGENT_VERBS,
-        "chain": CHAIN_VERBS,
-        "channel": CHANNEL_VERBS,
-        "task": TASK_VERBS,
-    }.items()
+    "agent": {verb.name for verb in AGENT_VERBS},
+    "chain": {verb.name for verb in CHAIN_VERBS},
+    "channel": {verb.name for verb in CHANNEL_VERBS},
+    "task": {verb.name for verb in TASK_VERBS},
 }
 
 
