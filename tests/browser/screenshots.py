@@ -1,0 +1,130 @@
+"""`script/screenshots`: pictures of the main pages, of a coordinator that is at work."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import expect, sync_playwright
+
+from coordinator_project.env import BASE_DIR
+from tests.browser.fleet import Fleet
+from tests.browser.pages import chain_on
+from tests.browser.people import TOKEN, People, make_people
+from tests.browser.site import Site
+from tests.coordinator_project.running import environment, eventually
+
+IMAGES = BASE_DIR / "docs/img"
+WALL = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+KEY = "only-for-pictures"
+SWEEP = {
+    "jarPath": "optimizer.jar",
+    "mainClass": "Main",
+    "algorithms": ["PSO", "GA", "DE"],
+    "iterations": {"min": 100, "max": 1000, "step": 100},
+    "agents": {"min": 20, "max": 60, "step": 20},
+    "dimension": {"min": 2, "max": 10, "step": 4},
+}
+
+
+def main():
+    """Make all pictures; the coordinator and its data are gone afterwards."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="coordinator-pictures-") as top:
+        Path(top).chmod(0o711)
+        folder = Path(top) / "data"
+        with Site(folder, COORDINATOR_AUTH_TOKEN=TOKEN, ORHESTRA_AGENT_KEY=KEY) as site:
+            make_people(folder)
+            with Fleet(site.url) as fleet:
+                channel, chain = put_to_work(fleet)
+                run_sweep(site.url, folder)
+                take_pictures(site.url, channel, chain)
+
+
+def put_to_work(fleet):
+    """Chains that run, wait and hang; tasks alone; agents with names that say nothing."""
+    release, nightly = fleet.channel("release"), fleet.channel("nightly")
+    steps = ["compile", "unit tests", "browser tests", "package", "publish"]
+    for agent, name in enumerate(["version 2.4", "version 2.5", "hotfix 2.3.1"], start=1):
+        hanging, _ = fleet.chain(release, name, steps)
+        for _ in range(agent):
+            task = fleet.claim(f"agent-{agent}", release)
+            if agent > 1 or task["title"] != "compile":
+                fleet.complete(f"agent-{agent}", task)
+        if agent != 1:
+            fleet.claim(f"agent-{agent}", release)
+    fleet.ask("POST", f"chains/{hanging['id']}/detach", agent_id="agent-3")
+    fleet.chain(release, "version 3.0", steps)
+    fleet.tasks(release, ["update the changelog", "answer the translators", "rotate the logs"])
+    fleet.tasks(nightly, [f"back up volume {number}" for number in range(1, 13)])
+    for agent in range(4, 8):
+        for _ in range(2):
+            fleet.complete(f"agent-{agent}", fleet.claim(f"agent-{agent}", nightly))
+        task = fleet.claim(f"agent-{agent}", nightly)
+        if agent == 7:
+            reason = "no space left on the volume"
+            fleet.ask("POST", "tasks/fail", task_id=task["id"], agent_id="agent-7", reason=reason)
+    return release, hanging
+
+
+def run_sweep(url, folder):
+    """A sweep that machines have worked at for some seconds, and still do."""
+    httpx.post(
+        f"{url}/api/v1/jobs", json=SWEEP, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+    ).raise_for_status()
+    subprocess.run(
+        [
+            sys.executable,
+            "manage.py",
+            "simulate_spots",
+            *("--url", url, "--count", "6", "--delay", "50-200", "--seconds", "6"),
+        ],
+        cwd=BASE_DIR,
+        env=environment(folder, ORHESTRA_AGENT_KEY=KEY),
+        capture_output=True,
+        check=True,
+    )
+
+
+def take_pictures(url, channel, chain):
+    flags = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=flags)
+        people = People(browser, url, {})
+        wall = {"viewport": WALL}
+        board, steps = f"/#/board/{channel['id']}", chain["name"]
+        page = people.page_of("operator", color_scheme="light", **wall)
+        keep(page, "overview", "/#/")
+        keep(page, "board", board, unfold=steps)
+        keep(page, "jobs", "/#/jobs")
+        keep(page, "admin-tasks", "/admin/tasks/task/")
+        keep(page, "admin-chain", f"/admin/chains/chain/{chain['id']}/change/")
+        keep(page, "admin-verb", f"/admin/chains/chain/{chain['id']}/verb/unlock_to_queued/")
+        dark = people.page_of("operator", color_scheme="dark", **wall)
+        keep(dark, "overview-dark", "/#/")
+        phone = people.page_of("operator", viewport=PHONE, is_mobile=True, has_touch=True)
+        keep(phone, "board-phone", board, unfold=steps)
+        browser.close()
+    assert not people.complaints, "\n".join(people.complaints)
+
+
+def keep(page, name, path, unfold=""):
+    """Go there, wait until it stands still, and keep what is seen."""
+    page.goto(path)
+    if path.startswith("/#"):
+        expect(page.locator("#connection")).to_contain_text("Live")
+    if unfold:
+        button = chain_on(page, unfold).get_by_role("button", name=unfold).first
+        button.click()
+        expect(button).to_have_attribute("aria-expanded", "true")
+    page.wait_for_load_state("networkidle")
+    eventually(lambda: page.locator('[aria-busy="true"]').count() == 0)
+    page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"docs/img/{name}.png")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
