@@ -53,8 +53,7 @@ def know_the_caller(
     In this order: the key of the SPOTs, which alone opens their paths where there is one; a token,
     which asks nothing of the database; the session of a person who may view the console, and for
     what changes anything may operate; and while no credential has been issued, being on this
-    machine. A token that cannot be right because none
-    has been issued does not count as one.
+    machine. A token that cannot be right because none has been issued does not count as one.
     """
     if iscoroutinefunction(get_response):
 
