@@ -4,21 +4,19 @@ import re
 from html import unescape
 
 from django.contrib.admin.utils import quote
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
 from events.models import OperatorAction
+from tests.console.people import make_person
 
 
 def signed_in(group: str) -> Client:
     """The browser of a person of this group."""
-    user, new = User.objects.get_or_create(username=group.lower())
-    if new:
-        user.groups.set([Group.objects.get(name=group)])
+    known = User.objects.filter(username=group.lower()).first()
     client = Client()
-    client.force_login(user)
+    client.force_login(known or make_person(group))
     return client
 
 
