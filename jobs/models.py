@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from api.fields import JOB_PREFIX
 from jobs.journal import JOB_TRIGGERS
 from jobs.querysets import JobQuerySet
 from jobs.tally import TALLY_TRIGGERS
@@ -89,7 +90,7 @@ class Job(models.Model):
     @property
     def public_id(self) -> str:
         """The id that clients know: a sweep's is `job-` and hex digits, a command's the UUID."""
-        return f"job-{self.id.hex}" if self.kind == Kind.SWEEP else str(self.id)
+        return f"{JOB_PREFIX}{self.id.hex}" if self.kind == Kind.SWEEP else str(self.id)
 
 
 class Tally(models.Model):

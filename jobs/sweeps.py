@@ -7,14 +7,13 @@ from uuid import UUID
 from django.conf import settings
 
 from api.body import JsonDict
-from api.fields import NOBODY, identifier
+from api.fields import JOB_PREFIX, NOBODY, identifier
 from jobs import coordinates
 from jobs.coordinates import Path
 from jobs.exceptions import GridTooLarge
 from jobs.grid import Grid
 
 CHANNEL = "sweeps"
-PREFIX = "job-"
 LONGEST_TITLE = 200
 MOST_WANTS = 1_000
 MOST_BYTES = 512 * 1024 * 1024  # of all payloads of a job together
@@ -101,7 +100,7 @@ class SweepTask:
 def id_of(public_id: str) -> UUID:
     """The id of the sweep that clients know by this one; NOBODY's when it is none."""
     text = public_id.strip().lower()
-    return identifier(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else NOBODY
+    return identifier(text.removeprefix(JOB_PREFIX)) if text.startswith(JOB_PREFIX) else NOBODY
 
 
 def parameters_of(specification: JsonDict) -> dict[str, Path]:
