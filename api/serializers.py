@@ -14,7 +14,7 @@ from problems import Invalid, Problem
 Values: TypeAlias = dict[str, Any]
 
 
-class Body(serializers.Serializer):
+class RequestSerializer(serializers.Serializer):
     """The fields of a request. Unknown ones are ignored, names match in letters of any case.
 
     The first field that is wrong, in the order of declaration, is named in the Problem raised.
@@ -67,12 +67,14 @@ class Body(serializers.Serializer):
         return checked
 
 
-class Bodies(fields.Strict):
+class NestedList(fields.Strict):
     """A field that holds a list of bodies of one kind."""
 
     wanted = "a list of objects"
 
-    def __init__(self, kind: type[Body], *, most: int, default: object = empty) -> None:
+    def __init__(
+        self, kind: type[RequestSerializer], *, most: int, default: object = empty
+    ) -> None:
         super().__init__(default=default)
         self.kind = kind
         self.most = most
@@ -90,7 +92,7 @@ class Nested(fields.Strict):
 
     wanted = "an object"
 
-    def __init__(self, kind: type[Body], *, default: object = empty) -> None:
+    def __init__(self, kind: type[RequestSerializer], *, default: object = empty) -> None:
         super().__init__(default=default)
         self.kind = kind
 
@@ -100,7 +102,7 @@ class Nested(fields.Strict):
         return _at(f"{self.field_name}", self.kind, data)
 
 
-def _at(place: str, kind: type[Body], data: JsonValue) -> Values:
+def _at(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values:
     if not isinstance(data, dict):
         raise BadJson(f"{place}: an object is wanted")
     try:

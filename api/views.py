@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from api import body, filters, pages
-from api.serializers import Body, Values
+from api.serializers import RequestSerializer, Values
 from problems import Invalid, drf, http
 
 OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
@@ -80,11 +80,11 @@ class JsonView(APIView):
         """The JSON of the request's body."""
         return body.parse(self.request.body)
 
-    def read(self, kind: type[Body]) -> Values:
+    def read(self, kind: type[RequestSerializer]) -> Values:
         """What the request's body says, complete and checked."""
         return kind.read(self.json())
 
-    def read_optional(self, kind: type[Body]) -> Values:
+    def read_optional(self, kind: type[RequestSerializer]) -> Values:
         """The same, where no body at all says nothing."""
         return kind.read(self.json() if self.request.body else None)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import growth, line, machine, over_http, straight
+from benchmarks import growth, line, machine, over_http, sql_baseline
 from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
 from benchmarks.dashboards import measure as dashboards
 from benchmarks.results import (
@@ -91,7 +91,7 @@ class Cycles:
         self.db = db
         self.folder = folder
         self.channel = coordinator.open_channel(line.CHANNEL)
-        straight.register(db)
+        sql_baseline.register(db)
 
     def measure(self, plan: Plan) -> list[Ratios]:
         """All rounds of all pairs; every other round runs backwards."""
@@ -121,8 +121,8 @@ class Cycles:
     def straight(self, batch: int, seconds: float) -> Speed:
         self._refill(batch, seconds)
         file = self.folder / f"cycle-{batch}.sql"
-        file.write_text(straight.script(self.channel, batch))
-        return self._checked(straight.cycles(self.coordinator, file, seconds, batch))
+        file.write_text(sql_baseline.script(self.channel, batch))
+        return self._checked(sql_baseline.cycles(self.coordinator, file, seconds, batch))
 
     def over_http(self, pair: Pair, seconds: float) -> Speed:
         self._refill(pair.batch, seconds)

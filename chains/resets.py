@@ -15,7 +15,7 @@ from agents.exceptions import AgentUnknown
 from chains import transitions
 from chains.models import Chain
 from events import journal
-from tasks import holds
+from tasks import leases
 from tasks import transitions as tasks
 from tasks.exceptions import TaskUnknown, WrongStatus
 from tasks.models import AttemptOutcome, Task
@@ -58,7 +58,7 @@ def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
         case Status.IN_PROGRESS if chain:
             return _free_chain(chain, [task], by=by, reason=reason)[0]
         case Status.IN_PROGRESS:
-            holds.give_back([task], AttemptOutcome.RESET, reason)
+            leases.give_back([task], AttemptOutcome.RESET, reason)
             return Reset(task_id, before, task.status, holder)
         case Status.LOCKED:
             tasks.unlock(task_id, Status.QUEUED, by=by, reason=reason)
@@ -86,7 +86,7 @@ def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
         reset.tasks += _free_chain(chain, running, by=by, reason=reason)
         reset.detached = chain.pk
     held = list(Task.objects.held_by(agent_id).filter(chain=None).lock())
-    holds.give_back(held, AttemptOutcome.RESET, reason)
+    leases.give_back(held, AttemptOutcome.RESET, reason)
     reset.tasks += [Reset(task.pk, Status.IN_PROGRESS, task.status, agent_id) for task in held]
     return reset
 

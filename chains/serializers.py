@@ -2,7 +2,7 @@
 
 from agents.models import ID_LENGTH
 from api import fields
-from api.serializers import Body, Values
+from api.serializers import RequestSerializer, Values
 from chains.models import ChainStatus, OnFailure
 from problems import Invalid
 from tasks.models import ExecutionMode
@@ -14,7 +14,7 @@ LONGEST_RETRY_DELAY = 60
 HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column, too
 
 
-class ChainBody(Body):
+class ChainRequestSerializer(RequestSerializer):
     """A new chain; its status is that of one without tasks."""
 
     channel_id = fields.Identifier()
@@ -24,7 +24,7 @@ class ChainBody(Body):
     on_failure = fields.Text(default=OnFailure.CONTINUE, choices=frozenset(OnFailure.values))
 
 
-class ChainEditBody(Body):
+class ChainEditRequestSerializer(RequestSerializer):
     """Changes of a chain; what is empty stays as it is."""
 
     name = fields.Text(default="", max_length=200)
@@ -33,11 +33,11 @@ class ChainEditBody(Body):
     on_failure = fields.Text(default="", choices=frozenset(OnFailure.values))
 
 
-class OwnerBody(Body):
+class OwnerRequestSerializer(RequestSerializer):
     agent_id = agent_id()
 
 
-class TaskBody(Body):
+class TaskRequestSerializer(RequestSerializer):
     """A new task. Its channel is named by id or by name; a sequence of 0 means the next."""
 
     channel_id = fields.Text(default="")
@@ -63,7 +63,7 @@ class TaskBody(Body):
         return attrs
 
 
-class SessionRequestBody(Body):
+class SessionRequestSerializer(RequestSerializer):
     channel_id = fields.Text(default="")
     channel_name = fields.Text(default="", max_length=ID_LENGTH)
 

@@ -27,7 +27,7 @@ from chains.models import Chain, OnFailure
 from chains.querysets import ChainQuerySet
 from chains.settle import settle
 from events import journal
-from tasks import holds, ready
+from tasks import leases, ready
 from tasks import transitions as tasks
 from tasks.exceptions import BadBatch, WrongStatus
 from tasks.models import AttemptOutcome, Channel, Task
@@ -121,7 +121,7 @@ def detach(
     chain = lock_chain(chain_id)
     if owner_id is not None and chain.owner_id != owner_id:
         raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
-    holds.lock_up(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
+    leases.lock_detached(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
     _hand_over(chain, None)
     ready.announce([chain.channel_id])
     return chain

@@ -16,11 +16,11 @@ from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
 from chains.models import Chain, OnFailure
 from chains.serializers import (
-    ChainBody,
-    ChainEditBody,
-    OwnerBody,
-    SessionRequestBody,
-    TaskBody,
+    ChainEditRequestSerializer,
+    ChainRequestSerializer,
+    OwnerRequestSerializer,
+    SessionRequestSerializer,
+    TaskRequestSerializer,
 )
 from problems import Invalid
 from tasks import bodies as task_bodies
@@ -42,7 +42,7 @@ class ChainsView(ListView[Chain]):
         return bodies.chain(row)
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ChainBody)
+        values = self.read(ChainRequestSerializer)
         chain = transitions.open_chain(
             channel_of(values["channel_id"]),
             values["name"],
@@ -61,7 +61,7 @@ class ChainView(JsonView):
         return reply({"chain": bodies.chain(chain)})
 
     def put(self, request: Request, chain_id: UUID) -> HttpResponse:
-        changes = self.read(ChainEditBody)
+        changes = self.read(ChainEditRequestSerializer)
         chain = transitions.edit(chain_id, changes, by=caller_of(request).name)
         return reply({"chain": bodies.chain(chain)})
 
@@ -72,14 +72,14 @@ class ChainView(JsonView):
 
 class DetachView(JsonView):
     def post(self, request: Request, chain_id: UUID) -> HttpResponse:
-        owner = self.read(OwnerBody)["agent_id"]
+        owner = self.read(OwnerRequestSerializer)["agent_id"]
         transitions.detach(chain_id, owner_id=owner, by=caller_of(request).name)
         return reply({"ok": True})
 
 
 class AssignAgentView(JsonView):
     def post(self, request: Request, chain_id: UUID) -> HttpResponse:
-        agent_id = self.read(OwnerBody)["agent_id"]
+        agent_id = self.read(OwnerRequestSerializer)["agent_id"]
         chain = transitions.assign_agent(chain_id, agent_id, by=caller_of(request).name)
         return reply({"chain": bodies.chain(chain)})
 
@@ -100,7 +100,11 @@ class TasksView(TaskListView):
     def post(self, request: Request) -> HttpResponse:
         said = self.json()
         many = isinstance(said, list)
-        values = TaskBody.read_many(said, most=MOST_TASKS) if many else [TaskBody.read(said)]
+        values = (
+            TaskRequestSerializer.read_many(said, most=MOST_TASKS)
+            if many
+            else [TaskRequestSerializer.read(said)]
+        )
         if not values:
             raise Invalid("At least one task is wanted.")
         new = new_tasks(values)
@@ -112,7 +116,7 @@ class TasksView(TaskListView):
 
 class RequestSessionView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(SessionRequestBody)
+        values = self.read(SessionRequestSerializer)
         channel = (
             channel_of(fields.identifier(values["channel_id"]))
             if values["channel_id"]

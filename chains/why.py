@@ -48,7 +48,7 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WhyReason:
     """One reason, in words, with the nearest remedy if there is one, and the particulars."""
 
     code: Code
@@ -58,7 +58,7 @@ class Answer:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-def why(task: Task) -> list[Answer]:
+def why(task: Task) -> list[WhyReason]:
     """Why the task does not run, or what became of it; what stands in the way of all comes first.
 
     It tells what is so at this moment, without a lock, in a few look-ups however long the line is.
@@ -74,17 +74,17 @@ def why(task: Task) -> list[Answer]:
             return [_dead(task)]
         case Status.DONE:
             text = _("It is done, since %(time)s.") % {"time": _clock(task.finished_at)}
-            return [Answer(Code.DONE, text, data={"finished_at": task.finished_at})]
+            return [WhyReason(Code.DONE, text, data={"finished_at": task.finished_at})]
         case Status.CANCELLED:
             text = _("It was cancelled at %(time)s.") % {"time": _clock(task.finished_at)}
-            return [Answer(Code.CANCELLED, text, data={"finished_at": task.finished_at})]
+            return [WhyReason(Code.CANCELLED, text, data={"finished_at": task.finished_at})]
 
 
 def _clock(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "?"
 
 
-def _waits(task: Task) -> Iterator[Answer]:
+def _waits(task: Task) -> Iterator[WhyReason]:
     chain = _chain_of(task)
     yield from _paused(task.channel)
     if chain:
@@ -92,7 +92,7 @@ def _waits(task: Task) -> Iterator[Answer]:
         yield from _owned(chain)
         yield from _behind(task, chain)
     if task.type == SESSION_REQUEST:
-        yield Answer(
+        yield WhyReason(
             Code.SESSION_REQUEST,
             _("It asks for an agent's session, and such a task is only assigned, never claimed."),
             _("Assign it to an agent."),
@@ -102,7 +102,7 @@ def _waits(task: Task) -> Iterator[Answer]:
     if chain is None or chain.owner is None:
         yield from _nobody(task)
     if task.postponed:
-        yield Answer(
+        yield WhyReason(
             Code.NOT_BEFORE,
             _("It is not given out before %(time)s.") % {"time": _clock(task.available_at)},
             data={"available_at": task.available_at, "attempts": task.attempts},
@@ -117,7 +117,7 @@ def _chain_of(task: Task) -> Chain | None:
     return Chain.objects.select_related("owner").filter(pk=task.chain_id).first()
 
 
-def _paused(channel: Channel) -> Iterator[Answer]:
+def _paused(channel: Channel) -> Iterator[WhyReason]:
     if channel.paused_at is None:
         return
     told = {
@@ -130,7 +130,7 @@ def _paused(channel: Channel) -> Iterator[Answer]:
         if channel.pause_reason
         else _("Channel %(channel)s is paused since %(time)s.")
     )
-    yield Answer(
+    yield WhyReason(
         Code.CHANNEL_PAUSED,
         text % told,
         _("Resume the channel."),
@@ -147,10 +147,10 @@ def _step(task: Task) -> dict[str, object]:
     return {"blocking_task_id": task.pk, "sequence": task.sequence}
 
 
-def _chain_locked(chain: Chain) -> Iterator[Answer]:
+def _chain_locked(chain: Chain) -> Iterator[WhyReason]:
     locked = Task.objects.filter(chain=chain).locked().first()
     if locked:
-        yield Answer(
+        yield WhyReason(
             Code.CHAIN_LOCKED,
             _("Its chain is locked by task %(number)d: %(title)s")
             % {"number": locked.sequence, "title": locked.title},
@@ -160,7 +160,7 @@ def _chain_locked(chain: Chain) -> Iterator[Answer]:
         )
 
 
-def _owned(chain: Chain) -> Iterator[Answer]:
+def _owned(chain: Chain) -> Iterator[WhyReason]:
     owner = chain.owner
     if owner is None:
         return
@@ -185,16 +185,16 @@ def _owned(chain: Chain) -> Iterator[Answer]:
         "draining": owner.draining,
         "last_seen_at": owner.last_seen_at,
     }
-    yield Answer(Code.CHAIN_OWNED, text % told, remedy, Do("chain", chain.pk, verb), data)
+    yield WhyReason(Code.CHAIN_OWNED, text % told, remedy, Do("chain", chain.pk, verb), data)
 
 
-def _behind(task: Task, chain: Chain) -> Iterator[Answer]:
+def _behind(task: Task, chain: Chain) -> Iterator[WhyReason]:
     """What is before it in its chain; a locked task has been told of."""
     steps = Task.objects.filter(chain=chain).order_by("sequence")
     before = steps.filter(sequence__lt=task.sequence)
     failed = before.failed().first() if chain.on_failure == OnFailure.STOP else None
     if failed:
-        yield Answer(
+        yield WhyReason(
             Code.STOPPED,
             _("Its chain stopped when task %(number)d failed: %(title)s")
             % {"number": failed.sequence, "title": failed.title},
@@ -209,7 +209,7 @@ def _behind(task: Task, chain: Chain) -> Iterator[Answer]:
             if first.agent_id
             else _("It is behind task %(number)d of its chain, which waits itself: %(title)s")
         )
-        yield Answer(
+        yield WhyReason(
             Code.BEHIND,
             text % {"number": first.sequence, "title": first.title, "agent": first.agent_id},
             data=_step(first) | {"chain_id": chain.pk, "status": first.status},
@@ -223,7 +223,7 @@ def _agents_for(task: Task) -> AgentQuerySet:
     return Agent.objects.filter(protocol=Protocol.PLAIN).working_for(task.channel.name)
 
 
-def _nobody(task: Task) -> Iterator[Answer]:
+def _nobody(task: Task) -> Iterator[WhyReason]:
     all_ = _agents_for(task)
     present = list(all_.online().filter(draining=False))
     if not present:
@@ -232,7 +232,7 @@ def _nobody(task: Task) -> Iterator[Answer]:
         yield _nobody_offers(task)
 
 
-def _no_agents(task: Task, all_: AgentQuerySet) -> Answer:
+def _no_agents(task: Task, all_: AgentQuerySet) -> WhyReason:
     draining = list(all_.online().filter(draining=True).order_by("pk").values_list("pk", flat=True))
     known = all_.count()
     if known:
@@ -252,10 +252,10 @@ def _no_agents(task: Task, all_: AgentQuerySet) -> Answer:
     else:
         remedy = _("Start an agent for the channel.")
     do = Do("agent", draining[0], "resume") if draining else None
-    return Answer(Code.NO_AGENTS, text % told, remedy, do, told)
+    return WhyReason(Code.NO_AGENTS, text % told, remedy, do, told)
 
 
-def _nobody_offers(task: Task) -> Answer:
+def _nobody_offers(task: Task) -> WhyReason:
     needed = task.requirement
     wants = needed.wants if needed else {}
     refused = needed.refused_by if needed else []
@@ -266,10 +266,10 @@ def _nobody_offers(task: Task) -> Answer:
     else:
         text = _("Every agent that is present has refused it.")
         remedy = _("Start another agent.")
-    return Answer(Code.NOBODY_OFFERS, text, remedy, data={"wants": wants, "refused_by": refused})
+    return WhyReason(Code.NOBODY_OFFERS, text, remedy, data={"wants": wants, "refused_by": refused})
 
 
-def _in_line(task: Task) -> Answer:
+def _in_line(task: Task) -> WhyReason:
     place = line.place(task)
     far = place > line.MOST
     if far:
@@ -280,12 +280,12 @@ def _in_line(task: Task) -> Answer:
         text = _("It is in line, at place %(place)d.") % {"place": place}
     remedy = "" if place == 1 else _("Give it a higher priority.")
     do = Do("task", task.pk, "prioritize") if remedy else None
-    return Answer(Code.IN_LINE, text, remedy, do, {"place": place, "more": far})
+    return WhyReason(Code.IN_LINE, text, remedy, do, {"place": place, "more": far})
 
 
-def _runs(task: Task) -> Iterator[Answer]:
+def _runs(task: Task) -> Iterator[WhyReason]:
     if task.cancel_asked_at:
-        yield Answer(
+        yield WhyReason(
             Code.CANCEL_ASKED,
             _("Its agent was asked at %(time)s to stop.") % {"time": _clock(task.cancel_asked_at)},
             _("Cancel it again to take it away at once."),
@@ -304,7 +304,7 @@ def _runs(task: Task) -> Iterator[Answer]:
     )
     present = Agent.objects.online().filter(pk=task.agent_id).exists()
     remedy = "" if present else _("The agent is not heard of: reset it to have its work back.")
-    yield Answer(
+    yield WhyReason(
         Code.RUNNING,
         text % held,
         remedy,
@@ -318,8 +318,8 @@ def _runs(task: Task) -> Iterator[Answer]:
     )
 
 
-def _locked(task: Task) -> Answer:
-    return Answer(
+def _locked(task: Task) -> WhyReason:
+    return WhyReason(
         Code.LOCKED,
         _("It is locked since agent %(agent)s lost it, and waits for a person: %(reason)s")
         % {"agent": task.last_holder, "reason": task.fail_reason},
@@ -329,7 +329,7 @@ def _locked(task: Task) -> Answer:
     )
 
 
-def _dead(task: Task) -> Answer:
+def _dead(task: Task) -> WhyReason:
     texts = {
         DeadLetter.EXHAUSTED: ngettext(
             "A dead letter: its only attempt failed.",
@@ -343,7 +343,7 @@ def _dead(task: Task) -> Answer:
         DeadLetter.UNSUPPORTED: _("A dead letter: too many agents have refused it."),
     }
     text = texts[DeadLetter(task.dead_letter)]
-    return Answer(
+    return WhyReason(
         Code.DEAD_LETTER,
         f"{text} {task.fail_reason}".strip(),
         _("Put right what failed, then requeue it."),

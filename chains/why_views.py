@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from api.views import JsonView, filled, reply
-from chains.why import Answer, why
+from chains.why import WhyReason, why
 from tasks.exceptions import TaskUnknown
 from tasks.models import Task
 
@@ -20,7 +20,7 @@ class WhyView(JsonView):
         return reply({"task_id": task.pk, "status": task.status, "why": answers})
 
 
-def body(answer: Answer) -> dict[str, object]:
+def body(answer: WhyReason) -> dict[str, object]:
     """One answer; `do` names the verb that puts it right, where there is one."""
     do = answer.do
     return {

@@ -23,7 +23,7 @@ from accounts.models import User
 from console.filters import AgeFilter
 from console.lists import ReadOnlyAdmin
 from console.timeline import timeline
-from console.verbs import LONGEST_REASON, FieldsForm, Handled, Verb, carry_out
+from console.verbs import LONGEST_REASON, FieldsForm, Verb, VerbResult, carry_out
 from events.models import Event, OperatorAction
 from events.querysets import EventQuerySet
 
@@ -145,7 +145,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "console/verb.html", context)
 
-    def _report(self, request: HttpRequest, verb: Verb, handled: Handled) -> None:
+    def _report(self, request: HttpRequest, verb: Verb, handled: VerbResult) -> None:
         """Say how many rows were changed, and of each that was not, why; at most so many."""
         if handled.done:
             told = ngettext(

@@ -12,7 +12,7 @@ LINES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimelineRow:
     """Something that happened, whoever did it and why."""
 
     at: datetime
@@ -23,7 +23,7 @@ class Line:
     refused: bool = False
 
 
-def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[Line]:
+def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[TimelineRow]:
     """The latest lines about a thing."""
     actions = OperatorAction.objects.about(kind, object_id).order_by("-id")[:LINES]
     both = merge(
@@ -35,14 +35,14 @@ def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[Line]:
     return list(islice(both, LINES))
 
 
-def _of_event(event: Event) -> Line:
+def _of_event(event: Event) -> TimelineRow:
     changed = event.payload if isinstance(event.payload, dict) else {}
     detail = " → ".join(str(changed[end]) for end in ("from", "to") if changed.get(end))
-    return Line(event.created_at, event.type, event.actor, event.reason, detail)
+    return TimelineRow(event.created_at, event.type, event.actor, event.reason, detail)
 
 
-def _of_action(action: OperatorAction) -> Line:
-    return Line(
+def _of_action(action: OperatorAction) -> TimelineRow:
+    return TimelineRow(
         action.created_at,
         action.verb,
         action.actor,

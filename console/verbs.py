@@ -41,13 +41,13 @@ class By:
 
 
 @dataclass(slots=True)
-class Handled:
+class VerbResult:
     """The keys of the rows that were changed, and of those that were not, with the reason."""
 
     done: list[Key] = field(default_factory=list)
     refused: list[tuple[Key, Problem]] = field(default_factory=list)
 
-    def add(self, other: Handled) -> None:
+    def add(self, other: VerbResult) -> None:
         self.done += other.done
         self.refused += other.refused
 
@@ -67,7 +67,7 @@ class Verb(Generic[M]):
     label: StrPromise
     permission: str
     preview: Callable[[QuerySet[M], Values], list[str]]
-    apply: Callable[[QuerySet[M], By, Values], Handled]
+    apply: Callable[[QuerySet[M], By, Values], VerbResult]
     snapshot: Callable[[M], Snapshot]
     fields: Mapping[str, forms.Field] = field(default_factory=dict)
     at_once: Callable[[QuerySet[M]], QuerySet[M]] | None = None
@@ -97,11 +97,11 @@ class FieldsForm(forms.Form):
 
 def one_by_one(
     act: Callable[[M, By, Values], object],
-) -> Callable[[QuerySet[M], By, Values], Handled]:
+) -> Callable[[QuerySet[M], By, Values], VerbResult]:
     """The `apply` of a verb that knows one row only; what is refused does not stop the others."""
 
-    def apply(rows: QuerySet[M], by: By, values: Values) -> Handled:
-        handled = Handled()
+    def apply(rows: QuerySet[M], by: By, values: Values) -> VerbResult:
+        handled = VerbResult()
         for row in rows:
             try:
                 with transaction.atomic():
@@ -117,7 +117,7 @@ def one_by_one(
 
 def carry_out(
     verb: Verb[M], rows: QuerySet[M], caller: Caller, reason: str, values: Values
-) -> Handled:
+) -> VerbResult:
     """Use a verb on each of the rows, as far as it can be; which ones it was, and which not.
 
     `values` are cleaned already. Every row has its line in the operators' audit, written in the
@@ -131,7 +131,7 @@ def carry_out(
     if not reason:
         raise ReasonMissing
     keys: list[Key] = list(rows.order_by("pk").values_list("pk", flat=True))
-    handled = Handled()
+    handled = VerbResult()
     for batch in _batches(verb, rows.model._default_manager.all(), keys):
         handled.add(_carry_out_one(verb, batch, caller, reason, values))
     return handled
@@ -152,7 +152,7 @@ def _batches(verb: Verb[M], every: QuerySet[M], keys: list[Key]) -> Iterator[Que
 
 def _carry_out_one(
     verb: Verb[M], rows: QuerySet[M], caller: Caller, reason: str, values: Values
-) -> Handled:
+) -> VerbResult:
     """Apply the verb to the rows and write the audit, both or neither."""
     before: dict[Key, Snapshot] = {}
     try:
@@ -172,7 +172,7 @@ def _carry_out_one(
         problem = Unavailable(
             f"The database is busy; try again. ({str(busy).partition(chr(10))[0]})"
         )
-        return Handled(refused=[(key, problem) for key in before])
+        return VerbResult(refused=[(key, problem) for key in before])
     return handled
 
 

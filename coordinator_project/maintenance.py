@@ -15,12 +15,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from chains import transitions as chains
+from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
-from coordinator_project.records import Book, Page
 from coordinator_project.watch import Watch
 from events import partitions, retention
 from jobs import tally
-from tasks import claims, holds
+from tasks import claims, leases
 
 LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
 TICK = 0.5
@@ -50,7 +50,7 @@ def passes() -> list[Pass]:
     grace = settings.AGENT_ONLINE_WITHIN
     agents = AgentReaper()
     return [
-        Pass("tasks.wake_postponed", timedelta(seconds=TICK), holds.wake_postponed),
+        Pass("tasks.wake_postponed", timedelta(seconds=TICK), leases.wake_postponed),
         Pass("jobs.fold", timedelta(seconds=1), tally.fold),
         Pass("tasks.expire_leases", tasks_every, reap_tasks),
         Pass("chains.detach_expired", tasks_every, chains.detach_expired),
@@ -110,7 +110,7 @@ class Loop:
         self.leadership = Leadership()
         self.reachable = True
         self.watch = watch or Watch()
-        self.book = Book({one.name: Page(one.name, one.every) for one in todo})
+        self.book = PassStatuses({one.name: PassStatus(one.name, one.every) for one in todo})
 
     def run(self) -> None:
         """Go on until `stop` is set."""

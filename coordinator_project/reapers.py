@@ -7,7 +7,7 @@ from itertools import islice
 
 from agents import transitions as agents
 from agents.models import Agent, Presence, Protocol
-from tasks import holds
+from tasks import leases
 from tasks.models import Task
 from tasks.states import DeadLetter
 
@@ -19,7 +19,7 @@ log = logging.getLogger("coordinator.reapers")
 
 def reap_tasks() -> int:
     """Take back the chainless tasks whose lease ran out; how many."""
-    reaped = holds.expire_leases()
+    reaped = leases.expire_leases()
     _say_each(reaped.failed, _say_failed)
     _say_each(reaped.retried, lambda task: log.info("Reaped task %s for retry", task.pk))
     return len(reaped)
@@ -42,7 +42,7 @@ class AgentReaper:
 
     def release(self) -> int:
         """Take back the chainless tasks of lost agents; how many."""
-        reaped = holds.release_lost()
+        reaped = leases.release_lost()
         freed = _by_protocol([*reaped.retried, *reaped.failed, *reaped.cancelled])
         for protocol in Protocol:
             silent = self.silent.pop(protocol.value, 0)

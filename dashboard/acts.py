@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from accounts.callers import Caller, caller_of
 from agents.models import Agent
 from api.fields import Flag, JsonObject, Text, TextList, identifier, job_identifier
-from api.serializers import Body, Values
+from api.serializers import RequestSerializer, Values
 from api.views import JsonView, reply
 from chains.agent_verbs import AGENT_VERBS
 from chains.models import Chain
@@ -108,7 +108,7 @@ KINDS: Mapping[str, Offered] = {
 }
 
 
-class ActBody(Body):
+class ActRequestSerializer(RequestSerializer):
     """To which things, why, and with which values; `preview` only asks what it would do."""
 
     ids = TextList(max_items=MOST)
@@ -127,7 +127,7 @@ class ActView(JsonView):
         offered = KINDS.get(kind)
         if offered is None:
             raise NoSuchVerb(f"There is nothing of the kind {kind!r} here.")
-        said = self.read(ActBody)
+        said = self.read(ActRequestSerializer)
         if said["preview"]:
             return reply(offered.preview(name, said["ids"], said["values"]))
         caller = caller_of(request)

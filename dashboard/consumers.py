@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from dashboard import hub, seats
+from dashboard import hub, slots
 
 PATH = "/console/live"
 REFUSED = 4000  # and the number that HTTP has for it: browsers are told nothing else
@@ -38,7 +38,7 @@ class Live(AsyncWebsocketConsumer):
             await asyncio.wait([self.speaking])
 
     async def _speak(self) -> None:
-        with seats.taken(), suppress(OSError):  # a page may leave at any moment
+        with slots.taken(), suppress(OSError):  # a page may leave at any moment
             async with hub.join(_cursor_of(self.scope)) as seat:
                 while (told := await seat.next()) is not None:
                     await self.send(told.text)

@@ -16,7 +16,7 @@ from chains.models import Chain
 from dashboard import counters, rows
 from events import tail
 from events.models import Source
-from events.tail import Line
+from events.tail import TailRow
 from jobs.models import Job
 from tasks.models import Channel, Task
 
@@ -39,7 +39,7 @@ class Touched:
     channels: set[UUID] = field(default_factory=set)
     notifications: bool = False
 
-    def add(self, line: Line) -> None:
+    def add(self, line: TailRow) -> None:
         if line.source == Source.AGENT:
             return  # an agent may say what it likes of anything; nothing has changed by that
         noun = line.type.partition(".")[0]
@@ -56,7 +56,7 @@ class Touched:
             self.channels.add(line.channel_id)
 
 
-def touched_by(lines: Iterable[Line]) -> Touched:
+def touched_by(lines: Iterable[TailRow]) -> Touched:
     found = Touched()
     for line in lines:
         found.add(line)
@@ -64,7 +64,7 @@ def touched_by(lines: Iterable[Line]) -> Touched:
 
 
 def message(
-    lines: Sequence[Line],
+    lines: Sequence[TailRow],
     touched: Touched,
     *,
     cursor: int,
@@ -131,10 +131,10 @@ def resumed(since: int, *, cursor: int) -> str:
     with connection.cursor() as asking:
         asking.execute(tail.REACHES, {"cursor": since})
         [(reaches,)] = asking.fetchall()
-        lines: list[Line] = []
+        lines: list[TailRow] = []
         if reaches:
             asking.execute(tail.SINCE, [since])
-            lines = [Line(*found) for found in asking.fetchall()]
+            lines = [TailRow(*found) for found in asking.fetchall()]
     complete = bool(reaches) and len(lines) <= MOST_EVENTS_RESUMED
     now = numbers()
     return message(

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from events.models import Source
-from events.tail import Batch, Line
+from events.tail import Batch, TailRow
 
 HELLO = b"retry: 2000\nid: %d\nevent: hello\ndata: {}\n\n"
 PING = b": ping\n\n"
@@ -48,7 +48,7 @@ def _frame(event: str, cursor: int, body: Changed) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, event.encode(), data)
 
 
-def _topics(line: Line) -> Iterator[tuple[str, str]]:
+def _topics(line: TailRow) -> Iterator[tuple[str, str]]:
     """The lists that a line of the journal makes stale, each with the id of what changed there.
 
     Claims, reports and detaches change what an agent is said to work on.
@@ -72,7 +72,7 @@ def _topics(line: Line) -> Iterator[tuple[str, str]]:
         yield "agents", line.agent_id or ""
 
 
-def _notifications(lines: Iterable[Line]) -> Iterator[Changed]:
+def _notifications(lines: Iterable[TailRow]) -> Iterator[Changed]:
     for line in lines:
         if line.source == Source.COORDINATOR and line.type == "agent.setup_waited" and line.payload:
             yield line.payload

@@ -25,7 +25,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from dashboard import deltas
 from dashboard.deltas import Message, Numbers
 from events import shutdown, tail
-from events.tail import Batch, Line
+from events.tail import Batch, TailRow
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Told:
         return b"id: %d\ndata: %s\n\n" % (self.cursor, self.text.encode())
 
 
-class Seat:
+class Subscriber:
     """One who watches. `since`: go on after this cursor; None: from now on."""
 
     def __init__(self, hub: "Hub", since: int | None) -> None:
@@ -105,10 +105,10 @@ class Seat:
 
 
 class Hub:
-    """Follows the journal for all seats of one event loop."""
+    """Follows the journal for all slots of one event loop."""
 
     def __init__(self) -> None:
-        self.seats: set[Seat] = set()
+        self.slots: set[Subscriber] = set()
         self.cursor = 0
         self.ready = asyncio.Event()
         self.ended = False
@@ -119,8 +119,8 @@ class Hub:
         self._numbered_at = float("-inf")
         self._told_at = float("-inf")
 
-    def enter(self, seat: Seat) -> None:
-        self.seats.add(seat)
+    def enter(self, seat: Subscriber) -> None:
+        self.slots.add(seat)
         if not self.tasks:
             self.ready.clear()
             self.ended = shutdown.has_begun()
@@ -131,9 +131,9 @@ class Hub:
                 asyncio.create_task(self._end_at_shutdown(), name="console-end"),
             }
 
-    async def leave(self, seat: Seat) -> None:
-        self.seats.discard(seat)
-        if not self.seats and self.tasks:
+    async def leave(self, seat: Subscriber) -> None:
+        self.slots.discard(seat)
+        if not self.slots and self.tasks:
             ending: set[asyncio.Task[object]] = {*self.tasks, *self._resumes.values()}
             self.tasks = set()
             self._resumes.clear()
@@ -158,7 +158,7 @@ class Hub:
         await shutdown.wait()
         self.ended = True
         self.ready.set()
-        for seat in self.seats:
+        for seat in self.slots:
             seat.stir()
 
     async def _follow(self) -> None:
@@ -210,10 +210,10 @@ class Hub:
             # Whoever resumes from now on reads anew, and after this.
             self._resumes.clear()
             told = Told(cursor, text)
-            for seat in self.seats:
+            for seat in self.slots:
                 seat.offer(told)
 
-    def _made(self, lines: Sequence[Line], cursor: int, *, complete: bool) -> str:
+    def _made(self, lines: Sequence[TailRow], cursor: int, *, complete: bool) -> str:
         """The message, in the thread; "" when there is nothing to say."""
         touched = deltas.touched_by(lines)
         # A job's row is read no more often than the numbers: each of its tasks touches it.
@@ -275,10 +275,10 @@ def cursor_of_now() -> int:
 
 
 @asynccontextmanager
-async def join(since: int | None = None) -> AsyncIterator[Seat]:
+async def join(since: int | None = None) -> AsyncIterator[Subscriber]:
     """Be told of all that happens after the cursor `since`, or from now on, in the block."""
     hub = _hubs.setdefault(asyncio.get_running_loop(), Hub())
-    seat = Seat(hub, since)
+    seat = Subscriber(hub, since)
     hub.enter(seat)
     try:
         yield seat

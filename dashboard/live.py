@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from api.waiting import answers
-from dashboard import frames, hub, seats
+from dashboard import frames, hub, slots
 from dashboard.stream import HEADERS, PING_AFTER, cursor_of
 from problems import http
 
@@ -15,12 +15,12 @@ from problems import http
 async def stream(request: HttpRequest) -> HttpResponseBase:
     """The messages as server-sent events."""
     since = cursor_of(request, "cursor")
-    seats.check()
+    slots.check()
     return StreamingHttpResponse(_speak(since), headers=HEADERS)
 
 
 async def _speak(since: int | None) -> AsyncGenerator[bytes]:
-    with seats.taken():
+    with slots.taken():
         async with hub.join(since) as seat:
             while True:
                 try:
@@ -38,8 +38,8 @@ async def _speak(since: int | None) -> AsyncGenerator[bytes]:
 async def changes(request: HttpRequest) -> HttpResponseBase:
     """One message, with all since the cursor."""
     since = cursor_of(request, "cursor")
-    seats.check()
-    with seats.taken():
+    slots.check()
+    with slots.taken():
         async with hub.join(since) as seat:
             told = await seat.next()
     text = told.text if told else f'{{"cursor":"{since or 0}"}}'
@@ -50,5 +50,5 @@ async def changes(request: HttpRequest) -> HttpResponseBase:
 async def may_watch(request: HttpRequest) -> HttpResponseBase:
     """Whether the one who asks may watch, from this cursor on; it is asked before a WebSocket."""
     cursor_of(request, "cursor")
-    seats.check()
+    slots.check()
     return HttpResponse(status=204)

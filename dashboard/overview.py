@@ -50,10 +50,10 @@ def latest_jobs() -> list[rows.Row]:
     return rows.jobs(Job.objects.counted().filter(pk__in=ids).order_by("-pk")) if ids else []
 
 
-def latest_lines() -> list[tail.Line]:
+def latest_lines() -> list[tail.TailRow]:
     """The last lines of the journal, the newest first."""
     return [
-        tail.Line(
+        tail.TailRow(
             event.id,
             event.type,
             event.source,

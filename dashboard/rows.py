@@ -12,7 +12,7 @@ from agents.querysets import AgentQuerySet
 from api.views import filled
 from chains.models import Chain
 from events.models import Source
-from events.tail import Line
+from events.tail import TailRow
 from jobs import progress
 from jobs.models import Job, JobStatus
 from tasks.models import Channel, Task
@@ -208,7 +208,7 @@ def channel(row: Channel, counts: Row) -> Row:
     }
 
 
-def event(line: Line) -> Row:
+def event(line: TailRow) -> Row:
     """A line of the journal for the timeline."""
     return {
         "id": str(line.id),

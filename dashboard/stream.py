@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.waiting import answers
-from dashboard import frames, seats
+from dashboard import frames, slots
 from events import shutdown, tail
 from problems import Invalid
 
@@ -30,7 +30,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     on. What lies above a resumed id may be told again, and nothing is left out.
     """
     since = cursor_of(request)
-    seats.check()
+    slots.check()
     return StreamingHttpResponse(speak(since), headers=HEADERS)
 
 
@@ -46,7 +46,7 @@ def cursor_of(request: HttpRequest, name: str = "last_event_id") -> int | None:
 
 async def speak(since: int | None) -> AsyncGenerator[bytes]:
     """All that one stream says, until its process stops."""
-    with seats.taken():
+    with slots.taken():
         greeted = False
         while not shutdown.has_begun():
             async with tail.watch(since) as watching:

@@ -36,7 +36,7 @@ SELECT count(*), max(id) FROM gone
 
 
 @dataclass(frozen=True)
-class Purged:
+class PurgedEvents:
     """What a purge removed: whole months, and how many events and used-up keys."""
 
     months: list[str]
@@ -44,7 +44,7 @@ class Purged:
     keys: int
 
 
-def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> Purged:
+def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> PurgedEvents:
     """Remove events and keys older than `before`; a dry run only counts them.
 
     Whole months are dropped, the rest goes in batches of its own transaction each, so nobody
@@ -53,11 +53,11 @@ def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> Purg
     months = partitions.ended_before(before)
     if dry_run:
         keys = EventKey.objects.filter(created_at__lt=before).count()
-        return Purged(months, Event.objects.before(before).count(), keys)
+        return PurgedEvents(months, Event.objects.before(before).count(), keys)
     dropped = {name: count for name in months if (count := _drop(name)) is not None}
     events = _delete_in_batches(DELETE_EVENTS, before, batch)
     keys = _delete_in_batches(DELETE_KEYS, before, batch)
-    return Purged(list(dropped), sum(dropped.values()) + events, keys)
+    return PurgedEvents(list(dropped), sum(dropped.values()) + events, keys)
 
 
 def enforce() -> int:

@@ -38,7 +38,7 @@ MOST_BATCHES = 64
 log = logging.getLogger("coordinator.tail")
 
 
-class Line(NamedTuple):
+class TailRow(NamedTuple):
     """A row of the journal, as far as those who watch need it.
 
     The payload is there only where the coordinator itself wrote a short one: of inputs, and of
@@ -63,7 +63,7 @@ class Line(NamedTuple):
 class Batch:
     """What is new. Not `complete`: more has happened since the cursor asked for than it tells."""
 
-    lines: Sequence[Line]
+    lines: Sequence[TailRow]
     cursor: int
     complete: bool = True
 
@@ -261,10 +261,10 @@ async def read_since(connection: AsyncConnection[TupleRow], since: int, low_wate
     rows = await (await connection.execute(SINCE, [since])).fetchall()
     if len(rows) > MOST_LINES:
         return Batch([], low_water, complete=False)
-    return Batch([Line(*row) for row in rows], low_water)
+    return Batch([TailRow(*row) for row in rows], low_water)
 
 
-async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[Line]:
+async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[TailRow]:
     """The rows above the highest known id, and those that were missing and have come since."""
     values = {
         "highest": gaps.highest,
@@ -272,7 +272,7 @@ async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[L
         "highs": [gap.high for gap in gaps.missing],
     }
     rows = await (await connection.execute(NEW, values)).fetchall()
-    return [Line(*row) for row in rows]
+    return [TailRow(*row) for row in rows]
 
 
 async def _begin(connection: AsyncConnection[TupleRow]) -> Gaps:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from api import fields
 from api.body import JsonDict, JsonValue
-from api.serializers import Body, Values
+from api.serializers import RequestSerializer, Values
 from jobs import coordinates, parameters
 from jobs.exceptions import BadParameter
 from jobs.grid import Axis, Grid, Listed
@@ -103,7 +103,7 @@ def _axes_of(group: Group) -> Iterator[Axis]:
         yield parameters.axis_of(f"{group.id}.{name}", said)
 
 
-class SweepBody(Body):
+class SweepRequestSerializer(RequestSerializer):
     """What both forms may say beside the grid."""
 
     missing = "{} is required"
@@ -116,7 +116,7 @@ class SweepBody(Body):
     idempotency_key = fields.Text(default="", max_length=KEY_LENGTH)
 
 
-class RangesBody(SweepBody):
+class RangesRequestSerializer(SweepRequestSerializer):
     """Form A: algorithms and three ranges."""
 
     jarPath = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
@@ -127,7 +127,7 @@ class RangesBody(SweepBody):
     dimension = WholeRange()
 
 
-class ParametersBody(SweepBody):
+class ParametersRequestSerializer(SweepRequestSerializer):
     """Form B: an artifact, and groups of typed parameters."""
 
     artifactBucket = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
@@ -149,7 +149,7 @@ def read(said: JsonValue) -> Sweep:
 
 
 def _of_ranges(said: JsonValue) -> Sweep:
-    values = RangesBody.read(said)
+    values = RangesRequestSerializer.read(said)
     ranges: list[Axis] = [values[name] for name in RANGES]
     algorithms: Listed = values["algorithms"]
     specification: JsonDict = {
@@ -169,7 +169,7 @@ def _of_ranges(said: JsonValue) -> Sweep:
 
 
 def _of_parameters(said: JsonValue) -> Sweep:
-    values = ParametersBody.read(said)
+    values = ParametersRequestSerializer.read(said)
     groups: list[Group]
     grid: Grid
     groups, grid = values["parameters"]

@@ -10,21 +10,21 @@ from tasks.models import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class PurgedJobs:
     """How many jobs went, and how many tasks with them."""
 
     jobs: int = 0
     tasks: int = 0
 
 
-def purge(before: datetime, *, by: str, dry_run: bool = False) -> Purged:
+def purge(before: datetime, *, by: str, dry_run: bool = False) -> PurgedJobs:
     """Delete the jobs that finished before then, each with all its tasks in one transaction.
 
     A dry run only counts them. A job that is opened again meanwhile stays.
     """
     old = Job.objects.filter(finished_at__lt=before)
     if dry_run:
-        return Purged(old.count(), Task.objects.filter(job__in=old).count())
+        return PurgedJobs(old.count(), Task.objects.filter(job__in=old).count())
     jobs = tasks = 0
     for job_id in list(old.order_by("pk").values_list("pk", flat=True)):
         try:
@@ -32,4 +32,4 @@ def purge(before: datetime, *, by: str, dry_run: bool = False) -> Purged:
         except (JobRuns, JobUnknown):
             continue
         jobs += 1
-    return Purged(jobs, tasks)
+    return PurgedJobs(jobs, tasks)

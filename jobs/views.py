@@ -15,7 +15,7 @@ from jobs.exceptions import JobUnknown
 from jobs.filters import JobFilters
 from jobs.models import Job, Kind
 from jobs.schema import SCHEMA
-from tasks.serializers import ReasonBody
+from tasks.serializers import ReasonRequestSerializer
 
 PREVIEWED = 5
 YES = frozenset({"1", "true", "yes"})
@@ -76,7 +76,7 @@ class JobView(JsonView):
 
 class CancelView(JsonView):
     def post(self, request: Request, job_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         job = known(job_id)
         done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
         body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
@@ -85,7 +85,7 @@ class CancelView(JsonView):
 
 class RetryView(JsonView):
     def post(self, request: Request, job_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         job = known(job_id)
         retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
         body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}

@@ -9,7 +9,7 @@ from agents.models import Agent, Protocol
 from agents.transitions import Beat
 from api.serializers import Values
 from spots.serializers import TELEMETRY
-from tasks import holds
+from tasks import leases
 
 PREFIX = "spot-"
 
@@ -31,7 +31,7 @@ def hello(said: Values, *, peer: str) -> Agent:
     }
     told = {name: value for name, value in facts.items() if value}
     if said["spotId"]:
-        holds.begin_anew(said["spotId"])
+        leases.release_on_restart(said["spotId"])
     return agents.beat(
         Beat(
             agent_id=said["spotId"] or PREFIX + secrets.token_hex(6),

@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 
 from agents.models import ID_LENGTH
 from api import fields
-from api.serializers import Bodies, Body, Nested, Values
+from api.serializers import Nested, NestedList, RequestSerializer, Values
 from spots.fields import Batch, Count, Measure
 from tasks.serializers import Held
 
@@ -55,11 +55,11 @@ def epoch() -> fields.WholeNumber:
     return fields.WholeNumber(default=None, least=1, most=2**63 - 1)
 
 
-class SpotBody(Body):
+class SpotRequestSerializer(RequestSerializer):
     missing: ClassVar[str] = "{} is required"
 
 
-class SpotInfoBody(SpotBody):
+class SpotInfoRequestSerializer(SpotRequestSerializer):
     host = fields.Text(default="", max_length=LONGEST_ADDRESS)
     cpuCores = Count(default=None, told=NEGATIVE)
     ramMb = Count(default=None, told=NEGATIVE)
@@ -67,25 +67,25 @@ class SpotInfoBody(SpotBody):
     labels = fields.TextList(default=list)
 
 
-class OptimizerBody(SpotBody):
+class OptimizerRequestSerializer(SpotRequestSerializer):
     optimizerId = fields.Text(default="", max_length=200)
     version = fields.Text(default="", max_length=200)
     algorithms = fields.TextList(default=list)
     functions = fields.TextList(default=list)
 
 
-class CapabilitiesBody(SpotBody):
-    optimizers = Bodies(OptimizerBody, most=MOST_OPTIMIZERS, default=list)
+class CapabilitiesRequestSerializer(SpotRequestSerializer):
+    optimizers = NestedList(OptimizerRequestSerializer, most=MOST_OPTIMIZERS, default=list)
 
 
-class HelloBody(SpotBody):
+class HelloRequestSerializer(SpotRequestSerializer):
     spotId = fields.Text(default="", max_length=ID_LENGTH)
     ipAddress = address()
-    spotInfo = Nested(SpotInfoBody, default=None)
-    capabilities = Nested(CapabilitiesBody, default=None)
+    spotInfo = Nested(SpotInfoRequestSerializer, default=None)
+    capabilities = Nested(CapabilitiesRequestSerializer, default=None)
 
 
-class HeldBody(SpotBody):
+class HeldRequestSerializer(SpotRequestSerializer):
     """A task that a SPOT says it holds, and by which lease; its id goes by either name."""
 
     id = fields.Identifier(default=None)
@@ -101,10 +101,10 @@ class HeldBody(SpotBody):
 
 class SpotHeld(Held):
     wanted = "a list of task ids, or of objects with id and leaseEpoch"
-    kind: ClassVar[type[Body]] = HeldBody
+    kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
 
 
-class HeartbeatBody(SpotBody):
+class HeartbeatRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     ipAddress = address()
     cpuLoad = Measure(least=0, most=100, told="must be between 0 and 100")
@@ -121,12 +121,12 @@ class HeartbeatBody(SpotBody):
     tasks = SpotHeld(default=dict)
 
 
-class ClaimBody(SpotBody):
+class ClaimRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     maxTasks = Batch(most=MOST_TASKS)
 
 
-class CompleteBody(SpotBody):
+class CompleteRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     leaseEpoch = epoch()
     runtimeMs = Count(default=0, told=NEGATIVE)
@@ -138,7 +138,7 @@ class CompleteBody(SpotBody):
     peakRamMb = fields.Number(default=None)
 
 
-class FailBody(SpotBody):
+class FailRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     leaseEpoch = epoch()
     error = fields.Text(default="")

@@ -16,15 +16,21 @@ from api.views import JsonView, ListView, reply
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from spots import bodies, outcomes, registration
-from spots.serializers import ClaimBody, CompleteBody, FailBody, HeartbeatBody, HelloBody
+from spots.serializers import (
+    ClaimRequestSerializer,
+    CompleteRequestSerializer,
+    FailRequestSerializer,
+    HeartbeatRequestSerializer,
+    HelloRequestSerializer,
+)
 from spots.version import VERSION
-from tasks import holds, ways
+from tasks import leases, ways
 from tasks.models import Task
 
 
 class HelloView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        said = self.read_optional(HelloBody)
+        said = self.read_optional(HelloRequestSerializer)
         with transaction.atomic():
             spot = registration.hello(said, peer=peer_of(request))
         return reply({"spotId": spot.pk, "coordinatorVersion": VERSION})
@@ -37,10 +43,10 @@ class HeartbeatView(JsonView):
     """
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(HeartbeatBody)
+        values = self.read(HeartbeatRequestSerializer)
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))
-            renewed = holds.renew_listed(spot.pk, values["tasks"])
+            renewed = leases.renew_listed(spot.pk, values["tasks"])
         asked = Task.objects.held_by(spot.pk).cancel_asked()
         news = {
             "lost": sorted(set(values["tasks"]) - renewed),
@@ -53,7 +59,7 @@ class HeartbeatView(JsonView):
 
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ClaimBody)
+        values = self.read(ClaimRequestSerializer)
         wish = ways.Wish(
             agent_id=values["spotId"],
             names=[CHANNEL],
@@ -68,13 +74,13 @@ class ClaimView(JsonView):
 
 class CompleteView(JsonView):
     def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(CompleteBody)
+        values = self.read(CompleteRequestSerializer)
         return reply(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
 
 
 class FailView(JsonView):
     def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(FailBody)
+        values = self.read(FailRequestSerializer)
         return reply(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
 
 

@@ -15,11 +15,16 @@ from agents.models import Agent, Notification
 from agents.transitions import Beat
 from api.pages import MOST
 from api.views import JsonView, ListView, reply
-from tasks import bodies, holds
+from tasks import bodies, leases
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
 from tasks.models import Task
-from tasks.serializers import DismissBody, HeartbeatBody, ReasonBody, SubscriptionsBody
+from tasks.serializers import (
+    DismissRequestSerializer,
+    HeartbeatRequestSerializer,
+    ReasonRequestSerializer,
+    SubscriptionsRequestSerializer,
+)
 
 
 class HeartbeatView(JsonView):
@@ -29,7 +34,7 @@ class HeartbeatView(JsonView):
     """
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(HeartbeatBody)
+        values = self.read(HeartbeatRequestSerializer)
         beat = Beat(
             agent_id=values["agent_id"] or str(uuid4()),
             name=values["name"],
@@ -40,7 +45,7 @@ class HeartbeatView(JsonView):
         )
         with transaction.atomic():
             agent = agents.beat(beat)
-            renewed = holds.renew_listed(agent.pk, values["tasks"])
+            renewed = leases.renew_listed(agent.pk, values["tasks"])
         held = Task.objects.held_by(agent.pk)
         return reply(
             {
@@ -78,20 +83,20 @@ class CurrentTaskView(JsonView):
 
 class AgentChannelsView(JsonView):
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
-        names = self.read(SubscriptionsBody)["subscriptions"]
+        names = self.read(SubscriptionsRequestSerializer)["subscriptions"]
         return reply({"agent": one(agents.subscribe(agent_id, names, by=caller_of(request).name))})
 
 
 class DrainView(JsonView):
     def post(self, request: Request, agent_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         agent = agents.drain(agent_id, by=caller_of(request).name, reason=reason)
         return reply({"agent": one(agent)})
 
 
 class ResumeView(JsonView):
     def post(self, request: Request, agent_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         agent = agents.resume(agent_id, by=caller_of(request).name, reason=reason)
         return reply({"agent": one(agent)})
 
@@ -104,7 +109,7 @@ class NotificationsView(JsonView):
 
 class DismissView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(DismissBody)
+        values = self.read(DismissRequestSerializer)
         agents.dismiss(values["agent_id"], values["type"])
         return reply({"ok": True})
 

@@ -12,7 +12,7 @@ from accounts.callers import caller_of
 from api import fields, filters
 from api.filters import PeriodFilters
 from api.pages import LatestPage
-from api.serializers import Body, Nested, Values
+from api.serializers import Nested, RequestSerializer, Values
 from api.views import JsonView, reply
 from problems import Invalid
 from tasks import bodies, dead_letters
@@ -45,7 +45,7 @@ class DeadLetterFilters(PeriodFilters):
         return rows.filter(job=fields.job_identifier(value))
 
 
-class FilterBody(Body):
+class FilterRequestSerializer(RequestSerializer):
     """A filter in a body. A name that is misspelt would widen it, so it is refused."""
 
     reason = fields.Text(default="", max_length=200)
@@ -67,11 +67,11 @@ class FilterBody(Body):
         return {name: value for name, value in said.items() if value}
 
 
-class DeadLettersBody(Body):
+class DeadLettersRequestSerializer(RequestSerializer):
     """Which dead letters: by id, or all that a filter finds; and why."""
 
     ids = fields.TextList(default=list, max_items=MOST_IDS)
-    filter = Nested(FilterBody, default=None)
+    filter = Nested(FilterRequestSerializer, default=None)
     all = fields.Flag(default=False)
     reason = fields.Text(max_length=LONGEST_TEXT)
 
@@ -104,13 +104,13 @@ def _found(query: QueryDict) -> QuerySet[Task]:
 
 class RequeueDeadLettersView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(DeadLettersBody)
+        values = self.read(DeadLettersRequestSerializer)
         return _reply("requeued", dead_letters.requeue, values, by=caller_of(request).name)
 
 
 class PurgeDeadLettersView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(DeadLettersBody)
+        values = self.read(DeadLettersRequestSerializer)
         return _reply("purged", dead_letters.purge, values, by=caller_of(request).name)
 
 

@@ -24,7 +24,7 @@ PATIENCE = 20.0  # seconds that one request may take; what is left then is said 
 
 
 @dataclass
-class Handled:
+class DeadLetterResult:
     """How many dead letters a verb took, which it refused and why, and whether there are more."""
 
     count: int = 0
@@ -32,17 +32,17 @@ class Handled:
     more: bool = False
 
 
-Verb = Callable[[Sequence[UUID], str, str], Handled]
+Verb = Callable[[Sequence[UUID], str, str], DeadLetterResult]
 
 
-def requeue(ids: Sequence[UUID], by: str, reason: str) -> Handled:
+def requeue(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     """Give failed tasks another chance, with all their attempts; the others are refused."""
     with transaction.atomic():
         tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock())
         failed = [task.pk for task in tasks if task.status == Status.FAILED]
         alone = Task.objects.filter(pk__in=failed)
         count = batches.requeue_all(alone, by=by, reason=reason) if failed else 0
-    handled = Handled(count, _refused(tasks))
+    handled = DeadLetterResult(count, _refused(tasks))
     for task_id in Task.objects.filter(pk__in=ids, chain__isnull=False).values_list(
         "pk", flat=True
     ):
@@ -56,7 +56,7 @@ def requeue(ids: Sequence[UUID], by: str, reason: str) -> Handled:
 
 
 @transaction.atomic
-def purge(ids: Sequence[UUID], by: str, reason: str) -> Handled:
+def purge(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     """Delete failed tasks for good, with their attempts and inputs; the others are refused.
 
     A chain that loses some goes on as it would without them.
@@ -69,7 +69,7 @@ def purge(ids: Sequence[UUID], by: str, reason: str) -> Handled:
     Task.objects.filter(pk__in=[task.pk for task in failed]).delete()
     chain_changed.send(Task, chains=chains, taken_by=None)
     ready.announce(task.channel_id for task in failed if task.chain_id)
-    return Handled(len(failed), _refused(tasks))
+    return DeadLetterResult(len(failed), _refused(tasks))
 
 
 def _refused(tasks: Iterable[Task]) -> dict[UUID, Problem]:
@@ -80,10 +80,10 @@ def _refused(tasks: Iterable[Task]) -> dict[UUID, Problem]:
     }
 
 
-def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> Handled:
+def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> DeadLetterResult:
     """Apply the verb to the tasks named, those that there are not among the refused."""
     known = set(Task.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    all_ = Handled(
+    all_ = DeadLetterResult(
         refused={pk: TaskUnknown(f"There is no task {pk}.") for pk in ids if pk not in known}
     )
     for start in range(0, len(ids), BATCH):
@@ -93,12 +93,12 @@ def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> Handled:
     return all_
 
 
-def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> Handled:
+def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> DeadLetterResult:
     """Apply the verb to each of these failed tasks once, also if it fails again meanwhile.
 
     What somebody else was quicker with is no dead letter any more, and nothing to refuse.
     """
-    all_ = Handled()
+    all_ = DeadLetterResult()
     end = time.monotonic() + PATIENCE
     last: UUID | None = None
     while ids := _next(tasks, last):

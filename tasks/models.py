@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 from agents.models import ID_LENGTH, Agent
+from tasks.constraints import TASK_CONSTRAINTS, TASK_INDEXES
 from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
 from tasks.querysets import ChannelQuerySet, TaskQuerySet
 from tasks.states import DeadLetter, Status
-from tasks.storage import TASK_CONSTRAINTS, TASK_INDEXES
 
 SESSION_REQUEST = "request_claude_session"
 KEY_LENGTH = 200

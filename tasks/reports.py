@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from events import journal
 from problems import Problem
-from tasks import claims, fastlane, holds, requirements
+from tasks import claims, fastlane, leases, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, AttemptOutcome, Task
@@ -44,7 +44,7 @@ class Verdict(TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReportVerdict:
     """The verdict on one outcome; `problem` says why it is lost."""
 
     task_id: UUID
@@ -59,7 +59,7 @@ def report(
     agent_id: str | None,
     by: str,
     wish: claims.Claim | None = None,
-) -> tuple[list[Answer], list[Task]]:
+) -> tuple[list[ReportVerdict], list[Task]]:
     """Take the outcomes one by one, each answered on its own, then claim if there is a wish.
 
     Without an agent an operator (`by`) speaks, who may end any task in progress. The outcome of
@@ -83,7 +83,9 @@ def report(
 
 
 @transaction.atomic
-def refuse(task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: str = "") -> Answer:
+def refuse(
+    task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: str = ""
+) -> ReportVerdict:
     """The agent that holds the task says that it cannot do it (seed 004's workers: UNSUPPORTED).
 
     No attempt is used; others may have the task, this agent is not given it again. When as many
@@ -105,8 +107,8 @@ def refuse(task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: st
     else:
         task.requirement = requirements.refusing(task, agent_id)
         task.closed_epoch = task.lease_epoch
-        holds.give_back([task], AttemptOutcome.REFUSED, reason)
-    return Answer(task_id, Verdict.ACCEPTED)
+        leases.give_back([task], AttemptOutcome.REFUSED, reason)
+    return ReportVerdict(task_id, Verdict.ACCEPTED)
 
 
 def _is_held(task: Task, agent_id: str, epoch: int | None) -> bool:
@@ -114,15 +116,15 @@ def _is_held(task: Task, agent_id: str, epoch: int | None) -> bool:
     return by_agent and epoch in {None, task.lease_epoch}
 
 
-def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[Answer]:
+def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[ReportVerdict]:
     """End what is held, judge the rest. A task named twice is ended by what is said first."""
     first = {outcome.task_id: outcome for outcome in reversed(outcomes)}
     ended = _end_held(list(first.values()), agent_id)
     if len(ended) == len(outcomes):
-        return [Answer(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
+        return [ReportVerdict(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
     tasks = Task.objects.in_bulk(list(first))
     return [
-        Answer(outcome.task_id, Verdict.ACCEPTED)
+        ReportVerdict(outcome.task_id, Verdict.ACCEPTED)
         if outcome is first[outcome.task_id] and outcome.task_id in ended
         else _judge(tasks.get(outcome.task_id), outcome, agent_id)
         for outcome in outcomes
@@ -134,12 +136,12 @@ def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> set[UUID]:
     return {row[0] for row in END_HELD.run(values)}
 
 
-def _judge(task: Task | None, outcome: Outcome, agent_id: str | None) -> Answer:
+def _judge(task: Task | None, outcome: Outcome, agent_id: str | None) -> ReportVerdict:
     try:
         verdict = _verdict(task, outcome, agent_id)
     except Problem as problem:
-        return Answer(outcome.task_id, Verdict.LOST, problem)
-    return Answer(outcome.task_id, verdict)
+        return ReportVerdict(outcome.task_id, Verdict.LOST, problem)
+    return ReportVerdict(outcome.task_id, verdict)
 
 
 def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdict:

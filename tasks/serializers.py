@@ -5,7 +5,7 @@ from typing import ClassVar
 from agents.models import ID_LENGTH, Activity, NotificationType
 from api import fields
 from api.body import JsonValue
-from api.serializers import Bodies, Body, Nested, Values
+from api.serializers import Nested, NestedList, RequestSerializer, Values
 from problems import Invalid, Problem
 from tasks.models import KEY_LENGTH, InputKind
 from tasks.states import Status
@@ -30,12 +30,12 @@ def epoch() -> fields.WholeNumber:
     return fields.WholeNumber(default=None, least=1, most=2**63 - 1)
 
 
-class ChannelBody(Body):
+class ChannelRequestSerializer(RequestSerializer):
     name = fields.Text(max_length=200)
     description = fields.Text(default="", max_length=LONGEST_TEXT)
 
 
-class WishBody(Body):
+class ClaimFieldsSerializer(RequestSerializer):
     """From which channels, how many tasks, for how long."""
 
     channel_id = fields.Text(default="")
@@ -57,18 +57,18 @@ class WishBody(Body):
         return attrs
 
 
-class ClaimBody(WishBody):
+class ClaimRequestSerializer(ClaimFieldsSerializer):
     agent_id = agent_id()
 
 
-class CompleteBody(Body):
+class CompleteRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
     agent_id = fields.Text(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
     result = fields.Json(default=None)
 
 
-class FailBody(Body):
+class FailRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
     agent_id = fields.Text(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
@@ -82,7 +82,7 @@ class FailBody(Body):
         return attrs
 
 
-class OutcomeBody(Body):
+class OutcomeRequestSerializer(RequestSerializer):
     """What became of one task: done with a result, or failed with a reason."""
 
     task_id = fields.Identifier()
@@ -93,10 +93,10 @@ class OutcomeBody(Body):
     retriable = fields.Flag(default=False)
 
 
-class ReportBody(Body):
+class ReportRequestSerializer(RequestSerializer):
     agent_id = agent_id()
-    outcomes = Bodies(OutcomeBody, most=MOST_OUTCOMES, default=list)
-    claim = Nested(WishBody, default=None)
+    outcomes = NestedList(OutcomeRequestSerializer, most=MOST_OUTCOMES, default=list)
+    claim = Nested(ClaimFieldsSerializer, default=None)
 
     def validate(self, attrs: Values) -> Values:
         ids = [outcome["task_id"] for outcome in attrs["outcomes"]]
@@ -107,26 +107,26 @@ class ReportBody(Body):
         return attrs
 
 
-class AssignBody(Body):
+class AssignRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
     agent_id = agent_id()
 
 
-class RenewBody(Body):
+class RenewRequestSerializer(RequestSerializer):
     agent_id = agent_id()
     lease_epoch = epoch()
     lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
 
 
-class StatusBody(Body):
+class StatusRequestSerializer(RequestSerializer):
     status = fields.Text()
 
 
-class ReasonBody(Body):
+class ReasonRequestSerializer(RequestSerializer):
     reason = fields.Text(default="", max_length=LONGEST_TEXT)
 
 
-class InputBody(Body):
+class InputRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
     agent_id = agent_id()
     kind = fields.Text(default=InputKind.TEXT, choices=frozenset(InputKind.values))
@@ -140,12 +140,12 @@ class InputBody(Body):
         return attrs
 
 
-class InputClaimBody(Body):
+class InputClaimRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
     agent_id = agent_id()
 
 
-class HeldBody(Body):
+class HeldRequestSerializer(RequestSerializer):
     """A task that an agent says it holds, and by which lease."""
 
     id = fields.Identifier()
@@ -156,7 +156,7 @@ class Held(fields.Strict):
     """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
 
     wanted = "a list of task ids, or of objects with id and lease_epoch"
-    kind: ClassVar[type[Body]] = HeldBody
+    kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
@@ -172,7 +172,7 @@ class Held(fields.Strict):
         return {held["id"]: held["lease_epoch"] for held in said}
 
 
-class HeartbeatBody(Body):
+class HeartbeatRequestSerializer(RequestSerializer):
     """`status` is the older name of `claude_status`, which wins."""
 
     agent_id = fields.Text(default="", max_length=ID_LENGTH)
@@ -185,10 +185,10 @@ class HeartbeatBody(Body):
     tasks = Held(default=dict)
 
 
-class SubscriptionsBody(Body):
+class SubscriptionsRequestSerializer(RequestSerializer):
     subscriptions = fields.TextList(default=list)
 
 
-class DismissBody(Body):
+class DismissRequestSerializer(RequestSerializer):
     agent_id = agent_id()
     type = fields.Text(choices=frozenset(NotificationType.values))

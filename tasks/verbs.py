@@ -14,7 +14,7 @@ from django.utils.translation import ngettext_lazy
 from accounts.permissions import OPERATE
 from agents.models import Agent
 from console.sentences import told
-from console.verbs import By, Handled, Key, Values, Verb, one_by_one
+from console.verbs import By, Key, Values, Verb, VerbResult, one_by_one
 from tasks import batches, transitions
 from tasks.exceptions import WrongStatus
 from tasks.models import Task
@@ -56,15 +56,15 @@ def _never_asked(rows: QuerySet[Task]) -> QuerySet[Task]:
 
 def _one_or_many(
     one: One, many: Many, fits: frozenset[Status]
-) -> Callable[[QuerySet[Task], By, Values], Handled]:
+) -> Callable[[QuerySet[Task], By, Values], VerbResult]:
     """The `apply` of a verb that has a way for a task, and one for many in such statuses."""
 
-    def apply(rows: QuerySet[Task], by: By, values: Values) -> Handled:
+    def apply(rows: QuerySet[Task], by: By, values: Values) -> VerbResult:
         keys: list[Key] = list(rows.values_list("pk", flat=True))
         if len(keys) == 1:
             return one_by_one(one)(rows, by, values)
         locked = Task.objects.filter(pk__in=keys).lock().values_list("pk", "status")
-        handled = Handled()
+        handled = VerbResult()
         for key, status in locked:
             if status in fits:
                 handled.done.append(key)

@@ -9,24 +9,24 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from tasks import bodies, holds, inputs, reports, transitions, ways
+from tasks import bodies, inputs, leases, reports, transitions, ways
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.fastlane import ClaimedTask, Outcome
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
-from tasks.reports import Answer
+from tasks.reports import ReportVerdict
 from tasks.serializers import (
-    AssignBody,
-    ChannelBody,
-    ClaimBody,
-    CompleteBody,
-    FailBody,
-    InputBody,
-    InputClaimBody,
-    ReasonBody,
-    RenewBody,
-    ReportBody,
-    StatusBody,
+    AssignRequestSerializer,
+    ChannelRequestSerializer,
+    ClaimRequestSerializer,
+    CompleteRequestSerializer,
+    FailRequestSerializer,
+    InputClaimRequestSerializer,
+    InputRequestSerializer,
+    ReasonRequestSerializer,
+    RenewRequestSerializer,
+    ReportRequestSerializer,
+    StatusRequestSerializer,
 )
 from tasks.states import Status
 from tasks.ways import Wish
@@ -41,7 +41,7 @@ class ChannelsView(ListView[Channel]):
         return bodies.channel(row)
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ChannelBody)
+        values = self.read(ChannelRequestSerializer)
         channel = transitions.open_channel(**values, by=caller_of(request).name)
         return reply({"channel": bodies.channel(channel)}, 201)
 
@@ -56,7 +56,7 @@ class ChannelByNameView(JsonView):
 
 class PauseView(JsonView):
     def post(self, request: Request, channel_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         by = caller_of(request).name
         channel = transitions.pause_channel(channel_id, by=by, reason=reason)
         return reply({"channel": bodies.channel(channel)})
@@ -64,7 +64,7 @@ class PauseView(JsonView):
 
 class ResumeView(JsonView):
     def post(self, request: Request, channel_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         by = caller_of(request).name
         channel = transitions.resume_channel(channel_id, by=by, reason=reason)
         return reply({"channel": bodies.channel(channel)})
@@ -91,7 +91,7 @@ class TaskView(JsonView):
 
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ClaimBody)
+        values = self.read(ClaimRequestSerializer)
         return claim_reply(values, ways.claim(wish_of(values, values["agent_id"])))
 
 
@@ -119,7 +119,7 @@ class ReportView(JsonView):
     """Outcomes of several tasks and the next claim in one request, one transaction."""
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ReportBody)
+        values = self.read(ReportRequestSerializer)
         outcomes = [outcome_of(outcome) for outcome in values["outcomes"]]
         agent_id = values["agent_id"]
         wish = wish_of(values["claim"], agent_id) if values["claim"] else None
@@ -142,7 +142,7 @@ def outcome_of(values: Values) -> Outcome:
     )
 
 
-def _answer(answer: Answer) -> dict[str, object]:
+def _answer(answer: ReportVerdict) -> dict[str, object]:
     body: dict[str, object] = {"task_id": answer.task_id, "answer": answer.verdict}
     if answer.problem:
         body["error"] = {"code": answer.problem.code, "message": answer.problem.message}
@@ -151,14 +151,14 @@ def _answer(answer: Answer) -> dict[str, object]:
 
 class CompleteView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(CompleteBody)
+        values = self.read(CompleteRequestSerializer)
         done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
         return _reply_to(done, values["agent_id"], by=caller_of(request).name)
 
 
 class FailView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(FailBody)
+        values = self.read(FailRequestSerializer)
         if values["unsupported"]:
             return _reply_with(
                 reports.refuse(
@@ -183,7 +183,7 @@ def _reply_to(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
     return _reply_with(ways.report_one(outcome, agent_id=agent_id, by=by))
 
 
-def _reply_with(answer: Answer) -> HttpResponse:
+def _reply_with(answer: ReportVerdict) -> HttpResponse:
     if answer.problem:
         raise answer.problem
     return reply({"task": bodies.task(Task.objects.get(pk=answer.task_id))})
@@ -191,7 +191,7 @@ def _reply_with(answer: Answer) -> HttpResponse:
 
 class AssignView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        task = transitions.assign(**self.read(AssignBody), by=caller_of(request).name)
+        task = transitions.assign(**self.read(AssignRequestSerializer), by=caller_of(request).name)
         return reply({"task": bodies.task(task, with_token=True)})
 
 
@@ -199,7 +199,7 @@ class StatusView(JsonView):
     """Unlocks: the one way in which a status is asked for by its name."""
 
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        wanted = self.read(StatusBody)["status"]
+        wanted = self.read(StatusRequestSerializer)["status"]
         if wanted not in {Status.QUEUED, Status.DONE}:
             raise WrongStatus("Only a locked task's status is set, to queued or done.")
         task = transitions.unlock(task_id, Status(wanted), by=caller_of(request).name)
@@ -208,22 +208,22 @@ class StatusView(JsonView):
 
 class CancelView(JsonView):
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         task = transitions.cancel(task_id, by=caller_of(request).name, reason=reason)
         return reply({"task": bodies.task(task)})
 
 
 class RequeueView(JsonView):
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonBody)["reason"]
+        reason = self.read_optional(ReasonRequestSerializer)["reason"]
         task = transitions.requeue(task_id, by=caller_of(request).name, reason=reason)
         return reply({"task": bodies.task(task)})
 
 
 class RenewView(JsonView):
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        values = self.read(RenewBody)
-        task = holds.renew(
+        values = self.read(RenewRequestSerializer)
+        task = leases.renew(
             task_id,
             agent_id=values["agent_id"],
             epoch=values["lease_epoch"],
@@ -235,11 +235,11 @@ class RenewView(JsonView):
 
 class InputsView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        sent = inputs.send(**self.read(InputBody), by=caller_of(request).name)
+        sent = inputs.send(**self.read(InputRequestSerializer), by=caller_of(request).name)
         return reply({"input": bodies.task_input(sent)}, 201)
 
 
 class InputClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        taken = inputs.take(**self.read(InputClaimBody))
+        taken = inputs.take(**self.read(InputClaimRequestSerializer))
         return reply({"input": bodies.task_input(taken)})

@@ -13,7 +13,7 @@ from api.waiting import answers
 from problems import Invalid
 from tasks import views, waiting, ways
 from tasks.models import Channel
-from tasks.serializers import ClaimBody
+from tasks.serializers import ClaimRequestSerializer
 
 LONGEST_WAIT = 30
 WHOLE_NUMBER = re.compile("[0-9]{1,2}")
@@ -23,7 +23,7 @@ WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
     """Answer as the claim that does not wait would, once that is something or the time is up."""
     seconds = _seconds_of(request)
-    values = ClaimBody.read(body.parse(request.body))
+    values = ClaimRequestSerializer.read(body.parse(request.body))
     tasks = await waiting.claim(
         partial(ways.claim, views.wish_of(values, values["agent_id"])),
         agent_id=values["agent_id"],

@@ -8,7 +8,7 @@ from agents.models import Protocol
 from tasks import choosy, claims, fastlane, reports
 from tasks.fastlane import ClaimedTask, Outcome
 from tasks.models import Channel, Task
-from tasks.reports import Answer, Verdict
+from tasks.reports import ReportVerdict, Verdict
 
 Tasks = Sequence[Task | ClaimedTask]
 
@@ -79,12 +79,12 @@ def _choose(wish: Wish, channel: UUID | str) -> fastlane.Answer:
 
 def report(
     agent_id: str, outcomes: Sequence[Outcome], wish: Wish | None = None
-) -> tuple[Sequence[Answer], Tasks]:
+) -> tuple[Sequence[ReportVerdict], Tasks]:
     """Take the outcomes, each answered on its own, and claim if there is a wish: all at once."""
     if wish is None or wish.channel is not None:
         done = _run(wish, outcomes) if wish else fastlane.run(agent_id, outcomes=outcomes)
         if done.served:
-            answers = [Answer(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
+            answers = [ReportVerdict(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
             if wish and done.overtaken:
                 return answers, claims.claim(wish.spelled_out())
             return answers, done.tasks
@@ -92,8 +92,8 @@ def report(
     return reports.report(outcomes, agent_id=agent_id, by="", wish=wanted)
 
 
-def report_one(outcome: Outcome, *, agent_id: str, by: str) -> Answer:
+def report_one(outcome: Outcome, *, agent_id: str, by: str) -> ReportVerdict:
     """Take one outcome, of an agent or, without one, of an operator."""
     if agent_id and fastlane.run(agent_id, outcomes=[outcome]).served:
-        return Answer(outcome.task_id, Verdict.ACCEPTED)
+        return ReportVerdict(outcome.task_id, Verdict.ACCEPTED)
     return reports.report([outcome], agent_id=agent_id or None, by=by)[0][0]

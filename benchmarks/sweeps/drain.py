@@ -12,8 +12,8 @@ import psycopg
 from benchmarks.coordinator import Coordinator, CoordinatorFailed
 from benchmarks.machine import Meter
 from benchmarks.results import Finding
-from benchmarks.sweeps import crew
-from benchmarks.sweeps.crew import Crew
+from benchmarks.sweeps import workers
+from benchmarks.sweeps.workers import Crew
 
 CLAIMERS = 16
 BATCH, LARGEST_BATCH = 5, 10
@@ -24,13 +24,13 @@ Told = dict[str, tuple[int, int]]  # events and the tasks that they name, by typ
 
 def through(coordinator: Coordinator, db: psycopg.Connection, tasks: int) -> list[Finding]:
     """Claim five, complete each, until a job of so many tasks is done; whether it all adds up."""
-    job_id = crew.make_job(coordinator, tasks)
+    job_id = workers.make_job(coordinator, tasks)
     spots = Crew(coordinator, CLAIMERS)
     meter = Meter(coordinator.processes)
     meter.start()
     took = spots.each(lambda spot: spot.drain(BATCH))
     shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
-    job = orjson.loads(coordinator.get(f"{crew.JOBS}/{job_id}"))
+    job = orjson.loads(coordinator.get(f"{workers.JOBS}/{job_id}"))
     counters = job["totalTasks"], job["completedTasks"], job["failedTasks"]
     check(spots.given, journal_of(db, job_id), counters, tasks)
     return [
@@ -83,7 +83,7 @@ def _completions(coordinator: Coordinator, tasks: int, jobs: int) -> float:
     """Each SPOT takes its share first, one after the other: of sixteen jobs, one of its own."""
     share = tasks // CLAIMERS
     for _ in range(jobs):
-        crew.make_job(coordinator, share * CLAIMERS // jobs)
+        workers.make_job(coordinator, share * CLAIMERS // jobs)
     spots = Crew(coordinator, CLAIMERS)
     spots.in_turn(lambda spot: spot.take(share, LARGEST_BATCH))
     return share * CLAIMERS / spots.each(lambda spot: spot.finish())

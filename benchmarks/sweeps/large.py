@@ -10,7 +10,7 @@ from benchmarks import machine
 from benchmarks.coordinator import Coordinator, CoordinatorFailed
 from benchmarks.over_http import Connection
 from benchmarks.results import Finding
-from benchmarks.sweeps import crew
+from benchmarks.sweeps import workers
 
 CONNECTIONS = 4  # so that every process of the server is asked
 PACE = 0.05
@@ -23,7 +23,7 @@ def measure(coordinator: Coordinator, tasks: int) -> list[Finding]:
     before = _peak(coordinator)
     making = Making(coordinator, tasks)
     times: dict[str, list[float]] = {"health": [], "the claim of an idle SPOT": []}
-    asked = [crew.HEALTH, crew.claim("idle-spot", 1)]
+    asked = [workers.HEALTH, workers.claim("idle-spot", 1)]
     with ExitStack() as stack:
         connections = [
             stack.enter_context(closing(Connection(coordinator.port))) for _ in range(CONNECTIONS)
@@ -69,7 +69,7 @@ class Making(threading.Thread):
     def run(self) -> None:
         started = time.perf_counter()
         try:
-            crew.make_job(self.coordinator, self.tasks, ALGORITHMS)
+            workers.make_job(self.coordinator, self.tasks, ALGORITHMS)
             self.took = time.perf_counter() - started
         finally:
             self.ended.set()

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.coordinator import running
 from benchmarks.results import Finding, Growth
-from benchmarks.sweeps import ahead, drain, large
+from benchmarks.sweeps import backlog, drain, large
 
 Say = Callable[[str], None]
 
@@ -37,5 +37,5 @@ def measure(folder: Path, size: Size, say: Say) -> tuple[str, list[Finding], lis
         found += drain.at_once(coordinator, size.at_once, size.rounds)
         found += large.measure(coordinator, size.large)
     say(f"sweeps: claims with {size.pending:,} tasks ahead")
-    checks, grown = ahead.measure(folder, size.pending, size.claims)
+    checks, grown = backlog.measure(folder, size.pending, size.claims)
     return ran_on, [*found, *checks], grown

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api import fields
-from api.serializers import Bodies, Body, Nested
+from api.serializers import Nested, NestedList, RequestSerializer
 from problems import Invalid, Problem
 
 ID = "0192c000-0000-7000-8000-00000000000a"
@@ -14,7 +14,7 @@ ID = "0192c000-0000-7000-8000-00000000000a"
 
 def read(value, field):
     """What a body with this one field, `f`, reads from `{"f": value}`."""
-    return type("OneBody", (Body,), {"f": field}).read({"f": value})["f"]
+    return type("OneBody", (RequestSerializer,), {"f": field}).read({"f": value})["f"]
 
 
 def refusal(value, field):
@@ -139,17 +139,17 @@ def test_a_map_is_as_large_as_it_may_be():
     assert refusal(many, fields.TextListMap())[1] == "f: more than 200 items in a list"
 
 
-class StepBody(Body):
+class StepSerializer(RequestSerializer):
     title = fields.Text()
     priority = fields.WholeNumber(default=0)
 
 
-class PlanBody(Body):
+class PlanSerializer(RequestSerializer):
     channel_id = fields.Identifier()
     name = fields.Text()
     tags = fields.TextList(default=list)
-    steps = Bodies(StepBody, most=2, default=list)
-    first = Nested(StepBody, default=None)
+    steps = NestedList(StepSerializer, most=2, default=list)
+    first = Nested(StepSerializer, default=None)
 
     def validate(self, attrs):
         if attrs["name"] == "forbidden":
@@ -191,14 +191,14 @@ class PlanBody(Body):
 )
 def test_the_first_field_that_is_wrong_is_named(data, code, message):
     with pytest.raises(Problem) as caught:
-        PlanBody.read(data)
+        PlanSerializer.read(data)
 
     assert caught.value.code == code
     assert caught.value.message.startswith(message)
 
 
 def test_a_body_is_complete_and_unknown_fields_are_ignored():
-    assert PlanBody.read({"channel_id": ID, "name": "n", "banana": {"x": 1}}) == {
+    assert PlanSerializer.read({"channel_id": ID, "name": "n", "banana": {"x": 1}}) == {
         "channel_id": UUID(ID),
         "name": "n",
         "tags": [],
@@ -208,31 +208,38 @@ def test_a_body_is_complete_and_unknown_fields_are_ignored():
 
 
 def test_names_match_in_letters_of_any_case_the_exact_one_first():
-    assert StepBody.read({"TITLE": "a", "Priority": 2}) == {"title": "a", "priority": 2}
-    assert StepBody.read({"TITLE": "a", "title": "b"})["title"] == "b"
+    assert StepSerializer.read({"TITLE": "a", "Priority": 2}) == {
+        "title": "a",
+        "priority": 2,
+    }
+    assert StepSerializer.read({"TITLE": "a", "title": "b"})["title"] == "b"
 
 
 def test_a_default_is_not_shared_between_requests():
     data = {"channel_id": ID, "name": "n"}
-    PlanBody.read(data)["tags"].append("x")
+    PlanSerializer.read(data)["tags"].append("x")
 
-    assert PlanBody.read(data)["tags"] == []
+    assert PlanSerializer.read(data)["tags"] == []
 
 
 def test_many_bodies_are_read_one_by_one():
-    assert [b["title"] for b in StepBody.read_many([{"title": "a"}, {"title": "b"}], most=2)] == [
+    assert [
+        b["title"] for b in StepSerializer.read_many([{"title": "a"}, {"title": "b"}], most=2)
+    ] == [
         "a",
         "b",
     ]
     with pytest.raises(Invalid, match=r"^\[1\]\.title_required$"):
-        StepBody.read_many([{"title": "a"}, {"title": ""}], most=2)
+        StepSerializer.read_many([{"title": "a"}, {"title": ""}], most=2)
     with pytest.raises(Invalid, match="More than 1 items"):
-        StepBody.read_many([{}, {}], most=1)
+        StepSerializer.read_many([{}, {}], most=1)
 
 
 def test_threads_do_not_see_each_others_bodies():
     def read_back(n):
-        return all(StepBody.read({"title": f"{n}-{i}"})["title"] == f"{n}-{i}" for i in range(300))
+        return all(
+            StepSerializer.read({"title": f"{n}-{i}"})["title"] == f"{n}-{i}" for i in range(300)
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read_back, range(8)))

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.coordinator import CoordinatorFailed
 from benchmarks.machine import peak_megabytes
-from benchmarks.sweeps import ahead, crew, drain
-from benchmarks.sweeps.crew import Spot
+from benchmarks.sweeps import backlog, drain, workers
+from benchmarks.sweeps.workers import Spot
 
 IDS = ["a", "b", "c"]
 ONCE = {"task.created": (3, 3), "task.claimed": (3, 3), "task.completed": (3, 3)}
@@ -30,14 +30,14 @@ def answered(work, *answers):
 
 def test_a_spot_completes_what_it_is_given_until_nothing_is_left():
     spot = Spot("spot-1")
-    done = crew.ACCEPTED + b"\n"
+    done = workers.ACCEPTED + b"\n"
 
     asked = answered(spot.drain(5), answer_to_claim("a", "b"), done, done, answer_to_claim())
 
     assert spot.given == ["a", "b"]
     paths = [request.split()[1].decode() for request in asked]
     complete = "/internal/v1/tasks/{}/complete"
-    assert paths == [crew.CLAIM, complete.format("a"), complete.format("b"), crew.CLAIM]
+    assert paths == [workers.CLAIM, complete.format("a"), complete.format("b"), workers.CLAIM]
 
 
 def test_a_completion_that_somebody_made_before_ends_the_measurement():
@@ -88,7 +88,7 @@ def test_a_job_that_does_not_add_up_ends_the_measurement(given, told, counted, c
 def test_health_that_is_slow_now_and_then_misses_its_target():
     quick, slow = [2.0] * 98, [90.0] * 2
 
-    middle, worst = ahead.health(quick + slow, 400)
+    middle, worst = backlog.health(quick + slow, 400)
 
     assert not middle.is_missed
     assert worst.is_missed

@@ -10,7 +10,7 @@ from django.db.models import F
 from chains import transitions as chains
 from chains.models import Chain
 from problems import Problem
-from tasks import claims, fastlane, holds, reports, transitions
+from tasks import claims, fastlane, leases, reports, transitions
 from tasks.fastlane import Outcome
 from tasks.models import Task
 from tests.chains import model
@@ -181,12 +181,12 @@ class World:
 
     def do_expire(self, name, fast):
         let_lease_run_out(self.tasks[name])
-        holds.expire_leases()
+        leases.expire_leases()
         chains.detach_expired()
 
     def do_lose(self, agent, fast):
         silence(self.agents[agent])
-        holds.release_lost()
+        leases.release_lost()
         chains.detach_lost()
         silence(self.agents[agent], timedelta())
 

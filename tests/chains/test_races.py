@@ -18,7 +18,7 @@ from chains.models import Chain
 from chains.settle import settle
 from events.models import Event as Line
 from problems import Problem
-from tasks import fastlane, holds, reports
+from tasks import fastlane, leases, reports
 from tasks import transitions as tasks
 from tasks.fastlane import Outcome
 from tasks.models import Task
@@ -198,7 +198,7 @@ def test_a_lease_that_was_renewed_beside_the_sweep_is_kept():
 
         def renew(task=task, agent=agent):
             try:
-                return holds.renew(task.pk, agent_id=agent.pk)
+                return leases.renew(task.pk, agent_id=agent.pk)
             except Problem:
                 return None
 
@@ -253,7 +253,7 @@ class Storm:
         listed = {task.pk: None for task in Task.objects.held_by(agent.pk)}
         with transaction.atomic():
             agents.beat(Beat(agent.pk))
-            holds.renew_listed(agent.pk, listed)
+            leases.renew_listed(agent.pk, listed)
 
     def do_enqueue(self, chance, agent, chain):
         make_tasks(2, chain=chain)
@@ -285,12 +285,12 @@ class Storm:
 
     def do_expire(self, chance, agent, chain):
         let_lease_run_out(self.a_task(chance))
-        holds.expire_leases()
+        leases.expire_leases()
         transitions.detach_expired()
 
     def do_lose(self, chance, agent, chain):
         silence(agent)
-        holds.release_lost()
+        leases.release_lost()
         transitions.detach_lost()
 
     def do_announce(self, chance, agent, chain):

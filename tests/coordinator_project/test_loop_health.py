@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.models import Agent
-from coordinator_project import maintenance, models, records
+from coordinator_project import maintenance, models, pass_status
 from coordinator_project.maintenance import Loop, Pass
 from coordinator_project.models import PassRecord
 from coordinator_project.watch import Watch
@@ -109,7 +109,7 @@ def test_the_book_is_not_written_at_every_turn():
         loop.turn(200)
         assert PassRecord.objects.get().last_success_at == first
 
-        loop.book.wrote -= records.WRITE_EVERY
+        loop.book.wrote -= pass_status.WRITE_EVERY
         loop.turn(300)
         assert PassRecord.objects.get().last_success_at > first
     finally:

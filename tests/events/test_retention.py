@@ -38,7 +38,7 @@ def test_whole_months_are_dropped_and_the_rest_is_deleted():
 
     gone = retention.purge(OCTOBER)
 
-    assert gone == retention.Purged(months=MONTHS, events=3, keys=0)
+    assert gone == retention.PurgedEvents(months=MONTHS, events=3, keys=0)
     assert left() == young
     assert partitions.existing()[0] == "events_event_2031_10"
 
@@ -75,7 +75,7 @@ def test_a_dry_run_counts_and_removes_nothing():
 
     gone = retention.purge(OCTOBER, dry_run=True)
 
-    assert gone == retention.Purged(months=MONTHS, events=1, keys=1)
+    assert gone == retention.PurgedEvents(months=MONTHS, events=1, keys=1)
     assert Event.objects.count() == EventKey.objects.count() == 1
     assert partitions.existing() == MONTHS
 

@@ -7,7 +7,7 @@ from agents.models import Protocol
 from agents.transitions import Beat
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import holds, ways
+from tasks import leases, ways
 from tasks.fastlane import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
@@ -54,7 +54,7 @@ def beat(agent, task_ids):
     """A heartbeat that lists tasks; those of them that are renewed."""
     with transaction.atomic():
         agents.beat(Beat(agent.pk, protocol=Protocol.SPOT))
-        return holds.renew_listed(agent.pk, dict.fromkeys(task_ids))
+        return leases.renew_listed(agent.pk, dict.fromkeys(task_ids))
 
 
 def make_held_by(agent, number=1, **fields):
@@ -74,7 +74,7 @@ def end_holds(end, job, agent):
 
 
 def reap(end):
-    return holds.expire_leases() if end == "expiry" else holds.release_lost()
+    return leases.expire_leases() if end == "expiry" else leases.release_lost()
 
 
 def counts_are_true(job):

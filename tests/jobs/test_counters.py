@@ -7,7 +7,7 @@ import pytest
 
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import holds
+from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out
 from tests.jobs.calls import assert_counts_are_true, row
@@ -99,7 +99,7 @@ def test_b4_a_task_that_the_reaper_fails_is_counted(sweeps, spots, seen):
     spots.claim_one()
 
     let_lease_run_out(Task.objects.get())
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert seen(job_id) == ("FAILED", 0, 1, 0)
 
@@ -109,7 +109,7 @@ def test_a_task_that_the_reaper_gives_back_is_not_counted(sweeps, spots, seen):
     spots.claim_one()
 
     let_lease_run_out(Task.objects.get())
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert seen(job_id) == ("RUNNING", 0, 0, 0)
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from agents.models import Protocol
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import batches, fastlane, holds, reports, requirements
+from tasks import batches, fastlane, leases, reports, requirements
 from tasks.fastlane import Outcome
 from tasks.models import Attempt
 from tasks.states import Status
@@ -165,9 +165,9 @@ def test_everything_at_once_drifts_nowhere_and_locks_nobody_out():
             for task in of(job).in_progress()[:2]:
                 let_lease_run_out(task)
             silence(spots[0])
-            holds.expire_leases()
-            holds.release_lost()
-            holds.wake_postponed()
+            leases.expire_leases()
+            leases.release_lost()
+            leases.wake_postponed()
             tally.fold()
 
     def as_operator():

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from agents.models import Agent
 from jobs import tally
-from tasks import batches, holds
+from tasks import batches, leases
 from tasks.models import Attempt
 from tasks.states import Status
 from tests.factories import (
@@ -232,9 +232,9 @@ def test_an_agent_that_is_just_speaking_is_not_lost_whatever_it_lists():
 
     with transaction.atomic():
         beat(spot, [])
-        assert len(at_once(holds.release_lost)[0]) == 0
+        assert len(at_once(leases.release_lost)[0]) == 0
 
-    assert not holds.release_lost()
+    assert not leases.release_lost()
     assert of(job).in_progress().count() == 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs import tally
 from jobs.models import Job
-from tasks import batches, dead_letters, fastlane, holds, reports, transitions, ways
+from tasks import batches, dead_letters, fastlane, leases, reports, transitions, ways
 from tasks.exceptions import NotReady, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Task
@@ -75,12 +75,12 @@ def refuse(job, task, agent):
 
 def expire(job, task, agent):
     let_lease_run_out(Task(pk=task))
-    holds.expire_leases()
+    leases.expire_leases()
 
 
 def lose(job, task, agent):
     silence(make_agent(agent))
-    holds.release_lost()
+    leases.release_lost()
 
 
 def cancel(job, task, agent):
@@ -109,7 +109,7 @@ def add(job, task, agent):
 
 def wake(job, task, agent):
     Task.objects.filter(postponed=True).update(available_at=job.created_at)
-    holds.wake_postponed()
+    leases.wake_postponed()
 
 
 def fold(job, task, agent):

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import batches, dead_letters, fastlane, holds, reports, transitions
+from tasks import batches, dead_letters, fastlane, leases, reports, transitions
 from tasks.fastlane import Outcome
 from tasks.models import Task
 from tests.factories import (
@@ -49,7 +49,7 @@ def fail_all_it_may(task):
 
 def expire(task):
     let_lease_run_out(task)
-    holds.expire_leases()
+    leases.expire_leases()
 
 
 def expire_for_good(task):
@@ -59,7 +59,7 @@ def expire_for_good(task):
 
 def lose(task):
     silence(task.agent)
-    holds.release_lost()
+    leases.release_lost()
 
 
 def complete_late(task):
@@ -193,7 +193,7 @@ def test_what_changes_no_count_leaves_no_tally():
     tally.fold()
 
     Task.objects.update(priority=F("priority") + 1)
-    holds.renew(task.pk, agent_id="a", lease_seconds=60)
+    leases.renew(task.pk, agent_id="a", lease_seconds=60)
     retry(task)
     give(make_agent("a"), sweeps())
     take(make_agent("a"), alone.channel)

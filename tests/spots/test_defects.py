@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 
 from agents.models import Agent
 from spots import health
-from tasks import holds
+from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out, silence
 from tests.racing import at_once
@@ -25,7 +25,7 @@ def row(task):
 def lose(spot_id="spot-1"):
     """As if the SPOT had been silent for too long."""
     silence(Agent.objects.get(pk=spot_id), timedelta(seconds=11))
-    return holds.release_lost()
+    return leases.release_lost()
 
 
 @pytest.mark.parametrize("epoch", [{}, {"leaseEpoch": 1}], ids=["without epoch", "with epoch"])
@@ -102,7 +102,7 @@ def test_b5_a_report_and_a_reaper_at_once_end_a_task_once(spots):
         return [said(answer).get("message", "") for answer in answers]
 
     def reap():
-        return sum(len(holds.expire_leases()) for _ in range(20))
+        return sum(len(leases.expire_leases()) for _ in range(20))
 
     first, second, reaped = at_once(lambda: report(0), lambda: report(1), reap)
 
@@ -128,13 +128,13 @@ def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_ha
 
     def reap():
         for _ in range(10):
-            holds.release_lost()
+            leases.release_lost()
 
     at_once(beat, reap)
 
     # Whoever was reaped had not spoken yet; from then on nobody is.
     freed = Task.objects.filter(status="queued").count()
-    assert len(holds.release_lost()) == 0
+    assert len(leases.release_lost()) == 0
     assert Task.objects.in_progress().count() == 10 - freed
     assert {spot["status"] for spot in said(spots.get("/api/v1/spots"))["spots"]} == {"UP"}
 

@@ -9,7 +9,7 @@ from accounts import callers
 from agents import transitions as agents
 from agents.models import Agent
 from jobs import forms, transitions
-from tasks import holds
+from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out, silence
 from tests.jobs.sweeps import artifact
@@ -90,7 +90,7 @@ def test_13_a_stuck_task_is_tried_again(spots):
     task = spots.claim_one()
 
     let_lease_run_out(row(task))
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert (row(task).status, row(task).agent_id, row(task).attempts) == ("queued", None, 1)
 
@@ -100,7 +100,7 @@ def test_14_a_stuck_task_without_attempts_fails(spots):
     task = spots.claim_one()
 
     let_lease_run_out(row(task))
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert (row(task).status, row(task).dead_letter) == ("failed", "lease_expired")
     assert counted(job) == ("FAILED", 0, 1)
@@ -113,7 +113,7 @@ def test_15_and_16_what_is_fresh_or_over_is_left_alone(spots):
 
     let_lease_run_out(row(done))
 
-    assert len(holds.expire_leases()) == 0
+    assert len(leases.expire_leases()) == 0
     assert (row(done).status, row(fresh).status) == ("done", "in_progress")
 
 
@@ -123,7 +123,7 @@ def test_17_all_that_are_stuck_are_tried_again(spots):
     for task in tasks:
         let_lease_run_out(row(task))
 
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert {row(task).status for task in tasks} == {"queued"}
 
@@ -135,7 +135,7 @@ def test_18_a_silent_spot_is_down_and_its_tasks_are_free(spots):
 
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
     agents.announce()
-    holds.release_lost()
+    leases.release_lost()
 
     assert spots.listed()["status"] == "DOWN"
     assert (row(task).status, row(task).agent_id) == ("queued", None)
@@ -148,7 +148,7 @@ def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
     task = spots.claim_one()
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=9))
 
-    holds.release_lost()
+    leases.release_lost()
 
     assert spots.listed()["status"] == "UP"
     assert row(task).agent_id == "spot-1"
@@ -234,7 +234,7 @@ def test_34_all_tasks_of_a_lost_spot_are_freed(spots):
     tasks = spots.claim()
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
 
-    assert len(holds.release_lost().retried) == 3
+    assert len(leases.release_lost().retried) == 3
     assert {row(task).agent_id for task in tasks} == {None}
 
 

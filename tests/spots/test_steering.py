@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agents.models import Agent
-from tasks import holds
+from tasks import leases
 from tasks.models import Task
 from tests.factories import silence
 from tests.spots.calls import make_sweep, refusal, said
@@ -49,7 +49,7 @@ def test_a_task_that_was_cancelled_is_told_so(spots):
     assert refusal(spots.complete(second)) == (409, "task was cancelled")
     assert said(spots.fail(second))["message"] == "already terminal"
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
-    holds.release_lost()
+    leases.release_lost()
     assert refusal(spots.complete(third)) == (409, "task was cancelled")
     assert [row(task).status for task in (first, second, third)] == [
         "done",

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from agents.models import Protocol
 from chains import transitions as chains
 from events.models import Event
-from tasks import batches, fastlane, holds, reports, transitions, ways
+from tasks import batches, fastlane, leases, reports, transitions, ways
 from tasks.exceptions import NotReady
 from tasks.fastlane import Outcome
 from tasks.models import Task
@@ -56,7 +56,7 @@ def fail_slow(task):
 
 def expire(task):
     let_lease_run_out(task)
-    assert [taken.pk for taken in holds.expire_leases().retried] == [task.pk]
+    assert [taken.pk for taken in leases.expire_leases().retried] == [task.pk]
 
 
 every_end = pytest.mark.parametrize("end", [fail_fast, fail_slow, expire])
@@ -128,7 +128,7 @@ def test_each_attempt_that_is_used_makes_the_next_pause_longer(end):
         assert (task.status, task.postponed, task.free) == (Status.QUEUED, True, False)
         assert nominal * 0.8 <= pause_of(task) <= nominal
         let_time_come(task)
-        assert holds.wake_postponed() == 1
+        assert leases.wake_postponed() == 1
 
 
 @every_end
@@ -146,7 +146,7 @@ def test_a_lost_agent_is_no_fault_of_the_task_so_it_is_tried_again_at_once():
     task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
     silence(agent)
 
-    holds.release_lost()
+    leases.release_lost()
 
     assert not fresh(task).postponed
     assert take(make_agent(), task.channel) == [task]
@@ -171,13 +171,13 @@ def test_a_postponed_task_is_given_to_nobody_until_it_is_woken():
     for protocol in (Protocol.PLAIN, Protocol.SPOT):
         assert not ways.claim(ways.Wish(agent.pk, ids=[task.channel_id], protocol=protocol))
     assert take(agent, task.channel) == []
-    assert holds.wake_postponed() == 0
+    assert leases.wake_postponed() == 0
     let_time_come(task)
     assert take(agent, task.channel) == []
-    assert holds.wake_postponed() == 1
+    assert leases.wake_postponed() == 1
 
     assert take(agent, task.channel) == [task]
-    assert holds.wake_postponed() == 0
+    assert leases.wake_postponed() == 0
 
 
 def test_others_pass_a_postponed_task_and_it_keeps_its_place():
@@ -186,18 +186,18 @@ def test_others_pass_a_postponed_task_and_it_keeps_its_place():
 
     assert take(make_agent(), task.channel) == behind[:1]
     let_time_come(task)
-    holds.wake_postponed()
+    leases.wake_postponed()
 
     assert take(make_agent(), task.channel) == [task]
 
 
 def test_more_than_a_batch_is_woken_at_once(monkeypatch):
-    monkeypatch.setattr(holds, "BATCH", 2)
+    monkeypatch.setattr(leases, "BATCH", 2)
     tasks = make_tasks(5, available_at=Now() - timedelta(seconds=1))
     later = make_task(available_at=Now() + timedelta(minutes=1))
     assert take(make_agent(), tasks[0].channel, max_tasks=9) == []
 
-    assert holds.wake_postponed() == 5
+    assert leases.wake_postponed() == 5
 
     assert take(make_agent(), tasks[0].channel, max_tasks=9) == tasks
     assert fresh(later).postponed
@@ -208,7 +208,7 @@ def test_waking_is_no_change_of_status_and_no_line_of_the_journal():
     before = Event.objects.count()
 
     let_time_come(task)
-    holds.wake_postponed()
+    leases.wake_postponed()
 
     assert Event.objects.count() == before
 
@@ -256,7 +256,7 @@ def test_a_late_fail_leaves_the_pause_as_it_is():
 def test_a_requeued_task_waits_for_nothing_and_its_pauses_begin_anew(requeue):
     task = make_postponed(agent := make_agent(), seconds=10, max_attempts=2)
     let_time_come(task)
-    holds.wake_postponed()
+    leases.wake_postponed()
     fail_fast(give(agent, task.channel))
     assert fresh(task).status == Status.FAILED
 
@@ -290,7 +290,7 @@ def test_in_a_chain_the_turn_and_the_owner_are_kept_meanwhile():
     assert (first.reserved_for, chain.owner, second.blocked) == (agent, agent, True)
     assert take(agent, chain.channel) == take(make_agent(), chain.channel) == []
     let_time_come(first)
-    holds.wake_postponed()
+    leases.wake_postponed()
     assert take(make_agent(), chain.channel) == []
     assert take(agent, chain.channel) == [first]
 
@@ -312,7 +312,7 @@ def test_a_postponed_step_of_a_chain_that_is_detached_waits_on_and_is_for_anybod
     assert (first.postponed, first.blocked, first.reserved_for) == (True, False, None)
     assert take(other := make_agent(), chain.channel) == []
     let_time_come(first)
-    holds.wake_postponed()
+    leases.wake_postponed()
     assert take(other, chain.channel) == [first]
 
 

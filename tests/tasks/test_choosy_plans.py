@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from agents.models import Agent
-from tasks import choosy, claims, fastlane, holds, line, requirements
+from tasks import choosy, claims, fastlane, leases, line, requirements
 from tasks.models import Requirement, Task
 from tests.factories import make_agent, make_channel
 from tests.tasks.plans import PAGES, named, nodes, pages, rerun, run_prepared, scans_of_tasks
@@ -161,7 +161,7 @@ def test_the_slow_way_walks_the_same_lines(channel, agent, asked):
 
 
 def test_waking_looks_only_at_those_whose_time_has_come(channel, asked):
-    assert holds.wake_postponed() == 0
+    assert leases.wake_postponed() == 0
 
     plan = rerun(list(asked), "available_at")
     assert [index for _, index in scans_of_tasks(plan)] == ["task_postponed"]

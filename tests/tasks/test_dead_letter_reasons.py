@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import F
 
 from chains import transitions as chains
-from tasks import batches, fastlane, holds, reports, transitions
+from tasks import batches, fastlane, leases, reports, transitions
 from tasks.fastlane import Outcome
 from tasks.models import Task
 from tasks.states import DeadLetter, Status
@@ -43,13 +43,13 @@ def operator(task, **outcome):
 
 def lease_expired(task):
     let_lease_run_out(task)
-    holds.expire_leases()
+    leases.expire_leases()
 
 
 def agents_lost(task):
     Task.objects.filter(pk=task.pk).update(losses=settings.MAX_LOSSES - 1)
     silence(task.agent)
-    holds.release_lost()
+    leases.release_lost()
 
 
 def unsupported(task):
@@ -118,7 +118,7 @@ def test_one_that_is_tried_again_is_no_dead_letter(end):
     task = give(make_agent(), make_task(max_attempts=2).channel)
     if end is agents_lost:
         silence(task.agent)
-        holds.release_lost()
+        leases.release_lost()
     else:
         end(task)
 

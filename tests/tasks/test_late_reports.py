@@ -3,7 +3,7 @@
 import pytest
 
 from chains import transitions as chains
-from tasks import holds, transitions
+from tasks import leases, transitions
 from tasks.exceptions import LeaseLost, NotHolder, WrongStatus
 from tasks.models import Attempt
 from tasks.states import Status
@@ -35,14 +35,14 @@ def other():
 def put_back_by_expiry(agent):
     task = make_held_task(agent)
     let_lease_run_out(task)
-    assert len(holds.expire_leases()) == 1
+    assert len(leases.expire_leases()) == 1
     return fresh(task)
 
 
 def put_back_by_loss(agent):
     task = make_held_task(agent)
     silence(agent)
-    assert len(holds.release_lost()) == 1
+    assert len(leases.release_lost()) == 1
     return fresh(task)
 
 

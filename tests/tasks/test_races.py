@@ -8,7 +8,7 @@ from django.db import transaction
 
 from agents import transitions as agents
 from agents.transitions import Beat
-from tasks import claims, fastlane, holds, reports, transitions
+from tasks import claims, fastlane, leases, reports, transitions
 from tasks.exceptions import WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, ClaimKey, Task
@@ -131,7 +131,7 @@ def test_a_heartbeat_beside_a_report_of_the_same_tasks():
         def beat(tasks=tasks):
             with transaction.atomic():
                 agents.beat(Beat(agent.pk))
-                return holds.renew_listed(agent.pk, {task.pk: None for task in tasks})
+                return leases.renew_listed(agent.pk, {task.pk: None for task in tasks})
 
         def report(tasks=tasks):
             outcomes = [Outcome(task.pk, done=True) for task in reversed(tasks)]
@@ -163,7 +163,7 @@ def test_a_completion_beside_a_sweep_always_counts(sweep):
                 return reports.report([outcome], agent_id=agent.pk, by="")[0][0].verdict
             return "accepted"
 
-        verdict, _, _ = at_once(complete, holds.expire_leases, holds.release_lost)
+        verdict, _, _ = at_once(complete, leases.expire_leases, leases.release_lost)
 
         assert verdict == "accepted"
         assert fresh(task).status == Status.DONE

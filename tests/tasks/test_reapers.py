@@ -7,7 +7,7 @@ from django.conf import settings
 
 from chains import transitions as chains
 from events.models import Event
-from tasks import holds, reports, transitions
+from tasks import leases, reports, transitions
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, Task
 from tasks.states import Status
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 def lose(agent):
     silence(agent)
-    taken_back = holds.release_lost()
+    taken_back = leases.release_lost()
     silence(agent, timedelta())
     return taken_back
 
@@ -39,7 +39,7 @@ def test_an_expired_lease_uses_an_attempt_and_the_task_is_tried_again():
     task = make_held_task(agent := make_agent("a"), priority=3)
     let_lease_run_out(task)
 
-    assert len(holds.expire_leases().retried) == 1
+    assert len(leases.expire_leases().retried) == 1
 
     task = fresh(task)
     assert (task.status, task.attempts, task.agent) == (Status.QUEUED, 1, None)
@@ -57,7 +57,7 @@ def test_a_task_whose_attempts_are_spent_by_expiry_has_failed():
     task = make_held_task(max_attempts=1)
     let_lease_run_out(task)
 
-    holds.expire_leases()
+    leases.expire_leases()
 
     task = fresh(task)
     assert (task.status, task.attempts, task.dead_letter) == (Status.FAILED, 1, "lease_expired")
@@ -72,7 +72,7 @@ def test_a_lease_that_still_runs_is_left_alone():
     held = give(make_agent(), task.channel, lease_seconds=60)
     without = make_held_task()
 
-    assert not holds.expire_leases()
+    assert not leases.expire_leases()
 
     assert fresh(held).status == fresh(without).status == Status.IN_PROGRESS
 
@@ -121,9 +121,9 @@ def test_losses_that_are_not_in_a_row_do_not_add_up():
 def test_an_agent_that_is_heard_of_keeps_its_tasks():
     task = make_held_task(agent := make_agent(seen_ago=settings.AGENT_LOST_AFTER * 2))
 
-    holds.renew(task.pk, agent_id=agent.pk)
+    leases.renew(task.pk, agent_id=agent.pk)
 
-    assert not holds.release_lost()
+    assert not leases.release_lost()
     assert fresh(task).status == Status.IN_PROGRESS
 
 
@@ -134,7 +134,7 @@ def test_a_cancellation_that_was_asked_takes_effect_when_the_hold_ends(end):
 
     if end == "expiry":
         let_lease_run_out(task)
-        holds.expire_leases()
+        leases.expire_leases()
     else:
         lose(agent)
 
@@ -151,8 +151,8 @@ def test_tasks_of_chains_are_not_theirs_to_take_back():
     let_lease_run_out(task)
     silence(agent)
 
-    assert not holds.expire_leases()
-    assert not holds.release_lost()
+    assert not leases.expire_leases()
+    assert not leases.release_lost()
 
     assert fresh(task).status == Status.IN_PROGRESS
 
@@ -162,7 +162,7 @@ def test_a_task_behind_in_line_waits_for_one_that_was_put_back():
     first, _ = make_tasks(2, channel=channel)
     give(make_agent(), channel)
     let_lease_run_out(first)
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert give(make_agent(), channel) == first
 

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from agents.models import Protocol
 from events.models import Event
-from tasks import fastlane, holds, reports, requirements, transitions, ways
+from tasks import fastlane, leases, reports, requirements, transitions, ways
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, Requirement, Task
@@ -229,7 +229,7 @@ def test_nobody_refuses_what_another_holds_or_nobody_ever_claimed(agent, other):
 def test_a_refusal_of_a_lease_that_is_over_changes_nothing(agent):
     task = make_held_task(agent)
     let_lease_run_out(task)
-    holds.expire_leases()
+    leases.expire_leases()
     give(agent, task.channel)
 
     assert refused(task, agent, epoch=1) == LeaseLost
@@ -267,10 +267,10 @@ def test_a_late_refusal_is_only_noted(agent, other, end):
     task = make_held_task(agent)
     if end == "expiry":
         let_lease_run_out(task)
-        holds.expire_leases()
+        leases.expire_leases()
     else:
         silence(agent)
-        holds.release_lost()
+        leases.release_lost()
 
     assert refused(task, agent) == ACCEPTED
 
@@ -282,7 +282,7 @@ def test_a_late_refusal_is_only_noted(agent, other, end):
 def test_losses_in_a_row_end_with_a_refusal(agent):
     task = make_held_task(agent)
     silence(agent)
-    holds.release_lost()
+    leases.release_lost()
     assert fresh(task).losses == 1
 
     refuse_by(1, task)

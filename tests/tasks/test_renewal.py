@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from agents.models import Agent
 from events.models import Event
-from tasks import holds, transitions
+from tasks import leases, transitions
 from tasks.exceptions import LeaseLost, NotHolder
 from tasks.models import Task
 from tasks.states import Status
@@ -32,8 +32,8 @@ def test_renew_starts_the_lease_anew():
     held = give(agent, task.channel, lease_seconds=30)
     Task.objects.filter(pk=task.pk).update(lease_expires_at=held.claimed_at)
 
-    assert holds.renew(task.pk, agent_id=agent.pk).lease_expires_at > held.claimed_at
-    longer = holds.renew(task.pk, agent_id=agent.pk, epoch=1, lease_seconds=3600)
+    assert leases.renew(task.pk, agent_id=agent.pk).lease_expires_at > held.claimed_at
+    longer = leases.renew(task.pk, agent_id=agent.pk, epoch=1, lease_seconds=3600)
 
     assert longer.lease_seconds == 3600
     assert longer.lease_expires_at - held.claimed_at >= timedelta(hours=1)
@@ -43,25 +43,25 @@ def test_renew_of_a_hold_without_a_lease_renews_presence_alone():
     task = make_held_task(agent := make_agent())
     silence(agent)
 
-    assert holds.renew(task.pk, agent_id=agent.pk).lease_expires_at is None
+    assert leases.renew(task.pk, agent_id=agent.pk).lease_expires_at is None
     assert Agent.objects.online().filter(pk=agent.pk).exists()
 
 
 def test_renew_refuses_who_does_not_hold_the_task():
-    assert refuses(NotHolder, holds.renew, make_held_task(), agent_id=make_agent().pk)
+    assert refuses(NotHolder, leases.renew, make_held_task(), agent_id=make_agent().pk)
 
 
 def test_renew_refuses_another_epoch():
     task = make_held_task()
 
-    assert refuses(LeaseLost, holds.renew, task, agent_id=task.agent_id, epoch=2)
+    assert refuses(LeaseLost, leases.renew, task, agent_id=task.agent_id, epoch=2)
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.IN_PROGRESS}))
 def test_renew_refuses_what_is_not_in_progress(status):
     task = make_of_status(status)
 
-    assert refuses(NotHolder, holds.renew, task, agent_id=task.last_holder or "a")
+    assert refuses(NotHolder, leases.renew, task, agent_id=task.last_holder or "a")
 
 
 def test_a_heartbeat_renews_the_listed_tasks_that_the_agent_holds():
@@ -73,7 +73,7 @@ def test_a_heartbeat_renews_the_listed_tasks_that_the_agent_holds():
     Task.objects.exclude(lease_expires_at=None).update(lease_expires_at=Now())
     before = [fresh(task).lease_expires_at for task in tasks]
 
-    held = holds.renew_listed(agent.pk, {task.pk: None for task in tasks} | {uuid4(): None})
+    held = leases.renew_listed(agent.pk, {task.pk: None for task in tasks} | {uuid4(): None})
 
     assert held == {task.pk for task in tasks[:3]}
     after = [fresh(task).lease_expires_at for task in tasks]
@@ -85,8 +85,8 @@ def test_a_heartbeat_renews_the_listed_tasks_that_the_agent_holds():
 def test_a_heartbeat_renews_no_lease_by_a_stale_epoch():
     task = make_held_task(agent := make_agent())
 
-    assert holds.renew_listed(agent.pk, {task.pk: 7}) == set()
-    assert holds.renew_listed(agent.pk, {task.pk: 1}) == {task.pk}
+    assert leases.renew_listed(agent.pk, {task.pk: 7}) == set()
+    assert leases.renew_listed(agent.pk, {task.pk: 1}) == {task.pk}
 
 
 def test_the_current_task_is_the_one_claimed_last():

@@ -7,7 +7,7 @@ import pytest
 from chains import transitions as chains
 from events.models import Event
 from problems import Conflict
-from tasks import claims, holds, reports, transitions
+from tasks import claims, leases, reports, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, AttemptOutcome, Task
@@ -267,7 +267,7 @@ def test_a_cancelled_task_cannot_be_reported(held, agent, report, epoch):
 def test_a_task_that_expiry_failed_cannot_be_completed(agent):
     task = make_held_task(agent, max_attempts=1)
     let_lease_run_out(task)
-    holds.expire_leases()
+    leases.expire_leases()
 
     assert fresh(task).status == Status.FAILED
     assert done(task, by=agent) == WrongStatus

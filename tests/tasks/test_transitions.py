@@ -4,7 +4,7 @@ import pytest
 from django.db.models.functions import Now
 
 from events.models import Event
-from tasks import holds, reports, transitions
+from tasks import leases, reports, transitions
 from tasks.exceptions import TaskUnknown, WrongStatus
 from tasks.fastlane import Outcome
 from tasks.models import Attempt, Task
@@ -36,7 +36,7 @@ def test_every_status_has_its_edges_and_finished_ones_end_there():
         lambda pk: transitions.unlock(pk, Status.QUEUED, by="x"),
         lambda pk: transitions.requeue(pk, by="x"),
         lambda pk: transitions.cancel(pk, by="x"),
-        lambda pk: holds.renew(pk, agent_id="a"),
+        lambda pk: leases.renew(pk, agent_id="a"),
     ],
 )
 def test_a_task_that_does_not_exist_is_unknown(verb):

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from agents.models import Agent
-from tasks import holds, transitions
+from tasks import leases, transitions
 from tasks.models import Task
 from tasks.states import Status
 from tests.coordinator_project.running import eventually
@@ -226,7 +226,7 @@ def test_a_task_is_given_when_its_time_comes(server):
     with claims(server) as claim:
         waiting = claim("worker", channel)
         task = make_task(channel, available_at=Now() + timedelta(seconds=0.7))
-        eventually(holds.wake_postponed)
+        eventually(leases.wake_postponed)
 
         assert waiting.task == str(task.pk)
     task.refresh_from_db()

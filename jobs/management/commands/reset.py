@@ -8,11 +8,11 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 
-from chains import mending as chains
+from chains import repair as chains
 from chains import transitions
 from chains.management.resetting import actor
-from jobs import mending as jobs
-from tasks import holds
+from jobs import repair as jobs
+from tasks import leases
 
 ROOMS = ("agents", "tasks", "chains", "jobs", "events")
 
@@ -48,15 +48,15 @@ class Command(BaseCommand):
             self._empty()
         elif dry_run:
             with transaction.atomic():
-                self._mend(reason)
+                self._repair(reason)
                 transaction.set_rollback(True)
             self.stdout.write("Nothing was changed: this was a dry run.")
         else:
-            self._mend(reason)
+            self._repair(reason)
 
-    def _mend(self, reason: str) -> None:
-        reaped = holds.expire_leases()
-        reaped += holds.release_lost()
+    def _repair(self, reason: str) -> None:
+        reaped = leases.expire_leases()
+        reaped += leases.release_lost()
         self.stdout.write(
             f"tasks: {len(reaped.retried)} back in the queue, {len(reaped.failed)} failed,"
             f" {len(reaped.cancelled)} cancelled"

@@ -42,7 +42,7 @@ RETURNING job_id, total, completed, failed, cancelled
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class JobRepair:
     """By how much a job had counted too few tasks; all zero if only its status was wrong."""
 
     job_id: UUID
@@ -53,12 +53,12 @@ class Drift:
 
 
 @transaction.atomic
-def recount() -> list[Drift]:
+def recount() -> list[JobRepair]:
     """Count the tasks of each job and add what it had missed; the jobs that had counted wrong."""
     tally.fold()
     with connection.cursor() as cursor:
         cursor.execute(ALONE)
         cursor.execute(RECOUNT)
-        wrong = [Drift(*row) for row in cursor.fetchall()]
+        wrong = [JobRepair(*row) for row in cursor.fetchall()]
     tally.fold()
     return wrong

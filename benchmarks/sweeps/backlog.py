@@ -21,7 +21,7 @@ from benchmarks import line, machine
 from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
 from benchmarks.over_http import Connection
 from benchmarks.results import Finding, Growth
-from benchmarks.sweeps import crew
+from benchmarks.sweeps import workers
 
 ALONE, MANY, UNSERVED = "alone", "many", "unserved"
 BATCHES = (1, 5)
@@ -40,8 +40,8 @@ class Side:
         self.db = db
         self.spot = "spot-1"
         if kind == UNSERVED:
-            crew.make_job(coordinator, tasks, MISSING)
-        crew.make_job(coordinator, tasks if kind == MANY else 1, OFFERED)
+            workers.make_job(coordinator, tasks, MISSING)
+        workers.make_job(coordinator, tasks if kind == MANY else 1, OFFERED)
         row = db.execute(
             "SELECT channel_id, job_id, requirement_id, title, payload::text"
             " FROM tasks_task ORDER BY id DESC LIMIT 1"
@@ -60,21 +60,21 @@ class Side:
     def awake(self) -> Iterator[Self]:
         """With a connection, over which the SPOT has said what it can do."""
         with closing(Connection(self.coordinator.port)) as self.connection:
-            self.connection.ask(crew.hello(self.spot, OFFERED))
+            self.connection.ask(workers.hello(self.spot, OFFERED))
             yield self
 
     def claim(self, tasks: int) -> float:
         """How many seconds a claim of so many tasks takes; they are done afterwards."""
         line.insert(self.db, tasks, **self.like, queue_at="now()")
-        asked = crew.claim(self.spot, tasks)
+        asked = workers.claim(self.spot, tasks)
         started = time.perf_counter()
         answer = self.connection.ask(asked)
         took = time.perf_counter() - started
-        given = crew.claimed(answer)
+        given = workers.claimed(answer)
         if len(given) != tasks:
             raise CoordinatorFailed(f"A claim was given {len(given)} tasks instead of {tasks}.")
         for task_id in given:
-            crew.check_accepted(self.connection.ask(crew.complete(self.spot, task_id)))
+            workers.check_accepted(self.connection.ask(workers.complete(self.spot, task_id)))
         return took
 
     def health(self) -> list[float]:
@@ -82,7 +82,7 @@ class Side:
         times = []
         for _ in range(HEALTH_CHECKS):
             started = time.perf_counter()
-            self.connection.ask(crew.HEALTH)
+            self.connection.ask(workers.HEALTH)
             times.append((time.perf_counter() - started) * 1000)
         return times
 

@@ -19,14 +19,14 @@ BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class ChainRepair:
     """What was wrong with a chain, in words: what it was, and what it is now."""
 
     chain_id: UUID
     changes: list[str]
 
 
-def settle_all(*, by: str, reason: str) -> Iterator[Drift]:
+def settle_all(*, by: str, reason: str) -> Iterator[ChainRepair]:
     """Settle each chain, a transaction for each; those that were not right."""
     last: UUID | None = None
     while True:
@@ -35,14 +35,14 @@ def settle_all(*, by: str, reason: str) -> Iterator[Drift]:
         if not ids:
             return
         for chain_id in ids:
-            changes = _mend(chain_id, by=by, reason=reason)
+            changes = _repair(chain_id, by=by, reason=reason)
             if changes:
-                yield Drift(chain_id, changes)
+                yield ChainRepair(chain_id, changes)
         last = ids[-1]
 
 
 @transaction.atomic
-def _mend(chain_id: UUID, *, by: str, reason: str) -> list[str]:
+def _repair(chain_id: UUID, *, by: str, reason: str) -> list[str]:
     journal.attribute(actor=by, reason=reason)
     try:
         chain = transitions.lock_chain(chain_id)

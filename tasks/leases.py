@@ -131,7 +131,7 @@ def _release_batch() -> Reaped:
 
 
 @transaction.atomic
-def begin_anew(agent_id: str) -> Reaped:
+def release_on_restart(agent_id: str) -> Reaped:
     """An agent that has just started holds nothing: take back what it held before, as if lost."""
     reason = "agent started anew"
     journal.attribute(actor=f"agent:{agent_id}", reason=reason)
@@ -239,7 +239,7 @@ def _wake_batch() -> int:
         return len(tasks)
 
 
-def lock_up(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None:
+def lock_detached(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None:
     """End the holds of a detached chain's locked rows: what ran waits for a person, or ends.
 
     Called with the chain locked; its settling is the caller's.

@@ -14,7 +14,7 @@ WRITTEN = ["last_success_at", "milliseconds", "done", "failures", "problem"]
 
 
 @dataclass
-class Page:
+class PassStatus:
     """How one pass went last, and whether that stands in the database yet."""
 
     name: str
@@ -41,10 +41,10 @@ class Page:
 
 
 @dataclass
-class Book:
+class PassStatuses:
     """The pages of all passes. Only the leader writes; it begins by making the book its own."""
 
-    pages: dict[str, Page]
+    pages: dict[str, PassStatus]
     begun: bool = False
     wrote: float = field(default=float("-inf"))
 
