@@ -53,13 +53,15 @@ class TaskRequestSerializer(RequestSerializer):
     max_attempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)
     retry_delay_seconds = fields.WholeNumber(default=0, least=0, most=LONGEST_RETRY_DELAY)
     wants = fields.TextMap(default=dict)
+    requires = fields.TextMap(default=dict)
     idempotency_key = key()
 
     def validate(self, attrs: Values) -> Values:
         if not attrs["channel_id"] and not attrs["channel"]:
             raise Invalid("channel_id_required")
-        if attrs["wants"] and attrs["chain_id"]:
-            raise Invalid("wants: a task of a chain is for the chain's owner, whatever that offers")
+        for name in ("wants", "requires"):
+            if attrs[name] and attrs["chain_id"]:
+                raise Invalid(f"{name}: a task of a chain is for the chain's owner alone")
         return attrs
 
 

@@ -26,6 +26,7 @@ def request_session(channel: Channel, *, by: str) -> Task:
         sequence=1,
         title="Agent Session Request",
         type=SESSION_REQUEST,
+        assign_only=True,
         priority=PRIORITY,
         session_token=f"asr_{secrets.token_hex(16)}",
     )

@@ -142,7 +142,7 @@ def new_tasks(said: Sequence[Values]) -> list[Task]:
         )
         if channel is None:
             raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
-        tasks.append(new_task(values, channel, needs.of(values["wants"])))
+        tasks.append(new_task(values, channel, needs.of(values["wants"], values["requires"])))
     return tasks
 
 

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from agents.models import Agent, Protocol
 from agents.querysets import AgentQuerySet
 from chains.models import Chain, OnFailure
-from tasks import line, requirements
-from tasks.models import SESSION_REQUEST, Channel, Task
+from tasks import queue, requirements
+from tasks.models import Channel, Task
 from tasks.states import DeadLetter, Status
 
 
@@ -91,7 +91,7 @@ def _waits(task: Task) -> Iterator[WhyReason]:
         yield from _chain_locked(chain)
         yield from _owned(chain)
         yield from _behind(task, chain)
-    if task.type == SESSION_REQUEST:
+    if task.assign_only:
         yield WhyReason(
             Code.SESSION_REQUEST,
             _("It asks for an agent's session, and such a task is only assigned, never claimed."),
@@ -257,7 +257,7 @@ def _no_agents(task: Task, all_: AgentQuerySet) -> WhyReason:
 
 def _nobody_offers(task: Task) -> WhyReason:
     needed = task.requirement
-    wants = needed.wants if needed else {}
+    wants = {**needed.wants, **needed.requires} if needed else {}
     refused = needed.refused_by if needed else []
     wanted = ", ".join(f"{key}={value}" for key, value in sorted(wants.items()))
     if wanted:
@@ -270,10 +270,10 @@ def _nobody_offers(task: Task) -> WhyReason:
 
 
 def _in_line(task: Task) -> WhyReason:
-    place = line.place(task)
-    far = place > line.MOST
+    place = queue.position(task)
+    far = place > queue.FAR
     if far:
-        text = _("More than %(number)d tasks are before it in line.") % {"number": line.MOST}
+        text = _("More than %(number)d tasks are before it in line.") % {"number": queue.FAR}
     elif place == 1:
         text = _("It is the next in line.")
     else:

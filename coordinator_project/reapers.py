@@ -8,7 +8,7 @@ from itertools import islice
 from agents import transitions as agents
 from agents.models import Agent, Presence, Protocol
 from tasks import leases
-from tasks.models import Task
+from tasks.leases import TakenBack
 from tasks.states import DeadLetter
 
 SAID_AT_MOST = 20
@@ -21,7 +21,7 @@ def reap_tasks() -> int:
     """Take back the chainless tasks whose lease ran out; how many."""
     reaped = leases.expire_leases()
     _say_each(reaped.failed, _say_failed)
-    _say_each(reaped.retried, lambda task: log.info("Reaped task %s for retry", task.pk))
+    _say_each(reaped.retried, lambda task: log.info("Reaped task %s for retry", task.id))
     return len(reaped)
 
 
@@ -43,7 +43,7 @@ class AgentReaper:
     def release(self) -> int:
         """Take back the chainless tasks of lost agents; how many."""
         reaped = leases.release_lost()
-        freed = _by_protocol([*reaped.retried, *reaped.failed, *reaped.cancelled])
+        freed = _by_protocol(reaped.tasks)
         for protocol in Protocol:
             silent = self.silent.pop(protocol.value, 0)
             if silent or freed[protocol.value]:
@@ -57,9 +57,9 @@ class AgentReaper:
         return len(reaped)
 
 
-def _by_protocol(tasks: Sequence[Task]) -> Counter[str]:
+def _by_protocol(tasks: Sequence[TakenBack]) -> Counter[str]:
     """How many of the tasks were held by agents of each protocol."""
-    held = Counter(task.last_holder for task in tasks)
+    held = Counter(task.holder for task in tasks)
     protocols = Agent.objects.filter(pk__in=held).values_list("pk", "protocol")
     freed: Counter[str] = Counter()
     for agent_id, protocol in protocols:
@@ -67,14 +67,14 @@ def _by_protocol(tasks: Sequence[Task]) -> Counter[str]:
     return freed
 
 
-def _say_failed(task: Task) -> None:
+def _say_failed(task: TakenBack) -> None:
     if task.dead_letter == DeadLetter.AGENTS_LOST:
-        log.warning("Task %s permanently failed after %d lost agents", task.pk, task.losses)
+        log.warning("Task %s permanently failed after %d lost agents", task.id, task.losses)
     else:
-        log.warning("Task %s permanently failed after %d attempts", task.pk, task.attempts)
+        log.warning("Task %s permanently failed after %d attempts", task.id, task.attempts)
 
 
-def _say_each(tasks: Sequence[Task], say: Callable[[Task], None]) -> None:
+def _say_each(tasks: Sequence[TakenBack], say: Callable[[TakenBack], None]) -> None:
     for task in islice(tasks, SAID_AT_MOST):
         say(task)
     if len(tasks) > SAID_AT_MOST:

@@ -20,7 +20,8 @@ MOST_FAILURES = 2_000
 RECOUNTED_AFTER = 15.0  # seconds, of what was too many to count
 
 OLDEST = """
-SELECT created_at FROM tasks_task WHERE status = 'queued' ORDER BY status, id LIMIT 1"""
+SELECT created_at FROM tasks_task WHERE status = 'queued' AND agent_id IS NULL
+ORDER BY status, agent_id, id LIMIT 1"""
 
 FAILURES = """
 SELECT (SELECT count(*) FROM (

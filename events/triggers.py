@@ -15,16 +15,6 @@ ROWS = {
 }
 
 
-CHANGED = "FROM new_rows n FULL JOIN old_rows o ON o.id = n.id"
-"""The rows of an UPDATE, each as it is and as it was.
-
-FULL, for that is done by hashing. A trigger keeps the plan of its first run, which is for one row
-as a rule, and an inner join would go on to compare each row of a large statement with each.
-A condition that no row of one side alone can fulfil makes it an inner join again: compare by
-IS DISTINCT FROM.
-"""
-
-
 def insert_event(*, rows: str = "", **columns: str) -> str:
     """The SQL that writes one event for each of `rows` (a FROM clause and what follows it).
 

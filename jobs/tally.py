@@ -10,16 +10,17 @@ import pgtrigger
 from django.db import connection, transaction
 
 from events import journal
-from events.triggers import CHANGED, ROWS
+from events.triggers import ROWS
 
 BATCH = 20_000
+
+COLUMNS = "job_id, total, completed, failed, cancelled, started, at"
 
 ENDED = "('done', 'failed', 'cancelled')"
 
 
 def _counting(operation: pgtrigger.Operation, select: str) -> pgtrigger.Trigger:
-    columns = "job_id, total, completed, failed, cancelled, started, at"
-    insert = f"INSERT INTO jobs_tally ({columns}) SELECT {select};"
+    insert = f"INSERT INTO jobs_tally ({COLUMNS}) SELECT {select};"
     return pgtrigger.Trigger(
         name=f"tally_{str(operation).lower()}",
         level=pgtrigger.Statement,
@@ -36,8 +37,16 @@ def _counts(each: str) -> str:
 
 
 BEGUN = _counts("(n.status = '{}')::int")
-CHANGES = _counts("(n.status = '{0}')::int - (o.status = '{0}')::int")
 GONE = _counts("-(o.status = '{}')::int")
+CHANGES = ", ".join(
+    f"(NEW.status = '{status}')::int - (OLD.status = '{status}')::int"
+    for status in ("done", "failed", "cancelled")
+)
+
+BEGINS = """(NEW.status = 'in_progress' AND EXISTS (
+  SELECT FROM jobs_job j WHERE j.id = NEW.job_id AND j.started_at IS NULL))"""
+COUNT = f"""INSERT INTO jobs_tally ({COLUMNS}) VALUES (NEW.job_id, 0, {CHANGES},
+  'in_progress' IN (NEW.status, OLD.status), clock_timestamp());"""  # noqa: S608
 
 TALLY_TRIGGERS = [
     _counting(
@@ -45,15 +54,16 @@ TALLY_TRIGGERS = [
         f"n.job_id, count(*), {BEGUN}, bool_or(n.status <> 'queued'), clock_timestamp()"
         " FROM new_rows n WHERE n.job_id IS NOT NULL GROUP BY n.job_id",
     ),
-    _counting(
-        pgtrigger.Update,
-        f"COALESCE(n.job_id, o.job_id), 0, {CHANGES},"
-        " bool_or('in_progress' IN (n.status, o.status)), clock_timestamp()"
-        f" {CHANGED} WHERE COALESCE(n.job_id, o.job_id) IS NOT NULL"
-        " AND n.status IS DISTINCT FROM o.status"
-        f" AND (n.status IN {ENDED} OR o.status IN {ENDED} OR (n.status = 'in_progress'"
-        " AND EXISTS (SELECT FROM jobs_job j WHERE j.id = n.job_id AND j.started_at IS NULL)))"
-        " GROUP BY 1",
+    # Row by row and with a condition, it costs the tasks of no job next to nothing.
+    pgtrigger.Trigger(
+        name="tally_update",
+        level=pgtrigger.Row,
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.Condition("NEW.job_id IS NOT NULL"),
+        func="IF NEW.status <> OLD.status"
+        f" AND (NEW.status IN {ENDED} OR OLD.status IN {ENDED} OR {BEGINS}) THEN {COUNT} END IF;"
+        " RETURN NULL;",
     ),
     _counting(
         pgtrigger.Delete,

@@ -6,8 +6,7 @@ from agents.models import Agent
 from api.body import JsonDict
 from api.views import dumps, filled
 from jobs.models import Job
-from tasks.fastlane import ClaimedTask
-from tasks.models import Task
+from tasks.fast_path import TaskRow
 
 PROGRAM = ("jarPath", "mainClass", "artifactBucket", "artifactKey", "artifactEndpoint")
 MORE = (
@@ -27,9 +26,9 @@ MORE = (
 """What a SPOT says of itself besides, shown as it was said."""
 
 
-def claimed(row: Task | ClaimedTask, job: Job | None) -> dict[str, object]:
+def claimed(row: TaskRow, job: Job | None) -> dict[str, object]:
     """A task as the SPOT that got it is told, with the program that its job runs."""
-    # The fast ways' rows hold the JSON as the database wrote it.
+    # A row of a statement holds the JSON as the database wrote it.
     payload = row.payload if isinstance(row.payload, str) else dumps(row.payload).decode().strip()
     return {
         "id": row.id,

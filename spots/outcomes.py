@@ -6,8 +6,8 @@ from uuid import UUID
 from api.serializers import Values
 from spots.exceptions import NotAssigned, TaskCancelled, TaskUnknown
 from spots.serializers import LONGEST_ERROR, LONGEST_OUTPUT, FailureReason
-from tasks import reports, ways
-from tasks.fastlane import Outcome
+from tasks import reports
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
 from tasks.states import FINISHED, Status
@@ -25,7 +25,7 @@ def complete(task_id: UUID, values: Values, *, by: str) -> Told:
     result = {name: values[name] for name in RESULT if values[name] is not None}
     spot_id = values["spotId"]
     done = Outcome(task_id, True, result, epoch=values["leaseEpoch"])
-    if ways.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
+    if reports.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
         return {"success": True}
     task = _known(task_id)
     if task.status == Status.CANCELLED:
@@ -54,7 +54,7 @@ def fail(task_id: UUID, values: Values, *, by: str) -> Told:
             retriable=values["retriable"],
             epoch=values["leaseEpoch"],
         )
-        answer = ways.report_one(failed, agent_id=spot_id, by=by)
+        answer = reports.report_one(failed, agent_id=spot_id, by=by)
     task = _known(task_id)
     told: Told = {"success": True}
     if answer.verdict != Verdict.ACCEPTED and task.status in FINISHED:

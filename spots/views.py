@@ -24,7 +24,8 @@ from spots.serializers import (
     HelloRequestSerializer,
 )
 from spots.version import VERSION
-from tasks import leases, ways
+from tasks import claims, leases
+from tasks.fast_path import ClaimRequest
 from tasks.models import Task
 
 
@@ -60,14 +61,14 @@ class HeartbeatView(JsonView):
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ClaimRequestSerializer)
-        wish = ways.Wish(
+        wanted = ClaimRequest(
             agent_id=values["spotId"],
             names=[CHANNEL],
             max_tasks=values["maxTasks"],
             lease_seconds=int(settings.TASK_TIMEOUT.total_seconds()),
             protocol=Protocol.SPOT,
         )
-        tasks = ways.claim(wish)
+        tasks = claims.claim(wanted)
         jobs = Job.objects.in_bulk({task.job_id for task in tasks if task.job_id})
         return reply({"tasks": [bodies.claimed(task, jobs.get(task.job_id)) for task in tasks]})
 

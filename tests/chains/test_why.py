@@ -12,10 +12,10 @@ from chains.agent_verbs import AGENT_VERBS
 from chains.models import OnFailure
 from chains.verbs import CHAIN_VERBS
 from chains.why import Code, why
-from tasks import line, reports, requirements
+from tasks import queue, reports, requirements
 from tasks import transitions as tasks
 from tasks.channel_verbs import CHANNEL_VERBS
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import DeadLetter
 from tasks.verbs import TASK_VERBS
@@ -64,7 +64,7 @@ def the(code, task):
 
 def report(task, *, done, **more):
     outcome = Outcome(task.pk, done, **more)
-    reports.report([outcome], agent_id=fresh(task).agent_id, by="")
+    reports.report_in_transaction([outcome], agent_id=fresh(task).agent_id, by="")
 
 
 def make_working_channel():
@@ -314,7 +314,7 @@ def test_chains_and_tasks_that_want_something_stand_in_the_same_line():
 
 
 def test_a_place_far_behind_is_not_counted_out(monkeypatch):
-    monkeypatch.setattr(line, "MOST", 2)
+    monkeypatch.setattr(queue, "FAR", 2)
     channel = make_working_channel()
     last = make_tasks(5, channel=channel)[-1]
 

@@ -2,10 +2,10 @@
 
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import fastlane, reports
-from tasks.fastlane import Outcome
+from tasks import reports
+from tasks.fast_path import Outcome
 from tasks.models import Task
-from tests.factories import counted, make_agent, recounted, sweeps, take
+from tests.factories import counted, make_agent, recounted, run_fast, sweeps, take
 
 
 def of(job):
@@ -28,15 +28,17 @@ def seen(job):
 
 
 def complete(task):
-    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=True)]).served
+    assert run_fast("a", outcomes=[Outcome(task.pk, done=True)])
 
 
 def fail(task):
-    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=False)]).served
+    assert run_fast("a", outcomes=[Outcome(task.pk, done=False)])
 
 
 def retry(task):
-    reports.report([Outcome(task.pk, done=False, retriable=True)], agent_id="a", by="")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, retriable=True)], agent_id="a", by=""
+    )
 
 
 def work_off(job, *, failing=False):

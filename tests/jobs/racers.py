@@ -7,8 +7,8 @@ from agents.models import Protocol
 from agents.transitions import Beat
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import leases, ways
-from tasks.fastlane import Outcome
+from tasks import claims, leases, reports
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
 from tests.factories import (
@@ -35,19 +35,19 @@ def make_spot(name):
 
 
 def claim(agent, max_tasks=1):
-    wish = ways.Wish(
+    wish = ClaimRequest(
         agent.pk,
         ids=[sweeps().pk],
         max_tasks=max_tasks,
         lease_seconds=60,
         protocol=Protocol.SPOT,
     )
-    return [task.pk if isinstance(task, Task) else task.id for task in ways.claim(wish)]
+    return [task.pk if isinstance(task, Task) else task.id for task in claims.claim(wish)]
 
 
 def report(agent, task_id, *, done=True, retriable=True, epoch=None):
     outcome = Outcome(task_id, done, agent.pk, "broken", retriable, epoch)
-    return ways.report_one(outcome, agent_id=agent.pk, by="").verdict
+    return reports.report_one(outcome, agent_id=agent.pk, by="").verdict
 
 
 def beat(agent, task_ids):

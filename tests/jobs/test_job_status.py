@@ -5,8 +5,9 @@ from django.db import connection
 
 from events.models import Event
 from jobs import tally
-from tasks import batches, choosy, dead_letters, fastlane, transitions
-from tests.factories import counted, give, make_agent, make_job, sweeps, take, tasks_of
+from tasks import batches, claims, dead_letters, transitions
+from tasks.fast_path import ClaimRequest
+from tests.factories import counted, give, make_agent, make_job, run_fast, sweeps, tasks_of
 from tests.jobs.counting import complete, fail, of, retry, seen, work_off
 
 pytestmark = pytest.mark.django_db
@@ -17,17 +18,15 @@ def lines(job):
     return list(about.values_list("type", flat=True))
 
 
-@pytest.mark.parametrize("way", ["fast", "slow", "choosy"])
-def test_the_first_claim_starts_the_job_and_nothing_takes_that_back(way):
+@pytest.mark.parametrize("path", ["fast", "transactional"])
+def test_the_first_claim_starts_the_job_and_nothing_takes_that_back(path):
     job = make_job(tasks=2)
     assert (seen(job).status, seen(job).started_at) == ("PENDING", None)
 
-    if way == "slow":
-        take(make_agent("a"), sweeps())
-    elif way == "choosy":
-        choosy.claim("a", channel=sweeps().pk)
+    if path == "fast":
+        run_fast("a", channel=sweeps().pk)
     else:
-        fastlane.run("a", channel=sweeps().pk)
+        claims.claim_in_transaction(ClaimRequest("a", ids=[sweeps().pk]))
 
     started = seen(job).started_at
     assert (seen(job).status, started is None) == ("RUNNING", False)

@@ -12,8 +12,8 @@ from agents.models import Protocol
 from jobs import forms, tally, transitions
 from jobs.exceptions import JobCancelled, JobOver
 from jobs.models import Job, Tally
-from tasks import ways
-from tasks.fastlane import Outcome
+from tasks import claims, reports
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.jobs.calls import assert_counts_are_true
 from tests.jobs.sweeps import ranges
@@ -30,19 +30,19 @@ def make_sweep(tasks, **more):
 
 
 def claim(spot, max_tasks=3):
-    wish = ways.Wish(
+    wish = ClaimRequest(
         agent_id=spot,
         names=["sweeps"],
         max_tasks=max_tasks,
         lease_seconds=60,
         protocol=Protocol.SPOT,
     )
-    return list(ways.claim(wish))
+    return list(claims.claim(wish))
 
 
 def report(spot, task, done):
     outcome = Outcome(task.id, done, {} if done else None, retriable=False)
-    return ways.report_one(outcome, agent_id=spot, by="")
+    return reports.report_one(outcome, agent_id=spot, by="")
 
 
 def work(spot, done=True):

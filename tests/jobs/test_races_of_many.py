@@ -15,8 +15,8 @@ from django.db import transaction
 from agents.models import Protocol
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import batches, fastlane, leases, reports, requirements
-from tasks.fastlane import Outcome
+from tasks import batches, leases, reports, requirements
+from tasks.fast_path import Outcome
 from tasks.models import Attempt
 from tasks.states import Status
 from tests.factories import (
@@ -26,6 +26,7 @@ from tests.factories import (
     make_agent,
     make_job,
     make_job_tasks,
+    run_fast,
     silence,
     tasks_of,
 )
@@ -106,7 +107,7 @@ def test_sixteen_claimers_share_a_thousand_tasks_nothing_twice_and_none_left():
             claimed = claim(spot, 5)
             mine += claimed
             outcomes = [Outcome(task_id, done=True) for task_id in reversed(claimed)]
-            assert fastlane.run(spot.pk, outcomes=outcomes).served
+            assert run_fast(spot.pk, outcomes=outcomes)
         return mine
 
     shares = at_once(*[partial(work, spot) for spot in spots])

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from tasks import batches, fastlane, reports, transitions
+from tasks import batches, fast_path, reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tests.factories import (
     counted,
     make_job,
@@ -162,7 +162,7 @@ def test_those_who_want_the_same_tasks_wait_for_each_other_in_one_order():
 
         at_once(
             partial(batches.cancel_all, of(job), by="operator"),
-            partial(fastlane.run, spot.pk, outcomes=outcomes[::2]),
+            partial(fast_path.run, spot.pk, outcomes=outcomes[::2]),
             partial(reports.report, outcomes, agent_id=spot.pk, by=""),
             partial(beat, spot, ids[::-1]),
             partial(batches.requeue_all, of(job), by="operator"),

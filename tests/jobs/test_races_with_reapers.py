@@ -202,7 +202,7 @@ def test_a_heartbeat_against_the_reaper_renews_or_hears_what_is_lost(end):
 
         held = {task.pk for task in of(job).in_progress()}
         assert renewed == held
-        assert {task.pk for task in reaped.retried} == set(ids) - held
+        assert {task.id for task in reaped.retried} == set(ids) - held
         assert not reap(end)
         assert {task.pk for task in of(job).in_progress()} == held
         assert counts_are_true(job)

@@ -11,10 +11,11 @@ from events.models import Event
 from jobs.models import Job, Kind
 from tasks import batches, reports, requirements, transitions
 from tasks.batches import Cancelled, Draft
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
+    fail_at_once,
     fresh,
     give,
     make_agent,
@@ -47,7 +48,9 @@ def statuses(job):
 
 
 def fail(task, **outcome):
-    reports.report([Outcome(task.pk, done=False, **outcome)], agent_id=None, by="tests")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, **outcome)], agent_id=None, by="tests"
+    )
 
 
 # Adding the tasks of a job.
@@ -169,7 +172,7 @@ def make_job_of_every_status():
     Task.objects.filter(pk=postponed.pk).update(postponed=True)
     transitions.cancel(asked.pk, by="tests")
     transitions.cancel(cancelled.pk, by="tests")
-    reports.report([Outcome(done.pk, done=True, result=1)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(done.pk, done=True, result=1)], agent_id=agent.pk, by="")
     fail(failed)
     assert queued.status == Status.QUEUED
     return job
@@ -273,10 +276,12 @@ def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():
     job = make_job(tasks=1)
     agent = make_agent()
     task = give(agent, sweeps())
-    reports.report([Outcome(task.pk, done=False)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(task.pk, done=False)], agent_id=agent.pk, by="")
     batches.requeue_all(of(job), by="operator")
 
-    answers, _ = reports.report([Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(
+        [Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by=""
+    )
 
     assert answers[0].problem
     assert fresh(task).status == Status.QUEUED
@@ -286,7 +291,7 @@ def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():
 def test_it_is_a_few_statements_however_many_tasks(verb, django_assert_max_num_queries):
     job = make_job(tasks=100)
     if verb is batches.requeue_all:
-        of(job).update(status=Status.FAILED, dead_letter="exhausted", finished_at=Now())
+        fail_at_once(of(job))
 
     with django_assert_max_num_queries(9, connection=connection):
         verb(of(job), by="operator")

@@ -58,7 +58,8 @@ class Command(BaseCommand):
         reaped = leases.expire_leases()
         reaped += leases.release_lost()
         self.stdout.write(
-            f"tasks: {len(reaped.retried)} back in the queue, {len(reaped.failed)} failed,"
+            f"tasks: {len(reaped.retried)} back in the queue,"
+            f" {len(reaped.failed)} failed,"
             f" {len(reaped.cancelled)} cancelled"
         )
         detached = _all_of(transitions.detach_expired) + _all_of(transitions.detach_lost)
