@@ -1,4 +1,4 @@
-"""Who makes a request, as far as the coordinator knows."""
+"""The caller of a request."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who speaks; `name` is what the journal calls it, `rights` the permissions it has."""
+    """Who makes a request; `name` is its actor in the journal, `rights` are its permissions."""
 
     kind: Kind
     name: str
@@ -47,6 +47,6 @@ def remember(request: HttpRequest, caller: Caller) -> None:
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who makes this request; every request that reaches a view with a credential has one."""
+    """The caller of this request; every request that needs a credential has one in its view."""
     caller: Caller = request.META[KEY]
     return caller

@@ -26,7 +26,7 @@ OF_PARAMETERS = {"parameters", "artifactbucket", "artifactkey"}
 class WholeRange(fields.Strict):
     """`{min, max, step}`, all of them whole numbers."""
 
-    wanted = "an object of min, max and step"
+    expected = "an object of min, max and step"
 
     def check(self, data: object) -> object:
         if not isinstance(data, dict):
@@ -38,7 +38,7 @@ class WholeRange(fields.Strict):
 class Algorithms(fields.Strict):
     """Names of algorithms, at least one; said twice, an algorithm runs twice."""
 
-    wanted = "a list of texts"
+    expected = "a list of strings"
 
     def absent(self) -> object:
         raise BadParameter(f"{self.field_name} must not be empty")
@@ -50,14 +50,14 @@ class Algorithms(fields.Strict):
         if not names:
             return self.absent()
         if not all(names):
-            raise self.refused("must not hold blanks")
+            raise self.refused("must not contain blanks")
         return Listed("alg", names)
 
 
 class Groups(fields.Strict):
     """Groups of typed parameters: `[{groupId, params: {name: …}}]`."""
 
-    wanted = "a list of groups"
+    expected = "a list of groups"
 
     def absent(self) -> object:
         raise BadParameter(f"{self.field_name} must not be empty")
@@ -86,13 +86,13 @@ class Group:
 
 def _group(place: str, said: JsonValue) -> Group:
     if not isinstance(said, dict):
-        raise BadParameter(f"{place}: an object is wanted")
+        raise BadParameter(f"{place} must be an object")
     given = fields.by_name(said, GROUP)
     group_id, params = given.get("groupId"), given.get("params")
     if not isinstance(group_id, str) or not group_id.strip():
         raise BadParameter(f"{place}.groupId is required")
     if params is not None and not isinstance(params, dict):
-        raise BadParameter(f"{place}.params: an object is wanted")
+        raise BadParameter(f"{place}.params must be an object")
     return Group(group_id.strip(), params or {})
 
 

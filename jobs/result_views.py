@@ -7,7 +7,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from api.pages import offset_asked_for, size_asked_for
+from api.pages import requested_offset, requested_size
 from api.views import JsonView, reply
 from jobs import bodies, export, results, statistics, sweeps
 from jobs.models import Job
@@ -72,8 +72,8 @@ def _cut(request: Request, order: results.Order, rows: TaskQuerySet) -> TaskQuer
         return rows
     if cursor := query.get("cursor", ""):
         rows = order.after(cursor, rows)
-    start = offset_asked_for(request)
-    return rows[start : start + size_asked_for(request)]
+    start = requested_offset(request)
+    return rows[start : start + requested_size(request)]
 
 
 def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) -> HttpResponse:

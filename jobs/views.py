@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from api.body import JsonValue
-from api.pages import offset_asked_for, size_asked_for
+from api.pages import requested_offset, requested_size
 from api.views import JsonView, ListView, reply
 from jobs import bodies, forms, progress, sweeps, transitions
 from jobs.exceptions import JobUnknown
@@ -36,7 +36,7 @@ class JobsView(ListView[Job]):
     def get(self, request: Request) -> HttpResponse:
         if "offset" not in request.query_params:
             return super().get(request)
-        offset, limit = offset_asked_for(request), size_asked_for(request)
+        offset, limit = requested_offset(request), requested_size(request)
         rows = self.rows().order_by(*self.ordering)
         page = self.bodies(list(rows[offset : offset + limit]))
         return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})

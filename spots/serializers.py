@@ -100,7 +100,7 @@ class HeldRequestSerializer(SpotRequestSerializer):
 
 
 class SpotHeld(Held):
-    wanted = "a list of task ids, or of objects with id and leaseEpoch"
+    expected = "a list of task ids, or of objects with id and leaseEpoch"
     kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
 
 

@@ -101,7 +101,7 @@ class ReportRequestSerializer(RequestSerializer):
     def validate(self, attrs: Values) -> Values:
         ids = [outcome["task_id"] for outcome in attrs["outcomes"]]
         if len(set(ids)) < len(ids):
-            raise Invalid("outcomes: a task is named twice")
+            raise Invalid("outcomes must not name a task twice")
         if not ids and attrs["claim"] is None:
             raise Invalid("outcomes_or_claim_required")
         return attrs
@@ -155,14 +155,14 @@ class HeldRequestSerializer(RequestSerializer):
 class Held(fields.Strict):
     """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
 
-    wanted = "a list of task ids, or of objects with id and lease_epoch"
+    expected = "a list of task ids, or of objects with id and lease_epoch"
     kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
             raise self.wrong_type()
         if len(data) > MOST_HELD:
-            raise self.refused(f"more than {MOST_HELD} items")
+            raise self.refused(f"must not have more than {MOST_HELD} items")
         items: list[JsonValue] = [{"id": item} if isinstance(item, str) else item for item in data]
         try:
             said = self.kind.read_many(items, most=MOST_HELD)

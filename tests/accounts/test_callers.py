@@ -1,4 +1,4 @@
-"""Who is let in, by which credential, and what everybody else is told."""
+"""Which credential lets a caller in, and the answer to everybody else."""
 
 import pytest
 from django.test import AsyncRequestFactory, Client, RequestFactory
@@ -91,7 +91,7 @@ def test_once_a_token_is_set_nothing_else_lets_in(client, headers):
 
 
 @pytest.mark.usefixtures("token")
-def test_unknown_paths_are_not_told_from_known_ones_without_a_credential(client):
+def test_unknown_paths_look_like_known_ones_without_a_credential(client):
     assert code_of(client.get("/v1/nowhere")) == (401, "unauthorized")
     assert code_of(client.get("/nowhere")) == (401, "unauthorized")
     known = client.get("/v1/nowhere", headers={"x-api-key": ON_THE_WIRE})

@@ -88,7 +88,7 @@ def test_a_person_changes_the_password(client):
     ("group", "looking", "operating"),
     [("", 401, 401), ("Viewer", 200, 403), ("Operator", 200, 201), ("Admin", 200, 201)],
 )
-def test_what_a_person_may_do_over_the_api_is_said_by_the_group(
+def test_the_group_decides_what_a_person_may_do_over_the_api(
     client, settings, group, looking, operating
 ):
     settings.COORDINATOR_AUTH_TOKEN = "t"

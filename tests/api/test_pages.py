@@ -80,7 +80,7 @@ def test_a_page_has_at_most_500_rows(limit, size):
 
 @pytest.mark.parametrize("limit", ["x", "1.5", "\0", "9" * 5000])
 def test_a_limit_is_a_number(limit):
-    with pytest.raises(Invalid, match=r"^limit: "):
+    with pytest.raises(Invalid, match=r"^limit must be "):
         page(limit=limit)
 
 
@@ -114,7 +114,7 @@ def test_a_forged_cursor_is_refused(ordering, forged):
         page(ordering, cursor=forged)
 
     assert caught.value.code == "invalid_request"
-    assert caught.value.message.startswith("cursor: ")
+    assert caught.value.message.startswith("cursor must be ")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_forged_cursor_is_refused(ordering, forged):
     ],
 )
 def test_a_position_fits_its_column(ordering, position):
-    with pytest.raises(Invalid, match=r"^cursor: "):
+    with pytest.raises(Invalid, match=r"^cursor must be "):
         page(ordering, cursor=cursor_of([0, position]))
 
 

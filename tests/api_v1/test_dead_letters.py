@@ -9,7 +9,7 @@ from django.utils import timezone
 from events.models import Event
 from jobs.models import Job, Kind
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,8 @@ def channel(api):
 def dead(api, channel, agent_id="agent-1", reason="no disk", **more):
     """A task that failed for good."""
     task = api.task(channel, **more)
-    said(api.assign(task, agent_id))
-    said(api.fail(task, agent_id=agent_id, reason=reason))
+    data(api.assign(task, agent_id))
+    data(api.fail(task, agent_id=agent_id, reason=reason))
     return api.fresh(task)
 
 
@@ -32,7 +32,7 @@ def in_chain(api, channel):
 
 
 def listed(api, **query):
-    return [row["id"] for row in said(api.get("/dead-letters", **query))["dead_letters"]]
+    return [row["id"] for row in data(api.get("/dead-letters", **query))["dead_letters"]]
 
 
 def with_job(task):
@@ -46,7 +46,7 @@ def test_it_is_shown_with_its_reason_and_its_attempts(api, channel):
     task = dead(api, channel)
     api.task(channel)
 
-    (row,) = said(api.get("/dead-letters"))["dead_letters"]
+    (row,) = data(api.get("/dead-letters"))["dead_letters"]
 
     del task["bad_attempts"]
     assert row == task | {"dead_letter": "not_retriable", "bad_attempts_count": 1}
@@ -68,9 +68,9 @@ def test_pages_pass_over_nothing_when_those_before_are_emptied(api, channel):
 
     seen, cursor = [], {}
     while True:
-        body = said(api.get("/dead-letters", limit=2, **cursor))
+        body = data(api.get("/dead-letters", limit=2, **cursor))
         page = [row["id"] for row in body["dead_letters"]]
-        said(api.post("/dead-letters/requeue", ids=page, reason="mended"))
+        data(api.post("/dead-letters/requeue", ids=page, reason="mended"))
         seen += page
         if "next_cursor" not in body:
             break
@@ -108,7 +108,7 @@ def test_each_filter_finds_its_own_in_lists_and_in_bodies(api, channel, name):
     }[name]()
 
     assert listed(api, **{name: value}) == [wanted["id"]]
-    body = said(api.post("/dead-letters/requeue", filter={name: value}, reason="mended"))
+    body = data(api.post("/dead-letters/requeue", filter={name: value}, reason="mended"))
 
     assert body == {"requeued": 1, "refused": []}
     assert api.fresh(wanted)["status"] == "queued"
@@ -136,7 +136,7 @@ def test_an_empty_filter_means_all_and_must_say_so(api, channel, verb):
         assert "all" in message(response)
     assert len(listed(api)) == 3
 
-    body = said(api.post(f"/dead-letters/{verb}", filter={}, all=True, reason="r"))
+    body = data(api.post(f"/dead-letters/{verb}", filter={}, all=True, reason="r"))
     assert body == {"requeued" if verb == "requeue" else "purged": 3, "refused": []}
     assert listed(api) == []
 
@@ -158,7 +158,7 @@ def test_a_filter_that_nothing_has_changes_nothing(api, channel):
     dead(api, channel)
 
     for filter_ in ({"reason": "nonsense"}, {"channel_id": "nonsense"}, {"chain_id": UNKNOWN}):
-        body = said(api.post("/dead-letters/purge", filter=filter_, reason="r"))
+        body = data(api.post("/dead-letters/purge", filter=filter_, reason="r"))
         assert body == {"purged": 0, "refused": []}
     response = api.post("/dead-letters/purge", filter={"finished_after": "soon"}, reason="r")
     assert refusal(response) == (400, "invalid_request")
@@ -195,7 +195,7 @@ def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb
     good, queued = dead(api, channel), api.task(channel)
     ids = ["nonsense", "worse", UNKNOWN, queued["id"], good["id"]]
 
-    body = said(api.post(f"/dead-letters/{verb}", ids=ids, reason="r"))
+    body = data(api.post(f"/dead-letters/{verb}", ids=ids, reason="r"))
 
     assert body[past] == 1
     refused = [(row["id"], row["code"]) for row in body["refused"]]
@@ -209,8 +209,8 @@ def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb
 def test_the_journal_knows_who_and_why(api, channel):
     first, second = dead(api, channel), dead(api, channel)
 
-    said(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk mended"))
-    said(api.post("/dead-letters/purge", ids=[second["id"]], reason="of no use"))
+    data(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk mended"))
+    data(api.post("/dead-letters/purge", ids=[second["id"]], reason="of no use"))
 
     lines = Event.objects.filter(type__in=["task.requeued", "task.deleted"]).order_by("id")
     assert [(line.type, line.task_id, line.actor, line.reason) for line in lines] == [
@@ -222,7 +222,7 @@ def test_the_journal_knows_who_and_why(api, channel):
 def test_a_purged_task_is_gone(api, channel):
     task = dead(api, channel)
 
-    said(api.post("/dead-letters/purge", ids=[task["id"]], reason="of no use"))
+    data(api.post("/dead-letters/purge", ids=[task["id"]], reason="of no use"))
 
     assert refusal(api.get(f"/tasks/{task['id']}")) == (404, "not_found")
 

@@ -4,7 +4,7 @@ import pytest
 
 from chains.models import Chain
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +34,8 @@ def test_a_task_says_what_it_was_given_and_leaves_out_what_is_empty(api):
         "priority": 0,
         "lease_epoch": 0,
     }
-    assert said(api.get(f"/tasks/{task['id']}")) == {"task": task}
-    assert said(api.get("/tasks")) == {"tasks": [task]}
+    assert data(api.get(f"/tasks/{task['id']}")) == {"task": task}
+    assert data(api.get("/tasks")) == {"tasks": [task]}
 
 
 def test_every_field_of_a_task_is_kept_and_shown(api):
@@ -62,7 +62,7 @@ def test_every_field_of_a_task_is_kept_and_shown(api):
 def test_a_channel_may_be_named_instead(api):
     channel = api.channel("Work")
 
-    body = said(api.post("/tasks", channel="wORK", title="x"), 201)
+    body = data(api.post("/tasks", channel="wORK", title="x"), 201)
 
     assert body["task"]["channel_id"] == channel["id"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.models import Agent
-from tests.api_v1.calls import message, refusal, said
+from tests.api_v1.calls import data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -20,12 +20,12 @@ def picky(api, channel):
 
 
 def claimed(api, agent_id, channel):
-    body = said(api.post("/tasks/claim", agent_id=agent_id, channel=channel["name"], max_tasks=5))
+    body = data(api.post("/tasks/claim", agent_id=agent_id, channel=channel["name"], max_tasks=5))
     return [task["id"] for task in body["tasks"]]
 
 
 def shown(api, task):
-    return said(api.get(f"/tasks/{task['id']}"))["task"]
+    return data(api.get(f"/tasks/{task['id']}"))["task"]
 
 
 def test_a_task_is_for_agents_that_offer_what_it_wants(api, channel, picky):
@@ -46,7 +46,7 @@ def test_what_an_agent_offers_is_kept_and_shown(api):
     api.beat("a", capabilities={"gpu": ["t4"]}, capacity=2)
     api.beat("a", name="again")
 
-    agent = said(api.get("/agents/a"))["agent"]
+    agent = data(api.get("/agents/a"))["agent"]
     assert (agent["capabilities"], agent["capacity"]) == ({"gpu": ["t4"]}, 2)
 
 
@@ -87,7 +87,7 @@ def test_a_task_of_a_chain_wants_nothing(api, channel):
 def test_an_agent_that_cannot_do_a_task_leaves_it_to_others(api, channel, picky):
     assert claimed(api, "a", channel) == [picky["id"]]
 
-    refused = said(api.post("/tasks/fail", task_id=picky["id"], agent_id="a", unsupported=True))
+    refused = data(api.post("/tasks/fail", task_id=picky["id"], agent_id="a", unsupported=True))
 
     assert refused["task"]["status"] == "queued"
     assert claimed(api, "a", channel) == []
@@ -109,7 +109,7 @@ def test_a_retry_waits_as_long_as_the_task_says(api, channel):
     task = api.task(channel, retry_delay_seconds=30)
     claimed(api, "a", channel)
 
-    again = said(api.post("/tasks/fail", task_id=task["id"], agent_id="a", retriable=True))["task"]
+    again = data(api.post("/tasks/fail", task_id=task["id"], agent_id="a", retriable=True))["task"]
 
     assert (again["status"], again["attempts"]) == ("queued", 1)
     assert again["available_at"] > again["updated_at"]
@@ -120,7 +120,7 @@ def test_a_task_that_failed_for_good_says_why(api, channel):
     task = api.task(channel, max_attempts=1)
     claimed(api, "a", channel)
 
-    failed = said(api.post("/tasks/fail", task_id=task["id"], agent_id="a", retriable=True))["task"]
+    failed = data(api.post("/tasks/fail", task_id=task["id"], agent_id="a", retriable=True))["task"]
 
     assert (failed["status"], failed["dead_letter"]) == ("failed", "exhausted")
 

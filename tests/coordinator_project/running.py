@@ -18,12 +18,12 @@ NOT_OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "DJAN
 
 
 def eventually(condition, within=10.0):
-    """Wait until `condition()` holds and return what it said; fail after `within` seconds."""
+    """Wait until `condition()` is true and return its result; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
-        said = condition()
-        if said:
-            return said
+        result = condition()
+        if result:
+            return result
         assert time.monotonic() < deadline, f"{condition} did not come true within {within} s"
         time.sleep(0.02)
 
@@ -39,7 +39,7 @@ def environment(folder, **more):
 
 
 class Program:
-    """A Python program in a process of its own, and what it has said so far."""
+    """A Python program in a process of its own, and its output so far."""
 
     def __init__(self, *arguments, env):
         self.lines = []
@@ -60,7 +60,7 @@ class Program:
             self.lines.extend(stdout)
 
     @property
-    def said(self):
+    def output(self):
         return "".join(self.lines)
 
 
@@ -71,9 +71,9 @@ class Running(Program):
         super().__init__("manage.py", "serve", env=environment(folder, **more))
 
     def ready(self, within=30.0):
-        eventually(lambda: "serves http" in self.said or self.process.poll() is not None, within)
-        found = re.search(r"serves (http://\S+)", self.said)
-        assert found, self.said
+        eventually(lambda: "serves http" in self.output or self.process.poll() is not None, within)
+        found = re.search(r"serves (http://\S+)", self.output)
+        assert found, self.output
         self.url = found[1]
         return self
 

@@ -34,17 +34,17 @@ def test_it_says_where_it_serves_and_really_does(used_folder):
 def test_the_first_start_makes_an_admin_and_tells_the_password_once(folder):
     with running(folder) as coordinator:
         coordinator.ready()
-        assert coordinator.said.count("Made the first user: admin, password ") == 1
+        assert coordinator.output.count("Made the first user: admin, password ") == 1
 
     with running(folder) as coordinator:
         coordinator.ready()
-        assert "password" not in coordinator.said
+        assert "password" not in coordinator.output
 
 
 def test_the_first_admin_can_sign_in(folder):
     with running(folder) as coordinator:
         coordinator.ready()
-        password = coordinator.said.partition("password ")[2].split()[0]
+        password = coordinator.output.partition("password ")[2].split()[0]
         with httpx.Client(base_url=coordinator.url) as browser:
             page = "/login?next=/admin/"
             browser.get(page)
@@ -77,7 +77,7 @@ def test_a_signal_in_the_middle_of_the_start_stops_everything(folder):
         coordinator.end(signal.SIGTERM)
 
         assert gone(family)
-        assert "Traceback" not in coordinator.said
+        assert "Traceback" not in coordinator.output
 
 
 def test_open_streams_and_waiting_claims_end_by_themselves(used_folder):
@@ -160,7 +160,7 @@ def test_a_process_that_dies_is_started_again(used_folder):
         eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 2)
         eventually(lambda: answers(coordinator))
 
-        assert "A process died; it starts again." in coordinator.said
+        assert "A process died; it starts again." in coordinator.output
 
 
 def test_it_outlives_the_death_of_its_database(used_folder):
@@ -195,9 +195,9 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(used_folder):
             coordinator.reader.join()
 
     assert code == 1
-    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.said
-    assert "Set COORDINATOR_PORT" in coordinator.said
-    assert "Traceback" not in coordinator.said
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.output
+    assert "Set COORDINATOR_PORT" in coordinator.output
+    assert "Traceback" not in coordinator.output
 
 
 def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
@@ -209,7 +209,7 @@ def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
             second.reader.join()
 
         assert code == 1
-        assert f"Another coordinator runs on the data folder {used_folder}." in second.said
+        assert f"Another coordinator runs on the data folder {used_folder}." in second.output
         assert first.get("/health").status_code == 200
         assert elsewhere.get("/health").status_code == 200
 
@@ -221,8 +221,8 @@ def test_a_token_ends_protected_mode(used_folder):
         without = coordinator.get("/v1/agents")
         with_it = httpx.get(coordinator.url + "/v1/agents", headers={"X-Api-Key": "sesame"})
 
-        assert "Protected mode" not in coordinator.said
-        assert "sesame" not in coordinator.said
+        assert "Protected mode" not in coordinator.output
+        assert "sesame" not in coordinator.output
         assert (without.status_code, with_it.status_code) == (401, 200)
 
 
@@ -230,7 +230,7 @@ def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
     everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "sesame"}  # noqa: S104
     with running(used_folder, **everywhere) as coordinator:
         coordinator.ready()
-        assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.said
+        assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.output
 
     with running(used_folder, COORDINATOR_ALLOWED_HOSTS="queue.lan", **everywhere) as coordinator:
         coordinator.ready()
@@ -240,7 +240,7 @@ def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
             for host in ("queue.lan", "elsewhere.lan")
         ]
 
-        assert "set COORDINATOR_ALLOWED_HOSTS" not in coordinator.said
+        assert "set COORDINATOR_ALLOWED_HOSTS" not in coordinator.output
         assert statuses == [200, 400]
 
 

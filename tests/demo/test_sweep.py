@@ -17,7 +17,7 @@ def test_every_task_is_done_once_though_a_worker_dies_in_the_middle(folder):
         demo.wait_for("was killed at work; spot-5 takes its place", within=120)
         family = psutil.Process(demo.process.pid).children(recursive=True)
 
-        assert demo.end(within=120) == 0, demo.said
+        assert demo.end(within=120) == 0, demo.output
         assert gone(family)
     assert demo.row("Tasks") == "180 done, 0 failed"
     assert demo.row("Workers").startswith("5; spot-")
@@ -44,7 +44,7 @@ def test_a_signal_in_the_middle_stops_all_that_it_started():
 
         assert demo.end(within=40) == 128 + signal.SIGTERM
         assert gone(family)
-        assert "Traceback" not in demo.said
+        assert "Traceback" not in demo.output
 
 
 def test_a_worker_that_ends_by_itself_ends_the_demonstration():
@@ -55,4 +55,4 @@ def test_a_worker_that_ends_by_itself_ends_the_demonstration():
         worker.terminate()
 
         assert demo.end(within=60) == 1
-    assert "ended with exit code 0" in demo.said
+    assert "ended with exit code 0" in demo.output

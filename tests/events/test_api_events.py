@@ -78,12 +78,12 @@ def test_without_a_key_every_post_counts(client):
         ({}, "invalid_request", "agent_id_required"),
         ({"agent_id": "  ", "type": "t"}, "invalid_request", "agent_id_required"),
         ({"agent_id": "a"}, "invalid_request", "type_required"),
-        ({"agent_id": 1, "type": "t"}, "bad_json", "agent_id: a string is wanted"),
-        ({"agent_id": "a", "type": "t", "payload": []}, "bad_json", "payload: an object is wanted"),
+        ({"agent_id": 1, "type": "t"}, "bad_json", "agent_id must be a string"),
+        ({"agent_id": "a", "type": "t", "payload": []}, "bad_json", "payload must be an object"),
         (
             {"agent_id": "a" * 201, "type": "t"},
             "invalid_request",
-            "agent_id: longer than 200 characters",
+            "agent_id must not be longer than 200 characters",
         ),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_payload_has_a_size(client):
     response = post(client, agent_id="a", type="t", payload={"text": "x" * 256 * 1024})
 
     assert response.status_code == 413
-    assert response.json()["error"]["message"].startswith("payload: larger than")
+    assert response.json()["error"]["message"].startswith("payload must not be larger than")
     assert not Event.objects.exists()
 
 
@@ -231,7 +231,7 @@ def test_a_malformed_period_is_refused(client, moment):
     response = client.get("/v1/events", {"created_after": moment})
 
     assert response.status_code == 400
-    assert response.json()["error"]["message"].startswith("created_after: ")
+    assert response.json()["error"]["message"].startswith("created_after must be ")
 
 
 def test_events_come_page_by_page(client):

@@ -17,13 +17,13 @@ from tasks.models import Channel, Task
 from tests.factories import make_agent, silence
 from tests.jobs.calls import row
 from tests.jobs.sweeps import CONSTANT, artifact, grid, ranges
-from tests.spots.calls import UNKNOWN, refusal, said
+from tests.spots.calls import UNKNOWN, data, refusal
 
 pytestmark = pytest.mark.django_db
 
 
 def test_making_a_sweep_answers_as_the_seed_has_it(sweeps):
-    body = said(sweeps.post("", ranges(algorithms=["PSO", "GA"], dimension=(1, 3, 1))), 201)
+    body = data(sweeps.post("", ranges(algorithms=["PSO", "GA"], dimension=(1, 3, 1))), 201)
 
     assert body.keys() == {"success", "jobId", "totalTasks"}
     assert (body["success"], body["totalTasks"]) == (True, 6)
@@ -141,7 +141,7 @@ def test_b10_a_sweep_is_made_whole_or_not_at_all():
 
 
 def test_a_dry_run_counts_and_shows_the_first_payloads(sweeps):
-    body = said(sweeps.post("", ranges(dimension=(1, 100, 1)), dry_run="true"))
+    body = data(sweeps.post("", ranges(dimension=(1, 100, 1)), dry_run="true"))
 
     assert body == {
         "success": True,
@@ -163,8 +163,8 @@ def test_a_dry_run_refuses_what_creation_would(sweeps):
 def test_the_same_key_again_gives_the_same_job(sweeps, spelled):
     body = ranges() | {spelled: "key-1"}
 
-    first = said(sweeps.post("", body), 201)
-    again = said(sweeps.post("", body), 200)
+    first = data(sweeps.post("", body), 201)
+    again = data(sweeps.post("", body), 200)
 
     assert again == first
     assert Job.objects.count() == Task.objects.count() == 1
@@ -291,7 +291,7 @@ def test_a_task_that_runs_is_served(sweeps, spots):
 
 
 def test_the_parameter_schema_names_groups_and_parameters(client):
-    body = said(client.get("/api/v1/parameter-schema"))
+    body = data(client.get("/api/v1/parameter-schema"))
 
     named = {
         group["id"]: [parameter["id"] for parameter in group["parameters"]]

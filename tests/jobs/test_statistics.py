@@ -8,17 +8,17 @@ import pytest
 from jobs import statistics as over_the_grid
 from tests.jobs.calls import run
 from tests.jobs.sweeps import artifact, functions, grid
-from tests.spots.calls import said
+from tests.spots.calls import data
 
 pytestmark = pytest.mark.django_db
 
 
 def best(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/best"))
+    return data(sweeps.get(f"/{job_id}/best"))
 
 
 def spread(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/statistics"))
+    return data(sweeps.get(f"/{job_id}/statistics"))
 
 
 def found(lines):

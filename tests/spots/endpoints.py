@@ -5,7 +5,7 @@ import pytest
 from tests.api_v1.endpoints import ANY, BODY, FLAG, LIST, NUMBER, TEXT, TEXTS, Endpoint
 from tests.api_v1.endpoints import WRONG as OF_OTHERS
 from tests.jobs.sweeps import artifact, ranges
-from tests.spots.calls import Spots, make_sweep, said
+from tests.spots.calls import Spots, data, make_sweep
 
 REAL = "real"
 WRONG = OF_OTHERS | {REAL: ["5", "", True, [], {}]}
@@ -117,10 +117,10 @@ class World:
     def __init__(self, client):
         self.spots = Spots(client)
         job = make_sweep(4)
-        said(self.spots.beat("spot-1"))
+        data(self.spots.beat("spot-1"))
         done, failed, held = self.spots.claim(number=3)
-        said(self.spots.complete(done))
-        said(self.spots.fail(failed, retriable=False))
+        data(self.spots.complete(done))
+        data(self.spots.fail(failed, retriable=False))
         self.names = {"spot": "spot-1", "held": held["id"], "job": job.public_id}
 
     def filled(self, value):

@@ -14,7 +14,7 @@ from jobs import tally
 from spots import health
 from tests.factories import make_held_task, silence
 from tests.serving import NO_TLS, serving
-from tests.spots.calls import make_sweep, said
+from tests.spots.calls import data, make_sweep
 
 URL = "/api/v1/health"
 
@@ -28,7 +28,7 @@ def in_thread(transactional_db):
 
 @pytest.fixture
 def asked(spots, in_thread):
-    return lambda: said(spots.get(URL))
+    return lambda: data(spots.get(URL))
 
 
 def test_an_empty_coordinator_is_healthy(asked):
@@ -61,9 +61,9 @@ def test_tasks_of_all_jobs_are_counted_at_any_moment(asked, spots, folding):
     assert now() == (5, 0)
     first, second = spots.claim(number=2)
     assert now() == (3, 2)
-    said(spots.complete(first))
+    data(spots.complete(first))
     assert now() == (3, 1)
-    said(spots.fail(second))
+    data(spots.fail(second))
     assert now() == (4, 0)
 
 
@@ -75,7 +75,7 @@ def test_tasks_of_other_protocols_are_not_counted(asked):
 
 def test_spots_that_are_up_are_counted(asked, spots):
     for name in ("spot-1", "spot-2", "spot-3"):
-        said(spots.beat(name))
+        data(spots.beat(name))
     Agent.objects.create(pk="agent-1")
     silence(Agent.objects.get(pk="spot-3"), timedelta(seconds=11))
 

@@ -93,7 +93,7 @@ def working(server, spot_id, seconds):
 
 
 def heard(worker, pattern):
-    return eventually(lambda: re.search(pattern, worker.said), 20)[1]
+    return eventually(lambda: re.search(pattern, worker.output), 20)[1]
 
 
 @pytest.mark.parametrize("taken", [True, False], ids=["another has it", "nobody has it"])
@@ -105,7 +105,7 @@ def test_a_worker_paused_longer_than_its_lease_reports_late(server, taken):
         eventually(lambda: server.task(task_id)["status"] == "queued", 20)
         if taken:
             assert [task["id"] for task in server.claim("spot-2")] == [task_id]
-        assert "told" not in worker.said
+        assert "told" not in worker.output
         os.kill(worker.process.pid, signal.SIGCONT)
         told = heard(worker, "told (.*)")
 

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from tasks.models import Task
-from tests.spots.calls import UNKNOWN, counted, make_sweep, refusal, said
+from tests.spots.calls import UNKNOWN, counted, data, make_sweep, refusal
 
 pytestmark = pytest.mark.django_db
 
 
 def test_hello_makes_a_spot(spots):
-    body = said(spots.post("/hello", ipAddress="192.168.1.100"))
+    body = data(spots.post("/hello", ipAddress="192.168.1.100"))
 
     assert body["spotId"].startswith("spot-")
     assert body["coordinatorVersion"] == "2.0.0"
@@ -20,7 +20,7 @@ def test_hello_makes_a_spot(spots):
 
 def test_hello_says_nothing_and_is_known_by_where_it_came_from(spots):
     for body in (b"", {}, {"ipAddress": "my-machine"}, {"ipAddress": None}):
-        spot_id = said(spots.send("post", "/internal/v1/hello", body))["spotId"]
+        spot_id = data(spots.send("post", "/internal/v1/hello", body))["spotId"]
 
         assert spots.listed(spot_id)["ipAddress"] == "127.0.0.1", body
 
@@ -45,7 +45,7 @@ def test_a_spot_tells_what_it_is_and_can_do(spots):
 
 
 def test_a_heartbeat_is_answered_with_success(spots):
-    assert said(spots.beat(ipAddress="10.0.0.7")) == {"success": True, "ok": True}
+    assert data(spots.beat(ipAddress="10.0.0.7")) == {"success": True, "ok": True}
 
     spot = spots.listed()
     assert spot.pop("lastHeartbeat").endswith("Z")
@@ -74,8 +74,8 @@ def test_an_address_once_known_stays_unless_another_is_told(spots):
 
 def test_what_newer_workers_tell_of_themselves_is_kept(spots):
     more = {"ramUsedMb": 100, "ramTotalMb": 200, "loadAvg1m": -1.0, "diskFreeGb": 1.5}
-    said(spots.beat(**more, cachedArtifacts=["a.jar"]))
-    said(spots.beat())
+    data(spots.beat(**more, cachedArtifacts=["a.jar"]))
+    data(spots.beat())
 
     spot = spots.listed()
     assert more.items() <= spot.items()
@@ -108,12 +108,12 @@ def test_a_spot_that_nobody_knows_may_claim_and_is_known_then(spots):
 def test_one_task_is_claimed_unless_more_are_asked_for(spots):
     make_sweep(3)
 
-    assert len(said(spots.post("/tasks/claim", spotId="spot-1"))["tasks"]) == 1
+    assert len(data(spots.post("/tasks/claim", spotId="spot-1"))["tasks"]) == 1
     assert len(spots.claim(number=10)) == 2
 
 
 def test_with_nothing_to_do_the_list_is_empty(spots):
-    assert said(spots.post("/tasks/claim", spotId="spot-1", maxTasks=5)) == {"tasks": []}
+    assert data(spots.post("/tasks/claim", spotId="spot-1", maxTasks=5)) == {"tasks": []}
 
 
 def test_a_completed_task_is_done_with_all_that_was_told(spots):
@@ -129,7 +129,7 @@ def test_a_completed_task_is_done_with_all_that_was_told(spots):
         "peakRamMb": 512,
     }
 
-    assert said(spots.complete(task, **told, unknown="x")) == {"success": True}
+    assert data(spots.complete(task, **told, unknown="x")) == {"success": True}
     assert Task.objects.get(pk=task["id"]).result == told
     assert counted(job) == ("COMPLETED", 1, 0)
 
@@ -138,7 +138,7 @@ def test_what_was_not_told_is_left_out_of_the_result(spots):
     make_sweep()
     task = spots.claim_one()
 
-    said(spots.complete(task))
+    data(spots.complete(task))
 
     assert Task.objects.get(pk=task["id"]).result == {"runtimeMs": 0}
 
@@ -146,10 +146,10 @@ def test_what_was_not_told_is_left_out_of_the_result(spots):
 def test_completing_again_changes_nothing_whoever_asks(spots):
     job = make_sweep()
     task = spots.claim_one()
-    said(spots.complete(task, fopt=1))
+    data(spots.complete(task, fopt=1))
 
     for again in (spots.complete(task, fopt=2), spots.complete(task, "spot-2", fopt=3)):
-        assert said(again) == {"success": True, "message": "already completed"}
+        assert data(again) == {"success": True, "message": "already completed"}
     assert Task.objects.get(pk=task["id"]).result["fopt"] == 1
     assert counted(job) == ("COMPLETED", 1, 0)
 
@@ -157,7 +157,7 @@ def test_completing_again_changes_nothing_whoever_asks(spots):
 def test_failing_retries_until_the_attempts_are_spent(spots):
     job = make_sweep()
 
-    told = [said(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
+    told = [data(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
 
     assert told == [{"success": True, "willRetry": again} for again in (True, True, False)]
     assert counted(job) == ("FAILED", 0, 1)
@@ -166,22 +166,22 @@ def test_failing_retries_until_the_attempts_are_spent(spots):
 def test_a_failure_is_tried_again_unless_it_says_otherwise(spots):
     make_sweep()
 
-    assert said(spots.fail(spots.claim_one()))["willRetry"] is True
-    assert said(spots.fail(spots.claim_one(), retriable=False))["willRetry"] is False
+    assert data(spots.fail(spots.claim_one()))["willRetry"] is True
+    assert data(spots.fail(spots.claim_one(), retriable=False))["willRetry"] is False
     assert spots.claim() == []
 
 
 def test_failing_what_has_ended_is_told_so(spots):
     make_sweep(2)
     done, failed = spots.claim(number=2)
-    said(spots.complete(done))
-    said(spots.fail(failed, retriable=False))
+    data(spots.complete(done))
+    data(spots.fail(failed, retriable=False))
 
     for task in (done, failed):
         for spot_id in ("spot-1", "spot-2"):
-            again = said(spots.fail(task, spot_id))
+            again = data(spots.fail(task, spot_id))
             assert again == {"success": True, "message": "already terminal"}
-    late = said(spots.complete(failed))
+    late = data(spots.complete(failed))
     assert late == {"success": True, "message": "already completed"}
     assert Task.objects.get(pk=failed["id"]).status == "failed"
 
@@ -192,7 +192,7 @@ def test_the_same_failure_told_twice_is_one(spots):
 
     first, again = spots.fail(task, error="x"), spots.fail(task, error="x")
 
-    assert said(first) == said(again) == {"success": True, "willRetry": True}
+    assert data(first) == data(again) == {"success": True, "willRetry": True}
     assert Task.objects.get(pk=task["id"]).attempts == 1
 
 
@@ -242,8 +242,8 @@ def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):
         ({"runningTasks": -1}, "runningTasks must be non-negative"),
         ({"totalCores": 0}, "totalCores must be positive"),
         ({"totalCores": None}, "totalCores is required"),
-        ({"cpuLoad": "45"}, "cpuLoad: a number is wanted"),
-        ({"tasks": [5]}, "tasks[0]: an object is wanted"),
+        ({"cpuLoad": "45"}, "cpuLoad must be a number"),
+        ({"tasks": [5]}, "tasks[0] must be an object"),
     ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(spots, body, message):
@@ -261,7 +261,7 @@ def test_a_heartbeat_that_makes_no_sense_is_refused(spots, body, message):
         (-5, "maxTasks must be positive"),
         (11, "maxTasks cannot exceed 10"),
         (100, "maxTasks cannot exceed 10"),
-        ("4", "maxTasks: a whole number is wanted"),
+        ("4", "maxTasks must be a whole number"),
     ],
 )
 def test_a_claim_takes_from_one_to_ten(spots, number, message):
@@ -283,20 +283,20 @@ def test_a_report_that_makes_no_sense_is_refused_before_its_task_is_looked_for(s
 def test_names_of_fields_match_in_letters_of_any_case(spots):
     body = {"SPOTID": "spot-1", "CpuLoad": 1, "runningtasks": 0, "totalCORES": 1}
 
-    assert said(spots.post("/heartbeat", **body))["ok"] is True
+    assert data(spots.post("/heartbeat", **body))["ok"] is True
 
 
 def test_a_slash_at_the_end_does_no_harm(spots):
     make_sweep(2)
 
-    [task] = said(spots.post("/tasks/claim/", spotId="spot-1"))["tasks"]
-    said(spots.post(f"/tasks/{task['id']}/complete/", spotId="spot-1"))
-    said(spots.post("/hello/"))
-    said(spots.get("/api/v1/spots/"))
+    [task] = data(spots.post("/tasks/claim/", spotId="spot-1"))["tasks"]
+    data(spots.post(f"/tasks/{task['id']}/complete/", spotId="spot-1"))
+    data(spots.post("/hello/"))
+    data(spots.get("/api/v1/spots/"))
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
 def test_any_content_type_will_do(client, content_type):
     response = client.generic("POST", "/internal/v1/hello", b'{"ipAddress":"::1"}', content_type)
 
-    assert said(response)["spotId"]
+    assert data(response)["spotId"]

@@ -77,7 +77,7 @@ def test_five_do_twenty_tasks_and_leave_none_in_hand(coordinator):
 
     simulation = coordinator.simulate("--count", "5", "--delay", "50-150", "--until-empty")
 
-    assert simulation.end(within=15) == 0, simulation.said
+    assert simulation.end(within=15) == 0, simulation.output
     assert simulation.count("done") == 20
     job = coordinator.job(job_id)
     assert (job["status"], job["completedTasks"], job["runningTasks"]) == ("COMPLETED", 20, 0)
@@ -90,7 +90,7 @@ def test_half_of_the_tasks_fail_for_good_when_that_is_wished(coordinator):
         "--count", "5", "--delay", "10-50", "--fail-rate", "0.5", "--until-empty"
     )
 
-    assert simulation.end(within=30) == 0, simulation.said
+    assert simulation.end(within=30) == 0, simulation.output
     job = coordinator.job(job_id)
     assert job["completedTasks"] + job["failedTasks"] == 30
     assert 0 < job["failedTasks"] < 30
@@ -131,7 +131,7 @@ def test_who_works_longer_than_a_silence_may_last_is_heard_of_meanwhile(coordina
 
     assert seen == {"UP"}
     assert len(leases - {None}) >= 3  # each heartbeat renews the task that it lists
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -142,17 +142,17 @@ def test_a_signal_gives_back_what_they_hold(coordinator, number):
 
     simulation.process.send_signal(number)
 
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
     assert simulation.count("given back") == 3
     job = coordinator.job(job_id)
     assert (job["pendingTasks"], job["runningTasks"], job["failedTasks"]) == (10, 0, 0)
-    assert "Traceback" not in simulation.said
+    assert "Traceback" not in simulation.output
 
 
 def test_it_ends_after_so_many_seconds(coordinator):
     simulation = coordinator.simulate("--count", "2", "--seconds", "1")
 
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
     assert simulation.count("done") == 0
 
 
@@ -160,15 +160,15 @@ def test_without_the_key_it_says_why_it_ends(coordinator):
     simulation = coordinator.simulate(ORHESTRA_AGENT_KEY="close sesame")
 
     assert simulation.end() == 1
-    assert "refuses: 401" in simulation.said
-    assert "sesame" not in simulation.said
+    assert "refuses: 401" in simulation.output
+    assert "sesame" not in simulation.output
 
 
 def test_where_no_coordinator_is_it_starts_nothing(folder):
     simulation = Simulation(folder, "--url", "http://127.0.0.1:1")
 
     assert simulation.end() == 1
-    assert "No coordinator answers at http://127.0.0.1:1" in simulation.said
+    assert "No coordinator answers at http://127.0.0.1:1" in simulation.output
     assert not list(folder.glob("postgres*"))
 
 
