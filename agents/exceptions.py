@@ -1,4 +1,4 @@
-"""What can be wrong with an agent."""
+"""Problems with an agent."""
 
 from problems import Conflict, NotFound
 
@@ -8,8 +8,8 @@ class AgentUnknown(NotFound):
 
 
 class AgentDraining(Conflict):
-    """The agent finishes what it has and takes no more work."""
+    """The agent is draining: it finishes its tasks and gets no more."""
 
 
 class AgentLost(Conflict):
-    """The agent has not been heard of for too long to be given work."""
+    """The agent is lost: it has been silent for too long to be given work."""

@@ -16,8 +16,8 @@ LONG_SILENT = settings.AGENT_LOST_AFTER * 2
 WAITING = {"state": "setup_waiting"}
 
 
-def beat(agent_id="a", **said):
-    return transitions.beat(Beat(agent_id, **said))
+def beat(agent_id="a", **fields):
+    return transitions.beat(Beat(agent_id, **fields))
 
 
 def test_a_heartbeat_registers_an_agent_that_is_idle_and_online():
@@ -53,7 +53,7 @@ def test_a_heartbeat_writes_no_event():
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("reported", "kept"),
     [
         (["builds", " builds ", "", "tests"], ["builds", "tests"]),
         ("builds", ["builds"]),
@@ -61,17 +61,17 @@ def test_a_heartbeat_writes_no_event():
         (7, []),
     ],
 )
-def test_subscriptions_are_read_from_the_meta(said, kept):
-    agent = beat(meta={"subscriptions": said, "pid": 1})
+def test_subscriptions_are_read_from_the_meta(reported, kept):
+    agent = beat(meta={"subscriptions": reported, "pid": 1})
 
     assert (agent.subscriptions, agent.meta) == (kept, {"pid": 1})
 
 
-@pytest.mark.parametrize("said", [{"subscriptions": []}, {}, None])
-def test_an_empty_list_wipes_no_subscriptions(said):
+@pytest.mark.parametrize("meta", [{"subscriptions": []}, {}, None])
+def test_an_empty_list_wipes_no_subscriptions(meta):
     beat(meta={"subscriptions": ["builds"]})
 
-    assert beat(meta=said).subscriptions == ["builds"]
+    assert beat(meta=meta).subscriptions == ["builds"]
 
 
 def test_subscriptions_set_by_an_operator_survive_heartbeats_until_the_agent_agrees():
@@ -135,15 +135,15 @@ def test_the_journal_is_told_once_of_each_change_of_presence():
     assert [agent.pk for agent in transitions.announce()] == [agent.pk]
     assert not transitions.announce()
 
-    lines = Event.objects.about_agent("a").order_by("id")
+    events = Event.objects.about_agent("a").order_by("id")
 
-    assert [line.type for line in lines] == [
+    assert [event.type for event in events] == [
         "agent.came_online",
         "agent.went_offline",
         "agent.was_lost",
     ]
-    assert {line.actor for line in lines} == {"coordinator"}
-    assert lines[2].payload == {"from": "offline", "to": "lost"}
+    assert {event.actor for event in events} == {"coordinator"}
+    assert events[2].payload == {"from": "offline", "to": "lost"}
 
 
 # An agent that waits for a person.
@@ -154,9 +154,9 @@ def test_an_agent_that_waits_for_its_setup_calls_for_a_person():
 
     note = Notification.objects.get()
     assert note.message == "Ann waits for a channel to be assigned."
-    line = Event.objects.get()
-    assert (line.type, line.agent_id) == ("agent.setup_waited", "a")
-    assert line.payload["notification_type"] == "setup_waiting"
+    event = Event.objects.get()
+    assert (event.type, event.agent_id) == ("agent.setup_waited", "a")
+    assert event.payload["notification_type"] == "setup_waiting"
 
 
 def test_a_waiting_agent_with_a_channel_asks_for_a_session():

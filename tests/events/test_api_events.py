@@ -122,11 +122,11 @@ def test_a_room_above_may_say_which_task_an_event_is_about(client, listen):
 
     listen(name_it)
 
-    named = post(client, agent_id="a", type="t", task_id="said", payload={"real": "known"})
-    unnamed = post(client, agent_id="a", type="t", task_id="said")
+    named = post(client, agent_id="a", type="t", task_id="named", payload={"real": "known"})
+    unnamed = post(client, agent_id="a", type="t", task_id="named")
 
     assert named.json()["event"]["task_id"] == "known"
-    assert unnamed.json()["event"]["task_id"] == "said"
+    assert unnamed.json()["event"]["task_id"] == "named"
 
 
 def test_a_room_above_may_refuse_an_event_and_its_key_stays_free(client, listen):
@@ -160,13 +160,13 @@ def test_of_many_posts_at_once_with_one_key_exactly_one_counts(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_cannot_be_written_leaves_its_key_free():
-    said = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
+    fields = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
 
     with pytest.raises(DataError):
-        journal.post(type_="t" * 201, **said)
+        journal.post(type_="t" * 201, **fields)
 
     assert not EventKey.objects.exists()
-    assert journal.post(type_="t", **said) is not None
+    assert journal.post(type_="t", **fields) is not None
 
 
 def listed(client, **query):

@@ -1,4 +1,4 @@
-"""Who did it, why, and in which request: known to every line of a transaction."""
+"""Every event of a transaction has its actor, reason and request."""
 
 import pytest
 from django.db import connection, transaction
