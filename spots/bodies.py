@@ -1,4 +1,4 @@
-"""What SPOTs and their users are shown (seed 004, 2; contract 004, 1.2 and 1.9)."""
+"""Tasks and SPOTs as the API shows them (seed 004, 2; contract 004, 1.2 and 1.9)."""
 
 import orjson
 
@@ -24,12 +24,12 @@ MORE = (
     "cachedArtifacts",
     "capabilities",
 )
-"""What a SPOT says of itself besides, shown as it was said."""
+"""Further data of a SPOT, shown as it sent them."""
 
 
 def claimed(row: Task | ClaimedTask, job: Job | None) -> dict[str, object]:
-    """A task as the SPOT that got it is told, with the program that its job runs."""
-    # The fast ways' rows hold the JSON as the database wrote it.
+    """A claimed task, with the program that its job runs."""
+    # Rows of the fast path and of matching hold the JSON as the database wrote it.
     payload = row.payload if isinstance(row.payload, str) else dumps(row.payload).decode().strip()
     return {
         "id": row.id,
@@ -50,7 +50,7 @@ def program(specification: JsonDict) -> dict[str, object]:
 
 
 def spot(row: Agent, *, tasks: int) -> dict[str, object]:
-    """A SPOT; `runningTasks` is what it said last, `tasks` is what it holds."""
+    """A SPOT; `runningTasks` is its own last report, `tasks` counts those that it holds."""
     meta = row.meta
     more = {name: meta[name] for name in MORE if name in meta}
     return {

@@ -152,7 +152,7 @@ class HeldRequestSerializer(RequestSerializer):
     lease_epoch = epoch()
 
 
-class Held(fields.Strict):
+class HeldTasks(fields.Strict):
     """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
 
     expected = "a list of task ids, or of objects with id and lease_epoch"
@@ -182,7 +182,7 @@ class HeartbeatRequestSerializer(RequestSerializer):
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
     capabilities = fields.TextListMap(default=None)
     capacity = fields.WholeNumber(default=None, least=0, most=MOST_HELD)
-    tasks = Held(default=dict)
+    tasks = HeldTasks(default=dict)
 
 
 class SubscriptionsRequestSerializer(RequestSerializer):

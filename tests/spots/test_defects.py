@@ -64,8 +64,8 @@ def test_b2_a_failure_reason_brings_nothing_back_to_life(spots, reason):
     queued = {"id": str(Task.objects.get(status="queued").pk)}
 
     for name in ("spot-1", "spot-2"):
-        told = data(spots.fail(done, name, failureReason=reason))
-        assert told == {"success": True, "message": "already terminal", "failureReason": reason}
+        answer = data(spots.fail(done, name, failureReason=reason))
+        assert answer == {"success": True, "message": "already terminal", "failureReason": reason}
     for task in (held, queued):
         assert refusal(spots.fail(task, "spot-2", failureReason=reason))[0] == 409
 
@@ -78,13 +78,13 @@ def test_b2_a_failure_reason_brings_nothing_back_to_life(spots, reason):
 def test_b3_a_final_failure_with_a_reason_is_counted(spots, reason):
     job = make_sweep(maxAttempts=2)
 
-    told = [
+    answers = [
         data(spots.fail(spots.claim_one(), failureReason=reason, error="boom")) for _ in range(2)
     ]
 
-    assert [one["willRetry"] for one in told] == [True, False]
+    assert [one["willRetry"] for one in answers] == [True, False]
     kept = reason if reason != "WHATEVER" else "RUNTIME_ERROR"
-    assert {one["failureReason"] for one in told} == {kept}
+    assert {one["failureReason"] for one in answers} == {kept}
     assert Task.objects.get().fail_reason == f"boom [{kept}]"
     assert counted(job) == ("FAILED", 0, 1)
 
@@ -132,7 +132,7 @@ def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_ha
 
     at_once(beat, reap)
 
-    # Whoever was reaped had not spoken yet; from then on nobody is.
+    # Only SPOTs that had not sent anything yet were reaped; from now on none is.
     freed = Task.objects.filter(status="queued").count()
     assert len(leases.release_lost()) == 0
     assert Task.objects.in_progress().count() == 10 - freed
@@ -198,7 +198,7 @@ def multiply(number):
         )
 
 
-def test_b11_health_costs_no_more_with_a_long_line():
+def test_b11_health_costs_no_more_with_a_long_queue():
     make_sweep()
     multiply(19_999)
     took = []
@@ -220,12 +220,12 @@ def test_b13_json_that_is_none_is_the_clients_mistake_and_tells_nothing_else(spo
 
 def test_b14_what_went_wrong_in_earlier_attempts_is_kept(spots):
     make_sweep()
-    told = [
+    answers = [
         {"error": "OutOfMemoryError"},
         {"error": "killed", "failureReason": "TIMEOUT", "exitCode": 137},
         {"exitCode": 1, "outputSnippet": "x" * 600 + "last words", "retriable": False},
     ]
-    for failure in told:
+    for failure in answers:
         task = spots.claim_one()
         data(spots.fail(task, **failure))
 

@@ -120,10 +120,10 @@ def test_it_is_public_and_answers_to_get_alone(spots, settings, in_thread):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0h 0m"), (59, "0h 0m"), (11_520, "3h 12m"), (360_000, "100h 0m")]
+    ("seconds", "shown"), [(0, "0h 0m"), (59, "0h 0m"), (11_520, "3h 12m"), (360_000, "100h 0m")]
 )
-def test_uptime_is_told_in_hours_and_minutes(seconds, told):
-    assert health.uptime(seconds) == told
+def test_uptime_is_shown_in_hours_and_minutes(seconds, shown):
+    assert health.uptime(seconds) == shown
 
 
 WITH_SESSION = {"cookie": f"sessionid={'x' * 32}"}
@@ -142,7 +142,7 @@ def unhealthy(server):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_is_told():
+def test_health_says_that_the_database_is_away():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with serving(COORDINATOR_DATABASE_URL=f"postgresql://u:p@127.0.0.1:{port}/d") as server:
@@ -159,7 +159,7 @@ def waiting(server, path, headers):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_does_not_answer_is_told_in_time_however_many_wait_for_it():
+def test_health_answers_in_time_while_many_wait_for_a_silent_database():
     with ExitStack() as stack:
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         database = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d"
@@ -167,9 +167,9 @@ def test_a_database_that_does_not_answer_is_told_in_time_however_many_wait_for_i
         for _ in range(12):
             stack.enter_context(waiting(server, "/v1/agents", server.headers))
         stack.enter_context(waiting(server, "/v1/stream", WITH_SESSION))
-        told = [unhealthy(server) for _ in range(3)]
+        answers = [unhealthy(server) for _ in range(3)]
 
-    assert {why for why, _ in told} == {"does not answer"}
+    assert {why for why, _ in answers} == {"does not answer"}
     # Each takes less than two seconds where the machine is not busy; behind those who wait the
     # first of them would take more than ten.
-    assert sum(took for _, took in told) < 9
+    assert sum(took for _, took in answers) < 9

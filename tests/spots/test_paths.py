@@ -28,7 +28,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_wrong_method_is_told_the_right_ones(spots, path):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(spots, path):
     for method in sorted(METHODS - ANSWERS[path]):
         response = spots.send(method, path, {})
 
@@ -93,7 +93,7 @@ def test_an_empty_list_is_a_list(spots):
     assert data(spots.get("/api/v1/spots")) == {"spots": []}
 
 
-def test_what_a_spot_holds_is_counted_beside_what_it_says(spots):
+def test_held_tasks_are_counted_beside_what_the_spot_reports(spots):
     make_sweep(3)
     data(spots.beat(runningTasks=7))
     spots.claim("spot-1", 2)

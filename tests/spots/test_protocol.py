@@ -63,7 +63,7 @@ def test_a_heartbeat_is_answered_with_success(spots):
     }
 
 
-def test_an_address_once_known_stays_unless_another_is_told(spots):
+def test_a_known_address_stays_until_the_spot_sends_another(spots):
     spot_id = spots.hello(ipAddress="10.0.0.7")
 
     spots.beat(spot_id)
@@ -89,8 +89,8 @@ def test_a_claim_gets_what_a_worker_needs(spots):
 
     assert task["id"] == task["taskId"]
     assert task["jobId"] == job.public_id
-    wanted = {"alg": "PSO", "iterations": 100, "agents": 10, "dimension": 1}
-    assert json.loads(task["payload"]) == task["params"] == wanted
+    params = {"alg": "PSO", "iterations": 100, "agents": 10, "dimension": 1}
+    assert json.loads(task["payload"]) == task["params"] == params
     assert task["jarPath"] == job.specification["jarPath"]
     assert task["mainClass"] == job.specification["mainClass"]
     assert (task["leaseEpoch"], task["attempt"], task["maxAttempts"]) == (1, 1, 3)
@@ -116,10 +116,10 @@ def test_with_nothing_to_do_the_list_is_empty(spots):
     assert data(spots.post("/tasks/claim", spotId="spot-1", maxTasks=5)) == {"tasks": []}
 
 
-def test_a_completed_task_is_done_with_all_that_was_told(spots):
+def test_a_completed_task_is_done_with_the_whole_result(spots):
     job = make_sweep()
     task = spots.claim_one()
-    told = {
+    result = {
         "runtimeMs": 1500,
         "iter": 100,
         "fopt": -0.00123,
@@ -129,12 +129,12 @@ def test_a_completed_task_is_done_with_all_that_was_told(spots):
         "peakRamMb": 512,
     }
 
-    assert data(spots.complete(task, **told, unknown="x")) == {"success": True}
-    assert Task.objects.get(pk=task["id"]).result == told
+    assert data(spots.complete(task, **result, unknown="x")) == {"success": True}
+    assert Task.objects.get(pk=task["id"]).result == result
     assert counted(job) == ("COMPLETED", 1, 0)
 
 
-def test_what_was_not_told_is_left_out_of_the_result(spots):
+def test_absent_fields_are_left_out_of_the_result(spots):
     make_sweep()
     task = spots.claim_one()
 
@@ -143,7 +143,7 @@ def test_what_was_not_told_is_left_out_of_the_result(spots):
     assert Task.objects.get(pk=task["id"]).result == {"runtimeMs": 0}
 
 
-def test_completing_again_changes_nothing_whoever_asks(spots):
+def test_completing_again_changes_nothing_for_any_spot(spots):
     job = make_sweep()
     task = spots.claim_one()
     data(spots.complete(task, fopt=1))
@@ -157,9 +157,9 @@ def test_completing_again_changes_nothing_whoever_asks(spots):
 def test_failing_retries_until_the_attempts_are_spent(spots):
     job = make_sweep()
 
-    told = [data(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
+    answers = [data(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
 
-    assert told == [{"success": True, "willRetry": again} for again in (True, True, False)]
+    assert answers == [{"success": True, "willRetry": again} for again in (True, True, False)]
     assert counted(job) == ("FAILED", 0, 1)
 
 
@@ -171,7 +171,7 @@ def test_a_failure_is_tried_again_unless_it_says_otherwise(spots):
     assert spots.claim() == []
 
 
-def test_failing_what_has_ended_is_told_so(spots):
+def test_failing_an_ended_task_says_so(spots):
     make_sweep(2)
     done, failed = spots.claim(number=2)
     data(spots.complete(done))
@@ -186,7 +186,7 @@ def test_failing_what_has_ended_is_told_so(spots):
     assert Task.objects.get(pk=failed["id"]).status == "failed"
 
 
-def test_the_same_failure_told_twice_is_one(spots):
+def test_the_same_failure_reported_twice_counts_once(spots):
     make_sweep()
     task = spots.claim_one()
 
@@ -217,8 +217,8 @@ def test_another_spots_task_is_not_touched(spots, caplog):
         assert refusal(response) == (409, "task not assigned to this spot")
     held = Task.objects.get(pk=task["id"])
     assert (held.status, held.agent_id) == ("in_progress", "spot-1")
-    line = f"Spot spot-2 tried to complete task {task['id']} but it's assigned to spot-1"
-    assert ("coordinator.spots", 30, line) in caplog.record_tuples
+    message = f"Spot spot-2 tried to complete task {task['id']} but it's assigned to spot-1"
+    assert ("coordinator.spots", 30, message) in caplog.record_tuples
 
 
 def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):

@@ -187,9 +187,9 @@ def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
     make_sweep()
     task = spots.claim_one("spot-1")
 
-    told = data(spots.fail(task, "spot-1", failureReason=reason, error="no such class"))
+    answer = data(spots.fail(task, "spot-1", failureReason=reason, error="no such class"))
 
-    assert told == {"success": True, "willRetry": True, "failureReason": reason.upper()}
+    assert answer == {"success": True, "willRetry": True, "failureReason": reason.upper()}
     assert row(task).attempts == 0
     assert spots.claim("spot-1") == []
     assert [one["id"] for one in spots.claim("spot-2")] == [task["id"]]
@@ -198,12 +198,12 @@ def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
 def test_22_what_nobody_can_do_is_a_dead_letter(spots):
     job = make_sweep(maxAttempts=2)
 
-    told = [
+    retries = [
         data(spots.fail(spots.claim_one(name), name, failureReason="UNSUPPORTED"))["willRetry"]
         for name in ("spot-1", "spot-2")
     ]
 
-    assert told == [True, False]
+    assert retries == [True, False]
     assert Task.objects.get().dead_letter == "unsupported"
     assert counted(job) == ("FAILED", 0, 1)
 
@@ -238,7 +238,7 @@ def test_34_all_tasks_of_a_lost_spot_are_freed(spots):
     assert {row(task).agent_id for task in tasks} == {None}
 
 
-def test_45_a_worker_is_told_where_its_program_is_and_with_what_it_runs(spots):
+def test_45_a_claimed_task_names_its_program_and_parameters(spots):
     asked = artifact(run={"iter": {"type": "CONSTANT", "value": 100}}, artifactEndpoint="http://s")
     transitions.create_sweep(forms.read(asked), by=callers.LOCAL)
 

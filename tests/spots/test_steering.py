@@ -31,15 +31,15 @@ def test_a_heartbeat_tells_what_is_lost_and_what_is_to_stop(spots):
     Agent.objects.filter(pk=spot_id).update(draining=True)
     past = {"id": third["id"], "leaseEpoch": 7}
 
-    told = data(spots.beat(spot_id, tasks=[first["id"], second["id"], other["id"], past, "x"]))
+    answer = data(spots.beat(spot_id, tasks=[first["id"], second["id"], other["id"], past, "x"]))
 
     nothing = "00000000-0000-0000-0000-000000000000"
-    assert told.pop("lost") == sorted([first["id"], other["id"], third["id"], nothing])
-    assert sorted(told.pop("cancelled")) == sorted([second["id"], third["id"]])
-    assert told == {"success": True, "ok": True, "drain": True}
+    assert answer.pop("lost") == sorted([first["id"], other["id"], third["id"], nothing])
+    assert sorted(answer.pop("cancelled")) == sorted([second["id"], third["id"]])
+    assert answer == {"success": True, "ok": True, "drain": True}
 
 
-def test_a_task_that_was_cancelled_is_told_so(spots):
+def test_a_report_on_a_cancelled_task_says_so(spots):
     job = make_sweep(3)
     first, second, third = spots.claim(number=3)
     cancel(spots, job)

@@ -22,7 +22,7 @@ def main(url, spot_id, seconds):
     time.sleep(float(seconds))
     report = {"spotId": spot_id, "fopt": 1.5}
     status, body = post(f"{url}/internal/v1/tasks/{task['id']}/complete", report)
-    print("told", status, json.dumps(body), flush=True)  # noqa: T201
+    print("answer", status, json.dumps(body), flush=True)  # noqa: T201
 
 
 main(*sys.argv[1:])
