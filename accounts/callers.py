@@ -12,7 +12,7 @@ from accounts.permissions import EVERYTHING
 KEY = "coordinator.caller"  # no header can spell this key
 
 
-class Kind(StrEnum):
+class CallerKind(StrEnum):
     TOKEN = "token"  # noqa: S105
     USER = "user"
     LOCAL = "local"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 class Caller:
     """Who makes a request; `name` is its actor in the journal, `rights` are its permissions."""
 
-    kind: Kind
+    kind: CallerKind
     name: str
     user_id: UUID | None = None
     rights: frozenset[str] = frozenset()
@@ -32,14 +32,14 @@ class Caller:
         return permission in self.rights
 
 
-TOKEN = Caller(Kind.TOKEN, "token", rights=EVERYTHING)
-LOCAL = Caller(Kind.LOCAL, "local", rights=EVERYTHING)
-AGENT_KEY = Caller(Kind.AGENT_KEY, "agent-key")
+TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)
+LOCAL = Caller(CallerKind.LOCAL, "local", rights=EVERYTHING)
+AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key")
 
 
 def of_user(user: User) -> Caller:
     rights = frozenset(filter(user.has_perm, EVERYTHING))
-    return Caller(Kind.USER, f"user:{user.get_username()}", user.pk, rights)
+    return Caller(CallerKind.USER, f"user:{user.get_username()}", user.pk, rights)
 
 
 def remember(request: HttpRequest, caller: Caller) -> None:

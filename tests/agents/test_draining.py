@@ -12,7 +12,7 @@ from tests.factories import fresh, make_agent
 pytestmark = pytest.mark.django_db
 
 
-def test_draining_and_resuming_are_told_with_person_and_reason():
+def test_draining_and_resuming_are_events_with_person_and_reason():
     make_agent("agent-1")
 
     assert transitions.drain("agent-1", by="operator", reason="an update").draining

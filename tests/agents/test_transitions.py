@@ -124,7 +124,7 @@ def test_locking_leaves_out_unknown_agents():
     assert list(transitions.lock(["b", "nobody", "a"])) == ["a", "b"]
 
 
-def test_the_journal_is_told_once_of_each_change_of_presence():
+def test_each_change_of_presence_is_one_event():
     agent = make_agent("a")
     assert [agent.pk for agent in transitions.announce()] == [agent.pk]
     assert not transitions.announce()
@@ -168,7 +168,7 @@ def test_a_waiting_agent_with_a_channel_asks_for_a_session():
     assert (note.channel, note.message) == ("builds", "a is ready to start a session for builds.")
 
 
-def test_watchers_are_told_of_the_same_agent_now_and_then_only():
+def test_the_same_waiting_agent_is_announced_now_and_then_only():
     beat(meta=WAITING)
     beat(meta=WAITING)
     assert Event.objects.count() == 1

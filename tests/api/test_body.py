@@ -102,7 +102,7 @@ trees = st.recursive(scalars, lambda t: st.lists(t) | st.dictionaries(st.text(),
 
 
 @given(trees, st.booleans())
-def test_what_is_let_through_holds_nothing_unfit(value, ascii_only):
+def test_an_accepted_body_contains_nothing_unstorable(value, ascii_only):
     raw = json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")
     try:
         parsed = body.parse(raw)

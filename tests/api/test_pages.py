@@ -48,7 +48,7 @@ def test_pages_in_a_row_are_the_list(limit):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
-def test_rows_that_share_the_first_column_are_told_apart_by_the_second(limit):
+def test_rows_that_share_the_first_column_are_ordered_by_the_second(limit):
     make_events(5, created_at="2026-01-01T00:00:00Z")
     Event.objects.create(type="5", created_at="2026-01-01T00:00:00.000001Z")
 

@@ -36,7 +36,7 @@ def test_a_heartbeat_registers_an_agent(api):
     assert agent["last_seen"].endswith("Z")
 
 
-def test_what_an_agent_has_not_said_is_left_out(api):
+def test_absent_data_of_an_agent_are_left_out(api):
     agent = api.beat("a-1")["agent"]
 
     assert agent.keys() == ALWAYS

@@ -25,7 +25,7 @@ def ids(tasks):
     return [task["id"] for task in tasks]
 
 
-def test_a_claimed_task_says_who_holds_it_and_by_which_epoch(api, channel):
+def test_a_claimed_task_names_its_holder_and_epoch(api, channel):
     made = api.task(channel, payload={"n": 1})
 
     task = data(claim(api, channel_id=channel["id"]))["task"]
@@ -76,7 +76,7 @@ def test_channels_are_named_by_id_or_by_name(api, channel, where):
     assert data(claim(api, **where(channel["id"])))["task"]["id"] == task["id"]
 
 
-def test_several_channels_are_one_line(api, channel):
+def test_several_channels_are_one_queue(api, channel):
     other = api.channel("other")
     line = [api.task(channel), api.task(other), api.task(channel)]
     urgent = api.task(other, priority=1)

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks.models import Task
 from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
@@ -37,7 +37,7 @@ def listed(api, **query):
 
 def with_job(task):
     """Put the task into a sweep of its own; the job's id as clients know it."""
-    job = Job.objects.create(kind=Kind.SWEEP)
+    job = Job.objects.create(kind=JobKind.SWEEP)
     Task.objects.filter(pk=task["id"]).update(job=job)
     return job.public_id
 
@@ -167,7 +167,7 @@ def test_a_filter_that_nothing_has_changes_nothing(api, channel):
 
 @pytest.mark.parametrize("verb", ["requeue", "purge"])
 @pytest.mark.parametrize("body", [{}, {"ids": []}, {"ids": [UNKNOWN], "filter": {"type": "x"}}])
-def test_either_ids_or_a_filter_is_wanted(api, verb, body):
+def test_either_ids_or_a_filter_is_required(api, verb, body):
     response = api.post(f"/dead-letters/{verb}", reason="r", **body)
 
     assert refusal(response) == (400, "invalid_request")
@@ -175,7 +175,7 @@ def test_either_ids_or_a_filter_is_wanted(api, verb, body):
 
 
 @pytest.mark.parametrize("verb", ["requeue", "purge"])
-def test_a_reason_is_wanted(api, channel, verb):
+def test_a_reason_is_required(api, channel, verb):
     task = dead(api, channel)
 
     for reason in ({}, {"reason": " "}):

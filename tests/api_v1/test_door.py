@@ -74,7 +74,7 @@ def test_what_there_is_not_is_not_found(server, nothing_written):
 
 
 @pytest.mark.parametrize("path", ["/tasks/claim", "/tasks/claim?wait_seconds=1"])
-def test_a_wrong_method_is_told_the_right_one(server, nothing_written, path):
+def test_the_answer_to_a_wrong_method_names_the_right_one(server, nothing_written, path):
     response = server.get(path)
 
     assert refusal(response) == (405, "method_not_allowed")

@@ -46,7 +46,7 @@ def test_a_heartbeat_of_another_renews_nothing(api, held):
     assert (body["renewed"], body["lost"]) == ([], [held["id"]])
 
 
-def test_an_agent_that_holds_nothing_is_told_nothing(api):
+def test_an_agent_without_tasks_gets_a_plain_answer(api):
     body = api.beat("a")
 
     assert {k: v for k, v in body.items() if k != "agent"} == {

@@ -164,7 +164,7 @@ def test_cancel_takes_no_body_at_all(api, channel):
     assert data(api.send("post", f"/tasks/{task['id']}/cancel"))["task"]["status"] == "cancelled"
 
 
-def test_a_task_in_progress_is_asked_to_stop_and_told_so(api, held):
+def test_a_cancelled_task_in_progress_is_asked_to_stop(api, held):
     asked = data(cancel(api, held))["task"]
 
     assert asked["status"] == "in_progress"

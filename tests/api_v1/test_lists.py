@@ -118,7 +118,7 @@ def test_a_page_has_at_most_500_rows(api, channel, query):
     assert [len(page) for page in pages] == [500, 1]
 
 
-def test_a_page_that_holds_all_names_no_next(api, channel):
+def test_the_last_page_has_no_cursor(api, channel):
     make_rows("tasks", channel, range(500))
 
     assert data(api.get("/tasks")).keys() == {"tasks"}

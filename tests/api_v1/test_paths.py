@@ -48,7 +48,7 @@ def methods_in(allow):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_wrong_method_is_told_the_right_ones(api, path):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(api, path):
     for method in sorted(METHODS - ANSWERS[path]):
         response = api.send(method, path, {})
 

@@ -132,7 +132,7 @@ def test_the_token_of_a_failed_request_is_not_shown(api, request_):
     assert TOKEN not in data(api.fail(request_, agent_id="a", reason="no tmux"))["task"]
 
 
-def test_a_session_is_completed_by_its_token_whatever_the_agent_does_now(api, channel, request_):
+def test_a_session_is_completed_by_its_token_while_the_agent_works(api, channel, request_):
     api.beat("a")
     data(api.assign(request_, "a"))
     api.beat("a", current_task_id=UNKNOWN)

@@ -32,7 +32,7 @@ def test_a_channel_that_there_is_not_is_not_found(api, verb):
 
 
 @pytest.mark.parametrize("agent", ["agent-1", "host/agent 1/a"])
-def test_a_draining_agent_is_told_and_gets_nothing_until_it_is_resumed(api, agent):
+def test_a_draining_agent_learns_it_and_gets_nothing_until_it_is_resumed(api, agent):
     channel = api.channel()
     task = api.task(channel)
     api.beat(agent)
@@ -56,7 +56,7 @@ def test_an_agent_that_there_is_not_is_not_found(api, verb):
     assert api.post(f"/agents/nobody/{verb}").status_code == 404
 
 
-def test_why_names_what_is_in_the_way_and_what_puts_it_right(api):
+def test_why_names_the_obstacle_and_the_remedy(api):
     channel = api.channel()
     task = api.task(channel)
     api.post(f"/channels/{channel['id']}/pause", reason="a migration")

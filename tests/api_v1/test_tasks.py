@@ -146,7 +146,7 @@ def test_a_place_that_is_taken_is_refused(api):
     assert Task.objects.count() == 1
 
 
-def test_there_is_always_a_next_place(api):
+def test_there_is_always_a_next_sequence(api):
     channel = api.channel()
     chain = api.chain(channel)
     highest = {"channel_id": channel["id"], "title": "x", "chain_id": chain["id"]}

@@ -138,7 +138,7 @@ def test_only_the_leader_writes_the_book():
         other.leadership.give_up()
 
 
-def test_it_is_told_when_nobody_leads(client):
+def test_health_says_that_nobody_leads(client):
     PassRecord.objects.create(name="a pass", every=timedelta(seconds=1), last_success_at=Now())
 
     status, body = details(client)
@@ -196,7 +196,7 @@ def test_a_pass_that_hangs_is_noticed_while_it_does(client, caplog, monkeypatch)
     assert (slow.message, getattr(slow, "pass")) == ("A pass took long.", "stuck")
 
 
-def test_a_pass_that_hangs_is_told_of_once_in_a_while_and_not_more_often(caplog):
+def test_a_pass_that_hangs_is_logged_once_in_a_while(caplog):
     free = threading.Event()
     started = time.monotonic()
     with looping(a_pass(lambda: free.wait(20) * 0), stuck=0.4):
@@ -207,7 +207,7 @@ def test_a_pass_that_hangs_is_told_of_once_in_a_while_and_not_more_often(caplog)
     assert len(lines) <= (time.monotonic() - started) / 0.4
 
 
-def test_a_pass_in_good_time_is_no_line(caplog):
+def test_a_pass_in_good_time_is_not_logged(caplog):
     with looping(a_pass(lambda: 0, every=0.01)) as loop:
         eventually(lambda: loop.book.pages["a pass"].succeeded)
 
@@ -223,7 +223,7 @@ def test_details_are_for_those_who_may(client, settings):
     assert answer.status_code == 503
 
 
-def test_a_database_that_does_not_answer_is_told_of(client):
+def test_health_says_that_the_database_does_not_answer(client):
     connection.close()
     name, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "there is none"
     try:

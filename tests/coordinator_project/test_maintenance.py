@@ -84,7 +84,7 @@ def test_a_pass_that_failed_is_tried_again_before_long(make_loop):
     assert len(ran) == 3
 
 
-def test_a_pass_that_the_database_gave_up_is_told_as_that(make_loop, caplog):
+def test_a_pass_that_the_database_gave_up_is_logged_as_that(make_loop, caplog):
     def wait_in_vain():
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = '50ms'")

@@ -74,7 +74,7 @@ def test_a_cancelled_one_is_taken_back_without_a_line(said):
     assert said() == []
 
 
-def test_of_very_many_the_first_are_told_and_the_rest_is_counted(said):
+def test_of_very_many_the_first_are_logged_and_the_rest_is_counted(said):
     channel = make_channel()
     make_tasks(50, channel=channel)
     for task in take(make_agent(), channel, max_tasks=50):
@@ -102,7 +102,7 @@ def test_spots_that_fell_silent_are_one_line_with_the_tasks_that_they_held(said)
     assert len(said()) == 1
 
 
-def test_a_spot_that_held_nothing_is_told_of_too(said):
+def test_a_silent_spot_without_tasks_is_logged_too(said):
     spot = make_spot("spot-1")
     reaper = AgentReaper()
     silence(spot, timedelta(seconds=11))

@@ -56,7 +56,7 @@ def test_a_refusal_is_one_line_without_the_query(client, caplog):
     assert "sesame" not in str(line.__dict__)
 
 
-def test_an_answer_that_went_well_is_no_line(client, caplog):
+def test_a_successful_answer_is_not_logged(client, caplog):
     with caplog.at_level(logging.INFO, "coordinator.request"):
         client.get("/health")
 

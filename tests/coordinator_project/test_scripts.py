@@ -34,7 +34,7 @@ def fake_python(folder, body):
     return path
 
 
-def test_a_python_without_venv_is_told_the_package_to_install(checkout):
+def test_without_venv_the_message_names_the_package_to_install(checkout):
     python = fake_python(
         checkout,
         'case "$2" in *ensurepip*) exit 1 ;; *print*) echo 3.11 ;; esac',

@@ -106,7 +106,7 @@ def test_open_streams_and_waiting_claims_end_by_themselves(used_folder):
         assert [one.result().status_code for one in streams] == [200, 200]
 
 
-def test_a_request_that_never_ends_does_not_hold_up_the_end(used_folder):
+def test_a_request_that_never_ends_does_not_delay_the_shutdown(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         with socket.create_connection(address(coordinator)) as half:
@@ -186,7 +186,7 @@ def test_connections_are_shared_evenly_among_the_processes(used_folder):
         assert sorted(shares) == [0, 4, 4], "the third is the maintenance loop"
 
 
-def test_a_port_that_is_taken_is_said_in_one_sentence(used_folder):
+def test_a_taken_port_is_one_sentence(used_folder):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -226,7 +226,7 @@ def test_a_token_ends_protected_mode(used_folder):
         assert (without.status_code, with_it.status_code) == (401, 200)
 
 
-def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
+def test_listening_everywhere_asks_for_allowed_hosts(used_folder):
     everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "sesame"}  # noqa: S104
     with running(used_folder, **everywhere) as coordinator:
         coordinator.ready()

@@ -52,7 +52,7 @@ def test_nobody_forges_the_source(client):
     assert event["source"] == "agent"
 
 
-def test_a_key_counts_once_for_an_agent_whatever_else_is_said(client):
+def test_a_key_counts_once_for_an_agent_with_any_other_data(client):
     post(client, agent_id="a", type="t", idempotency_key="k", payload={"n": 1})
 
     again = post(client, agent_id="a", type="other", idempotency_key="k", payload={"n": 2})
@@ -248,7 +248,7 @@ def test_events_come_page_by_page(client):
     assert seen == ["6", "5", "4", "3", "2", "1", "0"]
 
 
-def test_a_wrong_method_is_told_which_are_right(client):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(client):
     response = client.delete("/v1/events")
 
     assert response.status_code == 405

@@ -119,15 +119,15 @@ def purge(*args):
 def test_the_command_says_what_it_removed():
     make_event(timezone.now() - timedelta(days=8))
 
-    assert purge("--days", "7", "--dry-run") == "Would remove 1 events and 0 used-up keys."
-    assert purge("--days", "9") == "Removed 0 events and 0 used-up keys."
-    assert purge("--days", "7") == "Removed 1 events and 0 used-up keys."
+    assert purge("--days", "7", "--dry-run") == "Would remove 1 events and 0 used keys."
+    assert purge("--days", "9") == "Removed 0 events and 0 used keys."
+    assert purge("--days", "7") == "Removed 1 events and 0 used keys."
 
 
 def test_the_command_knows_when_retention_is_off():
     make_event(timezone.now() - timedelta(days=9999))
 
-    assert purge("--days", "0") == "Retention is off: nothing is purged."
+    assert purge("--days", "0") == "Retention is off: nothing was purged."
     assert Event.objects.count() == 1
 
 

@@ -64,12 +64,12 @@ def test_retrying_puts_failed_tasks_back_in_the_queue(operator):
     assert preview(operator, job, "retry_failed") == [
         "Puts 1 failed task back in the queue, with all its attempts."
     ]
-    page = click(operator, job, "retry_failed", "the disk is mended")
+    page = click(operator, job, "retry_failed", "the disk is repaired")
 
     assert told(page) == ["Retry failed: 1 done."]
     assert statuses(job) == ["queued"] * 3
     assert counted(job) == (3, 0, 0, 0)
-    assert audit(job) == [("retry_failed", "user:operator", "the disk is mended", "")]
+    assert audit(job) == [("retry_failed", "user:operator", "the disk is repaired", "")]
 
 
 def test_a_cancelled_job_is_not_retried(operator):

@@ -78,7 +78,7 @@ def test_attempts_are_by_default_those_of_the_settings(sweeps, settings):
     assert Task.objects.get().max_attempts == 4
 
 
-def test_tasks_stand_in_line_in_the_order_of_submission(sweeps, spots):
+def test_tasks_are_queued_in_the_order_of_submission(sweeps, spots):
     sweeps.make(algorithms=["PSO", "GA"], dimension=(2, 4, 1))
 
     tasks = spots.claim()
@@ -207,7 +207,7 @@ def test_a_path_may_end_with_a_slash(sweeps, path):
         ("PUT", "/{job}/results", "GET, HEAD"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(sweeps, client, method, path, allowed):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(sweeps, client, method, path, allowed):
     response = client.generic(method, f"/api/v1/jobs{path.format(job=sweeps.make())}")
 
     assert refusal(response)[0] == 405
@@ -252,7 +252,7 @@ def offering(*algorithms, agent_id="spot-1"):
     return agents.beat(spot)
 
 
-def test_what_nobody_present_can_do_is_told(sweeps):
+def test_unserved_tasks_are_shown(sweeps):
     offering("PSO", "DE")
     job_id = sweeps.make(algorithms=["PSO", "GA", "ABC"], dimension=(1, 3, 1))
 

@@ -28,7 +28,7 @@ def table(response):
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_results_come_as_lines(sweeps, spots):
+def test_results_come_as_ndjson(sweeps, spots):
     job_id = sweeps.of(3)
     run(spots, 3, 1, 2)
 

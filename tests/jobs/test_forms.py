@@ -160,7 +160,7 @@ def test_scenario_51_the_first_form_says_what_is_missing(change, message):
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(change, named):
-    assert refusal(ranges() | change).startswith(f"{named}: ")
+    assert refusal(ranges() | change).startswith(f"{named} must ")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_b10_a_bad_parameter_is_named_and_never_dropped(parameter):
     assert refusal(body).startswith("run.bad")
 
 
-def test_a_parameter_said_twice_is_named():
+def test_a_repeated_parameter_is_named():
     body = artifact(run={"x": CONSTANT})
     body["parameters"] *= 2
 
@@ -288,7 +288,7 @@ def test_tasks_of_the_second_form_want_what_their_parameters_name():
     ]
 
 
-def test_an_optimizer_for_the_whole_job_is_wanted_by_all():
+def test_all_tasks_want_the_optimizer_of_the_job():
     assert wants(artifact(run={"x": CONSTANT}, optimizerId="opt-1")) == [{"optimizer": "opt-1"}]
 
 

@@ -174,9 +174,9 @@ def test_a_dry_run_counts_and_removes_nothing():
     make_finished_chain()
     make_finished_job()
 
-    said = run("--tasks", "30", "--jobs", "30", "--dry-run")
+    output = run("--tasks", "30", "--jobs", "30", "--dry-run")
 
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "Would remove 1 finished tasks and 1 finished chains.",
         "Would remove 1 finished jobs with 3 tasks.",
     ]
@@ -186,11 +186,11 @@ def test_a_dry_run_counts_and_removes_nothing():
 def test_without_options_only_events_go():
     make_finished()
 
-    assert run().startswith("Removed 0 events and 0 used-up keys")
+    assert run().startswith("Removed 0 events and 0 used keys")
     assert Task.objects.count() == 1
 
 
 @pytest.mark.parametrize("option", ["--tasks", "--jobs"])
 def test_what_finished_just_now_is_never_asked_for(option):
-    with pytest.raises(CommandError, match="1 at least"):
+    with pytest.raises(CommandError, match="must be 1 or more"):
         run(option, "0")

@@ -67,7 +67,7 @@ def test_one_who_folds_waits_for_another_who_folds_the_same_job_and_adds_to_it()
     assert counts_are_true(job)
 
 
-def test_whoever_looks_meanwhile_never_sees_a_task_missing_or_counted_twice():
+def test_no_reader_sees_a_task_missing_or_counted_twice():
     spot = make_spot("spot-1")
     job = make_job(tasks=60)
 
@@ -154,11 +154,11 @@ def test_everything_at_once_drifts_nowhere_and_locks_nobody_out():
             beat(spot, ids[::-1])
             chance.shuffle(ids)
             for task_id in ids:
-                said = chance.random()
-                if said < 0.2:
+                number = chance.random()
+                if number < 0.2:
                     reports.refuse(task_id, agent_id=spot.pk)
-                elif said < 0.9:
-                    report(spot, task_id, done=said < 0.4, retriable=said < 0.8)
+                elif number < 0.9:
+                    report(spot, task_id, done=number < 0.4, retriable=number < 0.8)
 
     def as_loop():
         for _ in range(60):

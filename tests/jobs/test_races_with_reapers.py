@@ -174,7 +174,7 @@ def test_a_late_completion_against_the_next_claim_has_one_winner(end):
         assert counts_are_true(job)
 
 
-def test_the_same_outcome_said_over_and_over_is_counted_once():
+def test_a_repeated_outcome_is_counted_once():
     spot = make_spot("spot-1")
     for _ in range(ROUNDS):
         job = make_held_by(spot)
@@ -225,7 +225,7 @@ def test_a_heartbeat_that_was_first_keeps_its_tasks_from_the_reaper(end):
     assert of(job).in_progress().count() == 2
 
 
-def test_an_agent_that_is_just_speaking_is_not_lost_whatever_it_lists():
+def test_an_agent_that_sends_a_heartbeat_is_not_lost():
     spot = make_spot("spot-1")
     job = make_held_by(spot, 2)
     silence(spot)

@@ -17,7 +17,7 @@ from tests.spots.calls import data, refusal
 pytestmark = pytest.mark.django_db
 
 
-def told(type_, **fields):
+def events(type_, **fields):
     return Event.objects.filter(type=type_, **fields)
 
 
@@ -97,9 +97,9 @@ def test_the_journal_says_who_cancelled_and_why(sweeps, spots):
 
     sweeps.cancel(job_id, reason="wrong grid")
 
-    assert told("job.created").get().job_id == str(row(job_id).pk)
-    assert told("job.cancel_asked").get().reason == "wrong grid"
-    assert set(told("task.cancelled").values_list("actor", "reason")) == {("local", "wrong grid")}
+    assert events("job.created").get().job_id == str(row(job_id).pk)
+    assert events("job.cancel_asked").get().reason == "wrong grid"
+    assert set(events("task.cancelled").values_list("actor", "reason")) == {("local", "wrong grid")}
 
 
 def test_b17_a_retry_puts_failed_tasks_back_with_all_their_attempts(sweeps, spots):
@@ -118,7 +118,7 @@ def test_b17_a_retry_puts_failed_tasks_back_with_all_their_attempts(sweeps, spot
     assert {task["id"] for task in again} == {task["id"] for task in failing}
     for task in again:
         assert data(spots.fail(task))["willRetry"] is True
-    assert told("task.requeued", reason="more memory").count() == 2
+    assert events("task.requeued", reason="more memory").count() == 2
     assert_counts_are_true(row(job_id))
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks import batches, reports, requirements, transitions
 from tasks.batches import Cancelled, Draft
 from tasks.fastlane import Outcome
@@ -151,7 +151,7 @@ def test_a_draft_that_fails_leaves_nothing(small_batches, some):
 @pytest.mark.django_db(transaction=True)
 def test_there_are_no_tasks_of_a_job_that_is_not_there():
     with pytest.raises(Exception, match="jobs_job"):
-        enqueue(Job(pk=uuid4(), kind=Kind.SWEEP), drafts(3))
+        enqueue(Job(pk=uuid4(), kind=JobKind.SWEEP), drafts(3))
 
     assert not Task.objects.exists()
 
