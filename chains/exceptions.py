@@ -1,4 +1,4 @@
-"""What can be wrong with a chain."""
+"""Problems with a chain."""
 
 from problems import Conflict, Invalid, NotFound
 
@@ -38,4 +38,4 @@ class NotAssignable(Conflict):
 
 
 class StatusFollows(Conflict):
-    """A chain's status follows from its tasks and owner; it is never set."""
+    """A chain's status follows from its tasks and owner; it cannot be set."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a task, a claim or a report."""
+"""Problems with a task, a claim or a report."""
 
 from problems import Conflict, Invalid, NotFound
 
@@ -42,13 +42,13 @@ class NotHolder(Conflict):
 
 
 class LeaseLost(Conflict):
-    """The lease epoch is not the one that counts."""
+    """The lease epoch is not the current one."""
 
     code = "lease_lost"
 
 
 class NotReady(Conflict):
-    """The task cannot be given to this agent now."""
+    """The task cannot be assigned to this agent now."""
 
 
 class BadBatch(Invalid):
@@ -56,4 +56,4 @@ class BadBatch(Invalid):
 
 
 class ChainBusy(Exception):
-    """Somebody else is changing a chain that was wanted without waiting; never leaves `tasks`."""
+    """A chain that was to be locked without waiting is locked; never leaves `tasks`."""

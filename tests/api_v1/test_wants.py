@@ -81,7 +81,7 @@ def test_a_task_of_a_chain_wants_nothing(api, channel):
     )
 
     assert refusal(refused) == (400, "invalid_request")
-    assert message(refused).startswith("wants: ")
+    assert message(refused).startswith("wants must be empty")
 
 
 def test_an_agent_that_cannot_do_a_task_leaves_it_to_others(api, channel, picky):

@@ -1,4 +1,4 @@
-"""What can be seen of the maintenance loop: its book, `/health/details`, a pass that hangs."""
+"""What shows the state of the loop: pass status, `/health/details`, the log of a stuck pass."""
 
 import logging
 import threading
@@ -109,7 +109,7 @@ def test_the_book_is_not_written_at_every_turn():
         loop.turn(200)
         assert PassRecord.objects.get().last_success_at == first
 
-        loop.book.wrote -= pass_status.WRITE_EVERY
+        loop.statuses.written_at -= pass_status.WRITE_EVERY
         loop.turn(300)
         assert PassRecord.objects.get().last_success_at > first
     finally:
@@ -209,7 +209,7 @@ def test_a_pass_that_hangs_is_logged_once_in_a_while(caplog):
 
 def test_a_pass_in_good_time_is_not_logged(caplog):
     with looping(a_pass(lambda: 0, every=0.01)) as loop:
-        eventually(lambda: loop.book.pages["a pass"].succeeded)
+        eventually(lambda: loop.statuses.by_name["a pass"].succeeded)
 
     assert caplog.records == []
 

@@ -34,7 +34,7 @@ def test_it_says_where_it_serves_and_really_does(used_folder):
 def test_the_first_start_makes_an_admin_and_tells_the_password_once(folder):
     with running(folder) as coordinator:
         coordinator.ready()
-        assert coordinator.output.count("Made the first user: admin, password ") == 1
+        assert coordinator.output.count("Created the first user: admin, password ") == 1
 
     with running(folder) as coordinator:
         coordinator.ready()
@@ -196,7 +196,7 @@ def test_a_taken_port_is_one_sentence(used_folder):
 
     assert code == 1
     assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.output
-    assert "Set COORDINATOR_PORT" in coordinator.output
+    assert "Set another COORDINATOR_PORT" in coordinator.output
     assert "Traceback" not in coordinator.output
 
 
@@ -249,9 +249,9 @@ def test_a_command_uses_the_database_of_the_coordinator_that_runs(used_folder):
         coordinator.ready()
         before = [process.pid for process in postgres_of(coordinator)]
 
-        said = count_users(used_folder)
+        users = count_users(used_folder)
 
-        assert said == "1"
+        assert users == "1"
         assert before[0] in [process.pid for process in postgres_of(coordinator)]
         assert answers(coordinator)
 

@@ -55,10 +55,10 @@ def test_a_catalog_is_translated_whole(catalog: Path):
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda path: "-".join(path.parts[-5:]))
 def test_translations_name_what_their_text_names(catalog: Path):
     for message in messages_of(catalog):
-        wanted = set(PLACEHOLDER.findall(message.get("msgid_plural", message["msgid"])))
+        expected = set(PLACEHOLDER.findall(message.get("msgid_plural", message["msgid"])))
 
         for text in translations_in(message):
-            assert set(PLACEHOLDER.findall(text)) == wanted, message["msgid"]
+            assert set(PLACEHOLDER.findall(text)) == expected, message["msgid"]
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda path: "-".join(path.parts[-5:]))
@@ -68,8 +68,8 @@ def test_what_is_compiled_is_what_is_written(catalog: Path):
 
     for message in messages_of(catalog):
         if "msgid_plural" in message:
-            told = compiled.ngettext(message["msgid"], message["msgid_plural"], 1)
-            assert told == message["msgstr[0]"]
+            found = compiled.ngettext(message["msgid"], message["msgid_plural"], 1)
+            assert found == message["msgstr[0]"]
         elif "msgctxt" in message:
             assert compiled.pgettext(message["msgctxt"], message["msgid"]) == message["msgstr"]
         else:

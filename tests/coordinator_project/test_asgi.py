@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 
 from coordinator_project import asgi
-from coordinator_project.body import Refused, body_of, replay
-from coordinator_project.lane import KEPT_AT_MOST, Responder
+from coordinator_project.body import BodyTooLarge, body_of, replay
+from coordinator_project.threads import KEPT_AT_MOST, Responder
 
 MIB = 1024 * 1024
 
@@ -85,7 +85,7 @@ async def test_a_chunked_body_reaches_wsgi_whole(threads):
     assert sent.body == b"one two three"
 
 
-async def test_the_length_of_a_chunked_body_is_known_from_the_door_on():
+async def test_the_length_of_a_chunked_body_is_known_to_django():
     scope = scope_of(headers=[CHUNKED])
 
     await body_of(scope, client(b"four", b"five"))
@@ -110,20 +110,20 @@ async def test_a_length_far_too_large_or_asked_about_is_refused_unread(headers):
     async def receive():
         raise AssertionError("read although it was too large")
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=headers), receive)
 
 
 async def test_a_client_that_only_listens_when_it_has_spoken_hears_that_it_was_too_much():
-    said = [True, True, False]
+    more = [True, True, False]
 
     async def receive():
-        return {"type": "http.request", "body": b"x" * MIB, "more_body": said.pop(0)}
+        return {"type": "http.request", "body": b"x" * MIB, "more_body": more.pop(0)}
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=[(b"content-length", b"%d" % (3 * MIB))]), receive)
 
-    assert not said
+    assert not more
 
 
 async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large():
@@ -133,7 +133,7 @@ async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large():
         read.append(1)
         return {"type": "http.request", "body": b"x" * 300_000, "more_body": True}
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=[CHUNKED]), receive)
 
     assert len(read) == 4
@@ -232,14 +232,14 @@ async def test_what_waits_takes_the_async_lane_and_all_else_the_threads(
 ):
     taken = []
 
-    async def waiting_lane(scope, receive, send):
+    async def async_application(scope, receive, send):
         taken.append((True, scope["path"], await receive()))
 
     def wsgi(environ, start_response):
         taken.append((False, environ["PATH_INFO"], None))
         return echo(environ, start_response)
 
-    monkeypatch.setattr(asgi, "waiting_lane", waiting_lane)
+    monkeypatch.setattr(asgi, "async_application", async_application)
     monkeypatch.setattr(asgi, "wsgi_application", wsgi)
     length = (b"content-length", b"2")
 
@@ -253,12 +253,12 @@ async def test_what_waits_takes_the_async_lane_and_all_else_the_threads(
 
 
 async def test_it_lives_as_long_as_the_server():
-    said = asyncio.Queue()
+    received = asyncio.Queue()
     sent = Sent()
-    life = asyncio.create_task(asgi.application({"type": "lifespan"}, said.get, sent))
+    life = asyncio.create_task(asgi.application({"type": "lifespan"}, received.get, sent))
 
-    await said.put({"type": "lifespan.startup"})
-    await said.put({"type": "lifespan.shutdown"})
+    await received.put({"type": "lifespan.startup"})
+    await received.put({"type": "lifespan.shutdown"})
     await asyncio.wait_for(life, 5)
 
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -272,5 +272,5 @@ async def test_websockets_elsewhere_than_at_the_console_are_closed():
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-def test_django_takes_no_larger_body_than_the_door():
+def test_django_accepts_no_larger_body():
     assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == settings.MAX_BODY_BYTES == MIB

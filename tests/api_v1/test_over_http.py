@@ -1,4 +1,4 @@
-"""Bad input through the door of a running coordinator."""
+"""Bad input over HTTP to a running coordinator."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ PATHS = ["/agents/heartbeat", "/tasks", "/tasks/claim", "/tasks/report", "/event
 
 @pytest.fixture(scope="module")
 def server():
-    folder = Path(tempfile.mkdtemp(prefix="coordinator-door-"))
+    folder = Path(tempfile.mkdtemp(prefix="coordinator-http-"))
     folder.chmod(0o711)
     try:
         with running(folder / "data", COORDINATOR_PROCESSES="1") as coordinator:
