@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.permissions import EVERYTHING
 
-KEY = "coordinator.caller"  # no header can spell this key
+KEY = "coordinator.caller"  # no header can have this key
 
 
 class CallerKind(StrEnum):

@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.permissions import OPERATE, VIEW
 from problems import Forbidden, Problem, Unauthorized, http
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+ResponseOrAwaitable = HttpResponseBase | Awaitable[HttpResponseBase]
 
 PUBLIC = frozenset({"/health", "/api/v1/health", "/api/v1/health/"})
 PAGES = frozenset({"/"})  # an unauthenticated visitor is sent from here to the login page
@@ -39,15 +39,15 @@ class NotAllowed(Forbidden):
 
 
 class CrossSite(Forbidden):
-    """A signed-in browser must send the CSRF token with what it changes."""
+    """A signed-in browser must send the CSRF token with every change."""
 
     code = "csrf_failed"
 
 
 @sync_and_async_middleware
 def know_the_caller(
-    get_response: Callable[[HttpRequest], Answer],
-) -> Callable[[HttpRequest], Answer]:
+    get_response: Callable[[HttpRequest], ResponseOrAwaitable],
+) -> Callable[[HttpRequest], ResponseOrAwaitable]:
     """Set the caller of a request, or answer 401 or 403.
 
     Tried in this order: the SPOTs' key, which is required on their paths if one is set; a token,
@@ -68,7 +68,7 @@ def know_the_caller(
 
         return answer_async
 
-    def answer(request: HttpRequest) -> Answer:
+    def answer(request: HttpRequest) -> ResponseOrAwaitable:
         try:
             if not _by_secret(request) and not _by_session(request):
                 _by_place(request)

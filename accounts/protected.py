@@ -1,4 +1,4 @@
-"""Protected mode: until a credential has been issued, only this very machine is served."""
+"""Protected mode: until a credential has been issued, only this machine is served."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address

@@ -4,7 +4,7 @@ from problems import Conflict, NotFound
 
 
 class AgentUnknown(NotFound):
-    """There is no agent of this id."""
+    """There is no agent with this id."""
 
 
 class AgentDraining(Conflict):

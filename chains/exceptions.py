@@ -4,7 +4,7 @@ from problems import Conflict, Invalid, NotFound
 
 
 class ChainUnknown(NotFound):
-    """There is no chain of this id."""
+    """There is no chain with this id."""
 
 
 class ChainIdUnknown(Invalid):
@@ -34,7 +34,7 @@ class ChainInUse(Conflict):
 
 
 class NotAssignable(Conflict):
-    """The chain cannot be given to this agent now."""
+    """The chain cannot be assigned to this agent now."""
 
 
 class StatusFollows(Conflict):

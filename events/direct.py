@@ -4,7 +4,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-# What Django adds for its own connections.
+# Parameters that Django adds for its own connections.
 OF_DJANGO = frozenset({"context", "cursor_factory"})
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from events.querysets import EventQuerySet, OperatorActionQuerySet
 
-ID_LENGTH = 200  # characters of an id that somebody else chose
+ID_LENGTH = 200  # characters of an id that a client chose
 
 
 class Source(models.TextChoices):
@@ -31,7 +31,7 @@ class Event(models.Model):
     source = models.CharField(max_length=16, choices=Source, db_default=Source.COORDINATOR)
     type = models.CharField(max_length=ID_LENGTH)
 
-    # NULL where an event is not about one: partial indexes serve what is not NULL.
+    # NULL if the event is not about one: the partial indexes contain only other rows.
     agent_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001
     task_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001
     job_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001

@@ -8,7 +8,7 @@ CREATING = 0x6A6F75726E616C  # "journal", as a number: one process at a time cre
 AHEAD = 2
 PREFIX = "events_event_"
 
-# Rows come in and stay: vacuum has nothing to clear, only to freeze and to map what is visible.
+# Rows are only inserted: vacuum only has to freeze them and to update the visibility map.
 CREATE = """
 CREATE TABLE {name} (LIKE events_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH (
     autovacuum_vacuum_insert_threshold = 20000,

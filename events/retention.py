@@ -70,7 +70,7 @@ def enforce() -> int:
 def _drop(name: str) -> int | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {name}")  # noqa: S608  (a name of our own making)
+            cursor.execute(f"SELECT count(*) FROM {name}")  # noqa: S608  (a name that this project made)
             count = int(cursor.fetchone()[0])
         partitions.drop(name)
     except OperationalError as busy:

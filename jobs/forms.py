@@ -186,7 +186,7 @@ def _of_parameters(data: JsonValue) -> Sweep:
             **constant,
             **({"optimizerId": optimizer} if optimizer else {}),
             "parameters": [{"groupId": group.id, "params": group.params} for group in groups],
-            "parameterNames": list(names),  # in order, which an object loses in the database
+            "parameterNames": list(names),  # in order, which jsonb does not keep
             **_rules(values),
         },
         grid=grid,

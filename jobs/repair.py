@@ -10,7 +10,7 @@ from jobs import tally
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:recount', 0))"
 
 # One statement sees tasks, jobs and tallies in one snapshot, so concurrent changes do not disturb
-# it. Differences are written as tallies, so nobody waits for it.
+# it. Differences are written as tallies, so no transaction waits for it.
 RECOUNT = """
 WITH counted AS (
   SELECT j.id, j.status, j.started_at, j.cancel_asked_at IS NOT NULL AS asked,

@@ -106,7 +106,7 @@ def _number(name: str, text: str) -> Decimal:
 
 
 class ResultOrder:
-    """An order of results: by a number, then by a text, then in the order of creation.
+    """The order of results: by a number, then by a text, then by creation.
 
     Rows without the number come last, in either direction.
     """

@@ -23,7 +23,7 @@ class Problem(Exception):
 
 
 class Invalid(Problem):
-    """The request does not make sense."""
+    """The request is invalid."""
 
     code = "invalid_request"
 
@@ -41,7 +41,7 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """There is no such object."""
 
     code = "not_found"
 
@@ -53,13 +53,13 @@ class MethodNotAllowed(Problem):
 
 
 class Conflict(Problem):
-    """The thing is in a state that does not allow this."""
+    """The state of the object does not allow this."""
 
     code = "conflict"
 
 
 class TooLarge(Problem):
-    """The request is larger than is allowed."""
+    """The request is too large."""
 
     code = "payload_too_large"
 

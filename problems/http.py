@@ -83,7 +83,7 @@ def body_for(path: str, code: str, message: str) -> Body:
 
 
 def encode(path: str, code: str, message: str) -> bytes:
-    """The same body as bytes, for places that answer without Django."""
+    """The same body as bytes, for answers without Django."""
     return orjson.dumps(body_for(path, code, message), option=orjson.OPT_APPEND_NEWLINE)
 
 

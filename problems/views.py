@@ -9,7 +9,7 @@ from problems import Forbidden, Invalid, NotFound, Problem, errors, http
 
 HTML = ("/admin", "/static", "/login", "/logout", "/password", "/i18n")
 
-Answer = Callable[[], HttpResponseBase]
+HtmlPage = Callable[[], HttpResponseBase]
 
 
 class NothingThere(NotFound):
@@ -44,7 +44,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     return _either(request, problem, lambda: csrf.csrf_failure(request, reason))
 
 
-def _either(request: HttpRequest, problem: Problem, html: Answer) -> HttpResponseBase:
+def _either(request: HttpRequest, problem: Problem, html: HtmlPage) -> HttpResponseBase:
     if request.path.startswith(HTML):
         return html()
     return http.respond(request, problem)

@@ -76,7 +76,7 @@ class Totals:
 
 
 class Simulation:
-    """`count` SPOTs, named sim-1 and so on, each a thread with a connection of its own."""
+    """`count` SPOTs, named sim-1 and so on, each a thread with its own connection."""
 
     def __init__(self, play: Play, count: int) -> None:
         self.stopping = threading.Event()
@@ -132,7 +132,7 @@ class Simulation:
 
 
 class SimulatedSpot:
-    """One of them. `idle`: its last claim gave nothing."""
+    """One SPOT. `idle`: its last claim got no task."""
 
     def __init__(self, spot_id: str, play: Play, stopping: threading.Event) -> None:
         self.spot_id = spot_id
@@ -153,7 +153,7 @@ class SimulatedSpot:
         self._once("/heartbeat", self._sign(None))
 
     def live(self) -> None:
-        """The body of its thread."""
+        """Claim and work until `stopping` is set; the main function of the thread."""
         try:
             while not self.stopping.is_set():
                 task = self._claim()
@@ -192,7 +192,7 @@ class SimulatedSpot:
         except RequestRefused as refusal:
             if refusal.status not in {404, 409}:
                 raise
-            verb = ""  # somebody else has it
+            verb = ""  # another SPOT has it
         if not verb:
             self.tally.lost += 1
         elif verb == "complete":

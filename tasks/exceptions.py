@@ -4,15 +4,15 @@ from problems import Conflict, Invalid, NotFound
 
 
 class TaskUnknown(NotFound):
-    """There is no task of this id."""
+    """There is no task with this id."""
 
 
 class ChannelUnknown(NotFound):
-    """There is no channel of this id or name."""
+    """There is no channel with this id or name."""
 
 
 class ChannelExists(Conflict):
-    """A channel of this name exists; names are compared without regard to case."""
+    """A channel with this name exists; names are compared without regard to case."""
 
 
 class NoTasks(NotFound):

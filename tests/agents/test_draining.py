@@ -26,7 +26,7 @@ def test_draining_and_resuming_are_events_with_person_and_reason():
 
 
 @pytest.mark.parametrize("verb", [transitions.drain, transitions.resume])
-def test_the_same_again_changes_nothing(verb):
+def test_a_repeat_changes_nothing(verb):
     make_agent("agent-1")
     first = verb("agent-1", by="operator")
     before = Event.objects.count()
@@ -47,6 +47,6 @@ def test_a_person_who_drains_an_agent_does_not_renew_its_presence():
 
 
 @pytest.mark.parametrize("verb", [transitions.drain, transitions.resume])
-def test_an_agent_that_there_is_not_is_refused(verb):
+def test_an_unknown_agent_is_refused(verb):
     with pytest.raises(AgentUnknown):
         verb("agent-1", by="operator")

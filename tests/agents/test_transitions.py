@@ -27,7 +27,7 @@ def test_a_heartbeat_registers_an_agent_that_is_idle_and_online():
     assert (agent.meta, agent.online) == ({"hostname": "h"}, True)
 
 
-def test_a_heartbeat_renews_presence_and_keeps_what_it_does_not_say():
+def test_a_heartbeat_renews_presence_and_keeps_absent_data():
     first = beat(name="Ann", activity="running", meta={"pid": 1})
     silence(first)
 
@@ -93,7 +93,7 @@ def test_an_operator_that_subscribes_an_agent_makes_it_no_less_offline():
     assert subscribed.last_seen_at == agent.last_seen_at
 
 
-def test_an_agent_never_heard_of_cannot_be_subscribed():
+def test_an_unknown_agent_cannot_be_subscribed():
     with pytest.raises(AgentUnknown):
         transitions.subscribe("nobody", ["x"], by="operator")
 
@@ -111,7 +111,7 @@ def test_an_agent_is_online_for_thirty_seconds_and_lost_after_the_setting():
     }
 
 
-def test_hearing_of_an_unknown_agent_makes_none():
+def test_hearing_of_an_unknown_agent_creates_none():
     transitions.hear("nobody")
 
     assert not Agent.objects.exists()
@@ -181,7 +181,7 @@ def test_the_same_waiting_agent_is_announced_now_and_then_only():
     assert Event.objects.count() == 2
 
 
-def test_a_dismissed_call_stays_dismissed_until_the_agent_waits_anew():
+def test_a_dismissed_notification_stays_dismissed_until_the_agent_waits_again():
     beat(meta=WAITING)
     transitions.dismiss("a", "setup_waiting")
     beat(meta=WAITING)
@@ -194,7 +194,7 @@ def test_a_dismissed_call_stays_dismissed_until_the_agent_waits_anew():
     assert Notification.objects.get().dismissed_at is None
 
 
-def test_a_heartbeat_without_meta_goes_on_waiting():
+def test_a_heartbeat_without_meta_keeps_waiting():
     beat(meta=WAITING)
 
     beat()

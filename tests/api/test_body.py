@@ -1,4 +1,4 @@
-"""What is not fit to be stored never gets further than the parser."""
+"""The parser refuses values that cannot be stored."""
 
 import json
 from contextlib import suppress
@@ -54,7 +54,7 @@ def test_json_is_read_as_it_is(raw, value):
         b'{"\\ud800":' * 10_000 + b"1" + b"}" * 10_000,
     ],
 )
-def test_what_is_not_json_is_bad_json(raw):
+def test_invalid_json_is_bad_json(raw):
     with pytest.raises(BadJson) as caught:
         body.parse(raw)
 

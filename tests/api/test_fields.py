@@ -1,4 +1,4 @@
-"""Fields take a value as it is or refuse it by name."""
+"""Fields accept a value as it is or refuse it by name."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -13,7 +13,7 @@ ID = "0192c000-0000-7000-8000-00000000000a"
 
 
 def read(value, field):
-    """What a body with this one field, `f`, reads from `{"f": value}`."""
+    """Read `{"f": value}` by a serializer with this one field, `f`."""
     return type("OneBody", (RequestSerializer,), {"f": field}).read({"f": value})["f"]
 
 

@@ -1,4 +1,4 @@
-"""Pages go on where the one before ended, and no forged cursor does harm."""
+"""Each page begins where the one before ended; forged cursors are refused."""
 
 from base64 import urlsafe_b64encode
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page(ordering=("id",), **query):
-    """The rows of a page, and what it says of the next."""
+    """The rows of a page, and its cursor for the next."""
     request = Request(RequestFactory().get("/v1/events", query))
     keyset = KeysetPage(ordering)
     rows = keyset.rows_of(Event.objects.all(), request)

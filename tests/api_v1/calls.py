@@ -1,4 +1,4 @@
-"""Requests to /v1 as its clients send them, and what a refusal must look like."""
+"""Requests to /v1 as its clients send them, and checks of the answers."""
 
 import json
 from urllib.parse import quote, urlencode
@@ -90,7 +90,7 @@ def data(response, status=200):
 
 
 def refusal(response):
-    """Status and code of a refusal, which must be in the form of /v1 and say something."""
+    """Status and code of a refusal, which must be in the form of /v1 and have a message."""
     assert 400 <= response.status_code < 500, response.content
     body = data(response, response.status_code)
     assert body.keys() == {"error"}
@@ -100,6 +100,6 @@ def refusal(response):
 
 
 def message(response):
-    """What a refusal says to people."""
+    """The message of a refusal."""
     refusal(response)
     return response.json()["error"]["message"]

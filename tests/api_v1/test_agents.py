@@ -56,7 +56,7 @@ def test_the_older_name_of_the_status_counts_where_the_newer_is_silent(api):
     assert both["agent"]["claude_status"] == "idle"
 
 
-def test_empty_fields_of_a_heartbeat_keep_what_was(api):
+def test_empty_fields_of_a_heartbeat_change_nothing(api):
     api.beat("a", name="Ada", claude_status="running", meta={"pid": 7})
 
     agent = api.beat("a", name="", claude_status="", current_task_id="")["agent"]
@@ -70,7 +70,7 @@ def test_a_heartbeat_replaces_the_whole_meta(api):
     assert api.beat("a", meta={"cwd": "/new"})["agent"]["meta"] == {"cwd": "/new"}
 
 
-def test_a_status_that_there_is_not_is_refused(api):
+def test_an_unknown_status_is_refused(api):
     response = api.post("/agents/heartbeat", agent_id="a", claude_status="dancing")
 
     assert refusal(response) == (400, "invalid_request")
@@ -78,7 +78,7 @@ def test_a_status_that_there_is_not_is_refused(api):
     assert not Agent.objects.exists()
 
 
-def test_names_of_fields_match_in_letters_of_any_case(api):
+def test_names_of_fields_match_without_regard_to_case(api):
     assert data(api.post("/agents/heartbeat", Agent_ID="a", NAME="Ada"))["agent"]["name"] == "Ada"
 
 
@@ -160,7 +160,7 @@ def test_setting_the_channels_of_an_agent_does_not_make_it_online(api):
     assert data(api.get("/agents"))["agents"][0]["worker_status"] == "offline"
 
 
-def test_an_agent_that_waits_for_a_person_is_notified_until_it_waits_no_more(api):
+def test_an_agent_that_waits_for_a_person_is_notified_until_it_no_longer_waits(api):
     api.beat("a", name="Ada", meta={"state": "setup_waiting", "subscriptions": ["one"]})
 
     (note,) = data(api.get("/notifications"))["notifications"]
@@ -176,7 +176,7 @@ def test_an_agent_that_waits_for_a_person_is_notified_until_it_waits_no_more(api
     assert data(api.get("/notifications")) == {"notifications": []}
 
 
-def test_a_dismissed_notification_stays_away_while_the_agent_goes_on_waiting(api):
+def test_a_dismissed_notification_stays_hidden_while_the_agent_waits(api):
     api.beat("a", meta={"state": "setup_waiting"})
 
     for _ in range(2):  # also when there is nothing to dismiss

@@ -1,4 +1,4 @@
-"""Channels and chains (contract 1.3), but what agents do with chains."""
+"""Channels and chains (contract 1.3), without the agents' verbs on chains."""
 
 from urllib.parse import quote
 
@@ -81,7 +81,7 @@ def test_names_of_chains_may_repeat(api):
         ({"channel_id": "CHANNEL", "name": "x", "on_failure": "weep"}, "on_failure"),
     ],
 )
-def test_a_chain_that_makes_no_sense_is_not_made(api, body, says):
+def test_an_invalid_chain_is_not_made(api, body, says):
     channel = api.channel()
     if "channel_id" in body:
         body = body | {"channel_id": channel["id"]}
@@ -110,7 +110,7 @@ def test_nothing_is_done_to_an_unknown_chain(api, method, path, chain_id):
     assert refusal(response) == (404, "not_found")
 
 
-def test_put_changes_what_it_names_and_keeps_the_rest(api):
+def test_put_changes_the_named_fields_only(api):
     chain = api.chain(api.channel(), "old", description="kept")
 
     changed = data(api.put(f"/chains/{chain['id']}", name="new", description=""))["chain"]
@@ -120,7 +120,7 @@ def test_put_changes_what_it_names_and_keeps_the_rest(api):
     assert api.fresh_chain(chain["id"])["on_failure"] == "stop"
 
 
-def test_put_of_the_status_that_it_has_is_heard(api):
+def test_put_of_the_present_status_is_accepted(api):
     chain = api.chain(api.channel())
 
     assert data(api.put(f"/chains/{chain['id']}", status="queued", name="new"))
@@ -145,7 +145,7 @@ def test_put_keeps_the_owner(api):
     assert (changed["name"], changed["owner_agent_id"]) == ("new", "a")
 
 
-def test_a_deleted_chain_takes_its_tasks_along(api):
+def test_deleting_a_chain_deletes_its_tasks(api):
     channel = api.channel()
     chain = api.chain(channel)
     api.task(channel, chain_id=chain["id"])

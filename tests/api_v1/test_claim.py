@@ -1,4 +1,4 @@
-"""POST /v1/tasks/claim: what an agent asks for, and what it gets."""
+"""POST /v1/tasks/claim: requests and answers."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -131,7 +131,7 @@ def test_an_unknown_channel_has_no_tasks(api, where):
         ({"agent_id": "a", "channels": ["c"] * 51}, "channels"),
     ],
 )
-def test_a_claim_that_makes_no_sense_takes_nothing(api, channel, body, says):
+def test_an_invalid_claim_takes_nothing(api, channel, body, says):
     task = api.task(channel)
 
     response = api.post("/tasks/claim", **body)
@@ -152,7 +152,7 @@ def test_a_task_of_a_chain_comes_alone(api, channel):
     assert ids(data(claim(api, "b", channel="work", max_tasks=9))["tasks"]) == [alone["id"]]
 
 
-def test_a_lease_ends_when_it_was_asked_to(api, channel):
+def test_a_lease_ends_after_lease_seconds(api, channel):
     api.task(channel)
     api.task(channel)
 

@@ -1,4 +1,4 @@
-"""`/v1/dead-letters`: failed tasks, listed by what they are, tried again, deleted."""
+"""`/v1/dead-letters`: failed tasks are listed, filtered, requeued and purged."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def listed(api, **query):
 
 
 def with_job(task):
-    """Put the task into a sweep of its own; the job's id as clients know it."""
+    """Put the task into a new sweep; return the job's public id."""
     job = Job.objects.create(kind=JobKind.SWEEP)
     Task.objects.filter(pk=task["id"]).update(job=job)
     return job.public_id
@@ -70,7 +70,7 @@ def test_pages_pass_over_nothing_when_those_before_are_emptied(api, channel):
     while True:
         body = data(api.get("/dead-letters", limit=2, **cursor))
         page = [row["id"] for row in body["dead_letters"]]
-        data(api.post("/dead-letters/requeue", ids=page, reason="mended"))
+        data(api.post("/dead-letters/requeue", ids=page, reason="repaired"))
         seen += page
         if "next_cursor" not in body:
             break
@@ -92,12 +92,12 @@ def test_each_filter_finds_its_own_in_lists_and_in_bodies(api, channel, name):
     other_channel = api.channel("other")
     dead(api, channel, **in_chain(api, channel))
     alone = name in {"reason", "job_id", "type"}
-    wanted = dead(api, other_channel, "agent-2", **({} if alone else in_chain(api, other_channel)))
-    row = Task.objects.filter(pk=wanted["id"])
+    letter = dead(api, other_channel, "agent-2", **({} if alone else in_chain(api, other_channel)))
+    row = Task.objects.filter(pk=letter["id"])
     value = {
-        "channel_id": lambda: wanted["channel_id"],
-        "chain_id": lambda: wanted["chain_id"],
-        "job_id": lambda: with_job(wanted),
+        "channel_id": lambda: letter["channel_id"],
+        "chain_id": lambda: letter["chain_id"],
+        "job_id": lambda: with_job(letter),
         "agent_id": lambda: "agent-2",
         "reason": lambda: row.update(dead_letter="unsupported") and "unsupported",
         "type": lambda: row.update(type="rare") and "rare",
@@ -107,11 +107,11 @@ def test_each_filter_finds_its_own_in_lists_and_in_bodies(api, channel, name):
         ),
     }[name]()
 
-    assert listed(api, **{name: value}) == [wanted["id"]]
-    body = data(api.post("/dead-letters/requeue", filter={name: value}, reason="mended"))
+    assert listed(api, **{name: value}) == [letter["id"]]
+    body = data(api.post("/dead-letters/requeue", filter={name: value}, reason="repaired"))
 
     assert body == {"requeued": 1, "refused": []}
-    assert api.fresh(wanted)["status"] == "queued"
+    assert api.fresh(letter)["status"] == "queued"
     assert Task.objects.failed().count() == 1
 
 
@@ -191,7 +191,7 @@ def test_at_most_a_thousand_ids_at_once(api):
 
 
 @pytest.mark.parametrize(("verb", "past"), [("requeue", "requeued"), ("purge", "purged")])
-def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb, past):
+def test_other_tasks_are_refused_and_the_dead_letters_done(api, channel, verb, past):
     good, queued = dead(api, channel), api.task(channel)
     ids = ["nonsense", "worse", UNKNOWN, queued["id"], good["id"]]
 
@@ -206,15 +206,15 @@ def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb
     assert api.fresh(queued)["status"] == "queued"
 
 
-def test_the_journal_knows_who_and_why(api, channel):
+def test_the_journal_has_actor_and_reason(api, channel):
     first, second = dead(api, channel), dead(api, channel)
 
-    data(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk mended"))
+    data(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk repaired"))
     data(api.post("/dead-letters/purge", ids=[second["id"]], reason="of no use"))
 
     lines = Event.objects.filter(type__in=["task.requeued", "task.deleted"]).order_by("id")
     assert [(line.type, line.task_id, line.actor, line.reason) for line in lines] == [
-        ("task.requeued", first["id"], "local", "disk mended"),
+        ("task.requeued", first["id"], "local", "disk repaired"),
         ("task.deleted", second["id"], "local", "of no use"),
     ]
 
@@ -227,9 +227,7 @@ def test_a_purged_task_is_gone(api, channel):
     assert refusal(api.get(f"/tasks/{task['id']}")) == (404, "not_found")
 
 
-def test_a_page_asks_the_database_as_often_however_long_it_is(
-    api, channel, django_assert_max_num_queries
-):
+def test_a_page_of_any_length_costs_the_same_queries(api, channel, django_assert_max_num_queries):
     for _ in range(5):
         dead(api, channel)
 

@@ -84,7 +84,7 @@ def test_an_input_sent_again_with_its_key_is_the_first(api, task):
         ({"kind": "smoke"}, "kind"),
     ],
 )
-def test_an_input_that_makes_no_sense_is_not_kept(api, task, body, says):
+def test_an_invalid_input_is_not_kept(api, task, body, says):
     response = send(api, task, **{"text": "x"} | body)
 
     assert refusal(response) == (400, "invalid_request")

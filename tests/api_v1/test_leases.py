@@ -113,7 +113,7 @@ def test_assign_needs_task_and_agent(api, channel):
     assert message(api.post("/tasks/assign", task_id=task["id"])) == "agent_id_required"
 
 
-def test_renewal_starts_the_lease_anew(api, held):
+def test_renewal_sets_a_new_end_of_the_lease(api, held):
     body = data(renew(api, held, lease_seconds=3600, lease_epoch=1))
 
     assert body["task"]["lease_expires_at"] > held["lease_expires_at"]
@@ -123,16 +123,16 @@ def test_renewal_starts_the_lease_anew(api, held):
 
 
 @pytest.mark.parametrize(
-    ("said_by", "code"),
+    ("sent", "code"),
     [({"lease_epoch": 2}, "lease_lost"), ({"agent_id": "b"}, "conflict")],
 )
-def test_only_the_holder_renews(api, held, said_by, code):
-    assert refusal(renew(api, held, **said_by)) == (409, code)
+def test_only_the_holder_renews(api, held, sent, code):
+    assert refusal(renew(api, held, **sent)) == (409, code)
     assert api.fresh(held) == held
     assert not Agent.objects.filter(pk="b").exists()
 
 
-def test_a_task_that_nobody_holds_is_not_renewed(api, channel):
+def test_a_task_without_a_lease_is_not_renewed(api, channel):
     assert refusal(renew(api, api.task(channel))) == (409, "conflict")
     assert refusal(renew(api, {"id": UNKNOWN})) == (404, "not_found")
     assert refusal(renew(api, {"id": "nonsense"})) == (404, "not_found")
@@ -149,7 +149,7 @@ def test_renewal_needs_an_agent(api, held):
 
 
 def test_a_queued_task_is_cancelled_at_once(api, channel):
-    task = data(cancel(api, api.task(channel), reason="not wanted"))["task"]
+    task = data(cancel(api, api.task(channel), reason="not needed"))["task"]
 
     assert task["status"] == "cancelled"
     assert "finished_at" in task
@@ -158,7 +158,7 @@ def test_a_queued_task_is_cancelled_at_once(api, channel):
     assert refusal(api.post("/tasks/claim", agent_id="a", channel="work")) == (404, "no_tasks")
 
 
-def test_cancel_takes_no_body_at_all(api, channel):
+def test_cancel_needs_no_body(api, channel):
     task = api.task(channel)
 
     assert data(api.send("post", f"/tasks/{task['id']}/cancel"))["task"]["status"] == "cancelled"
@@ -175,7 +175,7 @@ def test_a_cancelled_task_in_progress_is_asked_to_stop(api, held):
     assert api.beat("a")["cancel_asked"] == []
 
 
-def test_completion_still_wins_over_a_cancellation_that_was_asked(api, held):
+def test_completion_wins_over_an_asked_cancellation(api, held):
     cancel(api, held)
 
     assert data(api.complete(held, agent_id="a"))["task"]["status"] == "done"
@@ -212,7 +212,7 @@ def test_nothing_is_done_to_an_unknown_task(api, verb, task_id):
 def test_a_failed_task_is_requeued_with_all_its_attempts(api, held):
     api.fail(held, agent_id="a", reason="broke")
 
-    task = data(requeue(api, held, reason="mended"))["task"]
+    task = data(requeue(api, held, reason="repaired"))["task"]
 
     assert task["status"] == "queued"
     assert "attempts" not in task
@@ -238,7 +238,7 @@ def test_a_locked_task_goes_back_to_the_queue(api, channel, step):
     assert api.claim("b", channel)["id"] == step["id"]
 
 
-def test_a_locked_task_may_be_called_done(api, step):
+def test_a_locked_task_may_be_marked_done(api, step):
     api.detach(step["chain_id"], "a")
 
     task = data(api.status(step, "done"))["task"]

@@ -1,4 +1,4 @@
-"""Lists of /v1: pages, filters, and what a page costs."""
+"""Lists of /v1: pages, filters, and the cost of a page."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ def channel(api):
 
 
 def make_rows(kind, channel, numbers):
-    """Rows of this kind, without the verbs: only the list of them is of interest."""
+    """Rows of this kind, created without verbs since only their list is tested."""
     channel_id = channel["id"]
     rows = {
         "agents": lambda n: Agent(id=f"a{n:04}", last_seen_at=SEEN - timedelta(seconds=n)),
@@ -129,7 +129,7 @@ def test_the_last_page_has_no_cursor(api, channel):
 @pytest.mark.parametrize(
     "query", [{"limit": "many"}, {"limit": "1.5"}, {"cursor": "nonsense"}, {"cursor": "é"}]
 )
-def test_a_page_that_makes_no_sense_is_refused_by_name(api, kind, query):
+def test_an_invalid_page_is_refused_by_name(api, kind, query):
     response = api.get(f"/{kind}", **query)
 
     assert refusal(response) == (400, "invalid_request")
@@ -137,7 +137,7 @@ def test_a_page_that_makes_no_sense_is_refused_by_name(api, kind, query):
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_a_page_costs_the_same_however_many_rows_it_has(api, channel, kind):
+def test_a_page_of_any_size_costs_the_same_queries(api, channel, kind):
     def queries():
         with CaptureQueriesContext(
             connection,
@@ -164,7 +164,7 @@ def test_a_page_of_busy_agents_costs_no_more(api, channel):
     assert len(captured) == 2
 
 
-def test_tasks_are_filtered_by_what_they_are(api, channel):
+def test_tasks_are_filtered(api, channel):
     other = api.channel("other")
     chain = api.chain(channel)
     step = api.task(channel, chain_id=chain["id"], priority=9)
@@ -181,7 +181,7 @@ def test_tasks_are_filtered_by_what_they_are(api, channel):
     assert ids(api, "tasks", nonsense="x") == ids(api, "tasks")
 
 
-def test_chains_are_filtered_by_what_they_are(api, channel):
+def test_chains_are_filtered(api, channel):
     other = api.channel("other")
     mine, free, elsewhere = api.chain(channel), api.chain(channel), api.chain(other)
     api.task(channel, chain_id=mine["id"])
@@ -193,7 +193,7 @@ def test_chains_are_filtered_by_what_they_are(api, channel):
     assert ids(api, "chains", agent_id="a") == [mine["id"]]
 
 
-def test_events_are_filtered_by_what_they_are_about(api, channel):
+def test_events_are_filtered(api, channel):
     first, second = api.task(channel), api.task(channel)
     api.post("/events", agent_id="a", type="x", task_id=first["id"])
     api.post("/events", agent_id="b", type="x", task_id=second["id"])
@@ -225,7 +225,7 @@ def test_events_are_filtered_by_what_they_are_about(api, channel):
         ("events", {"chain_id": "nonsense"}),
     ],
 )
-def test_what_there_is_not_gives_an_empty_list(api, channel, kind, query):
+def test_an_unknown_filter_value_gives_an_empty_list(api, channel, kind, query):
     api.task(channel, chain_id=api.chain(channel)["id"])
     api.post("/events", agent_id="a", type="x")
 
@@ -248,7 +248,7 @@ def test_a_list_is_cut_to_a_period(api, channel, kind):
 
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "1e9", "\0"])
-def test_a_period_that_makes_no_sense_is_refused_by_name(api, kind, time):
+def test_an_invalid_period_is_refused_by_name(api, kind, time):
     response = api.get(f"/{kind}", created_after=time)
 
     assert refusal(response) == (400, "invalid_request")

@@ -68,7 +68,7 @@ def test_nonsense_is_refused(server, nothing_written, body):
         assert refusal(server.post(path, content=body))[0] == 400, path
 
 
-def test_what_there_is_not_is_not_found(server, nothing_written):
+def test_unknown_objects_are_not_found(server, nothing_written):
     assert refusal(server.get("/nothing")) == (404, "not_found")
     assert refusal(server.post("/tasks/%00/cancel", json={})) == (404, "not_found")
 

@@ -1,4 +1,4 @@
-"""Complete, fail and report: what becomes of tasks, and of reports that come too late."""
+"""Complete, fail and report, also too late."""
 
 import pytest
 
@@ -211,7 +211,7 @@ def test_a_stale_outcome_is_lost_with_its_reason(api, channel, held):
     assert api.fresh(held)["status"] == "in_progress"
 
 
-def test_a_report_takes_the_next_tasks_too(api, channel):
+def test_a_report_claims_the_next_tasks_too(api, channel):
     made = [api.task(channel) for _ in range(4)]
     held = api.claim("a", channel)
 
@@ -291,7 +291,7 @@ def test_a_report_without_outcomes_is_a_claim(api, channel):
         ({"agent_id": "a", "claim": {"channel": "c", "max_tasks": 99}}, "claim.max_tasks"),
     ],
 )
-def test_a_report_that_makes_no_sense_changes_nothing(api, channel, body, says):
+def test_an_invalid_report_changes_nothing(api, channel, body, says):
     task = api.task(channel)
 
     response = api.post("/tasks/report", **body)

@@ -21,7 +21,7 @@ def channel(api):
 
 @pytest.fixture
 def request_(api, channel):
-    """A session request that still waits."""
+    """A session request that is still queued."""
     return api.session_request(channel)
 
 
@@ -35,7 +35,7 @@ def posted():
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_a_session_request_is_a_task_in_a_chain_of_its_own(api, channel, by_name):
+def test_a_session_request_is_a_task_in_its_own_chain(api, channel, by_name):
     where = {"channel_name": "work"} if by_name else {"channel_id": channel["id"]}
 
     task = data(api.post("/agents/request-session", **where), 201)["task"]
@@ -78,7 +78,7 @@ def test_a_session_request_is_never_claimed(api, channel, request_):
     assert api.fresh(request_)["status"] == "queued"
 
 
-def test_the_owner_of_its_chain_does_not_claim_a_session_request_either(api, channel, request_):
+def test_not_even_the_owner_of_its_chain_claims_a_session_request(api, channel, request_):
     api.beat("a", meta={"subscriptions": ["work"]})
     data(api.post(f"/chains/{request_['chain_id']}/assign-agent", agent_id="a"))
 
@@ -149,7 +149,7 @@ def test_a_session_is_completed_by_its_token_while_the_agent_works(api, channel,
     "name",
     [TOKEN, "agentSessionRequestToken", "agent_session_token", "agentSessionToken"],
 )
-def test_the_token_goes_by_several_names(api, request_, name):
+def test_the_token_has_several_names(api, request_, name):
     api.assign(request_, "a")
 
     data(completion(api, {name: f" {request_[TOKEN]} "}), 201)
@@ -157,7 +157,7 @@ def test_the_token_goes_by_several_names(api, request_, name):
     assert api.fresh(request_)["status"] == "done"
 
 
-def test_the_type_of_the_event_is_known_in_letters_of_any_case(api, request_):
+def test_the_type_of_the_event_is_known_without_regard_to_case(api, request_):
     api.assign(request_, "a")
     type_ = "Agent.Automation.SESSION_request.completed"
 

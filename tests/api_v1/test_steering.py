@@ -27,7 +27,7 @@ def test_a_paused_channel_is_listed_with_the_reason_and_gives_nothing(api):
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_a_channel_that_there_is_not_is_not_found(api, verb):
+def test_an_unknown_channel_is_not_found(api, verb):
     assert api.post(f"/channels/{UNKNOWN}/{verb}").status_code == 404
 
 
@@ -52,7 +52,7 @@ def test_a_draining_agent_learns_it_and_gets_nothing_until_it_is_resumed(api, ag
 
 
 @pytest.mark.parametrize("verb", ["drain", "resume"])
-def test_an_agent_that_there_is_not_is_not_found(api, verb):
+def test_an_unknown_agent_is_not_found(api, verb):
     assert api.post(f"/agents/nobody/{verb}").status_code == 404
 
 
@@ -83,5 +83,5 @@ def test_why_of_a_running_task_has_no_remedy_to_offer(api):
     assert "do" not in answer
 
 
-def test_why_of_a_task_that_there_is_not_is_not_found(api):
+def test_why_of_an_unknown_task_is_not_found(api):
     assert api.get(f"/tasks/{UNKNOWN}/why").status_code == 404

@@ -30,12 +30,12 @@ def test_tasks_are_made_and_claimed_in_the_order_of_the_list(api, channel):
     assert claimed == [task["id"] for task in made]
 
 
-def test_a_list_takes_a_thousand_tasks(api, channel):
+def test_a_list_may_have_a_thousand_tasks(api, channel):
     assert len(data(send(api, *(new(channel) for _ in range(1000))), 201)["tasks"]) == 1000
     assert Task.objects.count() == 1000
 
 
-def test_a_list_takes_no_more_than_a_thousand(api, channel):
+def test_a_list_may_not_have_more_than_a_thousand_tasks(api, channel):
     response = send(api, *(new(channel) for _ in range(1001)))
 
     assert refusal(response) == (400, "invalid_request")
@@ -86,7 +86,7 @@ def test_a_list_may_fill_chains_and_channels_at_once(api, channel):
     ]
 
 
-def test_one_place_asked_for_twice_spoils_the_list(api, channel):
+def test_a_repeated_sequence_refuses_the_list(api, channel):
     chain = api.chain(channel)
     twice = new(channel, chain_id=chain["id"], sequence=3)
 

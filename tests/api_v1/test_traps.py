@@ -1,4 +1,4 @@
-"""What agents in the field do that a server must bear (contract 4.4 and 6.4), trap by trap."""
+"""Odd behaviour of real agents that a server must cope with (contract 4.4 and 6.4)."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def current(api, agent_id="a"):
 
 
 def hook_completes(api, agent_id="a"):
-    """What a client's hook does when its session has ended: contract 4.2, `hook completed`."""
+    """The requests of a client's hook at the end of a session: contract 4.2, `hook completed`."""
     api.beat(agent_id, current_task_id="")
     hook = {"agent_id": agent_id, "type": "claude.hook", "payload": {"event": "completed"}}
     data(api.post("/events", **hook), 201)
@@ -52,7 +52,7 @@ def test_a_hook_completes_a_task_claimed_after_the_first_heartbeat(api, channel)
     assert hook_completes(api)["id"] == claimed["id"]
 
 
-def test_a_hook_completes_a_task_assigned_to_an_agent_never_heard_of(api, channel):
+def test_a_hook_completes_a_task_assigned_to_an_unknown_agent(api, channel):
     task = api.task(channel)
 
     data(api.assign(task, "a"))
@@ -170,7 +170,7 @@ def test_an_unknown_channel_name_lets_the_agent_go_on_to_the_next(api, channel):
     assert api.claim("a", channel, idempotency_key="")["id"] == task["id"]
 
 
-def test_an_agent_goes_from_one_lone_task_to_the_next(api, channel):
+def test_an_agent_goes_from_one_chainless_task_to_the_next(api, channel):
     made = [api.task(channel)["id"] for _ in range(3)]
 
     done = []

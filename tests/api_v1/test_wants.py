@@ -1,4 +1,4 @@
-"""What tasks want of their agents, and when they are tried again, as /v1 says it."""
+"""Wants, offers, refusals and retries over /v1."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def channel(api):
 
 @pytest.fixture
 def picky(api, channel):
-    """A task that wants a graphics card of its agent."""
+    """A task that wants a graphics card."""
     return api.task(channel, wants={"gpu": "a100"})
 
 
@@ -36,13 +36,13 @@ def test_a_task_is_for_agents_that_offer_what_it_wants(api, channel, picky):
     assert claimed(api, "fast", channel) == [picky["id"]]
 
 
-def test_an_agent_that_says_nothing_of_it_may_have_it(api, channel, picky):
+def test_an_agent_without_offers_may_have_it(api, channel, picky):
     api.beat("silent", capabilities={"region": ["eu"], "gpu": []})
 
     assert claimed(api, "silent", channel) == [picky["id"]]
 
 
-def test_what_an_agent_offers_is_kept_and_shown(api):
+def test_offers_are_stored_and_shown(api):
     api.beat("a", capabilities={"gpu": ["t4"]}, capacity=2)
     api.beat("a", name="again")
 
@@ -59,7 +59,7 @@ def test_an_agent_holds_no_more_than_its_capacity(api, channel):
     assert claimed(api, "a", channel) == []
 
 
-def test_a_task_that_nobody_present_can_serve_says_so(api, picky):
+def test_an_unserved_task_says_so(api, picky):
     api.beat("slow", capabilities={"gpu": ["t4"]})
     assert shown(api, picky)["unserved"] is True
     assert shown(api, picky)["wants"] == {"gpu": "a100"}
@@ -96,7 +96,7 @@ def test_an_agent_that_cannot_do_a_task_leaves_it_to_others(api, channel, picky)
     assert claimed(api, "b", channel) == [picky["id"]]
 
 
-def test_only_the_holder_says_that_it_cannot(api, channel, picky):
+def test_only_the_holder_refuses_a_task(api, channel, picky):
     claimed(api, "a", channel)
 
     refused = api.post("/tasks/fail", task_id=picky["id"], agent_id="b", unsupported=True)
@@ -125,7 +125,7 @@ def test_a_task_that_failed_for_good_says_why(api, channel):
     assert (failed["status"], failed["dead_letter"]) == ("failed", "exhausted")
 
 
-def test_who_cannot_do_a_task_says_who_it_is(api, picky):
+def test_a_refusal_requires_the_agent_id(api, picky):
     refused = api.post("/tasks/fail", task_id=picky["id"], unsupported=True)
 
     assert refusal(refused) == (400, "invalid_request")

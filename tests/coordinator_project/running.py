@@ -1,4 +1,4 @@
-"""A coordinator in processes of its own, as a person runs it."""
+"""A coordinator in its own processes, as a person runs it."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def eventually(condition, within=10.0):
 
 
 def surroundings():
-    """The environment without what the coordinator of this shell is set to."""
+    """The environment without the settings of a coordinator."""
     return {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
 
 
@@ -39,7 +39,7 @@ def environment(folder, **more):
 
 
 class Program:
-    """A Python program in a process of its own, and its output so far."""
+    """A Python program in its own process, and its output so far."""
 
     def __init__(self, *arguments, env):
         self.lines = []
@@ -78,7 +78,7 @@ class Running(Program):
         return self
 
     def family(self):
-        """All processes that it started, and they started."""
+        """All its descendant processes."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def get(self, path):
@@ -106,8 +106,8 @@ def running(folder, **more):
                 process.kill()
 
 
-def told_by(processes, question):
-    """What those of the processes answer that still are there."""
+def ask_each(processes, question):
+    """The answers to `question` from those processes that still exist."""
     answers = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -116,5 +116,5 @@ def told_by(processes, question):
 
 
 def gone(processes, within=8.0):
-    """Whether none of these runs any more, or will within the time given."""
+    """Whether all of these end within the given time."""
     return not psutil.wait_procs(processes, within)[1]

@@ -1,4 +1,4 @@
-"""What the reapers say of what they take back, in the words of seed 004."""
+"""The reapers' log lines, in the words of seed 004."""
 
 import logging
 from datetime import timedelta
@@ -45,7 +45,7 @@ def make_spot(spot_id, tasks=0):
     return spot
 
 
-def test_an_expired_task_that_is_tried_again_is_a_line(logged):
+def test_an_expired_task_that_is_retried_is_a_line(logged):
     task = make_held_task()
     let_lease_run_out(task)
 
@@ -87,7 +87,7 @@ def test_of_very_many_the_first_are_logged_and_the_rest_is_counted(logged):
     assert lines[-1] == "… and 30 tasks more"
 
 
-def test_spots_that_fell_silent_are_one_line_with_the_tasks_that_they_held(logged):
+def test_spots_that_are_lost_are_one_line_with_the_tasks_that_they_held(logged):
     spots = [make_spot("spot-1", tasks=3), make_spot("spot-2", tasks=2), make_spot("spot-3")]
     reaper = AgentReaper()
     reaper.announce()

@@ -13,15 +13,15 @@ import pytest
 from coordinator_project.env import BASE_DIR
 from tests.coordinator_project.running import (
     Running,
+    ask_each,
     environment,
     eventually,
     gone,
     running,
-    told_by,
 )
 
 
-def test_it_says_where_it_serves_and_really_does(used_folder):
+def test_it_prints_the_address_that_it_serves(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
 
@@ -31,7 +31,7 @@ def test_it_says_where_it_serves_and_really_does(used_folder):
         assert answer.json()["ok"] is True
 
 
-def test_the_first_start_makes_an_admin_and_tells_the_password_once(folder):
+def test_the_first_start_creates_an_admin_and_prints_the_password_once(folder):
     with running(folder) as coordinator:
         coordinator.ready()
         assert coordinator.output.count("Created the first user: admin, password ") == 1
@@ -163,7 +163,7 @@ def test_a_process_that_dies_is_started_again(used_folder):
         assert "A process died; it starts again." in coordinator.output
 
 
-def test_it_outlives_the_death_of_its_database(used_folder):
+def test_it_survives_the_death_of_its_database(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         family = postgres_of(coordinator)
@@ -296,11 +296,11 @@ def name_of(process):
 def workers(coordinator):
     """The processes that were forked, not the supervisor of the database."""
     children = psutil.Process(coordinator.process.pid).children()
-    return [p for p, ours in told_by(children, lambda p: (p, "serve" in p.cmdline())) if ours]
+    return [p for p, ours in ask_each(children, lambda p: (p, "serve" in p.cmdline())) if ours]
 
 
 def connections_of(coordinator):
-    """How many clients each of its processes has."""
+    """The number of clients of each process."""
     port = address(coordinator)[1]
     return {
         process.pid: [

@@ -35,7 +35,7 @@ def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sente
     assert "Traceback" not in done.stderr
 
 
-def test_https_turns_on_what_protects_it(folder):
+def test_https_turns_on_its_security_settings(folder):
     names = "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT"
     script = f"from django.conf import settings as s; print([getattr(s, n) for n in {names}])"
 

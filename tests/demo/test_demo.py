@@ -3,7 +3,7 @@ import signal
 import httpx
 import psutil
 
-from tests.coordinator_project.running import gone, running, told_by
+from tests.coordinator_project.running import ask_each, gone, running
 from tests.demo.demo import demonstration
 
 FEW = ("--files", "40", "--agents", "2")
@@ -27,7 +27,7 @@ def test_a_signal_in_the_middle_stops_all_that_it_started(folder):
     with demonstration(*SLOW, **nobody) as demo:
         demo.wait_until_done(0.2)
         family = psutil.Process(demo.process.pid).children(recursive=True)
-        assert "postgres" in told_by(family, psutil.Process.name)
+        assert "postgres" in ask_each(family, psutil.Process.name)
 
         demo.process.send_signal(signal.SIGTERM)
 

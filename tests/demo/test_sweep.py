@@ -5,7 +5,7 @@ import signal
 import psutil
 import pytest
 
-from tests.coordinator_project.running import gone, told_by
+from tests.coordinator_project.running import ask_each, gone
 from tests.demo.demo import demonstration
 
 
@@ -37,7 +37,7 @@ def test_a_signal_in_the_middle_stops_all_that_it_started():
     with demonstration("sweep") as demo:
         demo.wait_until_done(0.1)
         family = psutil.Process(demo.process.pid).children(recursive=True)
-        lines = [" ".join(line) for line in told_by(family, psutil.Process.cmdline)]
+        lines = [" ".join(line) for line in ask_each(family, psutil.Process.cmdline)]
         assert sum("optimizer_worker.py" in line for line in lines) == 4
 
         demo.process.send_signal(signal.SIGTERM)

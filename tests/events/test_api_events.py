@@ -17,7 +17,7 @@ def post(client, **body):
     return client.post("/v1/events", body, content_type="application/json")
 
 
-def test_an_agent_posts_an_event_of_its_own(client):
+def test_an_agent_posts_an_event(client):
     body = {"agent_id": " a-1 ", "type": "claude.hook", "task_id": "t-1", "payload": {"n": 1}}
 
     response = post(client, **body, idempotency_key="k")
@@ -38,7 +38,7 @@ def test_an_agent_posts_an_event_of_its_own(client):
     assert event["idempotency_key"] == "k"
 
 
-def test_what_an_event_does_not_say_is_left_out(client):
+def test_empty_fields_of_an_event_are_left_out(client):
     event = post(client, agent_id="a", type="t").json()["event"]
 
     assert event.keys() == {
@@ -87,7 +87,7 @@ def test_without_a_key_every_post_counts(client):
         ),
     ],
 )
-def test_a_post_that_makes_no_sense_writes_nothing(client, body, code, message):
+def test_an_invalid_post_writes_nothing(client, body, code, message):
     response = post(client, **body)
 
     assert response.status_code == 400
@@ -182,7 +182,7 @@ def test_the_newest_event_comes_first(client):
     assert listed(client) == ["third", "second", "first"]
 
 
-def test_events_are_found_by_what_they_are_about(client):
+def test_events_are_filtered_by_their_objects(client):
     chain, channel = "0192c000-0000-7000-8000-00000000000a", "0192c000-0000-7000-8000-00000000000b"
     Event.objects.create(type="other")
     Event.objects.create(
@@ -211,7 +211,7 @@ def test_events_are_found_by_what_they_are_about(client):
         {"source": "banana"},
     ],
 )
-def test_what_no_event_has_gives_an_empty_list(client, query):
+def test_an_unknown_filter_value_gives_an_empty_list(client, query):
     Event.objects.create(type="t")
 
     assert listed(client, **query) == []

@@ -37,7 +37,7 @@ def test_attribution_is_valid_for_one_transaction():
     )
 
 
-def test_the_last_word_counts():
+def test_the_last_attribution_counts():
     journal.attribute(actor="a", reason="first")
     journal.attribute(actor="b")
 
@@ -46,7 +46,7 @@ def test_the_last_word_counts():
     assert (event.actor, event.reason) == ("b", "")
 
 
-def test_saying_it_asks_the_database_once(django_assert_num_queries):
+def test_attribution_is_one_query(django_assert_num_queries):
     with django_assert_num_queries(1):
         journal.attribute(actor="a", reason="b")
 

@@ -1,4 +1,4 @@
-"""The journal's months are there before they are needed, and a missing one refuses nothing."""
+"""The journal's partitions are created ahead, and a missing one refuses no event."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone

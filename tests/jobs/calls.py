@@ -1,4 +1,4 @@
-"""Requests about sweeps as seed 004 has them, and what their tests compare."""
+"""Requests about sweeps as in seed 004, and comparisons for their tests."""
 
 import json
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ class Sweeps:
         return self.client.get(_path(path, query), headers=headers)
 
     def make(self, body=None, **more):
-        """The id of a new sweep; of one task, unless told otherwise."""
+        """The id of a new sweep; by default of one task."""
         return data(self.post("", body or ranges(**more)), 201)["jobId"]
 
     def of(self, tasks, **more):
@@ -63,7 +63,7 @@ def row(job_id):
 
 
 def assert_counts_are_true(job):
-    """What the job counts is what a recount of its tasks comes to."""
+    """The job's counters equal a recount of its tasks."""
     now = Job.objects.counted().get(pk=job.pk)
     counted = {
         "total": now.counted_total,

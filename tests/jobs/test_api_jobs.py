@@ -1,4 +1,4 @@
-"""Making sweeps and looking at them, over HTTP (contract 1.3, 1.4)."""
+"""Creating and reading sweeps over HTTP (contract 1.3, 1.4)."""
 
 import re
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from tests.spots.calls import UNKNOWN, data, refusal
 pytestmark = pytest.mark.django_db
 
 
-def test_making_a_sweep_answers_as_the_seed_has_it(sweeps):
+def test_creating_a_sweep_answers_as_in_the_seed(sweeps):
     body = data(sweeps.post("", ranges(algorithms=["PSO", "GA"], dimension=(1, 3, 1))), 201)
 
     assert body.keys() == {"success", "jobId", "totalTasks"}
@@ -44,7 +44,7 @@ def test_a_new_sweep_shows_the_fields_of_the_seed(sweeps):
     assert not {"startedAt", "finishedAt"} & body.keys()
 
 
-def test_a_sweep_shows_what_was_asked_for(sweeps):
+def test_a_sweep_shows_its_request(sweeps):
     body = ranges(algorithms=["PSO"], name="first try", priority=3, maxAttempts=5)
 
     shown = sweeps.job(sweeps.make(body))
@@ -52,7 +52,7 @@ def test_a_sweep_shows_what_was_asked_for(sweeps):
     assert shown | body == shown | {"maxAttempts": 5}
 
 
-def test_a_sweep_of_the_second_form_shows_what_was_asked_for(sweeps):
+def test_a_sweep_of_the_second_form_shows_its_request(sweeps):
     body = artifact(run={"x": {"type": "INT_RANGE", "min": 1, "max": 3}}, optimizerId="opt-1")
 
     shown = sweeps.job(sweeps.make(body))
@@ -109,7 +109,7 @@ def test_a_body_of_another_type_is_read_all_the_same(sweeps, client):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b'"text"', b"\xff"])
-def test_what_is_no_sweep_is_refused(sweeps, body):
+def test_an_invalid_sweep_is_refused(sweeps, body):
     assert refusal(sweeps.post("", body))[0] == 400
     assert not Job.objects.exists()
 
@@ -155,12 +155,12 @@ def test_a_dry_run_counts_and_shows_the_first_payloads(sweeps):
     assert not Job.objects.exists()
 
 
-def test_a_dry_run_refuses_what_creation_would(sweeps):
+def test_a_dry_run_refuses_the_same_requests(sweeps):
     assert refusal(sweeps.post("", grid(n=1_000_000), dry_run="true"))[0] == 400
 
 
 @pytest.mark.parametrize("spelled", ["idempotencyKey", "idempotency_key"])
-def test_the_same_key_again_gives_the_same_job(sweeps, spelled):
+def test_a_repeated_key_returns_the_first_job(sweeps, spelled):
     body = ranges() | {spelled: "key-1"}
 
     first = data(sweeps.post("", body), 201)
@@ -214,7 +214,7 @@ def test_the_answer_to_a_wrong_method_lists_the_right_ones(sweeps, client, metho
     assert set(response["Allow"].split(", ")) >= set(allowed.split(", ")) - {"HEAD"}
 
 
-def test_progress_counts_what_runs_and_what_waits(sweeps, spots):
+def test_progress_counts_running_and_pending_tasks(sweeps, spots):
     job_id = sweeps.of(4)
     done, failed, *_ = spots.claim(number=3)
     spots.complete(done)
@@ -276,7 +276,7 @@ def test_an_agent_that_is_no_spot_serves_no_sweep(sweeps):
     assert sweeps.job(sweeps.make())["unserved"] == [{"wants": {"algorithm": "PSO"}, "tasks": 1}]
 
 
-def test_agents_that_are_away_serve_nobody(sweeps):
+def test_offline_agents_serve_no_task(sweeps):
     silence(offering("PSO"))
 
     assert sweeps.job(sweeps.make())["unserved"] == [{"wants": {"algorithm": "PSO"}, "tasks": 1}]

@@ -1,4 +1,4 @@
-"""The results of a sweep over HTTP: all, some, and in another order."""
+"""The results of a sweep over HTTP: all, filtered, and sorted."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_sweep_without_results_has_none(sweeps):
     }
 
 
-def test_b15_failed_tasks_are_shown_on_request_with_what_went_wrong(sweeps, spots):
+def test_b15_failed_tasks_are_shown_on_request_with_their_errors(sweeps, spots):
     job_id = sweeps.of(2, maxAttempts=2)
     for _ in range(2):
         spots.fail(spots.claim_one(), error="out of memory")
@@ -96,7 +96,7 @@ def test_results_come_in_the_order_of_creation(sweeps, spots):
     ],
 )
 @pytest.mark.parametrize("limit", ["", 1, 3])
-def test_results_are_sorted_what_has_no_value_last(sweeps, spots, sort, dimensions, limit):
+def test_results_are_sorted_those_without_a_value_last(sweeps, spots, sort, dimensions, limit):
     job_id = sweeps.of(4)
     run(
         spots,
@@ -110,7 +110,7 @@ def test_results_are_sorted_what_has_no_value_last(sweeps, spots, sort, dimensio
 
 
 def paged(sweeps, job_id, limit, **query):
-    """All results, asked for page by page."""
+    """All results, page by page."""
     found, cursor = [], None
     while cursor != "":
         more = {"limit": limit, "cursor": cursor} if cursor else {"limit": limit}
@@ -130,7 +130,7 @@ def test_pages_of_equal_values_leave_nothing_out(sweeps, spots):
         assert found == [1, 2, 3, 4, 5]
 
 
-def test_a_part_is_asked_for_by_offset_too(sweeps, spots):
+def test_a_page_may_be_requested_by_offset(sweeps, spots):
     job_id = sweeps.of(5)
     run(spots, 1, 2, 3, 4, 5)
 
@@ -157,11 +157,11 @@ def test_a_part_is_asked_for_by_offset_too(sweeps, spots):
         {"fopt_min": "1e999"},
     ],
 )
-def test_what_cannot_be_asked_is_refused(sweeps, query):
+def test_invalid_queries_are_refused(sweeps, query):
     assert refusal(sweeps.get(f"/{sweeps.make()}/results", **query))[0] == 400
 
 
-def test_a_cursor_goes_on_only_in_the_order_that_gave_it(sweeps, spots):
+def test_a_cursor_is_valid_only_in_its_order(sweeps, spots):
     job_id = sweeps.of(3)
     run(spots, 1, 2, 3)
     of_fopt, of_creation = (

@@ -1,4 +1,4 @@
-"""What a job counts, and the status that follows (contract 2.4, scenarios 8 to 12).
+"""A job's counters, and the status that follows (contract 2.4, scenarios 8 to 12).
 
 Each is looked at before its tallies are counted in and after: that must make no difference.
 """
@@ -104,7 +104,7 @@ def test_b4_a_task_that_the_reaper_fails_is_counted(sweeps, spots, seen):
     assert seen(job_id) == ("FAILED", 0, 1, 0)
 
 
-def test_a_task_that_the_reaper_gives_back_is_not_counted(sweeps, spots, seen):
+def test_a_task_that_the_reaper_takes_back_is_not_counted(sweeps, spots, seen):
     job_id = sweeps.of(1)
     spots.claim_one()
 

@@ -1,4 +1,4 @@
-"""A job's status and times follow from its counts, and the journal tells each change once."""
+"""A job's status and times follow from its counters, and each change is one event."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Many agents, or everybody at once, over the tasks of a job, on a real PostgreSQL.
+"""Many agents, or all kinds of actors at once, on the tasks of a job.
 
 Each race is run often enough for its parties to meet in every order; where it matters, the order
 is also forced. In the end the counters equal a recount. A deadlock raises, so none may occur.
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Folding against folding.
 
 
-def test_one_who_folds_waits_for_another_who_folds_the_same_job_and_adds_to_it():
+def test_concurrent_folds_of_one_job_wait_and_add_up():
     spot = make_spot("spot-1")
     job = make_held_by(spot, 3)
     first, second, third = (task.pk for task in tasks_of(job))
@@ -141,7 +141,7 @@ def test_the_same_new_requirement_is_made_once():
         assert len({row.pk for row in rows}) == 1
 
 
-def test_everything_at_once_drifts_nowhere_and_locks_nobody_out():
+def test_everything_at_once_causes_neither_drift_nor_deadlock():
     """The verbs of agents, operators and the loop, all on one job, in a random order each."""
     job = make_job(tasks=60, max_attempts=3)
     spots = [make_spot(f"spot-{n}") for n in range(4)]

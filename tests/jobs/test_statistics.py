@@ -1,4 +1,4 @@
-"""The best results of a sweep, and how results spread over its grid."""
+"""The best results of a sweep, and their distribution over the grid."""
 
 import statistics
 import sys

@@ -1,4 +1,4 @@
-"""B17: jobs are listed, cancelled and tried again."""
+"""B17: jobs are listed, cancelled and retried."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def events(type_, **fields):
     return Event.objects.filter(type=type_, **fields)
 
 
-def test_b17_cancelling_ends_what_waits_and_asks_what_runs(sweeps, spots):
+def test_b17_cancelling_ends_queued_tasks_and_asks_running_ones(sweeps, spots):
     job_id = sweeps.of(5)
     held = spots.claim(number=2)
 
@@ -52,7 +52,7 @@ def test_a_cancelled_job_ends_with_its_last_task(sweeps, spots):
     assert sweeps.job(job_id)["finishedAt"]
 
 
-def test_a_job_that_nobody_began_is_cancelled_at_once(sweeps, spots):
+def test_a_job_without_a_claimed_task_is_cancelled_at_once(sweeps, spots):
     job_id = sweeps.of(3)
 
     assert data(sweeps.cancel(job_id))["status"] == "CANCELLED"
@@ -92,7 +92,7 @@ def test_a_job_that_has_ended_is_not_cancelled(sweeps, spots, retriable):
     assert sweeps.job(job_id) == before
 
 
-def test_the_journal_says_who_cancelled_and_why(sweeps, spots):
+def test_the_journal_has_who_cancelled_and_why(sweeps, spots):
     job_id = sweeps.of(2)
 
     sweeps.cancel(job_id, reason="wrong grid")
@@ -168,7 +168,7 @@ def ids(response):
     return [job["id"] for job in data(response)["jobs"]]
 
 
-def test_a_list_goes_on_by_its_cursor(sweeps):
+def test_a_list_continues_by_its_cursor(sweeps):
     made = [sweeps.of(1) for _ in range(5)]
     found, cursor = [], ""
 
@@ -183,7 +183,7 @@ def test_a_list_goes_on_by_its_cursor(sweeps):
     assert found == made[::-1]
 
 
-def test_a_list_goes_by_offset_too(sweeps):
+def test_a_list_may_be_paged_by_offset(sweeps):
     made = [sweeps.of(1) for _ in range(5)]
 
     page = data(sweeps.get(limit=2, offset=1))
@@ -223,5 +223,5 @@ def test_a_list_is_filtered_by_name_and_time(sweeps):
     "query",
     [{"cursor": "x"}, {"limit": "ten"}, {"offset": "-1"}, {"created_after": "yesterday"}],
 )
-def test_what_a_list_cannot_be_asked_is_refused(sweeps, query):
+def test_invalid_queries_of_a_list_are_refused(sweeps, query):
     assert refusal(sweeps.get(**query))[0] == 400

@@ -38,7 +38,7 @@ def answered(response):
         (Problem, 400, "problem"),
     ],
 )
-def test_each_kind_has_its_number_and_its_word(kind, status, code):
+def test_each_problem_has_its_status_and_code(kind, status, code):
     response = http.respond(RequestFactory().get("/v1/tasks"), kind("So it is."))
 
     assert answered(response) == (status, {"code": code, "message": "So it is."})
@@ -50,7 +50,7 @@ def test_a_code_may_be_given_where_a_problem_is_raised():
     assert (problem.code, Conflict("No.").code) == ("not_owner", "conflict")
 
 
-def test_without_a_message_the_docstring_speaks():
+def test_the_default_message_is_the_docstring():
     assert LeaseLost().message == "The task is no longer leased to this agent."
 
 
@@ -122,7 +122,7 @@ def get(client, settings):
         (exceptions.MethodNotAllowed("GET"), 405, "method_not_allowed"),
     ],
 )
-def test_what_a_view_raises_becomes_an_answer(get, exception, status, code):
+def test_an_exception_of_a_view_becomes_an_answer(get, exception, status, code):
     response = get(exception)
 
     assert response.status_code == status

@@ -1,4 +1,4 @@
-"""Requests of SPOTs as seed 004 has them, and what a refusal must look like."""
+"""Requests of SPOTs as in seed 004, and checks of the answers."""
 
 import json
 
@@ -52,7 +52,7 @@ class Spots:
         return self.post(f"/tasks/{task['id']}/fail", spotId=spot_id, **more)
 
     def listed(self, spot_id="spot-1"):
-        """The SPOT as everybody sees it; None when it is not there."""
+        """The SPOT in the list of SPOTs, or None."""
         spots = data(self.get("/api/v1/spots"))["spots"]
         return next((spot for spot in spots if spot["id"] == spot_id), None)
 
@@ -74,7 +74,7 @@ def refusal(response):
 
 
 def make_sweep(tasks=1, **more):
-    """A sweep of that many tasks that run one after the other in the order of `dimension`."""
+    """A sweep of that many tasks, queued in the order of `dimension`."""
     sweep = forms.read(ranges(dimension=(1, tasks, 1), **more))
     return transitions.create_sweep(sweep, by=callers.LOCAL)[0]
 

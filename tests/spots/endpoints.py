@@ -1,4 +1,4 @@
-"""Every endpoint of seed 004 that writes: its path, a good body, the kind of each field."""
+"""Every endpoint of seed 004 that writes: its path, a valid body, the type of each field."""
 
 import pytest
 
@@ -124,7 +124,7 @@ class World:
         self.names = {"spot": "spot-1", "held": held["id"], "job": job.public_id}
 
     def filled(self, value):
-        """The value with every name in braces made an id of this world."""
+        """The value with every name in braces replaced by an id of this world."""
         if isinstance(value, str):
             return value.format(**self.names)
         if isinstance(value, dict):
@@ -132,7 +132,7 @@ class World:
         return value
 
     def send(self, endpoint, body):
-        """Send bytes, or anything that JSON can say, to the endpoint."""
+        """Send bytes, or any JSON, to the endpoint."""
         return self.spots.send(endpoint.method, self.filled(endpoint.path), body)
 
     def good(self, endpoint, **more):

@@ -1,4 +1,4 @@
-"""Where the older system went wrong with SPOTs (contract 004, 6), by its letters there."""
+"""The older system's defects with SPOTs (contract 004, 6), by their letters there."""
 
 import time
 from datetime import timedelta
@@ -23,13 +23,13 @@ def row(task):
 
 
 def lose(spot_id="spot-1"):
-    """As if the SPOT had been silent for too long."""
+    """Make the SPOT silent for too long."""
     silence(Agent.objects.get(pk=spot_id), timedelta(seconds=11))
     return leases.release_lost()
 
 
 @pytest.mark.parametrize("epoch", [{}, {"leaseEpoch": 1}], ids=["without epoch", "with epoch"])
-def test_b1_the_late_result_of_a_task_that_nobody_took_counts(spots, epoch):
+def test_b1_a_late_result_of_an_unclaimed_task_counts(spots, epoch):
     job = make_sweep()
     task = spots.claim_one()
     lose()
@@ -116,7 +116,7 @@ def test_b5_a_report_and_a_reaper_at_once_end_a_task_once(spots):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_has(spots):
+def test_b5_the_reaper_takes_nothing_from_a_spot_with_a_concurrent_heartbeat(spots):
     make_sweep(10)
     for number in range(10):
         spots.claim_one(f"spot-{number}")
@@ -183,7 +183,7 @@ def test_b9_a_spot_gets_no_more_than_it_runs_at_once(spots):
 
 
 def multiply(number):
-    """That many tasks more, all like the one there is."""
+    """Add copies of the one task."""
     columns = [
         field.column
         for field in Task._meta.concrete_fields
@@ -218,7 +218,7 @@ def test_b13_json_that_is_none_is_the_clients_mistake_and_tells_nothing_else(spo
         assert refusal(response) == (400, "invalid JSON")
 
 
-def test_b14_what_went_wrong_in_earlier_attempts_is_kept(spots):
+def test_b14_errors_of_earlier_attempts_are_kept(spots):
     make_sweep()
     answers = [
         {"error": "OutOfMemoryError"},

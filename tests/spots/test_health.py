@@ -1,4 +1,4 @@
-"""`GET /api/v1/health`: what there is to do, or that the database is away (seed 004, 2.1)."""
+"""`GET /api/v1/health`: counts of work, or that the database is away (seed 004, 2.1)."""
 
 import socket
 import time
@@ -82,7 +82,7 @@ def test_spots_that_are_up_are_counted(asked, spots):
     assert asked()["activeSpots"] == 2
 
 
-def test_two_questions_do_however_much_there_is(in_thread, django_assert_num_queries):
+def test_health_needs_two_queries_for_any_amount_of_work(in_thread, django_assert_num_queries):
     make_sweep(50)
 
     def look():
@@ -130,7 +130,7 @@ WITH_SESSION = {"cookie": f"sessionid={'x' * 32}"}
 
 
 def unhealthy(server):
-    """What a server without a database says, also to who is signed in, and how soon."""
+    """The answer of a server without a database to a signed-in caller, and its time."""
     started = time.monotonic()
     response = httpx.get(server.url + URL, headers=WITH_SESSION, timeout=60, verify=NO_TLS)
     took = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Paths that there are not, methods that a path does not answer to, and the list of SPOTs."""
+"""Unknown paths, methods that a path does not support, and the list of SPOTs."""
 
 from datetime import timedelta
 
@@ -57,7 +57,7 @@ def test_the_answer_to_a_wrong_method_lists_the_right_ones(spots, path):
         "/api/v1/healthy",
     ],
 )
-def test_a_path_that_there_is_not_is_not_found(spots, method, path):
+def test_an_unknown_path_is_not_found(spots, method, path):
     response = spots.send(method, path, {})
 
     if path.startswith("/Internal"):
@@ -76,7 +76,7 @@ def names(body):
     return [spot["id"] for spot in body["spots"]]
 
 
-def test_spots_are_listed_the_one_heard_of_last_on_top(spots):
+def test_spots_are_listed_the_last_seen_first(spots):
     for name, seconds in (("spot-1", 5), ("spot-2", 60), ("spot-3", 2)):
         data(spots.beat(name))
         silence(Agent.objects.get(pk=name), timedelta(seconds=seconds))
@@ -117,7 +117,7 @@ def test_more_spots_than_a_page_are_listed_at_once(spots):
     assert len(data(spots.get("/api/v1/spots"))["spots"]) == 501
 
 
-def test_who_asks_for_pages_gets_every_spot_once(spots):
+def test_pages_have_every_spot_once(spots):
     Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(7))
     seen, query = [], "limit=3"
     while query:
@@ -128,6 +128,6 @@ def test_who_asks_for_pages_gets_every_spot_once(spots):
     assert sorted(seen) == [f"spot-{n}" for n in range(7)]
 
 
-def test_a_page_that_makes_no_sense_is_refused(spots):
+def test_an_invalid_page_is_refused(spots):
     assert refusal(spots.get("/api/v1/spots?cursor=x"))[0] == 400
     assert refusal(spots.get("/api/v1/spots?limit=x"))[0] == 400

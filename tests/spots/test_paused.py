@@ -1,4 +1,4 @@
-"""Workers that are paused or slow, and coordinators that start again: real processes throughout."""
+"""Paused and slow workers, and restarted coordinators, all as real processes."""
 
 import os
 import re

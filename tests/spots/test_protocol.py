@@ -18,7 +18,7 @@ def test_hello_makes_a_spot(spots):
     assert spots.listed(body["spotId"])["ipAddress"] == "192.168.1.100"
 
 
-def test_hello_says_nothing_and_is_known_by_where_it_came_from(spots):
+def test_an_empty_hello_registers_the_peer_address(spots):
     for body in (b"", {}, {"ipAddress": "my-machine"}, {"ipAddress": None}):
         spot_id = data(spots.send("post", "/internal/v1/hello", body))["spotId"]
 
@@ -29,7 +29,7 @@ def test_each_hello_makes_another_spot(spots):
     assert spots.hello() != spots.hello()
 
 
-def test_a_spot_tells_what_it_is_and_can_do(spots):
+def test_hello_registers_data_and_capabilities(spots):
     optimizers = [
         {"optimizerId": "o1", "version": "1", "algorithms": ["PSO", "GA"], "functions": ["f"]},
         {"optimizerId": "o2", "algorithms": ["GA", "DE"]},
@@ -72,7 +72,7 @@ def test_a_known_address_stays_until_the_spot_sends_another(spots):
     assert spots.listed(spot_id)["ipAddress"] == "10.0.0.8"
 
 
-def test_what_newer_workers_tell_of_themselves_is_kept(spots):
+def test_data_of_newer_workers_are_kept(spots):
     more = {"ramUsedMb": 100, "ramTotalMb": 200, "loadAvg1m": -1.0, "diskFreeGb": 1.5}
     data(spots.beat(**more, cachedArtifacts=["a.jar"]))
     data(spots.beat())
@@ -98,14 +98,14 @@ def test_a_claim_gets_what_a_worker_needs(spots):
     assert not any(name.startswith("artifact") for name in task)
 
 
-def test_a_spot_that_nobody_knows_may_claim_and_is_known_then(spots):
+def test_an_unknown_spot_may_claim_and_is_registered(spots):
     make_sweep()
 
     assert len(spots.claim("ghost")) == 1
     assert spots.listed("ghost")["status"] == "UP"
 
 
-def test_one_task_is_claimed_unless_more_are_asked_for(spots):
+def test_one_task_is_claimed_by_default(spots):
     make_sweep(3)
 
     assert len(data(spots.post("/tasks/claim", spotId="spot-1"))["tasks"]) == 1
@@ -163,7 +163,7 @@ def test_failing_retries_until_the_attempts_are_spent(spots):
     assert counted(job) == ("FAILED", 0, 1)
 
 
-def test_a_failure_is_tried_again_unless_it_says_otherwise(spots):
+def test_a_failure_is_retried_by_default(spots):
     make_sweep()
 
     assert data(spots.fail(spots.claim_one()))["willRetry"] is True
@@ -198,7 +198,7 @@ def test_the_same_failure_reported_twice_counts_once(spots):
 
 @pytest.mark.parametrize("task_id", [UNKNOWN, "task-001", "null", "x" * 300, "%ff"])
 @pytest.mark.parametrize("verb", ["complete", "fail"])
-def test_a_task_that_there_is_not_is_not_found(spots, verb, task_id):
+def test_an_unknown_task_is_not_found(spots, verb, task_id):
     for more in ({}, {"failureReason": "UNSUPPORTED"}):
         response = spots.post(f"/tasks/{task_id}/{verb}", spotId="spot-1", **more)
 
@@ -221,7 +221,7 @@ def test_another_spots_task_is_not_touched(spots, caplog):
     assert ("coordinator.spots", 30, message) in caplog.record_tuples
 
 
-def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):
+def test_an_unclaimed_task_cannot_be_completed(spots):
     make_sweep()
     task = {"id": str(Task.objects.get().pk)}
 
@@ -246,7 +246,7 @@ def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):
         ({"tasks": [5]}, "tasks[0] must be an object"),
     ],
 )
-def test_a_heartbeat_that_makes_no_sense_is_refused(spots, body, message):
+def test_an_invalid_heartbeat_is_refused(spots, body, message):
     spot_id = {} if body == {} else {"spotId": "spot-1"}
     usual = spot_id | {"cpuLoad": 10.5, "runningTasks": 0, "totalCores": 4}
 
@@ -271,7 +271,7 @@ def test_a_claim_takes_from_one_to_ten(spots, number, message):
     assert refusal(spots.post("/tasks/claim")) == (400, "spotId is required")
 
 
-def test_a_report_that_makes_no_sense_is_refused_before_its_task_is_looked_for(spots):
+def test_an_invalid_report_is_refused_before_its_task_is_looked_for(spots):
     path = f"/tasks/{UNKNOWN}/complete"
 
     assert refusal(spots.post(path)) == (400, "spotId is required")
@@ -280,7 +280,7 @@ def test_a_report_that_makes_no_sense_is_refused_before_its_task_is_looked_for(s
     assert refusal(spots.post(f"/tasks/{UNKNOWN}/fail")) == (400, "spotId is required")
 
 
-def test_names_of_fields_match_in_letters_of_any_case(spots):
+def test_names_of_fields_match_without_regard_to_case(spots):
     body = {"SPOTID": "spot-1", "CpuLoad": 1, "runningtasks": 0, "totalCORES": 1}
 
     assert data(spots.post("/heartbeat", **body))["ok"] is True

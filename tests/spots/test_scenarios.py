@@ -1,4 +1,4 @@
-"""What the older system's own tests asked for (contract 004, 4), by their numbers there."""
+"""The older system's own tests (contract 004, 4), by their numbers there."""
 
 import json
 from datetime import timedelta
@@ -85,7 +85,7 @@ def test_5_the_last_attempt_fails_for_good(spots):
     assert data(spots.fail(task))["message"] == "already terminal"
 
 
-def test_13_a_stuck_task_is_tried_again(spots):
+def test_13_a_stuck_task_is_retried(spots):
     make_sweep()
     task = spots.claim_one()
 
@@ -106,7 +106,7 @@ def test_14_a_stuck_task_without_attempts_fails(spots):
     assert counted(job) == ("FAILED", 0, 1)
 
 
-def test_15_and_16_what_is_fresh_or_over_is_left_alone(spots):
+def test_15_and_16_fresh_and_ended_tasks_are_not_reaped(spots):
     make_sweep(2)
     done, fresh = spots.claim(number=2)
     data(spots.complete(done))
@@ -143,7 +143,7 @@ def test_18_a_silent_spot_is_down_and_its_tasks_are_free(spots):
     assert spots.listed()["status"] == "UP"
 
 
-def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
+def test_19_a_spot_that_was_just_seen_keeps_its_tasks(spots):
     make_sweep()
     task = spots.claim_one()
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=9))
@@ -154,7 +154,7 @@ def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
     assert row(task).agent_id == "spot-1"
 
 
-def test_20_and_21_a_spot_gets_what_it_can_do(spots):
+def test_20_and_21_a_spot_gets_tasks_that_it_meets(spots):
     make_sweep(algorithms=("PSO",))
     elsewhere = spots.hello(capabilities=optimizers(("o1", ["DE"])))
     able = spots.hello(capabilities=optimizers(("o1", ["GA"]), ("o2", ["PSO"])))
@@ -170,7 +170,7 @@ def test_20_a_spot_that_declares_nothing_gets_everything(spots):
         assert len(spots.claim(spots.hello(capabilities=capabilities), 1)) == 1, capabilities
 
 
-def test_20_a_spot_that_comes_back_by_a_heartbeat_is_still_asked_only_for_what_it_can_do(spots):
+def test_20_a_spot_that_comes_back_keeps_its_offers(spots):
     make_sweep(algorithms=("PSO",))
     spot_id = spots.hello(capabilities=optimizers(("o1", ["DE"])))
 
@@ -183,7 +183,7 @@ def test_20_a_spot_that_comes_back_by_a_heartbeat_is_still_asked_only_for_what_i
 
 
 @pytest.mark.parametrize("reason", ["UNSUPPORTED", "MISSING_ARTIFACT", "unsupported"])
-def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
+def test_22_a_refused_task_goes_to_other_spots_only(spots, reason):
     make_sweep()
     task = spots.claim_one("spot-1")
 
@@ -195,7 +195,7 @@ def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
     assert [one["id"] for one in spots.claim("spot-2")] == [task["id"]]
 
 
-def test_22_what_nobody_can_do_is_a_dead_letter(spots):
+def test_22_a_task_that_all_refuse_is_a_dead_letter(spots):
     job = make_sweep(maxAttempts=2)
 
     retries = [
@@ -255,7 +255,7 @@ def test_45_a_claimed_task_names_its_program_and_parameters(spots):
     assert task["params"] == {**program, "params": {"run.iter": 100}}
 
 
-def test_52_what_is_not_known_of_a_spot_is_left_out(spots):
+def test_52_unknown_data_of_a_spot_are_left_out(spots):
     Agent.objects.create(pk="spot-1", protocol="spot")
 
     spot = spots.listed()

@@ -1,4 +1,4 @@
-"""How a SPOT hears of what operators want: draining, and jobs that are cancelled."""
+"""How a SPOT learns of operators' verbs: draining and cancelled jobs."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def cancel(spots, job):
     data(spots.send("post", f"/api/v1/jobs/{job.public_id}/cancel"))
 
 
-def test_a_heartbeat_tells_what_is_lost_and_what_is_to_stop(spots):
+def test_a_heartbeat_names_lost_and_cancelled_tasks(spots):
     job = make_sweep(4)
     spot_id = spots.hello()
     first, second, third = spots.claim(spot_id, 3)
@@ -58,7 +58,7 @@ def test_a_report_on_a_cancelled_task_says_so(spots):
     ]
 
 
-def test_a_spot_that_drains_finishes_what_it_has_and_gets_no_more(spots):
+def test_a_draining_spot_finishes_its_tasks_and_gets_no_more(spots):
     make_sweep(2)
     task = spots.claim_one()
     Agent.objects.filter(pk="spot-1").update(draining=True)

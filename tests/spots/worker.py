@@ -1,4 +1,4 @@
-"""A SPOT in a process of its own: claims one task, works for a while, completes it, says what."""
+"""A SPOT in its own process: claims one task, works, completes it and prints the answer."""
 
 import json
 import sys

@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
 
 def own_url() -> str:
-    """Where the coordinator of these settings listens."""
+    """The URL of the coordinator with these settings."""
     if not settings.COORDINATOR_PORT:
         raise CommandError("COORDINATOR_PORT is 0, so the port is not known: give --url.")
     every = settings.COORDINATOR_HOST in settings.EVERY_ADDRESS
