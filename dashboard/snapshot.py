@@ -29,7 +29,7 @@ ENDED_CHAINS = (ChainStatus.FAILED, ChainStatus.DONE)
 
 # The order makes it one walk of the index on status; without, it could be one of the whole table.
 COUNT = """SELECT count(*) FROM (
-  SELECT FROM tasks_task WHERE status = %s ORDER BY id LIMIT %s) t"""
+  SELECT FROM tasks_task WHERE status = %s ORDER BY status, agent_id, id LIMIT %s) t"""
 ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM tasks_task WHERE status = %s"
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 
-from accounts.callers import Kind, caller_of
+from accounts.callers import CallerKind, caller_of
 from accounts.permissions import ADMINISTER, OPERATE
 from api.fields import NOBODY, identifier, job_identifier
 from api.views import JsonView, dumps, reply
@@ -52,7 +52,7 @@ class OverviewView(JsonView):
         me = {
             "name": caller.name,
             "kind": caller.kind,
-            "signed_in": caller.kind == Kind.USER,
+            "signed_in": caller.kind == CallerKind.USER,
             "operate": caller.may(OPERATE),
             "administer": caller.may(ADMINISTER),
         }

@@ -123,7 +123,7 @@ def _unserved(job: Job) -> list[Table]:
 
 def _best(job: Job) -> Table:
     """The smallest `fopt` of tasks that are done."""
-    found = results.Order(job, "fopt").applied_to(results.of(job, QueryDict()))
+    found = results.ResultOrder(job, "fopt").applied_to(results.of(job, QueryDict()))
     lines = [
         [
             _link(task, str(task.pk)),

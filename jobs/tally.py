@@ -1,9 +1,9 @@
-"""How a job counts its tasks: every statement leaves a tally, and the tallies are counted in.
+"""How a job counts its tasks: every statement on tasks writes a tally, and tallies are folded.
 
-Were each report to write the job's row, all reports of one sweep would wait for each other, each
-for the commit before it. So a trigger inserts what a statement did, in the same transaction and
-whoever does it, and nobody waits; `fold` adds what has gathered to the jobs. What a job counts
-now is its row and its tallies (`JobQuerySet.counted`), exact at any moment.
+If each report updated the job's row, all reports of one sweep would wait for each other's commit.
+So a trigger inserts a row with what the statement changed, in the same transaction, and nobody
+waits; `fold` adds these tallies to the jobs. The exact counters of a job are its row plus its
+tallies (`JobQuerySet.counted`).
 """
 
 import pgtrigger
@@ -32,7 +32,7 @@ def _counting(operation: pgtrigger.Operation, select: str) -> pgtrigger.Trigger:
 
 
 def _counts(each: str) -> str:
-    """The columns completed, failed and cancelled; `each` is a row's share, by its status."""
+    """SQL of the columns completed, failed and cancelled; `each` is one row's share by status."""
     return ", ".join(f"sum({each.format(status)})" for status in ("done", "failed", "cancelled"))
 
 
@@ -100,7 +100,7 @@ SELECT count(*) FROM taken"""  # noqa: S608
 
 
 def fold() -> int:
-    """Count the tallies that have gathered into their jobs; how many there were."""
+    """Add the tallies to their jobs and delete them; return how many."""
     total = taken = _fold_batch()
     while taken == BATCH:
         total += (taken := _fold_batch())

@@ -1,4 +1,4 @@
-"""What /v1 shows of channels, tasks and inputs (contract 000-002, chapter 2)."""
+"""Channels, tasks and inputs as /v1 shows them (contract 000-002, chapter 2)."""
 
 import orjson
 
@@ -25,9 +25,9 @@ def channel(row: Channel) -> dict[str, object]:
 
 
 def task(row: Task | TaskRow, *, with_token: bool | None = None) -> dict[str, object]:
-    """A task; what is empty is left out, but a result of any value stays.
+    """A task without its empty fields, but with any result.
 
-    The token of a session request is shown while the task is queued, or as `with_token` says.
+    The token of a session request is shown while the task is queued, unless `with_token` is given.
     """
     body: dict[str, object] = {
         "id": row.id,
@@ -88,20 +88,20 @@ def _itself(value: object) -> object:
 
 
 def details(row: Task) -> dict[str, object]:
-    """What is shown of a task that is looked at alone.
+    """Further fields of a single task.
 
-    `unserved`: it waits, and no agent that is here offers what it wants.
+    `unserved`: it is queued, and no online agent offers what it wants.
     """
     bad = [attempt(row) for row in row.bad_attempts.order_by("epoch")]
-    wanted = row.requirement
+    requirement = row.requirement
     kind = Protocol.SPOT if row.job_id else Protocol.PLAIN
-    waits = row.status == Status.QUEUED and wanted is not None
+    waits = row.status == Status.QUEUED and requirement is not None
     return filled(
         bad_attempts=bad,
-        wants=wanted.wants if wanted else {},
-        requires=wanted.requires if wanted else {},
-        refused_by=wanted.refused_by if wanted else [],
-        unserved=waits and not requirements.is_served(wanted, requirements.present(kind)),
+        wants=requirement.wants if requirement else {},
+        requires=requirement.requires if requirement else {},
+        refused_by=requirement.refused_by if requirement else [],
+        unserved=waits and not requirements.is_served(requirement, requirements.present(kind)),
         retry_delay_seconds=row.retry_delay_seconds,
     )
 

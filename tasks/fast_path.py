@@ -301,6 +301,8 @@ def run(
     All of it happens, or nothing. Must not be called inside a transaction that goes on: the locks
     that the statement takes follow the order of one statement only.
     """
+    if not outcomes and not request:
+        return FastResult([])
     if (request and request.key) or len({one.task_id for one in outcomes}) < len(outcomes):
         return None
     return _run(_values(agent_id, outcomes, request), outcomes, request)

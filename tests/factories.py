@@ -11,7 +11,7 @@ from agents import transitions as agents
 from agents.models import Agent
 from chains import transitions as chains
 from chains.models import Chain, OnFailure
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from jobs.sweeps import CHANNEL
 from tasks import batches, claims, fast_path, requirements
 from tasks import transitions as tasks
@@ -68,7 +68,7 @@ def steps_of(chain: Chain) -> list[Task]:
 
 def make_job(*, tasks: int = 0, **fields) -> Job:
     """A sweep with that many tasks, all alike."""
-    job = Job.objects.create(kind=Kind.SWEEP)
+    job = Job.objects.create(kind=JobKind.SWEEP)
     make_job_tasks(job, tasks, **fields)
     return job
 

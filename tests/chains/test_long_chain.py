@@ -28,7 +28,7 @@ def test_a_chain_of_a_thousand_steps_is_worked_through():
     chain = make_chain()
     make_tasks(STEPS, chain=chain)
     agent = make_agent()
-    wish = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
+    request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
     task, worked, written = give(agent, chain.channel), [], []
     started = time.thread_time()
 
@@ -38,7 +38,7 @@ def test_a_chain_of_a_thousand_steps_is_worked_through():
         with transaction.atomic():
             before = rows_written()
             answers, tasks = reports.report_in_transaction(
-                [outcome], agent_id=agent.pk, by="", request=wish
+                [outcome], agent_id=agent.pk, by="", request=request
             )
             written.append(rows_written() - before)
         assert answers[0].verdict == "accepted"
@@ -56,8 +56,8 @@ def test_a_step_asks_as_much_of_a_long_chain_as_of_a_short_one(django_assert_max
         chain = make_chain(tasks=steps)
         agent = make_agent()
         task = give(agent, chain.channel)
-        wish = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
+        request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
         with django_assert_max_num_queries(25):
             reports.report_in_transaction(
-                [Outcome(task.pk, done=True)], agent_id=agent.pk, by="", request=wish
+                [Outcome(task.pk, done=True)], agent_id=agent.pk, by="", request=request
             )

@@ -4,7 +4,7 @@ import pytest
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.callers import LOCAL, Caller, Kind
+from accounts.callers import LOCAL, Caller, CallerKind
 from accounts.permissions import OPERATE, VIEW
 from console.exceptions import BadValues, NotAllowed, ReasonMissing
 from console.verbs import Verb, carry_out, one_by_one
@@ -76,7 +76,7 @@ def test_a_reason_is_required(reason):
 
 def test_the_permission_is_required():
     make_event("a.b")
-    viewer = Caller(Kind.USER, "user:viewer", rights=frozenset({VIEW}))
+    viewer = Caller(CallerKind.USER, "user:viewer", rights=frozenset({VIEW}))
 
     with pytest.raises(NotAllowed):
         carry_out(RENAME, Event.objects.all(), viewer, "why", {"type": "x.y"})

@@ -16,20 +16,22 @@ class Demo(Program):
 
     def wait_for(self, pattern, within=60.0):
         """Wait until it says something like `pattern`; returns the match."""
-        eventually(lambda: re.search(pattern, self.said) or self.process.poll() is not None, within)
-        found = re.search(pattern, self.said)
-        assert found, self.said
+        eventually(
+            lambda: re.search(pattern, self.output) or self.process.poll() is not None, within
+        )
+        found = re.search(pattern, self.output)
+        assert found, self.output
         return found
 
     def done(self):
         """Which part of the tasks is done, from 0 to 1."""
-        told = re.findall(r"(\d+) of (\d+) tasks done", self.said)
+        told = re.findall(r"(\d+) of (\d+) tasks done", self.output)
         return int(told[-1][0]) / int(told[-1][1]) if told else 0.0
 
     def wait_until_done(self, part):
         """Wait until `part` of the tasks are done, and not all."""
         eventually(lambda: self.done() >= part or self.process.poll() is not None, 60.0)
-        assert part <= self.done() < 1, self.said
+        assert part <= self.done() < 1, self.output
 
     def agents(self):
         """The processes that work for it."""
@@ -46,8 +48,8 @@ class Demo(Program):
 
     def row(self, name):
         """What the table at the end says of `name`."""
-        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.said)
-        assert found, self.said
+        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.output)
+        assert found, self.output
         return found[1]
 
 

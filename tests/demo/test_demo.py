@@ -3,7 +3,7 @@ import signal
 import httpx
 import psutil
 
-from tests.coordinator_project.running import gone, running, told_by
+from tests.coordinator_project.running import ask_each, gone, running
 from tests.demo.demo import demonstration
 
 FEW = ("--files", "40", "--agents", "2")
@@ -17,7 +17,7 @@ def test_it_starts_a_coordinator_where_none_runs_and_stops_it(folder):
         family = psutil.Process(demo.process.pid).children(recursive=True)
         assert family
 
-        assert demo.end() == 0, demo.said
+        assert demo.end() == 0, demo.output
         assert gone(family)
     assert demo.row("Tasks").startswith("76: 40 files")
 
@@ -27,20 +27,20 @@ def test_a_signal_in_the_middle_stops_all_that_it_started(folder):
     with demonstration(*SLOW, **nobody) as demo:
         demo.wait_until_done(0.2)
         family = psutil.Process(demo.process.pid).children(recursive=True)
-        assert "postgres" in told_by(family, psutil.Process.name)
+        assert "postgres" in ask_each(family, psutil.Process.name)
 
         demo.process.send_signal(signal.SIGTERM)
 
         assert demo.end(within=30) == 128 + signal.SIGTERM
         assert gone(family)
-        assert "Traceback" not in demo.said
+        assert "Traceback" not in demo.output
 
 
 def test_an_address_that_is_named_must_answer():
     with demonstration(*FEW, COORDINATOR_URL="http://127.0.0.1:1") as demo:
         assert demo.end() == 1
 
-        assert "No coordinator answers at http://127.0.0.1:1" in demo.said
+        assert "No coordinator answers at http://127.0.0.1:1" in demo.output
 
 
 def test_it_sends_the_token(folder):
@@ -49,10 +49,10 @@ def test_it_sends_the_token(folder):
         url = coordinator.ready().url
         with demonstration(*FEW, COORDINATOR_URL=url) as without:
             assert without.end() == 1
-            assert "401" in without.said
+            assert "401" in without.output
 
         with demonstration(*FEW, COORDINATOR_URL=url, **secret) as demo:
-            assert demo.end() == 0, demo.said
+            assert demo.end() == 0, demo.output
 
 
 def test_what_somebody_else_did_to_its_tasks_is_found_out(folder):
@@ -70,4 +70,4 @@ def test_what_somebody_else_did_to_its_tasks_is_found_out(folder):
 
         assert demo.end() == 1
     assert demo.row("Results as by hashlib") == "1 wrong"
-    assert f"{stolen['title']} is done with a lie" in demo.said
+    assert f"{stolen['title']} is done with a lie" in demo.output

@@ -13,7 +13,7 @@ LONG_ENOUGH = ("--files", "1200", "--pause", "0.01")  # some seconds of work, to
 
 
 def assert_all_is_right(demo):
-    assert demo.end() == 0, demo.said
+    assert demo.end() == 0, demo.output
     assert demo.row("Tasks").startswith("1236: 1200 files")
     for check in ("Results as by hashlib", "Nothing done twice", "Chain order"):
         assert demo.row(check) == "ok"

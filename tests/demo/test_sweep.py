@@ -5,7 +5,7 @@ import signal
 import psutil
 import pytest
 
-from tests.coordinator_project.running import gone, told_by
+from tests.coordinator_project.running import ask_each, gone
 from tests.demo.demo import demonstration
 
 
@@ -17,7 +17,7 @@ def test_every_task_is_done_once_though_a_worker_dies_in_the_middle(folder):
         demo.wait_for("was killed at work; spot-5 takes its place", within=120)
         family = psutil.Process(demo.process.pid).children(recursive=True)
 
-        assert demo.end(within=120) == 0, demo.said
+        assert demo.end(within=120) == 0, demo.output
         assert gone(family)
     assert demo.row("Tasks") == "180 done, 0 failed"
     assert demo.row("Workers").startswith("5; spot-")
@@ -37,14 +37,14 @@ def test_a_signal_in_the_middle_stops_all_that_it_started():
     with demonstration("sweep") as demo:
         demo.wait_until_done(0.1)
         family = psutil.Process(demo.process.pid).children(recursive=True)
-        lines = [" ".join(line) for line in told_by(family, psutil.Process.cmdline)]
+        lines = [" ".join(line) for line in ask_each(family, psutil.Process.cmdline)]
         assert sum("optimizer_worker.py" in line for line in lines) == 4
 
         demo.process.send_signal(signal.SIGTERM)
 
         assert demo.end(within=40) == 128 + signal.SIGTERM
         assert gone(family)
-        assert "Traceback" not in demo.said
+        assert "Traceback" not in demo.output
 
 
 def test_a_worker_that_ends_by_itself_ends_the_demonstration():
@@ -55,4 +55,4 @@ def test_a_worker_that_ends_by_itself_ends_the_demonstration():
         worker.terminate()
 
         assert demo.end(within=60) == 1
-    assert "ended with exit code 0" in demo.said
+    assert "ended with exit code 0" in demo.output

@@ -1,4 +1,4 @@
-"""What tests of a job's counters share: its counts looked at in both ways, and who changes them."""
+"""Helpers for tests of a job's counters: reading them in both ways, and changing them."""
 
 from jobs import tally
 from jobs.models import Job, Tally
@@ -13,7 +13,7 @@ def of(job):
 
 
 def seen(job):
-    """The job as it counts now; folding its tallies in must make no difference."""
+    """The job with its exact counters, which folding must not change."""
     apart = Job.objects.counted().get(pk=job.pk)
     assert counted(job) == recounted(job)
     tally.fold()

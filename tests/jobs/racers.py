@@ -1,4 +1,4 @@
-"""What those who race over the tasks of a job do, in one word each."""
+"""The verbs of those who race over the tasks of a job, one function each."""
 
 from django.db import transaction
 
@@ -35,14 +35,14 @@ def make_spot(name):
 
 
 def claim(agent, max_tasks=1):
-    wish = ClaimRequest(
+    request = ClaimRequest(
         agent.pk,
         ids=[sweeps().pk],
         max_tasks=max_tasks,
         lease_seconds=60,
         protocol=Protocol.SPOT,
     )
-    return [task.pk if isinstance(task, Task) else task.id for task in claims.claim(wish)]
+    return [task.pk if isinstance(task, Task) else task.id for task in claims.claim(request)]
 
 
 def report(agent, task_id, *, done=True, retriable=True, epoch=None):
@@ -51,7 +51,7 @@ def report(agent, task_id, *, done=True, retriable=True, epoch=None):
 
 
 def beat(agent, task_ids):
-    """A heartbeat that lists tasks; those of them that are renewed."""
+    """Send a heartbeat that lists tasks; return the renewed ones."""
     with transaction.atomic():
         agents.beat(Beat(agent.pk, protocol=Protocol.SPOT))
         return leases.renew_listed(agent.pk, dict.fromkeys(task_ids))
@@ -65,7 +65,7 @@ def make_held_by(agent, number=1, **fields):
 
 
 def end_holds(end, job, agent):
-    """As if the leases had run out, or the agent had fallen silent."""
+    """Let the leases expire, or make the agent silent."""
     if end == "expiry":
         for task in tasks_of(job):
             let_lease_run_out(task)

@@ -1,4 +1,4 @@
-"""Whatever is done to the tasks of a job, in whatever order: its counters equal a recount."""
+"""After any verbs on its tasks, in any order, a job's counters equal a recount."""
 
 from random import Random
 
@@ -129,7 +129,7 @@ STEPS = 30
 
 
 def status_of(job, started):
-    """The status that the tasks of a job come to, by the words of the architecture."""
+    """The status that follows from a job's tasks by the rule of the architecture."""
     total, done, failed, cancelled = recounted(job)
     if total == 0:
         return "FAILED" if started else "PENDING"

@@ -1,4 +1,4 @@
-"""What a job counts is true after whatever changed its tasks, before and after it is folded in."""
+"""A job's counters are right after each change of its tasks, before and after folding."""
 
 import pytest
 from django.db import connection, transaction
@@ -172,7 +172,7 @@ def test_every_change_of_a_task_is_counted_once(change, counts):
 # Folding.
 
 
-def test_folding_says_how_many_tallies_there_were(monkeypatch):
+def test_folding_returns_the_number_of_tallies(monkeypatch):
     monkeypatch.setattr(tally, "FOLD", tally.FOLD.replace(str(tally.BATCH), "2"))
     monkeypatch.setattr(tally, "BATCH", 2)
     make_job(tasks=1)
@@ -187,7 +187,7 @@ def test_folding_says_how_many_tallies_there_were(monkeypatch):
     assert seen(job).status == "COMPLETED"
 
 
-def test_what_changes_no_count_leaves_no_tally():
+def test_a_change_without_effect_on_counters_writes_no_tally():
     job = make_job(tasks=2)
     alone = make_task()
     task = give(make_agent("a"), sweeps())
@@ -204,7 +204,7 @@ def test_what_changes_no_count_leaves_no_tally():
     assert seen(job).status == "RUNNING"
 
 
-def test_a_statement_leaves_a_tally_for_each_task_that_ends_and_none_for_one_that_is_renewed():
+def test_a_statement_leaves_a_tally_for_each_task_that_ends_and_none_for_a_renewal():
     jobs = [make_job(tasks=4) for _ in range(2)]
     tasks = take(make_agent("a"), sweeps(), max_tasks=8, lease_seconds=60)
     tally.fold()
@@ -218,7 +218,7 @@ def test_a_statement_leaves_a_tally_for_each_task_that_ends_and_none_for_one_tha
     assert list(counted) == [(job.pk, 4) for job in jobs]
 
 
-def test_a_deleted_job_takes_its_tasks_along_and_leaves_no_tally():
+def test_deleting_a_job_deletes_its_tasks_and_tallies():
     job, other = make_job(tasks=2), make_job(tasks=1)
     tally.fold()
     give(make_agent("a"), sweeps())
@@ -232,7 +232,7 @@ def test_a_deleted_job_takes_its_tasks_along_and_leaves_no_tally():
     assert seen(other).total == 1
 
 
-def test_what_was_rolled_back_was_never_counted():
+def test_a_rolled_back_change_is_not_counted():
     job = make_job(tasks=2)
     before = counted(job)
 

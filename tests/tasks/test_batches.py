@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks import batches, reports, requirements, transitions
 from tasks.batches import Cancelled, Draft
 from tasks.fast_path import Outcome
@@ -154,7 +154,7 @@ def test_a_draft_that_fails_leaves_nothing(small_batches, some):
 @pytest.mark.django_db(transaction=True)
 def test_there_are_no_tasks_of_a_job_that_is_not_there():
     with pytest.raises(Exception, match="jobs_job"):
-        enqueue(Job(pk=uuid4(), kind=Kind.SWEEP), drafts(3))
+        enqueue(Job(pk=uuid4(), kind=JobKind.SWEEP), drafts(3))
 
     assert not Task.objects.exists()
 
@@ -256,7 +256,7 @@ def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_ba
     job = make_job(max_attempts=1)
     wanted = requirements.of({"algorithm": "PSO"})
     plain = make_job_tasks(job, 3, max_attempts=1)
-    choosy = make_job_tasks(job, 3, max_attempts=1, wants=wanted.wants)
+    wanting = make_job_tasks(job, 3, max_attempts=1, wants=wanted.wants)
     for name in ("first", "second"):
         agent = make_agent(name)
         for task in take(agent, sweeps(), max_tasks=2):
@@ -268,8 +268,8 @@ def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_ba
     assert batches.requeue_all(of(job), by="operator") == 6
 
     assert {fresh(task).requirement for task in plain} == {None}
-    assert {fresh(task).requirement for task in choosy} == {wanted}
-    assert take(make_agent("first"), sweeps(), max_tasks=9) == [*plain, *choosy]
+    assert {fresh(task).requirement for task in wanting} == {wanted}
+    assert take(make_agent("first"), sweeps(), max_tasks=9) == [*plain, *wanting]
 
 
 def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():

@@ -58,9 +58,9 @@ def test_a_lease_is_as_long_as_the_agent_wishes():
 
 
 def test_an_agent_never_heard_of_is_registered_by_its_claim():
-    wish = ClaimRequest(agent_id="new", ids=[make_channel().pk])
+    request = ClaimRequest(agent_id="new", ids=[make_channel().pk])
 
-    assert claims.claim(wish) == []
+    assert claims.claim(request) == []
     assert Agent.objects.online().filter(pk="new").exists()
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 from chains.models import OnFailure
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks import batches, dead_letters, ready, reports
 from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task, TaskInput
@@ -53,7 +53,7 @@ def make_dead_tasks(number, channel=None):
 
 
 def make_sweep(tasks):
-    job = Job.objects.create(kind=Kind.SWEEP)
+    job = Job.objects.create(kind=JobKind.SWEEP)
     drafts = [batches.Draft("task", {}) for _ in range(tasks)]
     batches.enqueue_for_job(
         job.pk,

@@ -129,9 +129,9 @@ def test_the_transactional_claim_looks_at_the_heads_by_the_same_indexes(channel)
 
 
 def test_a_bound_agents_claim_finds_its_task_by_the_index_of_reserved_ones(channel, asked):
-    wish = ClaimRequest(agent_id="owner-7", ids=[channel.pk])
+    request = ClaimRequest(agent_id="owner-7", ids=[channel.pk])
 
-    task = claims.claim(wish)[0]
+    task = claims.claim(request)[0]
 
     assert (task.reserved_for_id, task.sequence) == ("owner-7", 1)
     plan = rerun(asked, '"reserved_for_id" = ')

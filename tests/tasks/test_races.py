@@ -67,8 +67,8 @@ def test_the_same_key_twice_at_once_gets_the_same_tasks():
     agent = make_agent()
 
     for n in range(ROUNDS):
-        wish = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], max_tasks=2, key=str(n))
-        first, second = at_once(*[partial(claims.claim, wish)] * 2)
+        request = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], max_tasks=2, key=str(n))
+        first, second = at_once(*[partial(claims.claim, request)] * 2)
         assert first == second
 
     assert Task.objects.in_progress().count() == 2 * ROUNDS

@@ -308,10 +308,10 @@ def test_a_task_named_twice_is_reported_once(held, agent):
 def test_a_report_and_a_claim_of_the_next_step_are_one(agent):
     chain = make_chain(tasks=2)
     first = give(agent, chain.channel)
-    wish = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
+    request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
 
     answers, tasks = reports.report_in_transaction(
-        [Outcome(first.pk, done=True)], agent_id=agent.pk, by="", request=wish
+        [Outcome(first.pk, done=True)], agent_id=agent.pk, by="", request=request
     )
 
     assert [answer.verdict for answer in answers] == [ACCEPTED]
@@ -322,11 +322,13 @@ def test_a_report_and_a_claim_with_a_key_may_be_sent_again(agent):
     channel = make_channel()
     make_tasks(3, channel=channel)
     first = give(agent, channel)
-    wish = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], key="k")
+    request = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], key="k")
     outcomes = [Outcome(first.pk, done=True)]
-    _, tasks = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="", request=wish)
+    _, tasks = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="", request=request)
 
-    answers, again = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="", request=wish)
+    answers, again = reports.report_in_transaction(
+        outcomes, agent_id=agent.pk, by="", request=request
+    )
 
     assert [answer.verdict for answer in answers] == [ALREADY]
     assert again == tasks

@@ -332,10 +332,10 @@ def test_several_channels_and_keys_mind_what_tasks_want(channel):
     make_wanting(channel, GA)
     tasks = [make_wanting(other, PSO), make_wanting(channel, PSO)]
     make_agent("a", offers={"algorithm": ["PSO"]})
-    wish = ClaimRequest("a", ids=[channel.pk, other.pk], max_tasks=5, key="k")
+    request = ClaimRequest("a", ids=[channel.pk, other.pk], max_tasks=5, key="k")
 
-    assert [task.id for task in claims.claim(wish)] == [task.pk for task in tasks]
-    assert [task.id for task in claims.claim(wish)] == [task.pk for task in tasks]
+    assert [task.id for task in claims.claim(request)] == [task.pk for task in tasks]
+    assert [task.id for task in claims.claim(request)] == [task.pk for task in tasks]
 
 
 def test_an_operator_may_assign_what_the_agent_does_not_offer(channel):
