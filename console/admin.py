@@ -95,7 +95,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
                 "verb_links": [
                     {"title": verb.label, "link": self._verb_url(obj, verb), "icon": verb.icon}
                     for verb in self.verbs
-                    if request.user.has_perm(verb.permission)
+                    if request.user.has_perm(verb.permission) and verb.offered_when.fits(obj)
                 ],
                 "tables": self.tables(request, obj),
                 "timeline": timeline(self.events_about(obj), self.opts.model_name or "", obj.pk),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -10,9 +10,11 @@ from uuid import UUID
 
 from django import forms
 from django.db import OperationalError, transaction
-from django.db.models import JSONField, Model, QuerySet
+from django.db.models import JSONField, Model, Q, QuerySet
+from django.utils.translation import gettext
 
 from accounts.callers import Caller
+from accounts.permissions import OPERATE
 from console.exceptions import BadValues, NotAllowed, ReasonMissing
 from events import audit
 from events.audit import Entry, Snapshot
@@ -52,27 +54,99 @@ class VerbResult:
         self.refused += other.refused
 
 
+class When:
+    """A condition on a row, as plain data: the values that its columns may have.
+
+    In place of values, True or False: the column is filled (neither null, false nor 0), or is not.
+    The same data picks rows in the database, judges a row here, and is sent to pages, which judge
+    the rows that they show.
+    """
+
+    def __init__(self, **columns: Collection[object] | bool) -> None:
+        self.columns: Mapping[str, list[object] | bool] = {
+            name: wanted if isinstance(wanted, bool) else list(wanted)
+            for name, wanted in columns.items()
+        }
+
+    def __call__(self, rows: QuerySet[M], values: Values) -> QuerySet[M]:
+        """Those of the rows that fit."""
+        return rows.filter(self._query(rows.model))
+
+    def fits(self, row: Model) -> bool:
+        return all(
+            bool(getattr(row, name)) is wanted
+            if isinstance(wanted, bool)
+            else getattr(row, name) in wanted
+            for name, wanted in self.columns.items()
+        )
+
+    def _query(self, model: type[Model]) -> Q:
+        query = Q()
+        for name, wanted in self.columns.items():
+            if not isinstance(wanted, bool):
+                query &= Q(**{f"{name}__in": wanted})
+                continue
+            null = model._meta.get_field(name).null
+            empty = Q(**{f"{name}__isnull": True}) if null else Q(**{name: 0})
+            query &= ~empty if wanted else empty
+        return query
+
+
+ALWAYS = When()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Generic[M]):
+    """What a verb will do to some rows, and the sentences for it.
+
+    `affects` picks these rows, of the verb's own model or of another. `says` is the sentence about
+    them, `refuses` the one about the others, which the verb will refuse; each is an `ngettext_lazy`
+    that chooses by "count", left out when that is zero. `always`: `says` is not left out.
+    """
+
+    affects: Callable[[QuerySet[M], Values], QuerySet[Model]]
+    says: StrPromise | None = None
+    refuses: StrPromise | None = None
+    always: bool = False
+
+
 @dataclass(frozen=True)
 class Verb(Generic[M]):
     """What people may do to rows of one model.
 
-    `preview` says what it will do, in sentences with counts; values that were not given yet are
-    missing there. `apply` does it to one row, or to many of those that `at_once` picks, inside a
-    transaction; it locks what it changes. `snapshot` is what the audit keeps, as JSON takes it.
-    `fields` are asked beside the reason. `columns` are all that `snapshot` reads, where reading
-    whole rows would take long.
+    `previews` say beforehand what it will do; values that were not given yet are missing there, and
+    a function makes the few sentences that name something. `apply` does it to one row, or to many
+    of those that `at_once` picks, inside a transaction; it locks what it changes. `snapshot` is
+    what the audit keeps, as JSON. `offered_when`: a page offers it on such rows; on any other it is
+    refused or changes nothing. `fields` are asked beside the reason. `columns` are all that
+    `snapshot` reads, where reading whole rows would take long.
     """
 
     name: str
     label: StrPromise
-    permission: str
-    preview: Callable[[QuerySet[M], Values], list[str]]
+    previews: Sequence[Preview[M] | Callable[[QuerySet[M], Values], list[str]]]
     apply: Callable[[QuerySet[M], By, Values], VerbResult]
     snapshot: Callable[[M], Snapshot]
+    offered_when: When = ALWAYS
+    permission: str = OPERATE
     fields: Mapping[str, forms.Field] = field(default_factory=dict)
     at_once: Callable[[QuerySet[M]], QuerySet[M]] | None = None
     columns: Sequence[str] = ()
     icon: str = "bolt"
+
+    def preview(self, rows: QuerySet[M], values: Values) -> list[str]:
+        """What it will do to the rows, in sentences."""
+        sentences: list[str] = []
+        for part in self.previews:
+            if not isinstance(part, Preview):
+                sentences += part(rows, values)
+                continue
+            affected = part.affects(rows, values).count()
+            if part.says and (affected or part.always):
+                sentences.append(str(part.says % {"count": affected}))
+            if part.refuses and (others := rows.count() - affected):
+                sentences.append(str(part.refuses % {"count": others}))
+        return sentences or [gettext("Nothing changes.")]
 
     def cleaned(self, values: Values) -> Values:
         """The values as the fields understand them, or BadValues."""
@@ -113,6 +187,13 @@ def one_by_one(
         return handled
 
     return apply
+
+
+def by_key(
+    transition: Callable[..., object], *args: object
+) -> Callable[[QuerySet[M], By, Values], VerbResult]:
+    """The `apply` of a verb that is a transition of one row, which it is given by its key."""
+    return one_by_one(lambda row, by, _: transition(row.pk, *args, by=by.actor, reason=by.reason))
 
 
 def carry_out(

@@ -89,6 +89,7 @@ class Offered(Generic[M]):
                 "label": str(verb.label),
                 "permission": verb.permission,
                 "allowed": caller.may(verb.permission),
+                "offered_when": verb.offered_when.columns,
                 "fields": [_field(name, asked) for name, asked in verb.fields.items()],
             }
             for verb in self.verbs

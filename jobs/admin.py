@@ -1,7 +1,7 @@
 """Jobs in the admin: how far they are, what they found, what failed, and the verbs for them."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
@@ -48,18 +48,23 @@ class JobAdmin(ConsoleAdmin):
     searched_text = "name"
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": ["public_id", "name", "kind", "status_now", "priority"]}),
-        (None, {"fields": ["user", "created_at", "started_now", "finished_now"]}),
+        (None, {"fields": ["public_id", "name", "kind", "status", "priority"]}),
+        (None, {"fields": ["user", "created_at", "started_at", "finished_at"]}),
         (_("Specification"), {"fields": ["specification"], "classes": ["collapse"]}),
     ]
-    readonly_fields = ["public_id", "status_now", "started_now", "finished_now"]
+    readonly_fields = ["public_id"]
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Job | None:
-        """The job with its counts of this moment; a list shows what is a second old."""
+        """The job as it is at this moment; a list shows what is a second old."""
         job = super().get_object(request, object_id, from_field)
-        return None if job is None else Job.objects.counted().get(pk=job.pk)
+        if job is None:
+            return None
+        job = Job.objects.counted().get(pk=job.pk)
+        job.status, job.failed = job.counted_status, job.counted_failed
+        job.started_at, job.finished_at = job.counted_started_at, job.counted_finished_at
+        return job
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
@@ -75,18 +80,6 @@ class JobAdmin(ConsoleAdmin):
         if not isinstance(obj, Job):
             return []
         return [_progress(obj), *_unserved(obj), _best(obj), _failed(obj)]
-
-    @admin.display(description=_("status"))
-    def status_now(self, job: Job) -> str:
-        return job.counted_status
-
-    @admin.display(description=_("started at"))
-    def started_now(self, job: Job) -> datetime | None:
-        return job.counted_started_at
-
-    @admin.display(description=_("finished at"))
-    def finished_now(self, job: Job) -> datetime | None:
-        return job.counted_finished_at
 
 
 def _progress(job: Job) -> Table:

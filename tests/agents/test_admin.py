@@ -77,7 +77,7 @@ def test_retiring_tells_and_gives_back_all_that_the_agent_has(administrator):
 
     assert shown.context["will"] == [
         "1 agent claims no more.",
-        "Takes 1 task in progress from its agent and puts it back in line.",
+        "Takes 1 task in progress from its agent and puts it back in the queue.",
         "Ownership of 1 chain ends.",
     ]
     assert fresh(task).status == Status.QUEUED

@@ -1,7 +1,7 @@
 // The board of a channel: its chains as cards, its tasks without chain in three columns.
 
 import { columnOf, COLUMNS, inOrder, sorted, sortedChains } from "./board_state.js";
-import { assignChain, claimFor, newChain, newChannel, newTask, requestSession } from "./forms.js";
+import { claimFor, newChain, newChannel, newTask, requestSession } from "./forms.js";
 import { number } from "./format.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -85,9 +85,7 @@ function Chain({ row, opened }) {
       <span class="small">${row.owner ? html`<span class="soft">${_("owner")}</span> ${row.owner}` : html`<span class="soft">${_("no owner")}</span>`}</span>
     </header>
     ${opened && html`<div class="row body">
-      ${state.me.operate && html`
-        <button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>
-        ${!row.owner && html`<button type="button" onClick=${() => assignChain(row)}>${_("Assign an agent")}</button>`}`}
+      ${state.me.operate && html`<button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>`}
       <${Verbs} kind="chains" row=${row} title=${row.name} />
       ${row.on_failure === "stop" && html`<span class="tag">${_("stops when a task fails")}</span>`}
     </div>
