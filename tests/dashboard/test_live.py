@@ -120,7 +120,7 @@ def test_a_page_is_told_the_rows_that_a_change_touches_as_they_are_now(server):
     [row] = message["tasks"]
     assert row["id"] == str(task.pk)
     assert row["status"] == "in_progress"
-    assert row["agent_id"] == agent.pk
+    assert row["assigned_agent_id"] == agent.pk
     [said] = message["chains"]
     assert said["id"] == str(chain.pk)
     assert said["owner"] == agent.pk

@@ -134,7 +134,7 @@ function Card({ task }) {
       ${task.sequence ? `${task.sequence}. ` : ""}${task.title}</button>
     <span class="row small">
       <${Status} status=${task.status} />
-      ${task.agent_id && html`<span>${task.agent_id}</span>`}
+      ${task.assigned_agent_id && html`<span>${task.assigned_agent_id}</span>`}
       ${task.priority > 0 && html`<span class="tag">${say(_("priority %(n)s"), { n: task.priority })}</span>`}
       ${task.cancel_asked_at && html`<span class="warn">${_("cancel asked")}</span>`}
       ${task.dead_letter && html`<span class="alarm">${_("dead letter")}</span>`}
