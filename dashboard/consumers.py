@@ -1,13 +1,14 @@
 """The WebSocket of people's pages. It speaks only, and ignores what it hears."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from urllib.parse import parse_qs, urlsplit
 
 from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from dashboard import hub, slots
+from events.subscribers import follow
 
 PATH = "/console/live"
 REFUSED = 4000  # and the number that HTTP has for it: browsers are told nothing else
@@ -39,9 +40,10 @@ class Live(AsyncWebsocketConsumer):
 
     async def _speak(self) -> None:
         with slots.taken(), suppress(OSError):  # a page may leave at any moment
-            async with hub.join(_cursor_of(self.scope)) as seat:
-                while (told := await seat.next()) is not None:
-                    await self.send(told.text)
+            async with aclosing(follow(hub.join, _cursor_of(self.scope))) as messages:
+                async for message in messages:
+                    if message is not None:
+                        await self.send(message.text)
             await self.close(RESTARTS)
 
 

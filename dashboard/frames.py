@@ -29,7 +29,7 @@ def encoded(batch: Batch) -> bytes:
 def _frames(batch: Batch) -> Iterator[bytes]:
     now = datetime.now(UTC)
     changed: dict[str, dict[str, None]] = {}
-    for line in batch.lines:
+    for line in batch.rows:
         for topic, identifier in _topics(line):
             changed.setdefault(topic, {})[identifier] = None
     for topic in TOPICS:
@@ -38,7 +38,7 @@ def _frames(batch: Batch) -> Iterator[bytes]:
             if batch.complete and len(changed[topic]) <= MOST_IDS:
                 body["ids"] = list(changed[topic])
             yield _frame("update", batch.cursor, body)
-    for payload in _notifications(batch.lines):
+    for payload in _notifications(batch.rows):
         body = {"type": "notification", "time": now, "payload": payload}
         yield _frame("notification", batch.cursor, body)
 

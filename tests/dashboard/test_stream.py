@@ -248,7 +248,7 @@ def test_a_stream_needs_a_credential_which_may_stand_in_the_query(server):
         assert response.status_code == 200
 
 
-def test_one_process_has_only_so_many_streams_and_a_seat_becomes_free(server):
+def test_one_process_has_only_so_many_streams_and_a_slot_becomes_free(server):
     with greeted(server), greeted(server):
         with greeted(server):
             answer = refused(server)
