@@ -8,7 +8,7 @@ from agents import verbs
 from agents.models import Agent
 from chains import resets
 from chains.models import Chain
-from console.verbs import ALWAYS, Preview, Verb, by_key
+from console.verbs import Preview, Verb, by_key
 from tasks.models import Task
 
 GIVES_BACK: list[Preview[Agent]] = [
@@ -30,7 +30,7 @@ GIVES_BACK: list[Preview[Agent]] = [
     ),
 ]
 CLAIMS_NO_MORE: Preview[Agent] = Preview(
-    ALWAYS,
+    verbs.WORKING,
     ngettext_lazy("%(count)d agent claims no more.", "%(count)d agents claim no more.", "count"),
 )
 AGENT_VERBS: list[Verb[Agent]] = [

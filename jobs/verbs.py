@@ -49,7 +49,7 @@ JOB_VERBS: list[Verb[Job]] = [
                 always=True,
             ),
             Preview(
-                lambda jobs, _: _tasks(jobs).in_progress(),
+                lambda jobs, _: _tasks(jobs).in_progress().filter(cancel_asked_at=None),
                 ngettext_lazy(
                     "Asks the agent of %(count)d running task to stop.",
                     "Asks the agents of %(count)d running tasks to stop.",

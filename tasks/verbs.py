@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -74,6 +74,15 @@ def _one_or_many(
         return handled
 
     return apply
+
+
+def _assignable(rows: QuerySet[Task], values: Values) -> QuerySet[Task]:
+    """Those that the agent can have, or that some agent can while none is chosen."""
+    ready = WITH_TURN(rows, values).filter(postponed=False)
+    agent = values.get("agent")
+    if isinstance(agent, Agent):
+        return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
+    return ready
 
 
 def _number(values: Values) -> int:
@@ -228,7 +237,7 @@ TASK_VERBS: list[Verb[Task]] = [
         _("Assign"),
         [
             Preview(
-                WITH_TURN,
+                _assignable,
                 ngettext_lazy(
                     "Gives %(count)d queued task to the agent, as if it had claimed it.",
                     "Gives %(count)d queued tasks to the agent, as if it had claimed them.",
