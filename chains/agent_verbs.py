@@ -1,4 +1,4 @@
-"""All that people may do to agents, with what needs to know of chains: reset and retire."""
+"""All that people may do to agents; reset and retire change chains too."""
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy

@@ -1,4 +1,4 @@
-"""A verb is one thing that a person may do to rows: shown first, given a reason, written down."""
+"""A verb is something that a person may do to rows: previewed, given a reason, recorded."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Key = UUID | str
 Values = Mapping[str, object]
 
 BATCH = 1_000
-"""Rows that one transaction changes, of those that may be changed together."""
+"""The most rows that one transaction changes, of those that may be changed together."""
 
 LONGEST_REASON = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who does it, as the journal names them, and why."""
+    """The actor, as the journal names them, and their reason."""
 
     actor: str
     reason: str
@@ -44,7 +44,7 @@ class By:
 
 @dataclass(slots=True)
 class VerbResult:
-    """The keys of the rows that were changed, and of those that were not, with the reason."""
+    """The keys of the rows that were changed, and of those that were refused, with the problem."""
 
     done: list[Key] = field(default_factory=list)
     refused: list[tuple[Key, Problem]] = field(default_factory=list)
@@ -161,10 +161,10 @@ class Verb(Generic[M]):
 
 
 class FieldsForm(forms.Form):
-    """The fields that a verb asks for."""
+    """The fields of a verb."""
 
     def __init__(self, *args: object, fields: Mapping[str, forms.Field], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # whatever Django's form takes
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # as for any form
         for name, asked in fields.items():
             self.fields[name] = deepcopy(asked)
 
@@ -172,7 +172,7 @@ class FieldsForm(forms.Form):
 def one_by_one(
     act: Callable[[M, By, Values], object],
 ) -> Callable[[QuerySet[M], By, Values], VerbResult]:
-    """The `apply` of a verb that knows one row only; what is refused does not stop the others."""
+    """The `apply` of a verb that changes one row at a time; a refusal does not stop the others."""
 
     def apply(rows: QuerySet[M], by: By, values: Values) -> VerbResult:
         handled = VerbResult()
@@ -192,19 +192,19 @@ def one_by_one(
 def by_key(
     transition: Callable[..., object], *args: object
 ) -> Callable[[QuerySet[M], By, Values], VerbResult]:
-    """The `apply` of a verb that is a transition of one row, which it is given by its key."""
+    """The `apply` of a verb that calls a transition with the key of one row at a time."""
     return one_by_one(lambda row, by, _: transition(row.pk, *args, by=by.actor, reason=by.reason))
 
 
 def carry_out(
     verb: Verb[M], rows: QuerySet[M], caller: Caller, reason: str, values: Values
 ) -> VerbResult:
-    """Use a verb on each of the rows, as far as it can be; which ones it was, and which not.
+    """Use a verb on each of the rows; some may refuse.
 
-    `values` are cleaned already. Every row has its line in the operators' audit, written in the
-    transaction that changed it. Rows that may change together do so by the thousand, the others
-    each in a transaction of its own: so locks are taken in the order that the engine keeps. A
-    process that dies midway has done a part, and the audit says which.
+    `values` are cleaned already. Each row gets an entry in the operators' audit, written in the
+    transaction that changes it. Rows that may change together do so by the thousand, the others
+    each in a transaction of its own: so locks are taken in the order that the engine keeps. If the
+    process dies midway, the audit shows what was done.
     """
     reason = reason.strip()[:LONGEST_REASON]
     if not caller.may(verb.permission):
@@ -234,7 +234,7 @@ def _batches(verb: Verb[M], every: QuerySet[M], keys: list[Key]) -> Iterator[Que
 def _carry_out_one(
     verb: Verb[M], rows: QuerySet[M], caller: Caller, reason: str, values: Values
 ) -> VerbResult:
-    """Apply the verb to the rows and write the audit, both or neither."""
+    """Apply the verb to the rows and write the audit, in one transaction."""
     before: dict[Key, Snapshot] = {}
     try:
         with transaction.atomic():
@@ -258,7 +258,7 @@ def _carry_out_one(
 
 
 def _snapshots(verb: Verb[M], rows: QuerySet[M]) -> dict[Key, Snapshot]:
-    """What the audit keeps of the rows; columns of any size are not read for it."""
+    """What the audit keeps of the rows; columns that may be large are not read."""
     large = [column.name for column in rows.model._meta.fields if isinstance(column, JSONField)]
     lean = rows.only(*verb.columns) if verb.columns else rows.defer(*large)
     return {row.pk: verb.snapshot(row) for row in lean}

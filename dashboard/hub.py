@@ -29,7 +29,7 @@ from events.tail import Batch, TailRow
 
 T = TypeVar("T")
 
-GATHER = 0.5  # seconds between two messages, at the least
+GATHER = 0.5  # seconds between two messages at least
 NUMBERS_EVERY = 1.0
 IDLE = 5.0
 BREATH = 1.0  # before a database that went away is tried again

@@ -17,10 +17,10 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     """The messages as server-sent events."""
     since = cursor_of(request, "cursor")
     slots.check()
-    return StreamingHttpResponse(_speak(since), headers=HEADERS)
+    return StreamingHttpResponse(_events(since), headers=HEADERS)
 
 
-async def _speak(since: int | None) -> AsyncGenerator[bytes]:
+async def _events(since: int | None) -> AsyncGenerator[bytes]:
     with slots.taken():
         async with aclosing(follow(hub.join, since, pause=PING_AFTER)) as messages:
             async for message in messages:

@@ -113,14 +113,14 @@ def agents(found: AgentQuerySet) -> list[Row]:
 
 
 def presence(agent: Agent) -> str:
-    """What is known of an agent now; the journal may be told a moment later."""
+    """An agent's presence now; the journal may record it a moment later."""
     if agent.online:
         return Presence.ONLINE
     return Presence.LOST if agent.announced == Presence.LOST else Presence.OFFLINE
 
 
 def jobs(found: QuerySet[Job]) -> list[Row]:
-    """The rows of these jobs, with their counts of this moment."""
+    """The rows of these jobs, with their present counts."""
     listed = list(found)
     if not listed:
         return []
@@ -155,7 +155,7 @@ def _job(job: Job, running: int) -> Row:
 
 
 def channel(row: Channel, counts: Row) -> Row:
-    """A channel's row; whether it is paused, and why, as far as channels know of that."""
+    """A channel's row, with its counts."""
     return {
         "id": row.pk,
         "name": row.name,
@@ -168,20 +168,20 @@ def channel(row: Channel, counts: Row) -> Row:
     }
 
 
-def event(line: TailRow) -> Row:
-    """A line of the journal for the timeline."""
+def event(row: TailRow) -> Row:
+    """A row of the journal, for the timeline."""
     return {
-        "id": str(line.id),
-        "type": line.type,
-        "created_at": line.created_at,
+        "id": str(row.id),
+        "type": row.type,
+        "created_at": row.created_at,
         **filled(
-            source=line.source if line.source == Source.AGENT else "",
-            task_id=line.task_id,
-            agent_id=line.agent_id,
-            chain_id=line.chain_id,
-            channel_id=line.channel_id,
-            job_id=line.job_id,
-            actor=line.actor,
-            reason=line.reason,
+            source=row.source if row.source == Source.AGENT else "",
+            task_id=row.task_id,
+            agent_id=row.agent_id,
+            chain_id=row.chain_id,
+            channel_id=row.channel_id,
+            job_id=row.job_id,
+            actor=row.actor,
+            reason=row.reason,
         ),
     }

@@ -1,4 +1,4 @@
-"""Everything at a glance: a bounded picture of the coordinator, as of now."""
+"""The snapshot of `/v1/dashboard`: a bounded picture of the coordinator."""
 
 import threading
 import time
@@ -28,14 +28,14 @@ KEPT_FOR = 1.0  # seconds
 OPEN_CHAINS = (ChainStatus.IN_PROGRESS, ChainStatus.LOCKED, ChainStatus.QUEUED)
 ENDED_CHAINS = (ChainStatus.FAILED, ChainStatus.DONE)
 
-# The order makes it one walk of the index on status; without, it could be one of the whole table.
+# The order makes it walk the index on status; without, it could read the whole table.
 COUNT = """SELECT count(*) FROM (
   SELECT FROM tasks_task WHERE status = %s ORDER BY id LIMIT %s) t"""
 ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM tasks_task WHERE status = %s"
 
 
 class Snapshot:
-    """The picture as JSON, made by one thread at a time and then good for a second."""
+    """The picture as JSON, made by one thread at a time and kept for a second."""
 
     def __init__(self) -> None:
         self.making = threading.Lock()
@@ -43,7 +43,7 @@ class Snapshot:
         self.json = b""
 
     def read(self) -> bytes:
-        """The picture, at most a second old; who comes while it is being made waits for it."""
+        """The picture, at most a second old; a caller that comes while it is made waits for it."""
         with self.making:
             if time.monotonic() - self.made_at >= KEPT_FOR:
                 begun = time.monotonic()
@@ -78,7 +78,7 @@ def _tasks(found: QuerySet[Task]) -> list[rows.Row]:
 
 
 def _open_tasks() -> list[rows.Row]:
-    """The first of each open status, each asked for by itself since an index has them in order."""
+    """The first of each open status, by one query each, because an index has them in order."""
     found: list[rows.Row] = []
     for some in (Task.objects.in_progress(), Task.objects.locked(), Task.objects.queued()):
         found += _tasks(some.order_by("id")[: MOST_OPEN - len(found)])
@@ -86,7 +86,7 @@ def _open_tasks() -> list[rows.Row]:
 
 
 def _chains(tasks: Iterable[rows.Row]) -> list[Chain]:
-    """Open chains and the latest that ended, and whatever chains these tasks belong to."""
+    """Open chains, the latest that have ended, and the chains of these tasks."""
     found: dict[object, Chain] = {}
     for status in OPEN_CHAINS:
         some = Chain.objects.filter(status=status).order_by("id")
@@ -105,8 +105,8 @@ def _by_id(chains: Iterable[Chain]) -> dict[object, Chain]:
 def counts_by_status(*, many: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
     """How many tasks there are of each status, and for which ones this is an estimate.
 
-    Counting stops at MOST_COUNTED: from there on the planner's guess has to do. Of which statuses
-    there are as `many` is not counted anew.
+    Counting stops at MOST_COUNTED; from there on the planner's estimate is used. Statuses in `many`
+    are known to have as many, and are not counted.
     """
     counts: dict[str, int] = {}
     estimated: list[str] = []

@@ -1,4 +1,4 @@
-"""The paths of the page, of what it reads and of how it is told."""
+"""The paths of the page, of what it reads and of its messages."""
 
 from django.urls import path
 

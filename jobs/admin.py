@@ -1,4 +1,4 @@
-"""Jobs in the admin: how far they are, what they found, what failed, and the verbs for them."""
+"""Jobs in the admin: progress, results, failures, and the verbs."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -83,7 +83,7 @@ class JobAdmin(ConsoleAdmin):
 
 
 def _progress(job: Job) -> Table:
-    """What it counts at this moment, and how long it may still take."""
+    """Its present counts, and how much time is left."""
     running = progress.running_of([job]).get(job.pk, 0)
     ended = job.counted_completed + job.counted_failed + job.counted_cancelled
     left = progress.seconds_left(job)
@@ -108,16 +108,16 @@ def _progress(job: Job) -> Table:
 
 
 def _unserved(job: Job) -> list[Table]:
-    """What waits in vain, if anything does."""
-    lines = [[line.tasks, _spelled(line.wants)] for line in progress.unserved(job)]
+    """Tasks that wait for what no agent offers, if there are any."""
+    rows = [[unserved.tasks, _spelled(unserved.wants)] for unserved in progress.unserved(job)]
     heads = [gettext("Tasks"), gettext("Want")]
-    return [Table(gettext("No agent online offers this"), heads, lines)] if lines else []
+    return [Table(gettext("No agent online offers this"), heads, rows)] if rows else []
 
 
 def _best(job: Job) -> Table:
-    """The smallest `fopt` of tasks that are done."""
+    """The tasks with the smallest `fopt`."""
     found = results.Order(job, "fopt").applied_to(results.of(job, QueryDict()))
-    lines = [
+    rows = [
         [
             _link(task, str(task.pk)),
             bodies.result(task).get("fopt"),
@@ -134,13 +134,13 @@ def _best(job: Job) -> Table:
         gettext("Agent"),
         gettext("Finished"),
     ]
-    return Table(gettext("Best results"), heads, lines)
+    return Table(gettext("Best results"), heads, rows)
 
 
 def _failed(job: Job) -> Table:
-    """The last failed tasks by id, for an index has them in that order."""
+    """The last failed tasks by id, the order of an index."""
     failed = Task.objects.filter(job=job).failed()
-    lines = [
+    rows = [
         [
             _link(task, task.title),
             task.get_dead_letter_display(),
@@ -152,7 +152,7 @@ def _failed(job: Job) -> Table:
         for task in failed.order_by("-id")[:SHOWN]
     ]
     title = gettext("Failed tasks")
-    if others := failed.count() - len(lines):
+    if others := failed.count() - len(rows):
         more = ngettext("%(count)d more is not shown", "%(count)d more are not shown", others)
         title = f"{title} ({more % {'count': others}})"
     heads = [
@@ -163,7 +163,7 @@ def _failed(job: Job) -> Table:
         gettext("Attempts"),
         gettext("Finished"),
     ]
-    return Table(title, heads, lines)
+    return Table(title, heads, rows)
 
 
 def _link(task: Task, text: str) -> str:

@@ -50,14 +50,14 @@ def _alone(rows: QuerySet[Task]) -> QuerySet[Task]:
 
 
 def _never_asked(rows: QuerySet[Task]) -> QuerySet[Task]:
-    """Of these, those that are not taken from their agent by being cancelled a second time."""
+    """Those of which no second cancellation would take one from its agent."""
     return _alone(rows).filter(cancel_asked_at=None)
 
 
 def _one_or_many(
     one: One, many: Many, fits: frozenset[Status]
 ) -> Callable[[QuerySet[Task], By, Values], VerbResult]:
-    """The `apply` of a verb that has a way for a task, and one for many in such statuses."""
+    """The `apply` of a verb with one transition for a task, and one for many in these statuses."""
 
     def apply(rows: QuerySet[Task], by: By, values: Values) -> VerbResult:
         keys: list[Key] = list(rows.values_list("pk", flat=True))

@@ -13,16 +13,16 @@ import { Verbs } from "./verbs.js";
 const names = { queued: () => _("Queued"), in_progress: () => _("In progress"), done: () => _("Done") };
 const MOST_DRAWN = 200;
 
-const told = (refusal) => announce(refusal.message);
+const announceRefusal = (refusal) => announce(refusal.message);
 
 export function Board({ id, chain }) {
   const rows = [...state.channels.values()].sort((a, b) => a.name.localeCompare(b.name));
   const channel = state.channels.get(id) ?? rows[0];
   useEffect(() => {
-    if (channel) showBoard(channel.id).catch(told);
+    if (channel) showBoard(channel.id).catch(announceRefusal);
   }, [channel?.id]);
   useEffect(() => {
-    if (chain && state.board.loaded) readChain(chain).catch(told);
+    if (chain && state.board.loaded) readChain(chain).catch(announceRefusal);
   }, [chain, state.board.loaded]);
   if (!channel) {
     return html`<section class="panel"><header><h1>${_("Board")}</h1></header>
@@ -67,12 +67,12 @@ function Chains({ channel }) {
     <h2 id="chains">${_("Chains")} <span class="count">${number(rows.length)}${board.next ? "+" : ""}</span></h2>
     ${rows.length === 0 && html`<${Empty}>${say(_("No chains in %(name)s."), channel)}<//>`}
     <div class="chains" onKeyDown=${rove}>${rows.map((row) => html`<${Chain} key=${row.id} row=${row} opened=${board.opened.get(row.id)} />`)}</div>
-    ${board.next && html`<p class="empty"><${Act} does=${() => moreChains().catch(told)}>${_("More chains")}<//></p>`}
+    ${board.next && html`<p class="empty"><${Act} does=${() => moreChains().catch(announceRefusal)}>${_("More chains")}<//></p>`}
   </section>`;
 }
 
 function Chain({ row, opened }) {
-  const toggle = () => (opened ? closeChain(row.id) : readChain(row.id).catch(told));
+  const toggle = () => (opened ? closeChain(row.id) : readChain(row.id).catch(announceRefusal));
   const ended = ["done", "failed", "cancelled"].reduce((sum, name) => sum + (row.counts[name] ?? 0), 0);
   return html`<article class="panel chain ${row.status} ${opened ? "open" : ""}" data-chain=${row.id}>
     <header>
@@ -101,7 +101,7 @@ function ChainTasks({ row, opened }) {
       <h3>${names[name]()} <span class="count">${number(of(name).length)}${opened.next ? "+" : ""}</span></h3>
       <${Cards} tasks=${of(name)} />
     </section>`)}</div>
-    ${opened.next && html`<p class="empty"><${Act} does=${() => readChain(row.id, last).catch(told)}>${_("More tasks")}<//></p>`}`;
+    ${opened.next && html`<p class="empty"><${Act} does=${() => readChain(row.id, last).catch(announceRefusal)}>${_("More tasks")}<//></p>`}`;
 }
 
 function Columns({ channel }) {
@@ -112,12 +112,12 @@ function Columns({ channel }) {
       <h3>${names[name]()} <span class="count">${number(columns[name].count)}${columns[name].more ? "+" : ""}</span></h3>
       <${Cards} tasks=${sorted(name, columns[name].tasks)} />
       ${columns[name].next && html`<p class="empty"><${Act} label=${say(_("More of %(name)s in %(channel)s"), { name: names[name](), channel: channel.name })}
-        does=${() => moreOf(name).catch(told)}>${_("More")}<//></p>`}
+        does=${() => moreOf(name).catch(announceRefusal)}>${_("More")}<//></p>`}
     </section>`)}</div>
   </section>`;
 }
 
-/** Many cards are drawn as they are wanted: a browser lays out some hundreds at ease. */
+/** Not all cards at once: browsers lay out a few hundred quickly. */
 function Cards({ tasks }) {
   const [drawn, setDrawn] = useState(MOST_DRAWN);
   if (!tasks.length) return html`<p class="soft small">${_("Nothing here.")}</p>`;

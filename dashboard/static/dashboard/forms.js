@@ -48,7 +48,7 @@ export const newChain = (channelId) =>
     },
   });
 
-/** A new task, in the chain or channel where one clicked. */
+/** A new task in this chain, or in this channel. */
 export const newTask = (channelId, chain) =>
   ask(chain ? say(_("New task in %(name)s"), chain) : _("New task"), {
     button: _("Create task"),
@@ -84,7 +84,7 @@ export const claimFor = (row) =>
   ask(say(_("Claim from %(name)s"), row), {
     button: _("Claim"),
     fields: [agent()],
-    note: html`<p class="hint">${_("The agent gets the task that is first in line for it.")}</p>`,
+    note: html`<p class="hint">${_("The agent gets the first task in the queue that it may have.")}</p>`,
     async submit({ agent_id }) {
       const { tasks } = await post("/v1/tasks/claim", { agent_id, channel_id: row.id, max_tasks: 1 });
       if (!tasks.length) throw new Error(_("No task of this channel is ready for that agent."));

@@ -17,9 +17,9 @@ export function Letters() {
   const [channel, setChannel] = useState("");
   const load = async (cursor) => {
     try {
-      const said = await get(query("/v1/dead-letters", { channel_id: channel, cursor }));
+      const data = await get(query("/v1/dead-letters", { channel_id: channel, cursor }));
       setRead((old) => ({
-        rows: cursor ? [...old.rows, ...said.dead_letters] : said.dead_letters, next: said.next_cursor ?? null,
+        rows: cursor ? [...old.rows, ...data.dead_letters] : data.dead_letters, next: data.next_cursor ?? null,
       }));
     } catch (refusal) {
       announce(refusal.message);

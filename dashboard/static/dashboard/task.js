@@ -33,7 +33,7 @@ function Task({ id }) {
   useEffect(() => {
     let wanted = true;
     const timer = setTimeout(() => read(id).then(
-      (said) => wanted && setKnown(said),
+      (data) => wanted && setKnown(data),
       (refusal) => wanted && setProblem(refusal.message),
     ), known ? 300 : 0); // a task that changes fast is not read at every change
     return () => {

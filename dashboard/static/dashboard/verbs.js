@@ -1,4 +1,4 @@
-// The verbs of operators: what one will do is shown first, a reason is asked, refusals are told.
+// The verbs of operators: each shows what it will do, asks for a reason and reports refusals.
 
 import { post, Refusal } from "./api.js";
 import { Form, show } from "./dialog.js";
@@ -11,7 +11,7 @@ import { subscribed } from "./subscribe.js";
 
 const MOST_REFUSALS = 20;
 
-/** Whether the row's columns have the values that the verb is offered for; the server decides all the same. */
+/** Whether a verb is offered on a row; the server still decides. */
 const isOffered = ({ offered_when }, row) =>
   Object.entries(offered_when).every(([name, wanted]) =>
     Array.isArray(wanted) ? wanted.includes(row[name]) : wanted === Boolean(row[name]));
@@ -66,10 +66,10 @@ function Steps({ kind, verb, ids, row, close }) {
   }, []);
   const submit = async (values) => {
     const carryOut = () => carry(path, { ids, reason: values.reason, values: chosen(values) });
-    const said = row?.channel_id && values.agent
+    const result = row?.channel_id && values.agent
       ? await subscribed(values.agent, row.channel_id, carryOut) : await carryOut();
-    if (!said.refused.length) return done(said.done);
-    setRefused(said);
+    if (!result.refused.length) return done(result.done);
+    setRefused(result);
     return null;
   };
   if (refused) return html`<${Refused} ...${refused} close=${close} />`;
@@ -84,12 +84,12 @@ function Steps({ kind, verb, ids, row, close }) {
   return html`<${Form} ...${{ fields, submit, close, note }} button=${verb.label} watch=${preview} />`;
 }
 
-/** The answer; where the one row that was meant is refused, that refusal. */
+/** The response; if it is about one row and that was refused, the refusal is thrown. */
 async function carry(path, body) {
-  const said = await post(path, body);
-  const [only] = said.refused;
+  const result = await post(path, body);
+  const [only] = result.refused;
   if (body.ids.length === 1 && only) throw new Refusal(409, only.code, only.message);
-  return said;
+  return result;
 }
 
 const chosen = ({ reason, ...values }) =>
