@@ -56,8 +56,8 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_dashboard(o
     chain = chain_on(operator, "migration")
     chain.get_by_role("button", name="migration").click()
 
-    said = use_verb(operator, chain.get_by_role("button", name="Detach: "), "the agent hangs")
-    assert "Ownership of agent agent-3 ends." in said
+    sentences = use_verb(operator, chain.get_by_role("button", name="Detach: "), "the agent hangs")
+    assert "Ownership of agent agent-3 ends." in sentences
     expect(chain).to_contain_text("1 locked")
     expect(chain).to_contain_text("no owner")
 
@@ -67,11 +67,11 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_dashboard(o
 
     assert fleet.seen(tasks[0])["status"] == "queued"
     events = fleet.ask("GET", f"events?task_id={tasks[0]['id']}")["events"]
-    told = {(event.get("actor"), event.get("reason")) for event in events}
+    reasons = {(event.get("actor"), event.get("reason")) for event in events}
     assert {
         ("user:operator", "the agent hangs"),
         ("user:operator", "try it again"),
-    } <= told
+    } <= reasons
 
 
 def test_a_task_says_why_it_waits(operator, fleet):

@@ -59,8 +59,8 @@ def test_what_is_refused_is_told_and_stops_nothing_else():
 
     assert handled.done == [done.pk]
     assert [(key, type(problem)) for key, problem in handled.refused] == [(refused.pk, AlreadySo)]
-    line = OperatorAction.objects.about("event", refused.pk).get()
-    assert (line.refused, line.message) == ("conflict", "It is so already.")
+    row = OperatorAction.objects.about("event", refused.pk).get()
+    assert (row.refused, row.message) == ("conflict", "It is so already.")
     assert Event.objects.get(pk=refused.pk).reason == ""
 
 

@@ -35,7 +35,7 @@ VERBS = [(kind, verb) for kind, offered in KINDS.items() for verb in offered.ver
 each_verb = pytest.mark.parametrize(
     ("kind", "verb"), VERBS, ids=[f"{kind}-{verb.name}" for kind, verb in VERBS]
 )
-# What of the rows tells whether a verb has changed anything.
+# The columns that show whether a verb has changed anything.
 STATE = {
     Task: ("status", "agent", "priority", "cancel_asked_at"),
     Chain: ("owner", "on_failure"),

@@ -256,14 +256,14 @@ async def test_those_who_watch_are_let_go_when_the_process_stops():
 
 async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one(monkeypatch):
     random = Random(7)  # noqa: S311
-    told, cursors, committed = [], [], set()
+    seen, cursors, committed = [], [], set()
 
     async def listen(subscriber):
         while batch := await subscriber.next():
-            unknown = {row.id for row in batch.rows} - set(told)
-            # Whatever comes now must lie above all cursors given out before.
+            unknown = {row.id for row in batch.rows} - set(seen)
+            # All that comes now must lie above all cursors given out before.
             assert not cursors or min(unknown, default=cursors[-1] + 1) > cursors[-1]
-            told.extend(line.id for line in batch.rows)
+            seen.extend(row.id for row in batch.rows)
             cursors.append(batch.cursor)
 
     def work(seed):
@@ -284,12 +284,12 @@ async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one
         listening = asyncio.create_task(listen(subscriber))
         await asyncio.gather(*(asyncio.to_thread(work, random.random()) for _ in range(4)))
         async with asyncio.timeout(10):
-            while not committed <= set(told):
+            while not committed <= set(seen):
                 assert not listening.done(), listening.result()
                 await asyncio.sleep(0.02)
         listening.cancel()
 
-    assert sorted(told) == sorted(committed)
+    assert sorted(seen) == sorted(committed)
     assert all(one <= other for one, other in pairwise(cursors))
 
 
