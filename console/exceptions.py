@@ -15,7 +15,7 @@ class BadValues(Invalid):
     code = "bad_values"
 
 
-class NotAllowed(Forbidden):
+class VerbNotAllowed(Forbidden):
     """This person does not have the permission."""
 
     code = "not_allowed"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from accounts.callers import Caller
 from accounts.permissions import OPERATE
-from console.exceptions import BadValues, NotAllowed, ReasonMissing
+from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from events import audit
 from events.audit import Entry, Snapshot
 from problems import Problem, Unavailable
@@ -208,7 +208,7 @@ def carry_out(
     """
     reason = reason.strip()[:LONGEST_REASON]
     if not caller.may(verb.permission):
-        raise NotAllowed(f"{caller.name} may not {verb.name} here: {verb.permission} is missing.")
+        raise VerbNotAllowed(f"{caller.name} may not {verb.name}: {verb.permission} is missing.")
     if not reason:
         raise ReasonMissing
     keys: list[Key] = list(rows.order_by("pk").values_list("pk", flat=True))

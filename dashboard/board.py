@@ -58,7 +58,7 @@ ORDER BY finished_at DESC, id LIMIT %(limit)s
 BoardPage = dict[str, object]
 
 
-class BadCursor(Invalid):
+class BadBoardCursor(Invalid):
     """after is not a cursor of this list"""
 
 
@@ -80,7 +80,7 @@ def chains(channel: UUID, after: str, limit: int) -> BoardPage:
         found += (some.filter(pk__gt=_uuid(last)) if last else some)[: limit + 1]
         last = ""
     elif phase != ENDED:
-        raise BadCursor
+        raise BadBoardCursor
     of_phase = len(found)
     if of_phase <= limit:
         some = of_channel.filter(status__in=ENDED_CHAINS).order_by("-id")
@@ -183,7 +183,7 @@ def steps(chain: UUID, after: int, limit: int) -> BoardPage:
 def _parts(after: str, number: int) -> list[str]:
     parts = after.split("|")
     if len(parts) != number:
-        raise BadCursor
+        raise BadBoardCursor
     return parts
 
 
@@ -191,14 +191,14 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadCursor from None
+        raise BadBoardCursor from None
 
 
 def _number(text: str) -> int:
     try:
         return int(text[:20])
     except ValueError:
-        raise BadCursor from None
+        raise BadBoardCursor from None
 
 
 def _time(text: str) -> datetime:
@@ -207,5 +207,5 @@ def _time(text: str) -> datetime:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise BadCursor
+        raise BadBoardCursor
     return at

@@ -72,7 +72,7 @@ class BoardView(JsonView):
         return reply(answer)
 
 
-class TasksView(JsonView):
+class BoardTasksView(JsonView):
     """Tasks by their ids, or a page of a column of the board."""
 
     def get(self, request: Request) -> HttpResponse:
@@ -90,7 +90,7 @@ class TasksView(JsonView):
         return reply(board.column(_channel(request).pk, asked.get("column", ""), after, limit))
 
 
-class ChainView(JsonView):
+class BoardChainView(JsonView):
     def get(self, request: Request, chain_id: UUID) -> HttpResponse:
         found = rows.chains(Chain.objects.filter(pk=chain_id))
         if not found:
@@ -107,7 +107,7 @@ class StepsView(JsonView):
         return reply(board.steps(chain_id, after, limit))
 
 
-class JobsView(JsonView):
+class ConsoleJobsView(JsonView):
     def get(self, request: Request) -> HttpResponse:
         after = request.query_params.get("after", "")
         newest = Job.objects.order_by("-pk")

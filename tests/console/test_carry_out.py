@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.callers import LOCAL, Caller, Kind
 from accounts.permissions import OPERATE, VIEW
-from console.exceptions import BadValues, NotAllowed, ReasonMissing
+from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from console.verbs import Verb, carry_out, one_by_one
 from events.models import Event, OperatorAction
 from problems import Conflict
@@ -78,7 +78,7 @@ def test_the_permission_is_required():
     make_event("a.b")
     viewer = Caller(Kind.USER, "user:viewer", rights=frozenset({VIEW}))
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(VerbNotAllowed):
         carry_out(RENAME, Event.objects.all(), viewer, "why", {"type": "x.y"})
 
     assert Event.objects.get().type == "a.b"
