@@ -77,7 +77,7 @@ def test_retiring_takes_back_all_tasks_of_the_agent(administrator):
 
     assert shown.context["will"] == [
         "1 agent claims no more.",
-        "Takes 1 task in progress from its agent and puts it back in line.",
+        "Takes 1 task in progress from its agent and puts it back in the queue.",
         "Ownership of 1 chain ends.",
     ]
     assert fresh(task).status == Status.QUEUED
