@@ -246,7 +246,7 @@ async def claim(
 
 def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
     """What there is for these agents in these channels; not much more than agents is counted."""
-    free = queue.counts(channels, len(agents))
+    free = queue.counts(channels, len(agents), giving=True)
     kept = Task.objects.ready().filter(
         reserved_for__in=agents, channel__in=channels, channel__paused_at=None
     )

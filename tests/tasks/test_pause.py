@@ -51,17 +51,17 @@ def test_the_transactional_path_serves_nothing_from_a_paused_channel(paused):
 
 
 @pytest.mark.parametrize(
-    "request",
+    "fields",
     [{}, {"max_tasks": 5}, {"key": "once"}, {"protocol": Protocol.SPOT}],
     ids=["one", "several", "key", "spot"],
 )
-def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, request):
-    assert not claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
-    assert not claims.claim(ClaimRequest("agent-1", names=[paused.name], **request))
+def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, fields):
+    assert not claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **fields))
+    assert not claims.claim(ClaimRequest("agent-1", names=[paused.name], **fields))
 
     resume(paused)
 
-    assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
+    assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **fields))
 
 
 def test_a_chains_task_is_not_given_out_either():
@@ -95,8 +95,8 @@ def test_what_runs_goes_on_and_may_be_reported_with_the_next_claim():
     make_task(task.channel)
     pause(task.channel)
 
-    request = ClaimRequest(agent.pk, ids=[task.channel_id])
-    _, tasks = reports.report(agent.pk, [Outcome(task.pk, True)], request)
+    fields = ClaimRequest(agent.pk, ids=[task.channel_id])
+    _, tasks = reports.report(agent.pk, [Outcome(task.pk, True)], fields)
 
     assert fresh(task).status == Status.DONE
     assert not tasks
