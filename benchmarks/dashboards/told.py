@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.dashboards.page import Message
+from benchmarks.results import percentile
 
 Heard = Sequence[tuple[float, Message]]
 
@@ -40,17 +41,10 @@ def judge(pages: Iterable[Heard], journal: Collection[int], *, again: int = 0) -
     return Told(
         count,
         len(journal),
-        at(delays, 0.5),
-        at(delays, 0.99),
-        at(delays, 1.0),
+        percentile(delays, 0.5),
+        percentile(delays, 0.99),
+        percentile(delays, 1.0),
         lost,
         stale,
         again,
     )
-
-
-def at(ordered: Sequence[float], part: float) -> float:
-    """The value below which this part of them lies; infinite where there is none."""
-    if not ordered:
-        return float("inf")
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
