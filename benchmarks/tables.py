@@ -4,8 +4,9 @@ The bare table has the same kind of row, its primary key and one index in the or
 no triggers, no foreign keys, no checks and no journal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from uuid import UUID
@@ -17,7 +18,7 @@ from benchmarks import queue, sql_baseline
 from benchmarks.coordinator import Coordinator
 from benchmarks.cycles import ENOUGH, LEAST_SECONDS
 from benchmarks.queue import PAYLOAD, RESULT
-from benchmarks.results import Finding, Section, Speed, SpeedRatio, finding_heads, speed_heads
+from benchmarks.results import Section, Speed, SpeedRatio, speed_heads
 from benchmarks.run import Run
 from benchmarks.sql_baseline import AGENT
 
@@ -41,7 +42,8 @@ CREATE INDEX ON bench_bare (channel_id, priority DESC, queue_at, id) WHERE statu
 def measure(run: Run) -> list[Section]:
     """Cycles a second on both, and the bytes of WAL that a task's whole life takes."""
     ratio = SpeedRatio("claim and completion in SQL", AT_LEAST)
-    weights: dict[str, list[float]] = {OURS: [], BARE: []}
+    weights: dict[str, list[tuple[float, float]]] = {OURS: [], BARE: []}
+    lives = LIVES // 10 if run.quick else LIVES
     with run.coordinator("tables") as (coordinator, db):
         channel = coordinator.open_channel(queue.CHANNEL)
         sql_baseline.register(db)
@@ -54,20 +56,36 @@ def measure(run: Run) -> list[Section]:
             for name in turn:
                 speeds[name].append(tables[name].cycles(run.seconds))
                 run.say(f"  {name:<24}{speeds[name][-1]}")
-                weights[name].append(tables[name].wal_per_life(LIVES // 10 if run.quick else LIVES))
-                run.say(f"  {'':<24}{weights[name][-1]:>9,.0f} bytes of WAL for a task")
-    ours, bare = (median(weights[name]) for name in (OURS, BARE))
+                weights[name].append(tables[name].wal_per_life(lives))
+                inserted, worked = weights[name][-1]
+                run.say(f"  {'':<24}{inserted:,.0f} and {worked:,.0f} bytes of WAL for a task")
     return [
         Section(speed_heads(OURS, BARE), [ratio]),
-        Section(
-            finding_heads("WAL of a task's life"),
-            [
-                Finding(OURS, f"{ours:,.0f} bytes"),
-                Finding(BARE, f"{bare:,.0f} bytes"),
-                Finding("- ratio", f"{ours / bare:.1f}"),
-            ],
-        ),
+        Section(["WAL of a task, bytes", OURS, BARE, "ratio"], wal_rows(weights)),
     ]
+
+
+@dataclass(frozen=True)
+class WalRow:
+    """Bytes of WAL for a part of a task's life."""
+
+    name: str
+    ours: float
+    bare: float
+    is_missed: bool = False
+
+    def row(self) -> list[str]:
+        return [self.name, f"{self.ours:,.0f}", f"{self.bare:,.0f}", f"{self.ours / self.bare:.1f}"]
+
+
+def wal_rows(weights: Mapping[str, Sequence[tuple[float, float]]]) -> list[WalRow]:
+    """The parts of a task's life and the whole, from the weights of both parts in each round."""
+    ours, bare = (
+        [median(part) for part in (*zip(*weights[name], strict=True), map(sum, weights[name]))]
+        for name in (OURS, BARE)
+    )
+    names = ("insertion", "claim and completion", "the whole life")
+    return [WalRow(*row) for row in zip(names, ours, bare, strict=True)]
 
 
 class OurTable:
@@ -89,14 +107,18 @@ class OurTable:
         self.file.write_text(self.cycle())
         return sql_baseline.cycles(self.coordinator, self.file, seconds, 1)
 
-    def wal_per_life(self, lives: int) -> float:
-        """Bytes of WAL for one task, from its insertion to its end, without images of pages."""
+    def wal_per_life(self, lives: int) -> tuple[float, float]:
+        """Bytes of WAL for the insertion of one task, and for its claim and completion, without
+        images of pages."""
         self.refill(0)
-        self.file.write_text(f"{self.insertion()};\n{self.cycle()}")
         with _without_page_images(self.db):
-            before = _wal_position(self.db)
-            sql_baseline.pgbench(self.coordinator, self.file, 1, "-t", str(lives))
-            return (_wal_position(self.db) - before) / lives
+            return self._wal_of(self.insertion(), lives), self._wal_of(self.cycle(), lives)
+
+    def _wal_of(self, script: str, times: int) -> float:
+        self.file.write_text(script)
+        before = _wal_position(self.db)
+        sql_baseline.pgbench(self.coordinator, self.file, 1, "-t", str(times))
+        return (_wal_position(self.db) - before) / times
 
     def refill(self, tasks: int) -> None:
         queue.refill(self.db, self.channel, tasks)
@@ -106,7 +128,7 @@ class OurTable:
 
     def insertion(self) -> str:
         values = queue.QUEUED | {"channel_id": f"'{self.channel}'::uuid", "queue_at": "now()"}
-        return queue.insert_statement(self.db, self.name, values, "(VALUES (1)) AS v (n)")
+        return queue.insert_statement(self.db, self.name, values, "(VALUES (1)) AS v (n)") + ";"
 
 
 class BareTable(OurTable):
@@ -133,7 +155,7 @@ class BareTable(OurTable):
         self.db.execute("VACUUM (ANALYZE) bench_bare")
 
     def insertion(self) -> str:
-        return f"{self._insert('now()')} FROM (VALUES (1)) AS v (n)"
+        return f"{self._insert('now()')} FROM (VALUES (1)) AS v (n);"
 
     def _insert(self, queued_at: str) -> str:
         return f"""INSERT INTO bench_bare
