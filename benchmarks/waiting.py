@@ -68,10 +68,10 @@ class WaitingAgents:
         coordinator.open_channel(self.channel)
         self.port = coordinator.port
         self.stack = ExitStack()
-        self.events = self.stack.enter_context(select.epoll())
-        self.enqueuers: list[Connection] = []  # those that are free
+        self.epoll = self.stack.enter_context(select.epoll())
+        self.idle: list[Connection] = []
         self.agents: dict[int, tuple[str, Connection]] = {}
-        self.others: dict[int, Connection] = {}
+        self.enqueuers: dict[int, Connection] = {}
         self.number = 0
         self.started: dict[str, float] = {}
         self.times: list[float] = []
@@ -100,7 +100,7 @@ class WaitingAgents:
 
     def _connect(self) -> Connection:
         connection = self.stack.enter_context(closing(Connection(self.port)))
-        self.events.register(connection.socket, select.EPOLLIN)
+        self.epoll.register(connection.socket, select.EPOLLIN)
         return connection
 
     def _claim(self, agent: str) -> bytes:
@@ -108,25 +108,33 @@ class WaitingAgents:
         return request(f"{CLAIM}?wait_seconds=30", orjson.dumps(body))
 
     def _enqueue(self) -> None:
-        if not self.enqueuers:
+        if not self.idle:
             connection = self._connect()
-            self.others[connection.socket.fileno()] = connection
-            self.enqueuers.append(connection)
+            self.enqueuers[connection.socket.fileno()] = connection
+            self.idle.append(connection)
         self.number += 1
         title = str(self.number)
         body = request(ENQUEUE, orjson.dumps({"channel": self.channel, "title": title}))
         self.started[title] = time.perf_counter()
-        self.enqueuers.pop().send(body)
+        self.idle.pop().send(body)
 
     def _turn(self, seconds: float) -> None:
         """Handle what arrives for so many seconds."""
         deadline = time.perf_counter() + seconds
         while (left := deadline - time.perf_counter()) > 0:
-            for number, _ in self.events.poll(left):
+            for number, _ in self.epoll.poll(left):
                 if number in self.agents:
                     self._agent_got(*self.agents[number])
-                elif self.others[number].receive() is not None:
-                    self.enqueuers.append(self.others[number])
+                elif self.enqueuers[number] in self.idle:
+                    self._drop(self.enqueuers.pop(number))
+                elif self.enqueuers[number].receive() is not None:
+                    self.idle.append(self.enqueuers[number])
+
+    def _drop(self, connection: Connection) -> None:
+        """Leave a connection that the server closes, as nobody has used it for some seconds."""
+        self.idle.remove(connection)
+        self.epoll.unregister(connection.socket)
+        connection.close()
 
     def _agent_got(self, agent: str, connection: Connection) -> None:
         response = connection.receive()

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.demo import server, show, sweep_show, sweep_verdict
 from benchmarks.demo.grid import JOB, TASKS
 from benchmarks.demo.spots import Orders, Spots, SpotsFailed
-from benchmarks.demo.sweep_verdict import Run
+from benchmarks.demo.sweep_verdict import SweepRun
 from benchmarks.demo.wire import Refused, Unreachable, Wire, number, rows, text
 
 WORKERS = 4
@@ -65,7 +65,7 @@ def _run(console: Console, orders: Orders, count: int) -> int:
     return 1 if found.complaints else 0
 
 
-def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> Run:
+def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> SweepRun:
     """Wait for the end of the job; kill a worker and replace it when a third is done."""
     killed = replacement = ""
     done, news_at = 0, time.monotonic()
@@ -90,7 +90,7 @@ def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> Run:
     best = rows(wire.get(f"/api/v1/jobs/{job_id}/best"), "byFunction")
     # All of the journal: this coordinator has done nothing else.
     events = list(wire.pages("/v1/events", "events", source="coordinator", limit=1000))
-    return Run(job, results, best, events[::-1], killed, replacement)
+    return SweepRun(job, results, best, events[::-1], killed, replacement)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -22,7 +22,7 @@ COUNTERS: Body = {
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SweepRun:
     """What the coordinator tells of a sweep that has ended, and which worker was replaced.
 
     `best`: the best result of each function.
@@ -53,7 +53,7 @@ class SweepVerdict:
         return [line for kind in kinds for line in kind[:SHOWN]]
 
 
-def judge(run: Run) -> SweepVerdict:
+def judge(run: SweepRun) -> SweepVerdict:
     """Hold the job, its results and the journal against the grid."""
     once = Verdict()
     verdict.follow_tasks(run.events, {text(result, "taskId") for result in run.results}, once)
@@ -92,7 +92,7 @@ def _wrong_points(results: Sequence[Body]) -> Iterator[str]:
         yield f"there is a result too many for {where}"
 
 
-def _wrong_death(run: Run) -> Iterator[str]:
+def _wrong_death(run: SweepRun) -> Iterator[str]:
     """The task in the hands of the killed worker has to be done by another."""
     retried = {
         text(event, "task_id")
@@ -111,7 +111,7 @@ def _wrong_death(run: Run) -> Iterator[str]:
         yield f"{run.replacement}, which took the place of {run.killed}, has done nothing"
 
 
-def _wrong_best(run: Run) -> Iterator[str]:
+def _wrong_best(run: SweepRun) -> Iterator[str]:
     shown = {text(row, "function"): fopt(row) for row in run.best}
     for function in FUNCTIONS:
         values = [fopt(row) for row in run.results if row.get("function") == function]
