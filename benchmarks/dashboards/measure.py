@@ -11,8 +11,8 @@ import psycopg
 
 from benchmarks import machine, over_http, queue
 from benchmarks.coordinator import Coordinator, CoordinatorFailed
-from benchmarks.dashboards.audience import Audience, Reconnect, audience
-from benchmarks.dashboards.told import Told
+from benchmarks.dashboards.audience import Audience, ReconnectPages, audience
+from benchmarks.dashboards.delivery import Delivery
 from benchmarks.machine import Meter
 from benchmarks.over_http import Connection
 from benchmarks.results import Finding, Section, finding_heads
@@ -20,7 +20,7 @@ from benchmarks.run import Run
 
 WORKERS = 8
 ENOUGH = 10_000  # tasks for each second at full speed
-PATIENCE = 30.0  # seconds until what a page was not told by then is lost
+PATIENCE = 30.0  # seconds after which an event that has not arrived is lost
 SOON, LATEST = 1.0, 3.0  # seconds, for the median and the 99th percentile
 LEAST_RATIO = 0.75
 MOST_MEMORY = 300.0  # MiB
@@ -87,42 +87,44 @@ def _watched(
     """Pages open, tasks worked at a steady pace, each page once connecting anew meanwhile."""
     pages.open(size.pages)
     before = _last_event(db)
-    pages.ask(Reconnect(after=size.seconds / 4, over=size.seconds / 2))
+    pages.ask(ReconnectPages(after=size.seconds / 4, over=size.seconds / 2))
     meter = Meter({**coordinator.processes, "pages": pages.pid})
     meter.start()
     rate = _work(coordinator, size.rate, size.seconds)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
     rows = db.execute("SELECT id FROM events_event WHERE id > %s", [before]).fetchall()
-    told = pages.judge([number for (number,) in rows], PATIENCE)
+    delivery = pages.judge([number for (number,) in rows], PATIENCE)
     return [
         Finding(f"{size.pages:,} open, tasks worked", f"{rate:.0f}/s of {size.rate}/s"),
         Finding("- shares of a core", shares),
-        *findings(told),
+        *findings(delivery),
     ]
 
 
-def findings(told: Told) -> list[Finding]:
-    """How soon the pages were told, and whether of everything."""
-    if told.again != told.pages:
-        raise CoordinatorFailed(f"{told.again} of {told.pages} dashboards connected anew.")
+def findings(delivery: Delivery) -> list[Finding]:
+    """How soon the pages received the events, and whether they received all."""
+    if delivery.again != delivery.pages:
+        raise CoordinatorFailed(f"{delivery.again} of {delivery.pages} dashboards connected anew.")
     return [
         Finding(
-            "- told after, median",
-            f"{told.median:.2f} s",
+            "- received after, median",
+            f"{delivery.median:.2f} s",
             f"≤ {SOON:.0f} s",
-            is_missed=told.median > SOON,
+            is_missed=delivery.median > SOON,
         ),
         Finding(
-            "- told after, 99th percentile",
-            f"{told.late:.2f} s, at most {told.worst:.2f} s",
+            "- received after, 99th percentile",
+            f"{delivery.late:.2f} s, at most {delivery.worst:.2f} s",
             f"≤ {LATEST:.0f} s",
-            is_missed=told.late > LATEST,
+            is_missed=delivery.late > LATEST,
         ),
         Finding(
-            f"- lost, of {told.events:,} events to each",
-            f"{told.lost:,}, read anew {told.stale:,}" if told.lost or told.stale else "none",
+            f"- lost, of {delivery.events:,} events to each",
+            f"{delivery.lost:,}, read anew {delivery.stale:,}"
+            if delivery.lost or delivery.stale
+            else "none",
             "none",
-            is_missed=bool(told.lost or told.stale),
+            is_missed=bool(delivery.lost or delivery.stale),
         ),
     ]
 

@@ -32,7 +32,7 @@ def results(rows: Sequence[Body]) -> Table:
 
 
 def best(rows: Sequence[Body]) -> Table:
-    """The best of each function, given those."""
+    """The best results, one for each function."""
     shown = Table("Function", "Best", "By", title="Best per function", min_width=80)
     for row in rows:
         algorithm, function, iterations, agents, dimension = point(row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.demo import verdict
 from benchmarks.demo.grid import FUNCTIONS, POINTS, TASKS, point
-from benchmarks.demo.verdict import SHOWN, Verdict
+from benchmarks.demo.verdict import SHOWN, DemoVerdict
 from benchmarks.demo.wire import Body, inner, text
 from examples import optimizer_worker
 
@@ -23,7 +23,7 @@ COUNTERS: Body = {
 
 @dataclass(frozen=True, slots=True)
 class SweepRun:
-    """What the coordinator tells of a sweep that has ended, and which worker was replaced.
+    """The coordinator's data on a sweep that has ended, and which worker was replaced.
 
     `best`: the best result of each function.
     """
@@ -38,7 +38,7 @@ class SweepRun:
 
 @dataclass
 class SweepVerdict:
-    """What is wrong, by kind."""
+    """Complaints by kind."""
 
     counters: list[str] = field(default_factory=list)
     grid: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class SweepVerdict:
 
 def judge(run: SweepRun) -> SweepVerdict:
     """Hold the job, its results and the journal against the grid."""
-    once = Verdict()
+    once = DemoVerdict()
     verdict.follow_tasks(run.events, {text(result, "taskId") for result in run.results}, once)
     return SweepVerdict(
         counters=list(_wrong_counters(run.job)),
@@ -79,16 +79,16 @@ def fopt(result: Body) -> float:
 
 
 def _wrong_counters(job: Body) -> Iterator[str]:
-    for name, wanted in COUNTERS.items():
-        if job.get(name) != wanted:
-            yield f"{name} of the job is {job.get(name)}, not {wanted}"
+    for name, expected in COUNTERS.items():
+        if job.get(name) != expected:
+            yield f"{name} of the job is {job.get(name)}, not {expected}"
 
 
 def _wrong_points(results: Sequence[Body]) -> Iterator[str]:
-    found, wanted = Counter(map(point, results)), Counter(POINTS)
-    for where in (wanted - found) or ():
+    found, expected = Counter(map(point, results)), Counter(POINTS)
+    for where in (expected - found) or ():
         yield f"there is no result for {where}"
-    for where in (found - wanted) or ():
+    for where in (found - expected) or ():
         yield f"there is a result too many for {where}"
 
 
@@ -115,9 +115,9 @@ def _wrong_best(run: SweepRun) -> Iterator[str]:
     shown = {text(row, "function"): fopt(row) for row in run.best}
     for function in FUNCTIONS:
         values = [fopt(row) for row in run.results if row.get("function") == function]
-        told, right = shown.get(function), min(values, default=None)
-        if told != right:
-            yield f"the best of {function} is shown as {told}, not {right}"
+        best, right = shown.get(function), min(values, default=None)
+        if best != right:
+            yield f"the best of {function} is shown as {best}, not {right}"
 
 
 def _wrong_results(results: Sequence[Body]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a claim costs behind a backlog: three coordinators side by side, asked in turn.
 
-On all three a SPOT that says what it can do claims tasks of a sweep. Just before each claim exactly
-as many as it claims are added at the end of the queue:
+On all three a SPOT that offers what it can do claims tasks of a sweep. Just before each claim as
+many tasks as it claims are added at the end of the queue:
 
 - alone: nothing else is in the queue;
 - many: the backlog is tasks that the SPOT can do as well, so it gets the oldest of them;
@@ -58,7 +58,7 @@ class Backlog:
 
     @contextmanager
     def awake(self) -> Iterator[Self]:
-        """With a connection, over which the SPOT has told what it can do."""
+        """With a connection, over which the SPOT has offered what it can do."""
         with closing(Connection(self.coordinator.port)) as self.connection:
             self.connection.ask(workers.hello(self.spot, OFFERED))
             yield self
