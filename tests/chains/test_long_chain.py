@@ -12,33 +12,29 @@ from tests.factories import give, make_agent, make_chain
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STEPS = 100
-COUNTS = """SELECT sum(n_tup_ins + n_tup_upd + n_tup_del), sum(seq_tup_read + idx_tup_fetch)
-    FROM pg_stat_xact_user_tables WHERE relname IN ('tasks_task', 'chains_chain')"""
+WRITES = """SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables
+    WHERE relname IN ('tasks_task', 'chains_chain')"""
 
 
-def rows_written_and_read():
+def rows_written():
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS)
-        return cursor.fetchone()
+        cursor.execute(WRITES)
+        return cursor.fetchone()[0]
 
 
-def test_each_step_of_a_long_chain_reads_and_writes_a_few_rows():
+def test_each_step_of_a_long_chain_writes_a_few_rows():
     chain = make_chain(tasks=STEPS)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE tasks_task")
     agent = make_agent()
     wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
-    task, worked, written, read = give(agent, chain.channel), [], [], []
+    task, worked, written = give(agent, chain.channel), [], []
 
     while task:
         worked.append(task.sequence)
         outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
         with transaction.atomic():
-            before = rows_written_and_read()
+            before = rows_written()
             answers, tasks = reports.report([outcome], agent_id=agent.pk, by="", wish=wish)
-            after = rows_written_and_read()
-        written.append(after[0] - before[0])
-        read.append(after[1] - before[1])
+            written.append(rows_written() - before)
         assert answers[0].verdict == "accepted"
         task = tasks[0] if tasks else None
 
@@ -46,7 +42,6 @@ def test_each_step_of_a_long_chain_reads_and_writes_a_few_rows():
     assert Chain.objects.get().status == "done"
     assert not Task.objects.open().exists()
     assert 2 <= min(written[:-1]) <= max(written) <= 5
-    assert max(read) <= 3 * STEPS  # at worst a few walks of an index of the chain
 
 
 def test_a_step_of_a_long_chain_takes_as_many_statements(django_assert_max_num_queries):
