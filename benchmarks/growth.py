@@ -66,17 +66,20 @@ def measure(run: Run) -> list[Section]:
     """The median times of each kind of claim, on the small queue and on the large."""
     large = 2_000 if run.quick else run.large
     sizes = {"small": QueueSize(min(SMALL, large), 0), "large": QueueSize(large, large)}
+    ratios = []
     with ExitStack() as stack:
-        small, large_kinds = (
-            stack.enter_context(
-                closing(FilledQueue(*stack.enter_context(run.coordinator(name)), size))
-            ).kinds()
-            for name, size in sizes.items()
-        )
-        ratios = []
-        for name in small:
-            times = medians({"small": small[name], "large": large_kinds[name]}, claims_of(run))
-            ratios.append(TimeRatio(name, times["small"], times["large"]))
+        queues = {}
+        for name, size in sizes.items():
+            coordinator, db = stack.enter_context(run.coordinator(name))
+            run.say(
+                f"  filling the {name} queue: {size.queued:,} queued, {size.finished:,} finished"
+            )
+            queues[name] = stack.enter_context(closing(FilledQueue(coordinator, db, size)))
+        kinds = {name: filled.kinds() for name, filled in queues.items()}
+        for kind in kinds["small"]:
+            times = medians({name: kinds[name][kind] for name in kinds}, claims_of(run))
+            ratios.append(TimeRatio(kind, times["small"], times["large"]))
+            run.say(f"  {kind}: {times['small']:.2f} ms, {times['large']:.2f} ms")
     return [Section(time_heads("claim", "small", "large"), ratios)]
 
 

@@ -61,13 +61,23 @@ def measure(run: Run) -> list[Section]:
                 run.say(f"  {'':<24}{inserted:,.0f} and {worked:,.0f} bytes of WAL for a task")
     return [
         Section(speed_heads(OURS, BARE), [ratio]),
-        Section(["WAL of a task, bytes", OURS, BARE, "ratio"], wal_rows(weights)),
+        Section(
+            ["a task's cost", OURS, BARE, "ratio"],
+            [
+                CostRow(
+                    "processor time of its claim and completion, µs",
+                    processor_time(ratio.speeds),
+                    processor_time(ratio.reference),
+                ),
+                *wal_rows(weights),
+            ],
+        ),
     ]
 
 
 @dataclass(frozen=True)
-class WalRow:
-    """Bytes of WAL for a part of a task's life."""
+class CostRow:
+    """What a task costs in either table."""
 
     name: str
     ours: float
@@ -78,14 +88,19 @@ class WalRow:
         return [self.name, f"{self.ours:,.0f}", f"{self.bare:,.0f}", f"{self.ours / self.bare:.1f}"]
 
 
-def wal_rows(weights: Mapping[str, Sequence[tuple[float, float]]]) -> list[WalRow]:
+def processor_time(speeds: Sequence[Speed]) -> float:
+    """Microseconds of PostgreSQL for each cycle, which a busy machine hardly changes."""
+    return median(speed.shares["postgres"] / speed.cycles * 1e6 for speed in speeds)
+
+
+def wal_rows(weights: Mapping[str, Sequence[tuple[float, float]]]) -> list[CostRow]:
     """The parts of a task's life and the whole, from the weights of both parts in each round."""
     ours, bare = (
         [median(part) for part in (*zip(*weights[name], strict=True), map(sum, weights[name]))]
         for name in (OURS, BARE)
     )
-    names = ("insertion", "claim and completion", "the whole life")
-    return [WalRow(*row) for row in zip(names, ours, bare, strict=True)]
+    names = ("WAL of its insertion, bytes", "- of its claim and completion", "- of its whole life")
+    return [CostRow(*row) for row in zip(names, ours, bare, strict=True)]
 
 
 class OurTable:

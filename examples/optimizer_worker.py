@@ -222,7 +222,7 @@ class ReportRefused(Exception):
     """The coordinator refuses a request."""
 
 
-class ClaimedTask(TypedDict):
+class WorkerTask(TypedDict):
     id: str
     payload: str
     leaseEpoch: int
@@ -230,7 +230,7 @@ class ClaimedTask(TypedDict):
 
 class CoordinatorResponse(TypedDict, total=False):
     spotId: str
-    tasks: list[ClaimedTask]
+    tasks: list[WorkerTask]
     lost: list[str]
     cancelled: list[str]
     drain: bool
@@ -274,7 +274,7 @@ class Worker:
             sys.exit(128 + number)
         self.leave_by = time.monotonic() + self.options.grace
 
-    def _do(self, task: ClaimedTask) -> None:
+    def _do(self, task: WorkerTask) -> None:
         try:
             verb, report = self._outcome(task)
             # With its epoch, a late report cannot be taken for one of a later lease.
@@ -284,7 +284,7 @@ class Worker:
         except ReportRefused as refusal:  # 409: another has it by now, or it was cancelled
             log.warning("%s is dropped: %s", task["id"], refusal)
 
-    def _outcome(self, task: ClaimedTask) -> tuple[str, Body]:
+    def _outcome(self, task: WorkerTask) -> tuple[str, Body]:
         """Run a task; what to report of it, and how."""
         begun = time.monotonic()
         try:
@@ -301,7 +301,7 @@ class Worker:
             return "fail", TaskFailed(f"{type(problem).__name__}: {problem}").report
         return "complete", {**result, "runtimeMs": round(1000 * (time.monotonic() - begun))}
 
-    def _look_up(self, task: ClaimedTask, iterations: int) -> None:
+    def _look_up(self, task: WorkerTask, iterations: int) -> None:
         """Between two iterations: should this run go on?"""
         time.sleep(self.options.slow / 1000 / iterations)
         if news := self.news.get((task["id"], task["leaseEpoch"])):

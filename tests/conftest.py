@@ -11,16 +11,22 @@ from coordinator_project import databases, embedded, env
 FOLDER = pytest.StashKey[str]()
 TESTS = Path(__file__).parent
 # Folders and modules that start processes or a browser, race in many threads, replay many states,
-# fill large tables or try bad input everywhere. `script/test quick` leaves them out.
+# fill large tables or try every path, list or page. `script/test quick` leaves them out.
 SLOW = {
     "benchmarks",
     "browser",
     "demo",
     "examples",
     "smoke",
+    "accounts/test_agent_key.py",
+    "accounts/test_sign_in.py",
+    "api/test_body.py",
+    "api/test_pages.py",
     "api_v1/test_bad_input.py",
     "api_v1/test_door.py",
     "api_v1/test_fuzz.py",
+    "api_v1/test_lists.py",
+    "chains/test_admin.py",
     "chains/test_model.py",
     "chains/test_races.py",
     "console/test_large.py",
@@ -37,6 +43,7 @@ SLOW = {
     "events/test_partitions.py",
     "events/test_retention.py",
     "events/test_tail.py",
+    "jobs/test_api_results.py",
     "jobs/test_races.py",
     "jobs/test_races_of_many.py",
     "jobs/test_races_with_operators.py",

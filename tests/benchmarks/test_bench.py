@@ -13,7 +13,7 @@ ROWS = [
     "report, batches of 10",
     "report, batches of 50",
     "claim and completion in SQL",
-    "the whole life",
+    "- of its whole life",
     "- times slower",
     "two channels",
     "20 agents wait, 20 tasks a second, median",
