@@ -17,7 +17,7 @@ admin.site.unregister(Group)
 class AdministeredAdmin(ModelAdmin):
     """Seen by those who may view the console, changed by those who may administer.
 
-    What nobody but a superuser may touch is who is one: else an administrator could become one.
+    Only a superuser may change who is a superuser: otherwise an administrator could become one.
     """
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Users, credentials, and who may do what."""
+"""Users, credentials and permissions."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Who makes a request, as far as the coordinator knows."""
+"""The caller of a request."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.permissions import EVERYTHING
 
-KEY = "coordinator.caller"  # no header can spell this key
+KEY = "coordinator.caller"  # no header can have this key
 
 
-class Kind(StrEnum):
+class CallerKind(StrEnum):
     TOKEN = "token"  # noqa: S105
     USER = "user"
     LOCAL = "local"
@@ -21,9 +21,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who speaks; `name` is what the journal calls it, `rights` the permissions it has."""
+    """Who makes a request; `name` is its actor in the journal, `rights` are its permissions."""
 
-    kind: Kind
+    kind: CallerKind
     name: str
     user_id: UUID | None = None
     rights: frozenset[str] = frozenset()
@@ -32,14 +32,14 @@ class Caller:
         return permission in self.rights
 
 
-TOKEN = Caller(Kind.TOKEN, "token", rights=EVERYTHING)
-LOCAL = Caller(Kind.LOCAL, "local", rights=EVERYTHING)
-AGENT_KEY = Caller(Kind.AGENT_KEY, "agent-key")
+TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)
+LOCAL = Caller(CallerKind.LOCAL, "local", rights=EVERYTHING)
+AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key")
 
 
 def of_user(user: User) -> Caller:
     rights = frozenset(filter(user.has_perm, EVERYTHING))
-    return Caller(Kind.USER, f"user:{user.get_username()}", user.pk, rights)
+    return Caller(CallerKind.USER, f"user:{user.get_username()}", user.pk, rights)
 
 
 def remember(request: HttpRequest, caller: Caller) -> None:
@@ -47,6 +47,6 @@ def remember(request: HttpRequest, caller: Caller) -> None:
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who makes this request; every request that reaches a view with a credential has one."""
+    """The caller of this request; every request that needs a credential has one in its view."""
     caller: Caller = request.META[KEY]
     return caller

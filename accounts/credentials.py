@@ -1,4 +1,4 @@
-"""The secrets that open the coordinator, and how a request carries them."""
+"""The secrets that authenticate a request, and how it carries them."""
 
 import hashlib
 import hmac
@@ -9,17 +9,17 @@ from django.http import HttpRequest
 
 
 def issued() -> bool:
-    """Whether there is any credential that a caller could have been given."""
+    """Whether any credential exists that a caller could have."""
     return bool(settings.COORDINATOR_AUTH_TOKEN)
 
 
 def is_shared_token(secret: bytes) -> bool:
-    """Whether this is the shared token; how long it takes tells nothing of how near it came."""
+    """Whether this is the shared token, compared in constant time."""
     return _is(secret, settings.COORDINATOR_AUTH_TOKEN)
 
 
 def is_agent_key(secret: bytes) -> bool:
-    """Whether this is the key that all SPOTs share; never while there is none."""
+    """Whether this is the key that all SPOTs share; false while none is set."""
     return _is(secret, settings.ORHESTRA_AGENT_KEY)
 
 
@@ -35,8 +35,7 @@ def offered(request: HttpRequest) -> Iterator[bytes]:
 
 
 def _is(secret: bytes, expected: str) -> bool:
-    given, wanted = _digest(secret), _digest(expected.encode())
-    return bool(expected) and hmac.compare_digest(given, wanted)
+    return bool(expected) and hmac.compare_digest(_digest(secret), _digest(expected.encode()))
 
 
 def _digest(secret: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The one place that decides who may speak to the coordinator at all."""
+"""Authentication of every request, in one place."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,10 +15,10 @@ from accounts.models import User
 from accounts.permissions import OPERATE, VIEW
 from problems import Forbidden, Problem, Unauthorized, http
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+ResponseOrAwaitable = HttpResponseBase | Awaitable[HttpResponseBase]
 
 PUBLIC = frozenset({"/health", "/api/v1/health", "/api/v1/health/"})
-PAGES = frozenset({"/"})  # who has to sign in is sent there
+PAGES = frozenset({"/"})  # an unauthenticated visitor is sent from here to the login page
 SPOTS = "/internal/"
 SIGNS_IN_BY_ITSELF = (
     "/admin/",
@@ -33,27 +33,27 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class NotAllowed(Forbidden):
-    """This person may look on, and do no more."""
+    """This user may view the console, but not operate."""
 
     code = "not_allowed"
 
 
 class CrossSite(Forbidden):
-    """A signed-in browser must send the CSRF token with what it changes."""
+    """A signed-in browser must send the CSRF token with every change."""
 
     code = "csrf_failed"
 
 
 @sync_and_async_middleware
 def know_the_caller(
-    get_response: Callable[[HttpRequest], Answer],
-) -> Callable[[HttpRequest], Answer]:
-    """Let a request through with its caller known, or answer 401 or 403.
+    get_response: Callable[[HttpRequest], ResponseOrAwaitable],
+) -> Callable[[HttpRequest], ResponseOrAwaitable]:
+    """Set the caller of a request, or answer 401 or 403.
 
-    In this order: the key of the SPOTs, which alone opens their paths where there is one; a token,
-    which asks nothing of the database; the session of a person who may view the console, and for
-    what changes anything may operate; and while no credential has been issued, being on this
-    machine. A token that cannot be right because none has been issued does not count as one.
+    Tried in this order: the SPOTs' key, which is required on their paths if one is set; a token,
+    which needs no database; the session of a user who may view the console and, for unsafe
+    methods, operate; loopback, while no credential has been issued. While none has been issued, a
+    token in the request is ignored.
     """
     if iscoroutinefunction(get_response):
 
@@ -68,7 +68,7 @@ def know_the_caller(
 
         return answer_async
 
-    def answer(request: HttpRequest) -> Answer:
+    def answer(request: HttpRequest) -> ResponseOrAwaitable:
         try:
             if not _by_secret(request) and not _by_session(request):
                 _by_place(request)
@@ -118,7 +118,7 @@ async def _by_session_async(request: HttpRequest) -> bool:
 
 
 def _has_session(request: HttpRequest) -> bool:
-    """What is public is answered also while the database, which knows sessions, is away."""
+    """Public paths ignore sessions, so that they answer while the database is away."""
     return request.path not in PUBLIC and settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
@@ -131,13 +131,13 @@ def _has_rights(request: HttpRequest, user: User | AnonymousUser) -> bool:
     if request.method not in SAFE and not _signs_in_by_itself(request):
         _check_csrf(request)
         if not caller.may(OPERATE):
-            raise NotAllowed(f"{user.get_username()} may look on, but not operate.")
+            raise NotAllowed(f"{user.get_username()} may view the console, but not operate.")
     callers.remember(request, caller)
     return True
 
 
 def _check_csrf(request: HttpRequest) -> None:
-    """Django's own check, which it leaves out for views that callers with tokens use too."""
+    """Django's own check, which is off for API views because callers with tokens use them too."""
     check = CSRFCheck(_any_view)
     check.process_request(request)
     if reason := check.process_view(request, _any_view, (), {}):
@@ -149,7 +149,7 @@ def _any_view(request: HttpRequest) -> HttpResponseBase:
 
 
 def _by_place(request: HttpRequest) -> None:
-    """Without a credential: what is public, or what this machine asks in protected mode."""
+    """Without a credential: allow public paths, and this machine in protected mode."""
     if request.path in PUBLIC:
         return
     if credentials.issued():

@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 
 class User(AbstractUser):
-    """A person who signs in; what they may do is said by permissions, as a rule of a group."""
+    """A person who signs in; permissions, usually those of a group, say what they may do."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
 

@@ -1,4 +1,4 @@
-"""What a person may do: look on, operate, administer. Each is a permission of Django's."""
+"""What a user may do: view, operate, administer. Each is a Django permission."""
 
 from collections.abc import Mapping
 
@@ -12,4 +12,4 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "Operator": frozenset({VIEW, OPERATE}),
     "Admin": EVERYTHING,
 }
-"""The groups that a migration makes; people may change them or make others."""
+"""The groups that a migration creates; administrators may change them or add others."""

@@ -1,4 +1,4 @@
-"""Protected mode: until a credential has been issued, only this very machine is served."""
+"""Protected mode: until a credential has been issued, only this machine is served."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -23,11 +23,11 @@ class Protected(Forbidden):
 
 
 def check(request: HttpRequest) -> None:
-    """Refuse a request without a credential unless it comes straight from this machine.
+    """Refuse a request without a credential unless it comes directly from this machine.
 
-    One that went through a proxy does not, even if the proxy is on this machine: the door would
-    be open to the world. Nor does one that a web page of some other site made a browser send,
-    be it under a name that its owner lets point to this machine.
+    A request through a proxy is refused even if the proxy runs on this machine: otherwise it would
+    open the coordinator to the world. So is a request that a page of another site made a browser
+    send, even under a host name that its owner points at this machine.
     """
     if any(header in request.META for header in FORWARDED) or any(
         header.startswith("HTTP_X_FORWARDED_") for header in request.META
@@ -38,7 +38,7 @@ def check(request: HttpRequest) -> None:
     try:
         host = request.get_host()
     except DisallowedHost:
-        raise Protected(_because("the Host that the request names is not known")) from None
+        raise Protected(_because("requests for an unknown Host are refused")) from None
     if request.META.get("HTTP_SEC_FETCH_SITE", "") not in SAME_SITE:
         raise Protected(_because("requests from other sites are refused"))
     origin = request.META.get("HTTP_ORIGIN", "")

@@ -1,4 +1,4 @@
-"""Paths of signing in and out."""
+"""Paths of login and logout."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path

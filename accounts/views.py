@@ -1,4 +1,4 @@
-"""Signing in and out, and changing one's password: for the dashboard and the admin alike."""
+"""Login, logout and password change, for the dashboard and the admin alike."""
 
 from django.contrib import admin
 from django.contrib.auth import views
@@ -12,7 +12,7 @@ Context = dict[str, object]
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password; who may not even look on is told so by the pages behind it."""
+    """Name and password; the pages behind it refuse a user without the permission to view."""
 
     def __init__(self, request: HttpRequest | None = None, *args: object, **kwargs: object) -> None:
         super().__init__(request, *args, **kwargs)
@@ -36,7 +36,7 @@ class OwnPasswordForm(PasswordChangeForm):
 
 
 class SignIn(views.LoginView):
-    """Start a session and go on to `next`, if that is a path of our own."""
+    """Start a session and redirect to `next`, if that is a path of this site."""
 
     template_name = "accounts/login.html"
     authentication_form = SignInForm
@@ -47,7 +47,7 @@ class SignIn(views.LoginView):
 
 
 class ChangePassword(views.PasswordChangeView):
-    """Take a new password from whoever knows the old one."""
+    """Set a new password after checking the old one."""
 
     template_name = "accounts/password.html"
     form_class = OwnPasswordForm

@@ -1,4 +1,4 @@
-"""Agents in the admin. The page is opened in `chains`, which knows what an agent holds and owns."""
+"""Agents in the admin. `chains` registers the page, since it knows an agent's tasks and chain."""
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -15,7 +15,7 @@ from events.querysets import EventQuerySet
 
 
 class PresenceFilter(admin.SimpleListFilter):
-    """Who is there now, derived as the engine derives it."""
+    """The agents' presence now, derived as in the engine."""
 
     title = _("presence")
     parameter_name = "presence"

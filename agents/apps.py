@@ -1,4 +1,4 @@
-"""The room of the agents."""
+"""Agents: presence, registration, draining."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What /v1 shows of agents and notifications (contract 000-002, chapter 2); empty ones left out."""
+"""Agents and notifications as /v1 shows them (contract 000-002, chapter 2)."""
 
 from uuid import UUID
 

@@ -1,15 +1,15 @@
-"""What can be wrong with an agent."""
+"""Problems with an agent."""
 
 from problems import Conflict, NotFound
 
 
 class AgentUnknown(NotFound):
-    """There is no agent of this id."""
+    """There is no agent with this id."""
 
 
 class AgentDraining(Conflict):
-    """The agent finishes what it has and takes no more work."""
+    """The agent is draining: it finishes its tasks and gets no more."""
 
 
 class AgentLost(Conflict):
-    """The agent has not been heard of for too long to be given work."""
+    """The agent is lost: it has been silent for too long to be given work."""

@@ -14,7 +14,7 @@ ID_LENGTH = 200
 
 
 class Activity(models.TextChoices):
-    """What an agent says it does; the engine only shows it."""
+    """The agent's own report of its activity; the engine only shows it."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -22,14 +22,14 @@ class Activity(models.TextChoices):
 
 
 class Protocol(models.TextChoices):
-    """How an agent speaks to the coordinator, which decides how soon its silence counts."""
+    """The protocol of an agent, which decides after how much silence it is lost."""
 
     PLAIN = "", "agents"
     SPOT = "spot", "SPOTs"
 
 
 class Presence(models.TextChoices):
-    """What the journal was last told of an agent; who is online now is derived."""
+    """An agent's last announced presence; who is online now is derived."""
 
     ONLINE = "online"
     OFFLINE = "offline"
@@ -37,7 +37,7 @@ class Presence(models.TextChoices):
 
 
 class Agent(models.Model):
-    """Who runs tasks. A row is made by the first heartbeat, claim or assignment that names it."""
+    """A process that runs tasks. Its first heartbeat, claim or assignment creates the row."""
 
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     user = models.ForeignKey(
@@ -82,7 +82,7 @@ class Agent(models.Model):
 
     objects = AgentQuerySet.as_manager()
 
-    online: bool  # where it is asked for, by `AgentQuerySet.with_online`
+    online: bool  # set by `AgentQuerySet.with_online`
 
     class Meta:
         ordering = ["id"]
@@ -124,13 +124,13 @@ class Agent(models.Model):
 
 
 class NotificationType(models.TextChoices):
-    """Why a person is called."""
+    """The reason for a notification."""
 
     SETUP_WAITING = "setup_waiting"
 
 
 class Notification(models.Model):
-    """An agent that waits for a person. It goes when the agent says it waits no more."""
+    """An agent waits for a person. Deleted when a heartbeat says that it no longer waits."""
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="notifications")
     type = models.CharField(max_length=32, choices=NotificationType)

@@ -1,4 +1,4 @@
-"""Every question asked about agents has a name here."""
+"""Named queries for agents."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def online_since() -> Combinable:
-    """Who has been heard of after this moment is online (a SPOT is UP: seed 004)."""
+    """An agent last seen after this moment is online (a SPOT is UP: seed 004)."""
     return _since(settings.AGENT_ONLINE_WITHIN, settings.SPOT_LOST_AFTER)
 
 
 def lost_since() -> Combinable:
-    """Who has not been heard of after this moment is lost."""
+    """An agent not seen after this moment is lost."""
     return _since(settings.AGENT_LOST_AFTER, settings.SPOT_LOST_AFTER)
 
 
@@ -35,15 +35,15 @@ def _since(plain: timedelta, spot: timedelta) -> Combinable:
 
 class AgentQuerySet(models.QuerySet["Agent"]):
     def online(self) -> Self:
-        """Agents heard of lately (30 s; a SPOT 10 s), by the database's clock."""
+        """Agents seen lately (30 s; a SPOT 10 s), by the database's clock."""
         return self.filter(last_seen_at__gt=online_since())
 
     def lost(self) -> Self:
-        """Agents silent for so long that their work is given back."""
+        """Agents silent for so long that their tasks are taken back."""
         return self.filter(last_seen_at__lte=lost_since())
 
     def working_for(self, channel: str) -> Self:
-        """Agents subscribed to the channel, and those that name none: they may claim from any."""
+        """Agents subscribed to the channel, and those that have no subscriptions."""
         lowered = Cast(
             Lower(Cast("subscriptions", models.TextField())), ArrayField(models.TextField())
         )
@@ -52,7 +52,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         )
 
     def with_online(self) -> Self:
-        """Annotate each agent with `online`, derived when it is read."""
+        """Annotate each agent with `online`, as of now."""
         return self.annotate(
             online=models.Case(
                 models.When(last_seen_at__gt=online_since(), then=models.Value(True)),

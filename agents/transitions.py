@@ -1,6 +1,6 @@
-"""Every way an agent comes to be and changes. Nothing outside this module writes an agent.
+"""Everything that creates or changes an agent. Nothing outside this module writes an agent.
 
-Locks: an agent's row is locked before any chain or task; `enter` and `lock` are that first lock.
+Locks: an agent's row is locked before any chain or task; `enter` and `lock` take that first lock.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,16 +17,15 @@ from agents.querysets import lost_since, online_since
 from events import journal
 
 ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
-"""How often watchers are told of the same waiting agent (contract 000-002, 3.8)."""
+"""How often the same waiting agent is announced to those who watch (contract 000-002, 3.8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a heartbeat says. Empty texts and what is absent keep what was.
+    """The data of a heartbeat. Empty texts and absent values leave the agent's as they are.
 
-    `meta` takes the place of what was said before, `facts` are added to it. `offers`: what the
-    agent can do, as `Agent.offers`; `capacity`: the most tasks that it wants to hold, 0 for no
-    limit.
+    `meta` replaces the agent's meta, `facts` are added to it. `offers`: the agent's capabilities,
+    as in `Agent.offers`. `capacity`: the most tasks that it takes at once, 0 for no limit.
     """
 
     agent_id: str
@@ -40,10 +39,10 @@ class Beat:
 
 
 def enter(agent_id: str, *, seen: bool = True, protocol: Protocol = Protocol.PLAIN) -> Agent:
-    """Lock the agent's row until the transaction ends, making it when the agent is new.
+    """Lock the agent's row until the transaction ends; create it for a new agent.
 
-    `seen`: this is the agent speaking, so its presence is renewed; an operator that assigns work
-    to it renews nothing.
+    `seen`: the request comes from the agent itself, so its presence is renewed. An operator that
+    assigns work to it does not renew it.
     """
     seen_at = "now()" if seen else "agents_agent.last_seen_at"
     with connection.cursor() as cursor:
@@ -56,34 +55,34 @@ def enter(agent_id: str, *, seen: bool = True, protocol: Protocol = Protocol.PLA
 
 
 def hear(agent_id: str) -> None:
-    """Renew the presence of a known agent and lock its row; one never heard of stays unknown."""
+    """Renew the presence of a known agent and lock its row; an unknown one stays unknown."""
     Agent.objects.filter(pk=agent_id).update(last_seen_at=Now())
 
 
 def lock(agent_ids: Collection[str]) -> dict[str, Agent]:
-    """Lock the rows of these agents in the order of their ids; those unknown are left out."""
+    """Lock the rows of these agents in the order of their ids; unknown ones are left out."""
     rows = Agent.objects.filter(pk__in=agent_ids).order_by("pk").select_for_update(no_key=True)
     return {agent.pk: agent for agent in rows}
 
 
 @transaction.atomic
-def beat(said: Beat) -> Agent:
-    """Take a heartbeat: register or renew the agent, keep what it says of itself.
+def beat(heartbeat: Beat) -> Agent:
+    """Apply a heartbeat: register or renew the agent, store its data.
 
     The agent's row stays locked until the transaction ends. Subscriptions set by an operator stay
-    until the agent reports the same; an empty list never wipes any (contract 000-002, 4.4.3).
+    until the agent reports the same; an empty list removes none (contract 000-002, 4.4.3).
     """
-    agent = enter(said.agent_id)
+    agent = enter(heartbeat.agent_id)
     waited = agent.meta.get("state") == NotificationType.SETUP_WAITING
-    agent.name = said.name or agent.name
-    agent.activity = said.activity or agent.activity
-    if said.meta is not None:
-        agent.meta = {key: value for key, value in said.meta.items() if key != "subscriptions"}
-        _subscribe(agent, subscriptions_in(said.meta))
-    agent.meta |= said.facts
-    agent.protocol = said.protocol or agent.protocol
-    agent.offers = agent.offers if said.offers is None else said.offers
-    agent.capacity = agent.capacity if said.capacity is None else said.capacity or None
+    agent.name = heartbeat.name or agent.name
+    agent.activity = heartbeat.activity or agent.activity
+    if heartbeat.meta is not None:
+        agent.meta = {key: value for key, value in heartbeat.meta.items() if key != "subscriptions"}
+        _subscribe(agent, subscriptions_in(heartbeat.meta))
+    agent.meta |= heartbeat.facts
+    agent.protocol = heartbeat.protocol or agent.protocol
+    agent.offers = agent.offers if heartbeat.offers is None else heartbeat.offers
+    agent.capacity = agent.capacity if heartbeat.capacity is None else heartbeat.capacity or None
     agent.updated_at = Now()
     agent.save(
         update_fields=[
@@ -106,14 +105,14 @@ def beat(said: Beat) -> Agent:
 
 
 def subscriptions_in(meta: Mapping[str, object]) -> list[str]:
-    """The channels that an agent's meta names: a list of strings, or one string."""
+    """The channels in an agent's meta: a list of strings, or one string."""
     named = meta.get("subscriptions")
     names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     return unique_names([name for name in names if isinstance(name, str)])
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Trimmed, without empty ones, each once, in the order given."""
+    """The names trimmed, without blanks and repetitions, in the order given."""
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
@@ -128,7 +127,10 @@ def _subscribe(agent: Agent, reported: list[str]) -> None:
 
 @transaction.atomic
 def subscribe(agent_id: str, names: Sequence[str], *, by: str) -> Agent:
-    """Set an agent's channels as an operator; its heartbeats cannot undo it. Presence stays."""
+    """Set an agent's channels as an operator; its heartbeats cannot undo it.
+
+    Its presence is not renewed.
+    """
     journal.attribute(actor=by)
     if not lock([agent_id]):
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
@@ -139,15 +141,15 @@ def subscribe(agent_id: str, names: Sequence[str], *, by: str) -> Agent:
 
 
 def drain(agent_id: str, *, by: str, reason: str = "") -> Agent:
-    """Let an agent finish what it has and claim no more; its heartbeats are told. Presence stays.
+    """Let an agent finish its tasks and claim no more; the answers to its heartbeats say so.
 
-    The same again changes nothing.
+    Repeating it changes nothing. The agent's presence is not renewed.
     """
     return _set_draining(agent_id, True, by=by, reason=reason)
 
 
 def resume(agent_id: str, *, by: str, reason: str = "") -> Agent:
-    """Let a draining agent claim again. The same again changes nothing."""
+    """Let a draining agent claim again. Repeating it changes nothing."""
     return _set_draining(agent_id, False, by=by, reason=reason)
 
 
@@ -162,7 +164,7 @@ def _set_draining(agent_id: str, draining: bool, *, by: str, reason: str) -> Age
 
 
 def _call_for_setup(agent: Agent) -> None:
-    """Keep the notification that this agent waits for a person; tell watchers now and then."""
+    """Store the notification that this agent waits for a person; announce it now and then."""
     channel = next(iter(agent.subscriptions), "")
     name = agent.name or agent.pk
     message = (
@@ -176,10 +178,10 @@ def _call_for_setup(agent: Agent) -> None:
         defaults={"channel": channel, "message": message},
     )
     stale = Q(pk=note.pk, dismissed_at=None, announced_at__lte=Now() - ANNOUNCE_AGAIN_AFTER)
-    told = new or Notification.objects.filter(stale).update(announced_at=Now()) > 0
+    due = new or Notification.objects.filter(stale).update(announced_at=Now()) > 0
     if (note.channel, note.message) != (channel, message):
         Notification.objects.filter(pk=note.pk).update(channel=channel, message=message)
-    if told:
+    if due:
         journal.record(
             "agent.setup_waited",
             agent_id=agent.pk,
@@ -195,7 +197,7 @@ def _call_for_setup(agent: Agent) -> None:
 
 @transaction.atomic
 def dismiss(agent_id: str, type_: str) -> None:
-    """Put a notification out of sight until the agent has stopped waiting and waits anew."""
+    """Hide a notification until the agent has stopped waiting and waits again."""
     Notification.objects.filter(agent=agent_id, type=type_, dismissed_at=None).update(
         dismissed_at=Now()
     )
@@ -203,9 +205,9 @@ def dismiss(agent_id: str, type_: str) -> None:
 
 @transaction.atomic
 def announce() -> list[Agent]:
-    """Tell the journal whose presence has changed since it was last told; those agents.
+    """Write to the journal whose presence has changed since the last pass; return those agents.
 
-    Agents whose row somebody is changing are told of in the next pass.
+    Agents whose row is locked are left to the next pass.
     """
     presence = Case(
         When(last_seen_at__gt=online_since(), then=Value(Presence.ONLINE)),

@@ -1,14 +1,11 @@
-"""What people may do to agents; each verb tells beforehand what it will change."""
+"""What people may do to agents, as far as that needs no knowledge of chains."""
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts.permissions import OPERATE
 from agents import transitions
 from agents.models import Agent
-from console.sentences import told
-from console.verbs import By, Values, Verb, one_by_one
+from console.verbs import Preview, Verb, When, by_key
 
 
 def snapshot(agent: Agent) -> dict[str, object]:
@@ -19,59 +16,46 @@ def snapshot(agent: Agent) -> dict[str, object]:
     }
 
 
-def _drain_will(agents: QuerySet[Agent], values: Values) -> list[str]:
-    return told(
-        (
-            agents.filter(draining=False).count(),
-            ngettext_lazy(
-                "%(count)d agent finishes what it has and claims no more.",
-                "%(count)d agents finish what they have and claim no more.",
-                "count",
+WORKING, DRAINING = When(draining=False), When(draining=True)
+AGENT_VERBS: list[Verb[Agent]] = [
+    Verb(
+        "drain",
+        _("Drain"),
+        [
+            Preview(
+                WORKING,
+                ngettext_lazy(
+                    "%(count)d agent finishes what it has and claims no more.",
+                    "%(count)d agents finish what they have and claim no more.",
+                    "count",
+                ),
             ),
-        ),
-        (
-            agents.filter(draining=True).count(),
-            ngettext_lazy("%(count)d drains already.", "%(count)d drain already.", "count"),
-        ),
-    )
-
-
-def _resume_will(agents: QuerySet[Agent], values: Values) -> list[str]:
-    return told(
-        (
-            agents.filter(draining=True).count(),
-            ngettext_lazy(
-                "%(count)d agent claims again.", "%(count)d agents claim again.", "count"
+            Preview(
+                DRAINING,
+                ngettext_lazy(
+                    "%(count)d is already draining.", "%(count)d are already draining.", "count"
+                ),
             ),
-        )
-    )
-
-
-def _drain(agent: Agent, by: By, values: Values) -> None:
-    transitions.drain(agent.pk, by=by.actor, reason=by.reason)
-
-
-def _resume(agent: Agent, by: By, values: Values) -> None:
-    transitions.resume(agent.pk, by=by.actor, reason=by.reason)
-
-
-DRAIN = Verb(
-    name="drain",
-    label=_("Drain"),
-    permission=OPERATE,
-    preview=_drain_will,
-    apply=one_by_one(_drain),
-    snapshot=snapshot,
-    icon="hourglass_bottom",
-)
-RESUME = Verb(
-    name="resume",
-    label=_("Resume"),
-    permission=OPERATE,
-    preview=_resume_will,
-    apply=one_by_one(_resume),
-    snapshot=snapshot,
-    icon="play_arrow",
-)
-AGENT_VERBS: list[Verb[Agent]] = [DRAIN, RESUME]
-"""Those that this room can do; to reset and retire is to know of chains."""
+        ],
+        by_key(transitions.drain),
+        snapshot,
+        WORKING,
+        icon="hourglass_bottom",
+    ),
+    Verb(
+        "resume",
+        _("Resume"),
+        [
+            Preview(
+                DRAINING,
+                ngettext_lazy(
+                    "%(count)d agent claims again.", "%(count)d agents claim again.", "count"
+                ),
+            )
+        ],
+        by_key(transitions.resume),
+        snapshot,
+        DRAINING,
+        icon="play_arrow",
+    ),
+]

@@ -1,1 +1,1 @@
-"""What every API family shares: JSON in and out, strict fields, keyset pages, filters."""
+"""Shared by every API family: JSON in and out, strict fields, keyset pages, filters."""

@@ -1,4 +1,4 @@
-"""The body of a request: JSON, and nothing that the database could not store."""
+"""The body of a request: JSON without values that the database cannot store."""
 
 import json
 import re
@@ -24,22 +24,22 @@ class BadJson(Invalid):
 
 
 class NotJson(BadJson):
-    """The body is not JSON, or not of the kind of JSON that is wanted."""
+    """The body is not JSON, or not the expected kind of JSON."""
 
     brief = "invalid JSON"
 
 
 def parse(raw: bytes) -> JsonValue:
-    """The JSON value that a body holds; a Problem names the field where one is not fit for use.
+    """Parse a body. A Problem names the field that cannot be used.
 
     Strings with NUL or half a surrogate pair cannot be stored, and nesting beyond DEEPEST is
-    refused. Only bodies that could hold such a thing are searched for it.
+    refused. Only bodies that could contain such a value are searched for it.
     """
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         if SURROGATE_ESCAPE.search(raw):
-            _name_what_cannot_be_stored(raw)
+            _name_the_unstorable(raw)
         raise NotJson(f"The body is not JSON: {error}.") from None
     if b"\\u0000" in raw or (
         raw.count(b"{") + raw.count(b"[") > DEEPEST and _reaches_the_deepest(value)
@@ -48,8 +48,8 @@ def parse(raw: bytes) -> JsonValue:
     return value
 
 
-def _name_what_cannot_be_stored(raw: bytes) -> None:
-    """Python's own parser lets lone surrogates pass, so that their field can be named."""
+def _name_the_unstorable(raw: bytes) -> None:
+    """Python's own parser accepts lone surrogates, so their field can be named."""
     try:
         value: JsonValue = json.loads(raw)
     except (ValueError, RecursionError):
@@ -58,7 +58,7 @@ def _name_what_cannot_be_stored(raw: bytes) -> None:
 
 
 def _reaches_the_deepest(root: JsonValue) -> bool:
-    """Whether objects or lists lie as deep as is allowed; looks at nothing else."""
+    """Whether any object or list is nested DEEPEST levels deep."""
     level = [root] if isinstance(root, (dict, list)) else []
     for _ in range(DEEPEST):
         level = [
@@ -75,13 +75,15 @@ def _reaches_the_deepest(root: JsonValue) -> bool:
 def _check(root: JsonValue) -> None:
     for path, depth, value in _walk(root):
         if depth > DEEPEST:
-            raise BadJson(f"{path}: nested more than {DEEPEST} levels deep")
+            raise BadJson(
+                f"{path or 'The body'} must not be nested more than {DEEPEST} levels deep"
+            )
         if isinstance(value, str) and UNSTORABLE.search(value):
-            raise Invalid(f"{path}: must not hold NUL or half of a surrogate pair")
+            raise Invalid(f"{path or 'The body'} must not contain NUL or half of a surrogate pair")
 
 
 def _walk(root: JsonValue) -> Iterator[tuple[str, int, JsonValue]]:
-    """Every value and every key below `root`, with the way to it and its depth."""
+    """Every value and every key below `root`, with its path and depth."""
     waiting: list[tuple[str, int, JsonValue]] = [("", 0, root)]
     while waiting:
         path, depth, value = waiting.pop()

@@ -1,7 +1,7 @@
-"""Fields that take a value as it is or refuse it: nothing is guessed, and the field is named.
+"""Fields that accept a value as it is or refuse it, without conversion; errors name the field.
 
-As in REST framework a field without a `default` is required. null, like absence, means that the
-client has nothing to say; so does a blank text.
+As in REST framework, a field without a `default` is required. null and a blank text count as
+absent.
 """
 
 import math
@@ -20,27 +20,27 @@ MAX_JSON_BYTES = 256 * 1024
 MOST_TEXTS = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 JOB_PREFIX = "job-"
-NOBODY = UUID(int=0)  # the id of nothing: ids are made by the server, and never this one
+NOBODY = UUID(int=0)  # the id of no row: the server never generates it
 
 
 def identifier(text: str) -> UUID:
-    """The id that a text spells, or NOBODY's: what is not an id is an id that nothing has."""
+    """Parse an id. A malformed one becomes NOBODY, which no row has."""
     return UUID(text) if SPELLED.fullmatch(text) else NOBODY
 
 
 def job_identifier(text: str) -> UUID:
-    """The id of a job as clients know it: a sweep's begins with `job-`."""
+    """Parse a job's id as clients know it: a sweep's begins with `job-`."""
     return identifier(text.strip().lower().removeprefix(JOB_PREFIX))
 
 
 class Missing(Invalid):
-    """A field that has to be there is not."""
+    """A required field is missing."""
 
 
 class Strict(serializers.Field):
-    """A field that answers for itself; `check` sees a value that is there."""
+    """A field with checks of its own; `check` gets every value that is not absent."""
 
-    wanted = "a value"
+    expected = "a value"
 
     def run_validation(self, data: object = empty) -> object:
         if data is empty or data is None:
@@ -56,16 +56,16 @@ class Strict(serializers.Field):
         return None if self.default is empty else self.get_default()
 
     def wrong_type(self) -> BadJson:
-        return BadJson(f"{self.field_name}: {self.wanted} is wanted")
+        return BadJson(f"{self.field_name} must be {self.expected}")
 
     def refused(self, why: str) -> Invalid:
-        return Invalid(f"{self.field_name}: {why}")
+        return Invalid(f"{self.field_name} {why}")
 
 
 class Text(Strict):
-    """A string, trimmed unless told otherwise."""
+    """A string, trimmed unless `trim` is false."""
 
-    wanted = "a string"
+    expected = "a string"
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Text(Strict):
             return self.absent()
         text = trimmed if self.trim else data
         if self.max_length is not None and len(text) > self.max_length:
-            raise self.refused(f"longer than {self.max_length} characters")
+            raise self.refused(f"must not be longer than {self.max_length} characters")
         if self.choices is not None and text not in self.choices:
             raise self.refused(f"must be one of {', '.join(sorted(self.choices))}")
         return text
@@ -97,7 +97,7 @@ class Text(Strict):
 class WholeNumber(Strict):
     """An integer within bounds, by default those of the database's integer."""
 
-    wanted = "a whole number"
+    expected = "a whole number"
 
     def __init__(
         self, *, default: object = empty, least: int = -(2**31), most: int = 2**31 - 1
@@ -117,7 +117,7 @@ class WholeNumber(Strict):
 class Number(Strict):
     """A number within bounds, whole or not."""
 
-    wanted = "a number"
+    expected = "a number"
 
     def __init__(
         self, *, default: object = empty, least: float = -math.inf, most: float = math.inf
@@ -137,7 +137,7 @@ class Number(Strict):
 class Flag(Strict):
     """true or false."""
 
-    wanted = "true or false"
+    expected = "true or false"
 
     def check(self, data: object) -> object:
         if not isinstance(data, bool):
@@ -146,7 +146,7 @@ class Flag(Strict):
 
 
 class Json(Strict):
-    """Any JSON, as long as it is not too large."""
+    """Any JSON up to `max_bytes`."""
 
     def __init__(self, *, default: object = empty, max_bytes: int = MAX_JSON_BYTES) -> None:
         super().__init__(default=default)
@@ -154,14 +154,14 @@ class Json(Strict):
 
     def check(self, data: object) -> object:
         if len(orjson.dumps(data)) > self.max_bytes:
-            raise TooLarge(f"{self.field_name}: larger than {self.max_bytes} bytes")
+            raise TooLarge(f"{self.field_name} must not be larger than {self.max_bytes} bytes")
         return data
 
 
 class JsonObject(Json):
-    """A JSON object, as long as it is not too large."""
+    """A JSON object up to `max_bytes`."""
 
-    wanted = "an object"
+    expected = "an object"
 
     def check(self, data: object) -> object:
         if not isinstance(data, dict):
@@ -170,7 +170,7 @@ class JsonObject(Json):
 
 
 class Identifier(Text):
-    """The id of something, as a UUID; a malformed one is NOBODY's, so looking it up finds none."""
+    """An id, as a UUID; a malformed one becomes NOBODY, so that a look-up finds nothing."""
 
     def check(self, data: object) -> object:
         text = super().check(data)
@@ -180,7 +180,7 @@ class Identifier(Text):
 class TextList(Strict):
     """Strings, trimmed, without blanks and repetitions, in the order given."""
 
-    wanted = "a list of strings"
+    expected = "a list of strings"
 
     def __init__(
         self, *, default: object = empty, max_items: int = 1000, max_length: int = 200
@@ -196,14 +196,14 @@ class TextList(Strict):
         if not isinstance(data, list):
             raise self.wrong_type()
         if len(data) > self.max_items:
-            raise self.refused(f"more than {self.max_items} items")
+            raise self.refused(f"must not have more than {self.max_items} items")
         texts: dict[str, None] = {}
         for item in data:
             if not isinstance(item, str):
                 raise self.wrong_type()
             text = item.strip()
             if len(text) > self.max_length:
-                raise self.refused(f"an item is longer than {self.max_length} characters")
+                raise self.refused(f"must not have items longer than {self.max_length} characters")
             if text:
                 texts[text] = None
         return list(texts)
@@ -212,7 +212,7 @@ class TextList(Strict):
 class TextMap(Strict):
     """An object of short texts by name."""
 
-    wanted = "an object of strings"
+    expected = "an object of strings"
 
     def __init__(
         self, *, default: object = empty, max_items: int = 20, max_length: int = 200
@@ -228,21 +228,21 @@ class TextMap(Strict):
         if not isinstance(data, dict):
             raise self.wrong_type()
         if len(data) > self.max_items:
-            raise self.refused(f"more than {self.max_items} items")
+            raise self.refused(f"must not have more than {self.max_items} items")
         return [(self.text(name), value) for name, value in data.items()]
 
     def text(self, value: object) -> str:
         if not isinstance(value, str):
             raise self.wrong_type()
         if len(value) > self.max_length:
-            raise self.refused(f"an item is longer than {self.max_length} characters")
+            raise self.refused(f"must not have items longer than {self.max_length} characters")
         return value
 
 
 class TextListMap(TextMap):
     """An object of lists of short texts by name; an empty list is left out."""
 
-    wanted = "an object of lists of strings"
+    expected = "an object of lists of strings"
 
     def check(self, data: object) -> object:
         return {name: self.texts(value) for name, value in self.items(data) if value != []}
@@ -251,19 +251,19 @@ class TextListMap(TextMap):
         if not isinstance(value, list):
             raise self.wrong_type()
         if len(value) > MOST_TEXTS:
-            raise self.refused(f"more than {MOST_TEXTS} items in a list")
+            raise self.refused(f"must not have lists of more than {MOST_TEXTS} items")
         return [self.text(text) for text in value]
 
 
 class IdentifierList(TextList):
-    """Ids of things, as UUIDs; malformed ones are NOBODY's."""
+    """Ids, as UUIDs; malformed ones become NOBODY."""
 
     def check(self, data: object) -> object:
         return [identifier(text) for text in self.texts(data)]
 
 
 def by_name(data: Mapping[str, JsonValue], names: Mapping[str, object]) -> JsonDict:
-    """What `data` says under `names`: as spelled, else in letters of any case."""
+    """The entries of `data` under `names`: an exact match, else one without regard to case."""
     given = {name: data[name] for name in names if name in data}
     if len(given) < len(data):
         spelled = {name.lower(): name for name in names}

@@ -1,4 +1,4 @@
-"""Filters of a list: a value that nothing has gives an empty list, a malformed time is refused."""
+"""Filters of a list: a value that no row has gives an empty list, a malformed time is refused."""
 
 from typing import TypeVar
 
@@ -12,16 +12,16 @@ M = TypeVar("M", bound=Model)
 
 
 class PeriodFilters(FilterSet):
-    """A list that can be cut to a period: from `created_after` on, up to `created_before`."""
+    """Limits a list to a period: from `created_after` (included) to `created_before`."""
 
     created_after = IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 def apply(kind: type[FilterSet], query: QueryDict, rows: QuerySet[M]) -> QuerySet[M]:
-    """The rows that the query asks for; what it does not know how to filter by is ignored.
+    """The rows that match the query; parameters that are not filters are ignored.
 
-    An id that is none, or a status that there is not, is what no row has: nothing is found.
+    A malformed id or an unknown status matches no row.
     """
     chosen = kind(query, rows)
     if chosen.is_valid():
@@ -29,5 +29,5 @@ def apply(kind: type[FilterSet], query: QueryDict, rows: QuerySet[M]) -> QuerySe
         return found
     for name in chosen.form.errors:
         if isinstance(chosen.filters[name], IsoDateTimeFilter):
-            raise Invalid(f"{name}: a time like 2026-01-31T12:00:00Z is wanted")
+            raise Invalid(f"{name} must be a time like 2026-01-31T12:00:00Z")
     return rows.none()

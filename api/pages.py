@@ -1,4 +1,4 @@
-"""A page of a list goes on after the last row of the page before it, however the list changes."""
+"""Keyset pages: each begins after the last row of the page before, even if the list has changed."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
@@ -22,37 +22,37 @@ MOST_ALIKE = 1_000_000  # rows that share one value of the first column
 
 
 class BadCursor(Invalid):
-    """cursor: not one that this list gave out"""
+    """cursor must be one that this list has given"""
 
 
-def size_asked_for(request: Request) -> int:
+def requested_size(request: Request) -> int:
     text = request.query_params.get("limit", "")
     if not text:
         return MOST
     try:
         limit = int(text)
     except ValueError:
-        raise Invalid("limit: a whole number is wanted") from None
+        raise Invalid("limit must be a whole number") from None
     return limit if 0 < limit <= MOST else MOST
 
 
-def offset_asked_for(request: Request) -> int:
-    """How many rows to pass over, where a list is asked for by `offset` instead of a cursor."""
+def requested_offset(request: Request) -> int:
+    """How many rows to skip, where a list is paged by `offset` instead of a cursor."""
     text = request.query_params.get("offset", "") or "0"
     if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_OFFSET:
-        raise Invalid("offset: a whole number from 0 on is wanted")
+        raise Invalid("offset must be a whole number of 0 or more")
     return int(text)
 
 
 class KeysetPage(CursorPagination):
-    """REST framework's cursor, told in the body instead of in links, and forwards only."""
+    """REST framework's cursor, in the body instead of in links, and forwards only."""
 
     def __init__(self, ordering: tuple[str, ...]) -> None:
         super().__init__()
         self.ordering = ordering
 
     def rows_of(self, queryset: QuerySet[M], request: Request) -> list[M]:
-        """The rows of the page that the request asks for."""
+        """The rows of the requested page."""
         column = queryset.model._meta.get_field(self.ordering[0].lstrip("-"))
         if not isinstance(column, Field):
             raise TypeError(f"{column} is not a column to order by")
@@ -60,12 +60,12 @@ class KeysetPage(CursorPagination):
         return self.paginate_queryset(queryset, request) or []
 
     def next_cursor(self) -> dict[str, str]:
-        """`next_cursor` for the answer, as long as there is more."""
+        """`next_cursor` for the answer, while there are more rows."""
         cursor = self.get_next_link()
         return {} if cursor is None else {"next_cursor": cursor}
 
     def get_page_size(self, request: Request) -> int:
-        return size_asked_for(request)
+        return requested_size(request)
 
     def encode_cursor(self, cursor: Cursor) -> str:
         raw = orjson.dumps([cursor.offset, cursor.position])
@@ -87,17 +87,17 @@ class KeysetPage(CursorPagination):
         raise BadCursor
 
     def _check(self, position: str) -> None:
-        """A forged position, which its column could not hold, must not reach the database."""
+        """Refuse a forged position that the column cannot store, before it reaches the database."""
         value = self.column.to_python(position)
         if "\0" in position or (isinstance(value, datetime) and timezone.is_naive(value)):
             raise BadCursor
 
 
 class LatestPage:
-    """Rows by a time, the latest first, and by id where many share one time.
+    """Rows by a time, latest first, then by id.
 
-    It goes on behind the last row it gave, by time and id, so a page may be emptied before the
-    next is asked for: no row is passed over.
+    The cursor holds time and id of the last row, not a count, so no row is skipped when the rows
+    of a page are deleted before the next page is requested.
     """
 
     def __init__(self, column: str) -> None:
@@ -105,8 +105,8 @@ class LatestPage:
         self.cursor = ""
 
     def rows_of(self, queryset: QuerySet[M], request: Request) -> list[M]:
-        """The rows of the page that the request asks for."""
-        size = size_asked_for(request)
+        """The rows of the requested page."""
+        size = requested_size(request)
         text = request.query_params.get("cursor", "")
         if text:
             time, id_ = self._read(text)
@@ -121,7 +121,7 @@ class LatestPage:
         return rows[:size]
 
     def next_cursor(self) -> dict[str, str]:
-        """`next_cursor` for the answer, as long as there is more."""
+        """`next_cursor` for the answer, while there are more rows."""
         return {"next_cursor": self.cursor} if self.cursor else {}
 
     def _read(self, text: str) -> tuple[datetime, UUID]:

@@ -1,4 +1,4 @@
-"""A body is what a request may say, declared field by field."""
+"""Request bodies, declared field by field."""
 
 from functools import cache, cached_property
 from typing import Any, ClassVar, Self, TypeAlias
@@ -10,16 +10,16 @@ from api import fields
 from api.body import BadJson, JsonValue, NotJson
 from problems import Invalid, Problem
 
-# Every field of a body is there, holding what its declaration says; no type can tell which.
+# Every declared field has a value; its type depends on the declaration.
 Values: TypeAlias = dict[str, Any]
 
 
 class RequestSerializer(serializers.Serializer):
-    """The fields of a request. Unknown ones are ignored, names match in letters of any case.
+    """The fields of a request. Unknown ones are ignored, names match without regard to case.
 
-    The first field that is wrong, in the order of declaration, is named in the Problem raised.
-    A `validate` method may look at all of them together; it raises Problems too. How a field that
-    is missing is told depends on the API family, so a body may say.
+    The Problem names the first wrong field in the order of declaration. A `validate` method may
+    check all fields together; it raises Problems too. `missing` is the message for an absent
+    field, which differs between API families.
     """
 
     missing: ClassVar[str] = "{}_required"
@@ -27,25 +27,25 @@ class RequestSerializer(serializers.Serializer):
     @classmethod
     @cache
     def shared(cls) -> Self:
-        """The one instance: REST framework copies every field for each new one.
+        """The one instance, since REST framework copies every field for each new one.
 
-        Validation keeps nothing on it, so any number of threads may use it at once.
+        Validation stores nothing on it, so any number of threads may use it at once.
         """
         return cls()
 
     @classmethod
     def read(cls, data: JsonValue) -> Values:
-        """What a body says, complete and checked. null says nothing."""
+        """The values of all fields, checked. null counts as an empty object."""
         return cls.shared().run_validation({} if data is None else data)
 
     @classmethod
     def read_many(cls, data: JsonValue, *, most: int) -> list[Values]:
-        """What each body of a list says; the Problem names the place of the one that is wrong."""
+        """The values of each body of a list; a Problem names the index of the wrong one."""
         if not isinstance(data, list):
-            raise BadJson("A list is wanted.")
+            raise BadJson("The body must be a list.")
         if len(data) > most:
-            raise Invalid(f"More than {most} items in one request.")
-        return [_at(f"[{place}]", cls, item) for place, item in enumerate(data)]
+            raise Invalid(f"The body must not have more than {most} items.")
+        return [_at(f"[{i}]", cls, item) for i, item in enumerate(data)]
 
     @cached_property
     def by_name(self) -> dict[str, Field]:
@@ -53,7 +53,7 @@ class RequestSerializer(serializers.Serializer):
 
     def run_validation(self, data: object = empty) -> Values:
         if not isinstance(data, dict):
-            raise NotJson("An object is wanted.")
+            raise NotJson("The body must be an object.")
         given = fields.by_name(data, self.by_name)
         values: Values = {}
         for name, field in self.by_name.items():
@@ -62,15 +62,15 @@ class RequestSerializer(serializers.Serializer):
             except fields.Missing:
                 raise Invalid(self.missing.format(name)) from None
             except serializers.ValidationError as error:
-                raise Invalid(f"{name}: {error}") from None
+                raise Invalid(f"{name} is invalid: {error}") from None
         checked: Values = self.validate(values)
         return checked
 
 
 class NestedList(fields.Strict):
-    """A field that holds a list of bodies of one kind."""
+    """A list of bodies of one kind."""
 
-    wanted = "a list of objects"
+    expected = "a list of objects"
 
     def __init__(
         self, kind: type[RequestSerializer], *, most: int, default: object = empty
@@ -83,14 +83,14 @@ class NestedList(fields.Strict):
         if not isinstance(data, list):
             raise self.wrong_type()
         if len(data) > self.most:
-            raise self.refused(f"more than {self.most} items")
+            raise self.refused(f"must not have more than {self.most} items")
         return [_at(f"{self.field_name}[{i}]", self.kind, item) for i, item in enumerate(data)]
 
 
 class Nested(fields.Strict):
-    """A field that holds one body."""
+    """A body as a field."""
 
-    wanted = "an object"
+    expected = "an object"
 
     def __init__(self, kind: type[RequestSerializer], *, default: object = empty) -> None:
         super().__init__(default=default)
@@ -104,7 +104,7 @@ class Nested(fields.Strict):
 
 def _at(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values:
     if not isinstance(data, dict):
-        raise BadJson(f"{place}: an object is wanted")
+        raise BadJson(f"{place} must be an object")
     try:
         return kind.shared().run_validation(data)
     except Problem as problem:

@@ -1,4 +1,4 @@
-"""What every view of an API starts from: JSON in, JSON out, and little between."""
+"""The base of every API view: JSON in, JSON out, and little between."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ M = TypeVar("M", bound=Model)
 def dumps(data: object) -> bytes:
     """JSON with a newline at its end; times are RFC 3339 in UTC, ids are strings.
 
-    jsonb gives back whole numbers of any size, which only Python's own encoder can write.
+    jsonb returns whole numbers of any size, which only Python's own encoder can write.
     """
     try:
         return orjson.dumps(data, option=OPTIONS)
@@ -42,15 +42,15 @@ def reply(data: object, status: int = 200) -> HttpResponse:
 
 
 def filled(**fields: object) -> dict[str, object]:
-    """The fields that have something to say: what is empty, zero or null is left out."""
+    """The fields without those that are empty, zero or null."""
     return {name: value for name, value in fields.items() if value not in EMPTY}
 
 
 class JsonView(APIView):
-    """A view that speaks JSON only, whatever the headers say.
+    """A view that speaks only JSON and ignores content negotiation.
 
-    Who may call is decided before any view; so nothing of REST framework's negotiation,
-    authentication, permissions and throttles is asked here, which halves the cost of a request.
+    Middleware has authenticated the caller by now, so REST framework's negotiation,
+    authentication, permissions and throttles are skipped, which halves the cost of a request.
     """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
@@ -59,12 +59,12 @@ class JsonView(APIView):
         return Request(request)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Nothing is left to decide but whether what the path says can be looked up."""
+        """Refuse a path parameter that PostgreSQL cannot look up."""
         for name, value in kwargs.items():
             if isinstance(value, str) and "\0" in value:
-                raise Invalid(f"{name}: must not hold NUL")
+                raise Invalid(f"{name} must not contain NUL")
 
-    # A finished HttpResponse needs none of the rendering that REST framework's Response is for.
+    # A finished HttpResponse needs no rendering.
     def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: object, **kwargs: object
     ) -> HttpResponseBase:
@@ -77,15 +77,15 @@ class JsonView(APIView):
         return response
 
     def json(self) -> body.JsonValue:
-        """The JSON of the request's body."""
+        """The request's body, parsed."""
         return body.parse(self.request.body)
 
     def read(self, kind: type[RequestSerializer]) -> Values:
-        """What the request's body says, complete and checked."""
+        """The values of the request's body, checked."""
         return kind.read(self.json())
 
     def read_optional(self, kind: type[RequestSerializer]) -> Values:
-        """The same, where no body at all says nothing."""
+        """The same, where the body may be absent."""
         return kind.read(self.json() if self.request.body else None)
 
 
@@ -101,15 +101,15 @@ class ListView(JsonView, Generic[M]):
     filterset_class: type[FilterSet]
 
     def body(self, row: M) -> dict[str, object]:
-        """What the list shows of one row."""
+        """One row as the list shows it."""
         raise NotImplementedError
 
     def bodies(self, rows: Sequence[M]) -> list[dict[str, object]]:
-        """What the list shows of a page's rows, for what is better asked of all at once."""
+        """A page's rows as the list shows them; overridden where one query serves all rows."""
         return [self.body(row) for row in rows]
 
     def rows(self) -> QuerySet[M]:
-        """The rows that this request asks for."""
+        """The rows that match the request's filters."""
         return filters.apply(self.filterset_class, self.request.query_params, self.queryset.all())
 
     def get(self, request: Request) -> HttpResponse:

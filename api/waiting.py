@@ -1,4 +1,4 @@
-"""Views of the async lane: they wait, and answer in the same form as the others."""
+"""Async views: they wait, and answer errors in the same form as the others."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -13,9 +13,9 @@ View = Callable[[HttpRequest], Coroutine[object, object, HttpResponseBase]]
 
 
 def answers(*methods: str) -> Callable[[View], View]:
-    """Make a coroutine a view for these methods, whose problems become answers.
+    """Make a coroutine a view for these methods that turns Problems into answers.
 
-    Like the other views of an API it leaves cross-site checks to whoever let the caller in.
+    As with the other API views, middleware has done the cross-site checks.
     """
 
     def decorate(view: View) -> View:

@@ -14,10 +14,9 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import dict_row
 
 from benchmarks import queue
-from benchmarks.coordinator import Coordinator, CoordinatorFailed
+from benchmarks.coordinator import Coordinator
 from benchmarks.over_http import (
     CLAIM,
     REPORT,
@@ -30,7 +29,6 @@ from benchmarks.over_http import (
 from benchmarks.queue import CHANNEL
 from benchmarks.results import Section, TimeRatio, time_heads
 from benchmarks.run import Run
-from tasks import fastlane
 
 SMALL = 10_000
 CHAIN_LENGTH = 10
@@ -38,7 +36,6 @@ OWNED = 0.9
 SIDE_CHANNEL = "bench-side"
 WORKERS = 100
 WARM_UP = 30
-STATEMENT = "the statement of the fast path, in SQL"
 ONE_CHANNEL = "one channel, over HTTP"
 TWO_CHANNELS = "two channels"
 OWNER = "the owner of a chain"
@@ -108,21 +105,13 @@ class FilledQueue:
         side_channel = coordinator.open_channel(SIDE_CHANNEL)
         fill(db, size, self.channel, side_channel)
         self.owners = (f"owner-{number}" for number in range(1, size.owned + 1))
-        self.session = psycopg.connect(
-            coordinator.url,
-            autocommit=True,
-            row_factory=dict_row,
-            options="-c plan_cache_mode=force_generic_plan",
-        )
 
     def close(self) -> None:
         self.connection.close()
-        self.session.close()
 
     def kinds(self) -> dict[str, "TimedClaim"]:
         one, both = self._over_http([CHANNEL]), self._over_http([CHANNEL, SIDE_CHANNEL])
         return {
-            STATEMENT: TimedClaim(self, self._in_sql, repeat("sql")),
             ONE_CHANNEL: TimedClaim(self, one, repeat("fast")),
             TWO_CHANNELS: TimedClaim(self, both, repeat("slow")),
             OWNER: TimedClaim(self, one, self.owners),
@@ -137,25 +126,6 @@ class FilledQueue:
             return time.perf_counter() - started, claimed(response, 1)
 
         return claim
-
-    def _in_sql(self, agent: str) -> tuple[float, list[HeldTask]]:
-        """The text that a claim of one channel runs, over a connection of its own."""
-        claim = fastlane.statement(False, "id", 1)
-        values = {
-            "agent": agent,
-            "actor": f"agent:{agent}",
-            "request": "",
-            "protocol": "",
-            "channel": self.channel,
-            "lease": None,
-        }
-        with psycopg.RawCursor(self.session, row_factory=dict_row) as cursor:
-            started = time.perf_counter()
-            row = cursor.execute(claim.text, claim.arguments(values), prepare=True).fetchone()
-            took = time.perf_counter() - started
-        if row is None or row["id"] is None:
-            raise CoordinatorFailed("The statement of the fast path has claimed nothing.")
-        return took, [HeldTask(str(row["id"]), row["lease_epoch"])]
 
     def complete(self, agent: str, tasks: list[HeldTask]) -> None:
         """Complete claimed tasks; this is not measured."""

@@ -1,4 +1,4 @@
-"""Chains in the admin: who owns them, what hangs in them, and the verbs that put it right."""
+"""Chains in the admin: owner, tasks, and the verbs."""
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -70,17 +70,17 @@ class ChainAdmin(ConsoleAdmin):
         return Event.objects.about_chain(obj.pk)
 
     def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
-        """The steps around the one that is next; a chain may have thousands."""
+        """The tasks around the first open one; a chain may have thousands."""
         all_ = Task.objects.filter(chain=obj.pk).order_by("sequence")
         next_ = all_.open().aggregate(first=Min("sequence"))["first"] or 1
         first = max(next_ - BEFORE, 1)
-        shown = [_line(task) for task in all_.filter(sequence__gte=first)[:SHOWN]]
+        shown = [_cells(task) for task in all_.filter(sequence__gte=first)[:SHOWN]]
         title = gettext("Tasks in order")
         if others := all_.count() - len(shown):
             more = ngettext("%(count)d more is not shown", "%(count)d more are not shown", others)
             title = f"{title} ({more % {'count': others}})"
         heads = [
-            gettext("Place"),
+            gettext("Sequence"),
             gettext("Task"),
             gettext("Status"),
             gettext("Agent"),
@@ -90,7 +90,7 @@ class ChainAdmin(ConsoleAdmin):
         return [Table(title, heads, shown)]
 
 
-def _line(task: Task) -> list[object]:
+def _cells(task: Task) -> list[object]:
     link = reverse("admin:tasks_task_change", args=[task.pk])
     return [
         task.sequence,

@@ -1,7 +1,8 @@
-"""What /v1 shows of chains (contract 000-002, chapter 2)."""
+"""Chains and reasons as /v1 shows them (contract 000-002, chapter 2)."""
 
 from api.views import filled
 from chains.models import Chain
+from chains.why import WhyReason
 
 
 def chain(row: Chain) -> dict[str, object]:
@@ -14,4 +15,18 @@ def chain(row: Chain) -> dict[str, object]:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         **filled(user_id=row.user_id, description=row.description, owner_agent_id=row.owner_id),
+    }
+
+
+def why_reason(reason: WhyReason) -> dict[str, object]:
+    """One reason; `do` names the verb that removes it, if there is one."""
+    do = reason.do
+    return {
+        "code": reason.code,
+        "text": reason.text,
+        **filled(
+            remedy=reason.remedy,
+            do={"kind": do.kind, "id": do.id, "verb": do.verb} if do else None,
+        ),
+        **reason.data,
     }

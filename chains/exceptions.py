@@ -1,10 +1,10 @@
-"""What can be wrong with a chain."""
+"""Problems with a chain."""
 
 from problems import Conflict, Invalid, NotFound
 
 
 class ChainUnknown(NotFound):
-    """There is no chain of this id."""
+    """There is no chain with this id."""
 
 
 class ChainIdUnknown(Invalid):
@@ -34,8 +34,8 @@ class ChainInUse(Conflict):
 
 
 class NotAssignable(Conflict):
-    """The chain cannot be given to this agent now."""
+    """The chain cannot be assigned to this agent now."""
 
 
 class StatusFollows(Conflict):
-    """A chain's status follows from its tasks and owner; it is never set."""
+    """A chain's status follows from its tasks and owner; it cannot be set."""

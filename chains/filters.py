@@ -1,4 +1,4 @@
-"""What the list of chains may be filtered by."""
+"""Filters of the list of chains."""
 
 from django_filters import CharFilter, UUIDFilter
 

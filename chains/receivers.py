@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from agents.models import Agent
 from chains import transitions
 from chains.models import Chain
-from chains.settle import settle
+from chains.settle import settle_each
 from tasks.exceptions import ChainBusy
 from tasks.signals import chain_changed, chain_wanted
 
@@ -19,7 +19,7 @@ def lock_chains(
     agents: Collection[str], chains: Collection[UUID], skip_locked: bool, **kwargs: object
 ) -> None:
     wanted = Chain.objects.filter(Q(pk__in=chains) | Q(owner__in=agents))
-    locked = wanted.lock(skip_locked=skip_locked)
+    locked = list(wanted.lock(skip_locked=skip_locked).values_list("pk"))
     if len(locked) < len(chains) and skip_locked:
         raise ChainBusy
 
@@ -28,5 +28,5 @@ def lock_chains(
 def follow_tasks(chains: Collection[UUID], taken_by: Agent | None, **kwargs: object) -> None:
     if taken_by:
         transitions.pass_ownership(taken_by, to=next(iter(chains), None))
-    for chain in Chain.objects.filter(pk__in=chains).order_by("pk"):
-        settle(chain)
+    else:
+        settle_each(chains)

@@ -58,8 +58,8 @@ def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
         case Status.IN_PROGRESS if chain:
             return _free_chain(chain, [task], by=by, reason=reason)[0]
         case Status.IN_PROGRESS:
-            leases.give_back([task], AttemptOutcome.RESET, reason)
-            return Reset(task_id, before, task.status, holder)
+            taken = leases.give_back([task_id], AttemptOutcome.RESET, reason)
+            return Reset(task_id, before, taken.tasks[0].status, holder)
         case Status.LOCKED:
             tasks.unlock(task_id, Status.QUEUED, by=by, reason=reason)
         case Status.FAILED:
@@ -85,9 +85,10 @@ def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
         running = list(Task.objects.filter(chain=chain).in_progress())
         reset.tasks += _free_chain(chain, running, by=by, reason=reason)
         reset.detached = chain.pk
-    held = list(Task.objects.held_by(agent_id).filter(chain=None).lock())
-    leases.give_back(held, AttemptOutcome.RESET, reason)
-    reset.tasks += [Reset(task.pk, Status.IN_PROGRESS, task.status, agent_id) for task in held]
+    held = leases.give_back(leases.lock_chainless(agent_id), AttemptOutcome.RESET, reason)
+    reset.tasks += [
+        Reset(task.id, Status.IN_PROGRESS, task.status, agent_id) for task in held.tasks
+    ]
     return reset
 
 

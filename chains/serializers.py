@@ -1,4 +1,4 @@
-"""What requests about chains and new tasks may say (contract 000-002, 1.3)."""
+"""Requests about chains and new tasks (contract 000-002, 1.3)."""
 
 from agents.models import ID_LENGTH
 from api import fields
@@ -11,11 +11,11 @@ from tasks.states import Status
 
 MOST_ATTEMPTS = 1000
 LONGEST_RETRY_DELAY = 60
-HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column, too
+HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column too
 
 
 class ChainRequestSerializer(RequestSerializer):
-    """A new chain; its status is that of one without tasks."""
+    """A new chain; only the status of an empty chain is accepted."""
 
     channel_id = fields.Identifier()
     name = fields.Text(max_length=200)
@@ -25,7 +25,7 @@ class ChainRequestSerializer(RequestSerializer):
 
 
 class ChainEditRequestSerializer(RequestSerializer):
-    """Changes of a chain; what is empty stays as it is."""
+    """Changes of a chain; empty fields stay as they are."""
 
     name = fields.Text(default="", max_length=200)
     description = fields.Text(default="", max_length=LONGEST_TEXT)
@@ -53,13 +53,17 @@ class TaskRequestSerializer(RequestSerializer):
     max_attempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)
     retry_delay_seconds = fields.WholeNumber(default=0, least=0, most=LONGEST_RETRY_DELAY)
     wants = fields.TextMap(default=dict)
+    requires = fields.TextMap(default=dict)
     idempotency_key = key()
 
     def validate(self, attrs: Values) -> Values:
         if not attrs["channel_id"] and not attrs["channel"]:
             raise Invalid("channel_id_required")
-        if attrs["wants"] and attrs["chain_id"]:
-            raise Invalid("wants: a task of a chain is for the chain's owner, whatever that offers")
+        for name in ("wants", "requires") if attrs["chain_id"] else ():
+            if attrs[name]:
+                raise Invalid(
+                    f"{name} must be empty in a chain, since its owner gets all its tasks"
+                )
         return attrs
 
 

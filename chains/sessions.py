@@ -1,7 +1,7 @@
-"""Session requests: a person asks for an agent's session, an agent that is assigned makes it.
+"""Session requests: a person asks for an agent's session, the assigned agent starts it.
 
-Seed 000's agents know such a task by its type and prove by its token that the session is there
-(contract 000-002, 1.3 and 3.9).
+Seed 000's agents recognise such a task by its type, and complete it by its token when the session
+has started (contract 000-002, 1.3 and 3.9).
 """
 
 import secrets
@@ -17,7 +17,7 @@ PRIORITY = 100
 
 @transaction.atomic
 def request_session(channel: Channel, *, by: str) -> Task:
-    """Make a session request: a task in a chain of its own, which no claim gives out."""
+    """Create a session request: a task in its own chain, which is never claimed."""
     journal.attribute(actor=by)
     chain = transitions.open_chain(channel, "Session Request", by=by)
     task = Task(
@@ -26,6 +26,7 @@ def request_session(channel: Channel, *, by: str) -> Task:
         sequence=1,
         title="Agent Session Request",
         type=SESSION_REQUEST,
+        assign_only=True,
         priority=PRIORITY,
         session_token=f"asr_{secrets.token_hex(16)}",
     )

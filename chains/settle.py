@@ -58,6 +58,12 @@ def settle(chain: Chain) -> bool:
     return turn is not None and turn.id in wrong
 
 
+def settle_each(chains: Collection[UUID]) -> None:
+    """Settle these locked chains."""
+    for chain in Chain.objects.filter(pk__in=chains).order_by("pk") if chains else ():
+        settle(chain)
+
+
 def _deciding(chain: Chain) -> list[Step]:
     """The few steps by which all is decided, in order: what runs, waits first or failed first."""
     all_ = Task.objects.filter(chain=chain).order_by("sequence")

@@ -98,7 +98,7 @@ def delete(chain_id: UUID, *, by: str, reason: str = "") -> None:
     """Delete a chain and its tasks, unless one of them is in progress or locked."""
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
-    list(Task.objects.filter(chain=chain).open().lock())
+    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
     if Task.objects.filter(chain=chain).active().exists():
         raise ChainInUse("A task of the chain is in progress or locked.")
     chain.delete()
@@ -121,7 +121,8 @@ def detach(
     chain = lock_chain(chain_id)
     if owner_id is not None and chain.owner_id != owner_id:
         raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
-    leases.lock_detached(list(Task.objects.filter(chain=chain).open().lock()), outcome, reason)
+    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
+    leases.lock_detached(chain.pk, outcome, reason)
     _hand_over(chain, None)
     ready.announce([chain.channel_id])
     return chain
@@ -134,7 +135,7 @@ def release(chain_id: UUID, *, by: str, reason: str = "") -> Chain:
     chain = lock_chain(chain_id)
     if chain.owner_id is None:
         raise NotOwner("No agent owns the chain.")
-    list(Task.objects.filter(chain=chain).open().lock())
+    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
     if Task.objects.filter(chain=chain).in_progress().exists():
         raise ChainInUse(f"A task of the chain runs for agent {chain.owner_id!r}.")
     _hand_over(chain, None)
@@ -171,7 +172,7 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
         return chain
     _refuse_owner(chain, agent)
     pass_ownership(agent, to=None)
-    list(Task.objects.filter(chain=chain).open().lock())
+    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
     _hand_over(chain, agent)
     ready.announce([chain.channel_id])
     return chain
@@ -194,13 +195,18 @@ def _refuse_owner(chain: Chain, agent: Agent) -> None:
 def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
     """Make the agent the owner of chain `to`, or of none; the chain it had before is released.
 
-    The agent and both chains are locked. Settling chain `to` is the caller's.
+    The agent and both chains are locked. Both chains are settled.
     """
-    for chain in Chain.objects.owned_by(agent.pk):
-        if chain.pk != to:
+    taken: Chain | None = None
+    for chain in Chain.objects.filter(Q(owner=agent) | Q(pk=to)):
+        if chain.pk == to:
+            taken = chain
+        else:
             _hand_over(chain, None)
-    if to:
-        Chain.objects.filter(pk=to).exclude(owner=agent).update(owner=agent, updated_at=Now())
+    if taken and taken.owner_id == agent.pk:
+        settle(taken)
+    elif taken:
+        _hand_over(taken, agent)
 
 
 def detach_lost() -> int:

@@ -1,8 +1,8 @@
-"""The paths of chains, and those of agents and tasks that speak of chains."""
+"""The paths of chains, and those of agents and tasks whose answers show chains."""
 
 from django.urls import path
 
-from chains import views, why_views
+from chains import views
 
 urlpatterns = [
     path("v1/chains", views.ChainsView.as_view()),
@@ -11,6 +11,6 @@ urlpatterns = [
     path("v1/chains/<uuid:chain_id>/assign-agent", views.AssignAgentView.as_view()),
     path("v1/agents/request-session", views.RequestSessionView.as_view()),
     path("v1/agents/<path:agent_id>/chain", views.AgentChainView.as_view()),
-    path("v1/tasks/<uuid:task_id>/why", why_views.WhyView.as_view()),
+    path("v1/tasks/<uuid:task_id>/why", views.WhyView.as_view()),
     path("v1/tasks", views.TasksView.as_view()),
 ]

@@ -1,21 +1,23 @@
-"""What people may do to chains; each verb tells beforehand what it will change."""
+"""What people may do to chains."""
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.permissions import OPERATE
 from agents.models import Agent
 from chains import transitions
 from chains.exceptions import NotOwner
-from chains.models import Chain, OnFailure
-from console.verbs import By, Values, Verb, one_by_one
+from chains.models import Chain, ChainStatus, OnFailure
+from console.verbs import By, Preview, Values, Verb, When, by_key, one_by_one
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import Status
+
+OWNED = When(owner=True)
+LOCKED = When(status=[ChainStatus.LOCKED])
 
 
 def _tasks(chains: QuerySet[Chain]) -> TaskQuerySet:
@@ -26,42 +28,59 @@ def _snapshot(chain: Chain) -> dict[str, object]:
     return {"status": chain.status, "owner": chain.owner_id, "on_failure": chain.on_failure}
 
 
-def _released(chains: QuerySet[Chain]) -> str:
-    count = _tasks(chains.filter(owner__isnull=False)).queued().count()
-    return ngettext(
-        "Releases %(count)d waiting task.", "Releases %(count)d waiting tasks.", count
-    ) % {"count": count}
+def _waiting(chains: QuerySet[Chain], values: Values) -> QuerySet[Task]:
+    return _tasks(OWNED(chains, values)).queued()
 
 
-def _ownership_ends(chains: QuerySet[Chain]) -> list[str]:
-    """Whose ownership ends, and how many chains have no owner."""
-    owners = list(chains.filter(owner__isnull=False).order_by("pk").values_list("owner", flat=True))
-    told = []
+def _idle(chains: QuerySet[Chain], values: Values) -> QuerySet[Chain]:
+    """Those of which nothing runs."""
+    return chains.exclude(pk__in=_tasks(chains).in_progress().order_by().values("chain"))
+
+
+def _ownership_ends(chains: QuerySet[Chain], values: Values) -> list[str]:
+    owners = list(OWNED(chains, values).order_by("pk").values_list("owner", flat=True))
     if len(owners) == 1:
-        told = [gettext("Ownership of agent %(agent)s ends.") % {"agent": owners[0]}]
-    elif owners:
-        told = [gettext("Ownership of %(count)d agents ends.") % {"count": len(owners)}]
-    ownerless = chains.filter(owner=None).count()
-    if ownerless:
-        told.append(
-            ngettext(
-                "%(count)d chain has no owner and will refuse.",
-                "%(count)d chains have no owner and will refuse.",
-                ownerless,
-            )
-            % {"count": ownerless}
-        )
-    return told
+        return [gettext("Ownership of agent %(agent)s ends.") % {"agent": owners[0]}]
+    if owners:
+        return [gettext("Ownership of %(count)d agents ends.") % {"count": len(owners)}]
+    return []
 
 
-def _detach_will(chains: QuerySet[Chain], values: Values) -> list[str]:
-    running = _tasks(chains).in_progress().count()
-    locks = ngettext(
-        "Locks %(count)d task that runs, until a person decides.",
-        "Locks %(count)d tasks that run, until a person decides.",
-        running,
+def _reassignment(chains: QuerySet[Chain], values: Values) -> list[str]:
+    """What becomes of the first chain, and of the one that the agent has owned until now."""
+    first = chains.order_by("pk").first()
+    if first is None:
+        return []
+    agent = values.get("agent")
+    names = {"chain": first.name, "agent": agent.pk if isinstance(agent, Agent) else "…"}
+    waiting = Task.objects.filter(chain=first).queued().count()
+    reserves = ngettext(
+        "Only that agent may have its %(count)d waiting task.",
+        "Only that agent may have its %(count)d waiting tasks.",
+        waiting,
     )
-    return [_released(chains), locks % {"count": running}, *_ownership_ends(chains)]
+    sentences = [
+        gettext("Gives chain “%(chain)s” to agent %(agent)s.") % names,
+        reserves % {"count": waiting},
+        *_ownership_ends(chains.filter(pk=first.pk), values),
+    ]
+    if isinstance(agent, Agent):
+        for other in Chain.objects.owned_by(agent.pk).exclude(pk=first.pk):
+            sentences.append(gettext("Releases chain “%(chain)s”.") % {"chain": other.name})
+    return sentences
+
+
+def _changed(chains: QuerySet[Chain], values: Values) -> QuerySet[Chain]:
+    wanted = values.get("on_failure")
+    return chains.exclude(on_failure=wanted) if wanted else chains
+
+
+def _with_failures(chains: QuerySet[Chain], values: Values, then: OnFailure) -> QuerySet[Chain]:
+    """Those with a failed task, where the change is to `then`."""
+    if values.get("on_failure") != then:
+        return chains.none()
+    changed = _changed(chains, values)
+    return changed.filter(pk__in=_tasks(changed).failed().order_by().values("chain"))
 
 
 @one_by_one
@@ -72,118 +91,12 @@ def _detach(chain: Chain, by: By, values: Values) -> None:
     transitions.detach(chain.pk, owner_id=chain.owner_id, by=by.actor, reason=by.reason)
 
 
-def _release_will(chains: QuerySet[Chain], values: Values) -> list[str]:
-    told = [_released(chains), *_ownership_ends(chains)]
-    running = _tasks(chains).in_progress().count()
-    if running:
-        refuse = ngettext(
-            "%(count)d chain has a task that runs and will refuse: detach it instead.",
-            "%(count)d chains have a task that runs and will refuse: detach them instead.",
-            running,
-        )
-        told.append(refuse % {"count": running})
-    return told
-
-
-@one_by_one
-def _release(chain: Chain, by: By, values: Values) -> None:
-    transitions.release(chain.pk, by=by.actor, reason=by.reason)
-
-
-def _reassign_will(chains: QuerySet[Chain], values: Values) -> list[str]:
-    first = chains.order_by("pk").first()
-    if first is None:
-        return []
-    agent = values.get("agent")
-    whom = agent.pk if isinstance(agent, Agent) else "…"
-    waiting = Task.objects.filter(chain=first).queued().count()
-    names = {"chain": first.name, "agent": whom}
-    told = [gettext("Gives chain “%(chain)s” to agent %(agent)s.") % names]
-    reserves = ngettext(
-        "Only that agent may have its %(count)d waiting task.",
-        "Only that agent may have its %(count)d waiting tasks.",
-        waiting,
-    )
-    told.append(reserves % {"count": waiting})
-    if first.owner_id:
-        told += _ownership_ends(chains.filter(pk=first.pk))
-    if isinstance(agent, Agent):
-        for other in Chain.objects.owned_by(agent.pk).exclude(pk=first.pk):
-            told.append(gettext("Releases chain “%(chain)s”.") % {"chain": other.name})
-    more = chains.count() - 1
-    if more:
-        refuse = ngettext(
-            "%(count)d more will refuse: an agent owns one chain.",
-            "%(count)d more will refuse: an agent owns one chain.",
-            more,
-        )
-        told.append(refuse % {"count": more})
-    return told
-
-
 @one_by_one
 def _reassign(chain: Chain, by: By, values: Values) -> None:
     agent = values["agent"]
     if not isinstance(agent, Agent):
         raise TypeError(f"{agent!r} is no agent")
     transitions.assign_agent(chain.pk, agent.pk, by=by.actor, reason=by.reason)
-
-
-def _unlock_will(chains: QuerySet[Chain], values: Values) -> list[str]:
-    locked = _tasks(chains).locked().count()
-    unlocks = ngettext(
-        "Unlocks %(count)d task.",
-        "Unlocks %(count)d tasks.",
-        locked,
-    )
-    told = [unlocks % {"count": locked}]
-    without = chains.count() - locked  # one task of a chain is locked at most
-    if without:
-        nothing = ngettext(
-            "%(count)d chain has no locked task and will refuse.",
-            "%(count)d chains have no locked task and will refuse.",
-            without,
-        )
-        told.append(nothing % {"count": without})
-    return told
-
-
-@one_by_one
-def _unlock_to_queued(chain: Chain, by: By, values: Values) -> None:
-    transitions.unlock_all(chain.pk, Status.QUEUED, by=by.actor, reason=by.reason)
-
-
-@one_by_one
-def _unlock_to_done(chain: Chain, by: By, values: Values) -> None:
-    transitions.unlock_all(chain.pk, Status.DONE, by=by.actor, reason=by.reason)
-
-
-def _on_failure_will(chains: QuerySet[Chain], values: Values) -> list[str]:
-    wanted = values.get("on_failure")
-    changed = chains.exclude(on_failure=wanted) if wanted else chains
-    count = changed.count()
-    changes = ngettext(
-        "Changes what follows a failure in %(count)d chain.",
-        "Changes what follows a failure in %(count)d chains.",
-        count,
-    )
-    told = [changes % {"count": count}]
-    failed = _tasks(changed).failed().order_by().values("chain").distinct().count()
-    if failed and wanted == OnFailure.CONTINUE:
-        on = ngettext(
-            "%(count)d chain with a failed task goes on.",
-            "%(count)d chains with a failed task go on.",
-            failed,
-        )
-        told.append(on % {"count": failed})
-    if failed and wanted == OnFailure.STOP:
-        stop = ngettext(
-            "%(count)d chain with a failed task stops behind it.",
-            "%(count)d chains with a failed task stop behind it.",
-            failed,
-        )
-        told.append(stop % {"count": failed})
-    return told
 
 
 @one_by_one
@@ -197,34 +110,137 @@ AGENT = forms.ModelChoiceField(
     label=_("Agent"),
     widget=AutocompleteSelect(Chain._meta.get_field("owner"), admin.site),
 )
+RELEASES = ngettext_lazy(
+    "Releases %(count)d waiting task.", "Releases %(count)d waiting tasks.", "count"
+)
+UNOWNED_REFUSE: Preview[Chain] = Preview(
+    OWNED,
+    refuses=ngettext_lazy(
+        "%(count)d chain has no owner and will refuse.",
+        "%(count)d chains have no owner and will refuse.",
+        "count",
+    ),
+)
+UNLOCKS: list[Preview[Chain]] = [
+    Preview(
+        LOCKED,  # of each, one task is locked
+        ngettext_lazy("Unlocks %(count)d task.", "Unlocks %(count)d tasks.", "count"),
+        ngettext_lazy(
+            "%(count)d chain has no locked task and will refuse.",
+            "%(count)d chains have no locked task and will refuse.",
+            "count",
+        ),
+        always=True,
+    ),
+]
 CHAIN_VERBS: list[Verb[Chain]] = [
-    Verb("detach", _("Detach"), OPERATE, _detach_will, _detach, _snapshot),
+    Verb(
+        "detach",
+        _("Detach"),
+        [
+            Preview(_waiting, RELEASES, always=True),
+            Preview(
+                lambda chains, _: _tasks(chains).in_progress(),
+                ngettext_lazy(
+                    "Locks %(count)d task that runs, until a person decides.",
+                    "Locks %(count)d tasks that run, until a person decides.",
+                    "count",
+                ),
+                always=True,
+            ),
+            _ownership_ends,
+            UNOWNED_REFUSE,
+        ],
+        _detach,
+        _snapshot,
+        OWNED,
+    ),
     Verb(
         "reassign",
         _("Reassign"),
-        OPERATE,
-        _reassign_will,
+        [
+            _reassignment,
+            Preview(
+                lambda chains, _: chains.order_by("pk")[:1],
+                refuses=ngettext_lazy(
+                    "%(count)d more will refuse: an agent owns one chain.",
+                    "%(count)d more will refuse: an agent owns one chain.",
+                    "count",
+                ),
+            ),
+        ],
         _reassign,
         _snapshot,
-        {"agent": AGENT},
+        fields={"agent": AGENT},
     ),
     Verb(
         "unlock_to_queued",
         _("Unlock to queued"),
-        OPERATE,
-        _unlock_will,
-        _unlock_to_queued,
+        UNLOCKS,
+        by_key(transitions.unlock_all, Status.QUEUED),
         _snapshot,
+        LOCKED,
     ),
-    Verb("unlock_to_done", _("Unlock to done"), OPERATE, _unlock_will, _unlock_to_done, _snapshot),
-    Verb("release", _("Release"), OPERATE, _release_will, _release, _snapshot),
+    Verb(
+        "unlock_to_done",
+        _("Unlock to done"),
+        UNLOCKS,
+        by_key(transitions.unlock_all, Status.DONE),
+        _snapshot,
+        LOCKED,
+    ),
+    Verb(
+        "release",
+        _("Release"),
+        [
+            Preview(lambda chains, _: _waiting(_idle(chains, _), _), RELEASES, always=True),
+            lambda chains, _: _ownership_ends(_idle(chains, _), _),
+            UNOWNED_REFUSE,
+            Preview(
+                _idle,
+                refuses=ngettext_lazy(
+                    "%(count)d chain has a task that runs and will refuse: detach it instead.",
+                    "%(count)d chains have a task that runs and will refuse: detach them instead.",
+                    "count",
+                ),
+            ),
+        ],
+        by_key(transitions.release),
+        _snapshot,
+        OWNED,
+    ),
     Verb(
         "change_on_failure",
         _("Change what follows a failure"),
-        OPERATE,
-        _on_failure_will,
+        [
+            Preview(
+                _changed,
+                ngettext_lazy(
+                    "Changes what follows a failure in %(count)d chain.",
+                    "Changes what follows a failure in %(count)d chains.",
+                    "count",
+                ),
+                always=True,
+            ),
+            Preview(
+                lambda chains, values: _with_failures(chains, values, OnFailure.CONTINUE),
+                ngettext_lazy(
+                    "%(count)d chain with a failed task goes on.",
+                    "%(count)d chains with a failed task go on.",
+                    "count",
+                ),
+            ),
+            Preview(
+                lambda chains, values: _with_failures(chains, values, OnFailure.STOP),
+                ngettext_lazy(
+                    "%(count)d chain with a failed task stops behind it.",
+                    "%(count)d chains with a failed task stop behind it.",
+                    "count",
+                ),
+            ),
+        ],
         _change_on_failure,
         _snapshot,
-        {"on_failure": forms.ChoiceField(label=_("On failure"), choices=OnFailure.choices)},
+        fields={"on_failure": forms.ChoiceField(label=_("On failure"), choices=OnFailure.choices)},
     ),
 ]

@@ -1,4 +1,4 @@
-"""The verbs of chains under /v1, and the making of tasks (contract 000-002, 1.3)."""
+"""Chains, new tasks and `why` under /v1 (contract 000-002, 1.3)."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -22,11 +22,12 @@ from chains.serializers import (
     SessionRequestSerializer,
     TaskRequestSerializer,
 )
+from chains.why import why
 from problems import Invalid
 from tasks import bodies as task_bodies
 from tasks import requirements
 from tasks.agent_views import known
-from tasks.exceptions import ChannelUnknown
+from tasks.exceptions import ChannelUnknown, TaskUnknown
 from tasks.models import Channel, Requirement, Task
 from tasks.views import TaskListView
 
@@ -85,7 +86,7 @@ class AssignAgentView(JsonView):
 
 
 class AgentChainView(JsonView):
-    """The chain that an agent owns; listed in seed 002."""
+    """The chain that an agent owns (seed 002)."""
 
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         chain = Chain.objects.owned_by(known(agent_id).pk).first()
@@ -95,23 +96,32 @@ class AgentChainView(JsonView):
 
 
 class TasksView(TaskListView):
-    """Takes one task, or a list of up to 1,000 of which all are made or none."""
+    """Creates one task, or a list of up to 1,000, all or none."""
 
     def post(self, request: Request) -> HttpResponse:
-        said = self.json()
-        many = isinstance(said, list)
+        data = self.json()
+        many = isinstance(data, list)
         values = (
-            TaskRequestSerializer.read_many(said, most=MOST_TASKS)
+            TaskRequestSerializer.read_many(data, most=MOST_TASKS)
             if many
-            else [TaskRequestSerializer.read(said)]
+            else [TaskRequestSerializer.read(data)]
         )
         if not values:
-            raise Invalid("At least one task is wanted.")
+            raise Invalid("The list must contain a task.")
         new = new_tasks(values)
         tasks = transitions.enqueue(new, by=caller_of(request).name)
-        made = {task.pk for task in new} & {task.pk for task in tasks}
+        created = {task.pk for task in new} & {task.pk for task in tasks}
         shown = [task_bodies.task(task) for task in tasks]
-        return reply({"tasks": shown} if many else {"task": shown[0]}, 201 if made else 200)
+        return reply({"tasks": shown} if many else {"task": shown[0]}, 201 if created else 200)
+
+
+class WhyView(JsonView):
+    def get(self, request: Request, task_id: UUID) -> HttpResponse:
+        task = Task.objects.select_related("channel", "requirement").filter(pk=task_id).first()
+        if task is None:
+            raise TaskUnknown(f"There is no task {task_id}.")
+        reasons = [bodies.why_reason(reason) for reason in why(task)]
+        return reply({"task_id": task.pk, "status": task.status, "why": reasons})
 
 
 class RequestSessionView(JsonView):
@@ -126,15 +136,15 @@ class RequestSessionView(JsonView):
         return reply({"task": task_bodies.task(task)}, 201)
 
 
-def new_tasks(said: Sequence[Values]) -> list[Task]:
-    """Tasks as they are asked for, not yet stored; each names a channel that exists."""
-    ids = {fields.identifier(values["channel_id"]) for values in said if values["channel_id"]}
-    names = {values["channel"] for values in said if not values["channel_id"]}
+def new_tasks(requested: Sequence[Values]) -> list[Task]:
+    """The requested tasks, not stored yet. Raises ChannelUnknown."""
+    ids = {fields.identifier(values["channel_id"]) for values in requested if values["channel_id"]}
+    names = {values["channel"] for values in requested if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
     named = {name: channel_named(name) for name in names}
     needs = requirements.Lookup()
     tasks = []
-    for values in said:
+    for values in requested:
         channel = (
             channels.get(fields.identifier(values["channel_id"]))
             if values["channel_id"]
@@ -142,7 +152,7 @@ def new_tasks(said: Sequence[Values]) -> list[Task]:
         )
         if channel is None:
             raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
-        tasks.append(new_task(values, channel, needs.of(values["wants"])))
+        tasks.append(new_task(values, channel, needs.of(values["wants"], values["requires"])))
     return tasks
 
 

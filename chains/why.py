@@ -1,4 +1,4 @@
-"""Why a task does not run: all that stands in its way, in the order in which to put it right."""
+"""Why a task does not run: every reason, in the order in which to remove them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from django.utils.translation import ngettext
 from agents.models import Agent, Protocol
 from agents.querysets import AgentQuerySet
 from chains.models import Chain, OnFailure
-from tasks import line, requirements
-from tasks.models import SESSION_REQUEST, Channel, Task
+from tasks import queue, requirements
+from tasks.models import Channel, Task
 from tasks.states import DeadLetter, Status
 
 
 class Code(StrEnum):
-    """The answers that there are."""
+    """The codes of the reasons."""
 
     CHANNEL_PAUSED = "channel_paused"
     LOCKED = "locked"
@@ -30,7 +30,7 @@ class Code(StrEnum):
     NO_AGENTS = "no_agents"
     NOBODY_OFFERS = "nobody_offers"
     NOT_BEFORE = "not_before"
-    IN_LINE = "in_line"
+    IN_QUEUE = "in_line"
     DEAD_LETTER = "dead_letter"
     CANCEL_ASKED = "cancel_asked"
     RUNNING = "running"
@@ -40,7 +40,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """The verb that puts it right, and on what."""
+    """The verb that removes a reason, and its object."""
 
     kind: str
     id: UUID | str
@@ -49,7 +49,7 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class WhyReason:
-    """One reason, in words, with the nearest remedy if there is one, and the particulars."""
+    """One reason: a sentence, the nearest remedy if there is one, and the particulars."""
 
     code: Code
     text: str
@@ -59,9 +59,9 @@ class WhyReason:
 
 
 def why(task: Task) -> list[WhyReason]:
-    """Why the task does not run, or what became of it; what stands in the way of all comes first.
+    """Why the task does not run, or how it ended; reasons that concern more tasks come first.
 
-    It tells what is so at this moment, without a lock, in a few look-ups however long the line is.
+    A snapshot without locks, read by a few index look-ups even if the queue is long.
     """
     match Status(task.status):
         case Status.QUEUED:
@@ -73,7 +73,7 @@ def why(task: Task) -> list[WhyReason]:
         case Status.FAILED:
             return [_dead(task)]
         case Status.DONE:
-            text = _("It is done, since %(time)s.") % {"time": _clock(task.finished_at)}
+            text = _("It has been done since %(time)s.") % {"time": _clock(task.finished_at)}
             return [WhyReason(Code.DONE, text, data={"finished_at": task.finished_at})]
         case Status.CANCELLED:
             text = _("It was cancelled at %(time)s.") % {"time": _clock(task.finished_at)}
@@ -91,10 +91,10 @@ def _waits(task: Task) -> Iterator[WhyReason]:
         yield from _chain_locked(chain)
         yield from _owned(chain)
         yield from _behind(task, chain)
-    if task.type == SESSION_REQUEST:
+    if task.assign_only:
         yield WhyReason(
             Code.SESSION_REQUEST,
-            _("It asks for an agent's session, and such a task is only assigned, never claimed."),
+            _("It is a session request, which is assigned and never claimed."),
             _("Assign it to an agent."),
             Do("task", task.pk, "reassign"),
         )
@@ -104,11 +104,11 @@ def _waits(task: Task) -> Iterator[WhyReason]:
     if task.postponed:
         yield WhyReason(
             Code.NOT_BEFORE,
-            _("It is not given out before %(time)s.") % {"time": _clock(task.available_at)},
+            _("It is postponed until %(time)s.") % {"time": _clock(task.available_at)},
             data={"available_at": task.available_at, "attempts": task.attempts},
         )
     if task.free:
-        yield _in_line(task)
+        yield _in_queue(task)
 
 
 def _chain_of(task: Task) -> Chain | None:
@@ -120,19 +120,19 @@ def _chain_of(task: Task) -> Chain | None:
 def _paused(channel: Channel) -> Iterator[WhyReason]:
     if channel.paused_at is None:
         return
-    told = {
+    words = {
         "channel": channel.name,
         "time": _clock(channel.paused_at),
         "reason": channel.pause_reason,
     }
     text = (
-        _("Channel %(channel)s is paused since %(time)s: %(reason)s")
+        _("Channel %(channel)s has been paused since %(time)s: %(reason)s")
         if channel.pause_reason
-        else _("Channel %(channel)s is paused since %(time)s.")
+        else _("Channel %(channel)s has been paused since %(time)s.")
     )
     yield WhyReason(
         Code.CHANNEL_PAUSED,
-        text % told,
+        text % words,
         _("Resume the channel."),
         Do("channel", channel.pk, "resume"),
         {
@@ -164,7 +164,7 @@ def _owned(chain: Chain) -> Iterator[WhyReason]:
     owner = chain.owner
     if owner is None:
         return
-    told = {"agent": owner.pk, "time": _clock(owner.last_seen_at)}
+    words = {"agent": owner.pk, "time": _clock(owner.last_seen_at)}
     mine = Agent.objects.filter(pk=owner.pk)
     presence = "lost" if mine.lost().exists() else "online" if mine.online().exists() else "offline"
     verb = "release"
@@ -172,10 +172,10 @@ def _owned(chain: Chain) -> Iterator[WhyReason]:
         text = _("Its chain is owned by agent %(agent)s, which is draining.")
         remedy = _("Resume the agent, or release the chain.")
     elif presence == "online":
-        text = _("Its chain is owned by agent %(agent)s, which is present.")
+        text = _("Its chain is owned by agent %(agent)s, which is online.")
         remedy = _("Wait for the agent, or release the chain.")
     else:
-        text = _("Its chain is owned by agent %(agent)s, not heard of since %(time)s.")
+        text = _("Its chain is owned by agent %(agent)s, which has been silent since %(time)s.")
         remedy = _("Detach the chain, or give it to another agent.")
         verb = "detach"
     data = {
@@ -185,11 +185,11 @@ def _owned(chain: Chain) -> Iterator[WhyReason]:
         "draining": owner.draining,
         "last_seen_at": owner.last_seen_at,
     }
-    yield WhyReason(Code.CHAIN_OWNED, text % told, remedy, Do("chain", chain.pk, verb), data)
+    yield WhyReason(Code.CHAIN_OWNED, text % words, remedy, Do("chain", chain.pk, verb), data)
 
 
 def _behind(task: Task, chain: Chain) -> Iterator[WhyReason]:
-    """What is before it in its chain; a locked task has been told of."""
+    """The tasks before it in its chain; a locked one has been named by then."""
     steps = Task.objects.filter(chain=chain).order_by("sequence")
     before = steps.filter(sequence__lt=task.sequence)
     failed = before.failed().first() if chain.on_failure == OnFailure.STOP else None
@@ -207,7 +207,7 @@ def _behind(task: Task, chain: Chain) -> Iterator[WhyReason]:
         text = (
             _("It is behind task %(number)d of its chain, which agent %(agent)s runs: %(title)s")
             if first.agent_id
-            else _("It is behind task %(number)d of its chain, which waits itself: %(title)s")
+            else _("It is behind task %(number)d of its chain, which is waiting too: %(title)s")
         )
         yield WhyReason(
             Code.BEHIND,
@@ -217,7 +217,7 @@ def _behind(task: Task, chain: Chain) -> Iterator[WhyReason]:
 
 
 def _agents_for(task: Task) -> AgentQuerySet:
-    """Those that may claim from where the task is: SPOTs take what belongs to a job."""
+    """The agents that may claim the task by protocol and channel: SPOTs claim the jobs' tasks."""
     if task.job_id:
         return Agent.objects.filter(protocol=Protocol.SPOT)
     return Agent.objects.filter(protocol=Protocol.PLAIN).working_for(task.channel.name)
@@ -238,11 +238,11 @@ def _no_agents(task: Task, all_: AgentQuerySet) -> WhyReason:
     if known:
         text = _(
             "No agent of channel %(channel)s takes work: %(draining)d are draining,"
-            " %(absent)d are absent."
+            " %(absent)d are offline."
         )
     else:
         text = _("No agent works for channel %(channel)s.")
-    told = {
+    data = {
         "channel": task.channel.name,
         "draining": len(draining),
         "absent": known - len(draining),
@@ -252,35 +252,35 @@ def _no_agents(task: Task, all_: AgentQuerySet) -> WhyReason:
     else:
         remedy = _("Start an agent for the channel.")
     do = Do("agent", draining[0], "resume") if draining else None
-    return WhyReason(Code.NO_AGENTS, text % told, remedy, do, told)
+    return WhyReason(Code.NO_AGENTS, text % data, remedy, do, data)
 
 
 def _nobody_offers(task: Task) -> WhyReason:
     needed = task.requirement
-    wants = needed.wants if needed else {}
+    wants = {**needed.wants, **needed.requires} if needed else {}
     refused = needed.refused_by if needed else []
-    wanted = ", ".join(f"{key}={value}" for key, value in sorted(wants.items()))
-    if wanted:
-        text = _("No agent that is present offers %(wanted)s.") % {"wanted": wanted}
-        remedy = _("Start an agent that offers %(wanted)s.") % {"wanted": wanted}
+    offer = ", ".join(f"{key}={value}" for key, value in sorted(wants.items()))
+    if offer:
+        text = _("No online agent offers %(offer)s.") % {"offer": offer}
+        remedy = _("Start an agent that offers %(offer)s.") % {"offer": offer}
     else:
-        text = _("Every agent that is present has refused it.")
+        text = _("All online agents have refused it.")
         remedy = _("Start another agent.")
     return WhyReason(Code.NOBODY_OFFERS, text, remedy, data={"wants": wants, "refused_by": refused})
 
 
-def _in_line(task: Task) -> WhyReason:
-    place = line.place(task)
-    far = place > line.MOST
+def _in_queue(task: Task) -> WhyReason:
+    position = queue.position(task)
+    far = position > queue.FAR
     if far:
-        text = _("More than %(number)d tasks are before it in line.") % {"number": line.MOST}
-    elif place == 1:
-        text = _("It is the next in line.")
+        text = _("More than %(number)d tasks are ahead of it in the queue.") % {"number": queue.FAR}
+    elif position == 1:
+        text = _("It is at the head of the queue.")
     else:
-        text = _("It is in line, at place %(place)d.") % {"place": place}
-    remedy = "" if place == 1 else _("Give it a higher priority.")
+        text = _("It is at position %(position)d in the queue.") % {"position": position}
+    remedy = "" if position == 1 else _("Give it a higher priority.")
     do = Do("task", task.pk, "prioritize") if remedy else None
-    return WhyReason(Code.IN_LINE, text, remedy, do, {"place": place, "more": far})
+    return WhyReason(Code.IN_QUEUE, text, remedy, do, {"place": position, "more": far})
 
 
 def _runs(task: Task) -> Iterator[WhyReason]:
@@ -292,28 +292,28 @@ def _runs(task: Task) -> Iterator[WhyReason]:
             Do("task", task.pk, "cancel"),
             {"cancel_asked_at": task.cancel_asked_at},
         )
-    held = {
+    words = {
         "agent": task.agent_id,
         "time": _clock(task.claimed_at),
         "until": _clock(task.lease_expires_at),
     }
     text = (
-        _("Agent %(agent)s runs it since %(time)s, by a lease until %(until)s.")
+        _("Agent %(agent)s has been running it since %(time)s, with a lease until %(until)s.")
         if task.lease_expires_at
-        else _("Agent %(agent)s runs it since %(time)s.")
+        else _("Agent %(agent)s has been running it since %(time)s.")
     )
-    present = Agent.objects.online().filter(pk=task.agent_id).exists()
-    remedy = "" if present else _("The agent is not heard of: reset it to have its work back.")
+    online = Agent.objects.online().filter(pk=task.agent_id).exists()
+    remedy = "" if online else _("The agent is silent: reset it to take back its tasks.")
     yield WhyReason(
         Code.RUNNING,
-        text % held,
+        text % words,
         remedy,
         Do("agent", task.agent_id, "reset") if remedy and task.agent_id else None,
         {
             "agent_id": task.agent_id,
             "claimed_at": task.claimed_at,
             "lease_expires_at": task.lease_expires_at,
-            "online": present,
+            "online": online,
         },
     )
 
@@ -321,7 +321,7 @@ def _runs(task: Task) -> Iterator[WhyReason]:
 def _locked(task: Task) -> WhyReason:
     return WhyReason(
         Code.LOCKED,
-        _("It is locked since agent %(agent)s lost it, and waits for a person: %(reason)s")
+        _("It has been locked since agent %(agent)s lost it, and waits for a person: %(reason)s")
         % {"agent": task.last_holder, "reason": task.fail_reason},
         _("Unlock it: back to the queue, or to done."),
         Do("task", task.pk, "unlock_to_queued"),
@@ -338,7 +338,7 @@ def _dead(task: Task) -> WhyReason:
         )
         % {"number": task.attempts},
         DeadLetter.NOT_RETRIABLE: _("A dead letter: it failed for good."),
-        DeadLetter.LEASE_EXPIRED: _("A dead letter: its last lease ran out."),
+        DeadLetter.LEASE_EXPIRED: _("A dead letter: its last lease expired."),
         DeadLetter.AGENTS_LOST: _("A dead letter: too many agents in a row were lost with it."),
         DeadLetter.UNSUPPORTED: _("A dead letter: too many agents have refused it."),
     }
@@ -346,7 +346,7 @@ def _dead(task: Task) -> WhyReason:
     return WhyReason(
         Code.DEAD_LETTER,
         f"{text} {task.fail_reason}".strip(),
-        _("Put right what failed, then requeue it."),
+        _("Fix the cause of the failure, then requeue it."),
         Do("task", task.pk, "requeue"),
         {"dead_letter": task.dead_letter, "reason": task.fail_reason},
     )

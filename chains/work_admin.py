@@ -1,4 +1,4 @@
-"""The pages of tasks and agents in the admin, with what needs to know of chains."""
+"""The pages of tasks and agents in the admin, which show chains too."""
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote

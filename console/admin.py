@@ -1,4 +1,4 @@
-"""What all lists and pages of the console have in common: they show, and verbs change.
+"""What all lists and pages of the console share: they are read-only, and verbs change things.
 
 The journal and the operators' audit are here too; their own room lies below this one.
 """
@@ -42,28 +42,28 @@ class Table:
 
 
 class VerbForm(FieldsForm):
-    """The reason, and what the verb asks for beside it."""
+    """The reason, and the verb's own fields."""
 
     reason = forms.CharField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text=_("It stands in the journal with your name."),
+        help_text=_("The journal keeps it, with your name."),
     )
 
 
 class ConsoleAdmin(ReadOnlyAdmin):
-    """A list and pages with verbs: asked for, shown beforehand, given a reason, written down."""
+    """A list and pages with verbs: each is previewed, needs a reason and is recorded."""
 
     verbs: Sequence[Verb] = ()
     change_form_template = "console/object.html"
 
     def events_about(self, obj: Model) -> EventQuerySet:
-        """What the journal says of a thing, for its timeline."""
+        """The journal's rows about an object, for its timeline."""
         return Event.objects.none()
 
     def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
-        """What a page shows below the fields and above the timeline."""
+        """The tables between the fields and the timeline."""
         return []
 
     def get_urls(self) -> list[URLPattern]:
@@ -72,7 +72,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
         return [path("<path:object_id>/verb/<slug:verb>/", view, name=name), *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> Mapping[str, tuple[Act, str, str]]:
-        """The verbs that this person may use on many rows."""
+        """The verbs that this person may use on several rows."""
         if "_popup" in request.GET:
             return {}
         return {
@@ -95,7 +95,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
                 "verb_links": [
                     {"title": verb.label, "link": self._verb_url(obj, verb), "icon": verb.icon}
                     for verb in self.verbs
-                    if request.user.has_perm(verb.permission)
+                    if request.user.has_perm(verb.permission) and verb.offered_when.fits(obj)
                 ],
                 "tables": self.tables(request, obj),
                 "timeline": timeline(self.events_about(obj), self.opts.model_name or "", obj.pk),
@@ -104,20 +104,20 @@ class ConsoleAdmin(ReadOnlyAdmin):
         return response
 
     def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """A verb for one thing, from the button on its page."""
+        """A verb for one object, from the button on its page."""
         obj = self.get_object(request, unquote(object_id))
-        wanted = next((known for known in self.verbs if known.name == verb), None)
-        if obj is None or wanted is None:
+        chosen = next((known for known in self.verbs if known.name == verb), None)
+        if obj is None or chosen is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]  # unfold is untyped
-        if not request.user.has_perm(wanted.permission):
+        if not request.user.has_perm(chosen.permission):
             raise PermissionDenied
         rows = self.model._default_manager.filter(pk=obj.pk)
-        return self.use(wanted, request, rows, back=self._object_url(obj))
+        return self.use(chosen, request, rows, back=self._object_url(obj))
 
     def use(
         self, verb: Verb, request: HttpRequest, rows: QuerySet[Model], *, back: str
     ) -> HttpResponse:
-        """Show what the verb will do and ask for the reason; once that is given, do it."""
+        """Show what the verb will do and ask for a reason; with the reason, do it."""
         confirmed = CONFIRMED in request.POST
         form = VerbForm(request.POST if confirmed else None, fields=verb.fields)
         if confirmed and form.is_valid() and isinstance(request.user, User):
@@ -146,23 +146,23 @@ class ConsoleAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "console/verb.html", context)
 
     def _report(self, request: HttpRequest, verb: Verb, handled: VerbResult) -> None:
-        """Say how many rows were changed, and of each that was not, why; at most so many."""
+        """Show how many rows were changed, and why others were not, up to a limit."""
         if handled.done:
-            told = ngettext(
+            message = ngettext(
                 "%(verb)s: %(count)d done.", "%(verb)s: %(count)d done.", len(handled.done)
             )
-            told %= {"verb": verb.label, "count": len(handled.done)}
-            self.message_user(request, told, messages.SUCCESS)
+            message %= {"verb": verb.label, "count": len(handled.done)}
+            self.message_user(request, message, messages.SUCCESS)
         for key, problem in handled.refused[:SHOWN_REFUSALS]:
             self.message_user(request, f"{key}: {problem.message}", messages.WARNING)
         more = len(handled.refused) - SHOWN_REFUSALS
         if more > 0:
-            told = ngettext(
+            message = ngettext(
                 "%(count)d more could not be changed.",
                 "%(count)d more could not be changed.",
                 more,
             ) % {"count": more}
-            self.message_user(request, told, messages.WARNING)
+            self.message_user(request, message, messages.WARNING)
         if not handled.done and not handled.refused:
             self.message_user(request, gettext("There was nothing to do."), messages.INFO)
 
@@ -177,7 +177,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
 
 
 def _act(verb: Verb) -> Act:
-    """The verb as an action of a list, over the rows that were marked or all that match."""
+    """The verb as an action of a list, on the marked rows or on all that match."""
 
     def act(
         model_admin: admin.ModelAdmin, request: HttpRequest, rows: QuerySet[Model]
@@ -199,7 +199,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """What sort of thing it was done to. The kinds are named, for to find them all takes long."""
+    """The kind of object. The kinds are listed here, because finding them in the table is slow."""
 
     title = _("kind")
     parameter_name = "kind"

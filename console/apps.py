@@ -1,4 +1,4 @@
-"""The console: what people do in the admin and on the dashboard, and how it is written down."""
+"""The console: what people do in the admin and on the dashboard, and its audit."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
@@ -10,7 +10,7 @@ class ConsoleConfig(AppConfig):
 
 
 class AdminSiteConfig(admin.AdminConfig):
-    """Django's admin, open to whoever may view the console."""
+    """Django's admin, open to everybody who may view the console."""
 
     default_site = "console.site.ConsoleSite"
     default = False

@@ -1,4 +1,4 @@
-"""What can be wrong with what a person asks of the console."""
+"""Why the console refuses a request."""
 
 from problems import Forbidden, Invalid
 
@@ -10,12 +10,12 @@ class ReasonMissing(Invalid):
 
 
 class BadValues(Invalid):
-    """What was asked for beside the reason is missing or wrong."""
+    """A value is missing or wrong."""
 
     code = "bad_values"
 
 
-class NotAllowed(Forbidden):
-    """This person may not do this."""
+class VerbNotAllowed(Forbidden):
+    """This person does not have the permission."""
 
     code = "not_allowed"

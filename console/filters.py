@@ -1,4 +1,4 @@
-"""Filters of the console's lists that cost the same however long the list is."""
+"""Filters of lists that cost the same however long the list is."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ HEX = frozenset("0123456789abcdef")
 
 
 class AgeFilter(SimpleListFilter):
-    """When a row was made. Ids of version 7 begin with that time, so the key's index serves."""
+    """When a row was made. A UUIDv7 begins with that time, so the primary key's index is used."""
 
     title = _("age")
     parameter_name = "age"
@@ -52,12 +52,12 @@ def _made(rows: QuerySet[Model], comparison: str, ago: timedelta) -> dict[str, o
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """The smallest id of version 7 that can have been made then."""
+    """The smallest UUIDv7 of that moment."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def ids_beginning_with(text: str) -> tuple[UUID, UUID] | None:
-    """The first and the last id that begin with these digits, or None when no id does."""
+    """The first and the last id that begin with these digits; None if no id can."""
     digits = text.replace("-", "").lower()
     if not 4 <= len(digits) <= 32 or not HEX.issuperset(digits):
         return None

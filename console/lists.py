@@ -1,4 +1,4 @@
-"""Lists and pages that only show, and cost the same however many rows there are."""
+"""Read-only lists and pages that cost the same however many rows there are."""
 
 from django.db.models import Model, QuerySet, UUIDField
 from django.http import HttpRequest
@@ -9,11 +9,11 @@ from console.filters import ids_beginning_with
 from console.pages import CappedPaginator
 
 SEARCHED = 20_000
-"""Text is searched for among so many of the latest rows; ids among all."""
+"""Text is searched in this many of the latest rows; ids in all."""
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Shows rows to whoever may view the console; nobody changes them here."""
+    """Shows rows to everybody who may view the console; nobody changes them here."""
 
     list_per_page = 50
     list_max_show_all = 0
@@ -25,9 +25,9 @@ class ReadOnlyAdmin(ModelAdmin):
     list_before_template = "console/capped.html"
 
     searched_text = ""
-    """The column in which text is searched for, among the latest rows."""
+    """The column in which text is searched, among the latest rows."""
     searched_keys: tuple[str, ...] = ()
-    """Columns with an index; the whole term is looked for in one after the other."""
+    """Columns with an index; each is searched for the whole term, one after the other."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(VIEW)
@@ -64,7 +64,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return queryset.filter(**{f"{self.searched_text}__icontains": term}), False
 
     def _first_with(self, queryset: QuerySet[Model], term: str) -> QuerySet[Model]:
-        """The rows that have the term in the first column where any has: one index serves."""
+        """The rows with the term in the first column that has any: one index is enough."""
         for column in self.searched_keys:
             if (found := queryset.filter(**{column: term})).exists():
                 return found

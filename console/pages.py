@@ -1,4 +1,4 @@
-"""Lists of tables with millions of rows: counted up to a limit, paged no further."""
+"""Paging of tables with millions of rows: counted and paged up to a limit."""
 
 from functools import cached_property
 
@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 
 COUNTED = 10_000
-"""The most rows that a list counts and pages through; whoever wants more filters."""
+"""The most rows that a list counts and pages through; filters reach the others."""
 
 
 class CappedPaginator(Paginator):

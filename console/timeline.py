@@ -1,4 +1,4 @@
-"""The timeline of a thing: what the journal and the audit say of it, the latest first."""
+"""The timeline of an object: its rows of the journal and the audit, the latest first."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,12 @@ from itertools import islice
 from events.models import Event, OperatorAction
 from events.querysets import EventQuerySet
 
-LINES = 50
+ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """Something that happened, whoever did it and why."""
+    """Something that happened, who did it and why."""
 
     at: datetime
     what: str
@@ -24,15 +24,15 @@ class TimelineRow:
 
 
 def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[TimelineRow]:
-    """The latest lines about a thing."""
-    actions = OperatorAction.objects.about(kind, object_id).order_by("-id")[:LINES]
+    """The latest rows about an object."""
+    actions = OperatorAction.objects.about(kind, object_id).order_by("-id")[:ROWS]
     both = merge(
-        (_of_event(event) for event in events.order_by("-id")[:LINES]),
+        (_of_event(event) for event in events.order_by("-id")[:ROWS]),
         (_of_action(action) for action in actions),
-        key=lambda line: line.at,
+        key=lambda row: row.at,
         reverse=True,
     )
-    return list(islice(both, LINES))
+    return list(islice(both, ROWS))
 
 
 def _of_event(event: Event) -> TimelineRow:

@@ -1,1 +1,1 @@
-"""Wires the rooms together and runs them; nothing imports it."""
+"""Wires the rooms together and runs them; no room imports it."""

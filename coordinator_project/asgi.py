@@ -1,7 +1,7 @@
-"""The one door: what waits or streams takes the async lane, everything else the threads.
+"""The ASGI application: waiting claims and streams run async, other requests in threads.
 
-Measured on one REST view: through Django's own ASGI handler a request costs twice the CPU that it
-costs through threads and WSGI.
+Measured on one REST view: a request costs twice as much CPU through Django's ASGI handler as
+through threads and WSGI.
 """
 
 import asyncio
@@ -20,28 +20,27 @@ from a2wsgi.asgi_typing import (
 from asgiref.sync import ThreadSensitiveContext
 from django.core.asgi import get_asgi_application
 
-from coordinator_project.body import Refused, body_of, replay
-from coordinator_project.lane import Responder
+from coordinator_project.body import BodyTooLarge, body_of, replay
+from coordinator_project.threads import Responder
 from coordinator_project.wsgi import application as wsgi_application
 from dashboard import consumers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-# Each thread keeps a connection to the database: four for two cores and one of either kind of
-# process are what PostgreSQL serves fastest.
+# Each thread keeps a database connection. PostgreSQL serves this number fastest on two cores.
 THREADS = 4
 STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
 HEALTH = ("/api/v1/health", "/api/v1/health/")
 
-waiting_lane = get_asgi_application()
-threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lane")
-# What Django's middleware does in threads, for all that wait and stream. By itself Django keeps a
-# thread for each such request, with a connection for each that has asked the database, to its end.
-thread = ThreadPoolExecutor(1, thread_name_prefix="waiting-lane")
-# Not to be held up by any of them.
-health_thread = ThreadPoolExecutor(1, thread_name_prefix="health-lane")
+async_application = get_asgi_application()
+threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+# Runs the synchronous middleware of all async requests. Without it, Django keeps a thread for each
+# such request to its end, and a connection for each that has used the database.
+async_thread = ThreadPoolExecutor(1, thread_name_prefix="async")
+# Health must not wait for any of them.
+health_thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +55,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
     try:
         body = await body_of(scope, receive)
-    except Refused as refused:
+    except BodyTooLarge as refused:
         await refused.answer(send)
         return
     if body is None:
@@ -66,15 +65,16 @@ async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
     if path in (*STREAMS, WAITING_CLAIM, *HEALTH):
-        async with ThreadSensitiveContext(executor=health_thread if path in HEALTH else thread):
+        executor = health_thread if path in HEALTH else async_thread
+        async with ThreadSensitiveContext(executor=executor):
             # Django's stubs take any mapping where the types of ASGI name the fields.
-            await waiting_lane(scope, replay(body, receive), send)  # type: ignore[arg-type]
+            await async_application(scope, replay(body, receive), send)  # type: ignore[arg-type]
     else:
         await Responder(wsgi_application, threads, body)(scope, receive, send)
 
 
 async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
-    """Let a page watch if HTTP, asked for the same path with the same headers, lets it."""
+    """Accept a WebSocket if an HTTP request with the same path and headers is allowed."""
     if scope["path"] != consumers.PATH:
         await send({"type": "websocket.close", "code": 1000, "reason": "No WebSockets here."})
         return
@@ -85,15 +85,15 @@ async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
         if message["type"] == "http.response.start":
             status = message["status"]
 
-    asked = {
+    as_http = {
         **scope,
         "type": "http",
         "method": "GET",
         "scheme": "https" if scope["scheme"] == "wss" else "http",
         "headers": [header for header in scope["headers"] if b"_" not in header[0]],
     }
-    async with ThreadSensitiveContext(executor=thread):
-        await waiting_lane(asked, replay(b"", _nothing_more), take)  # type: ignore[arg-type]
+    async with ThreadSensitiveContext(executor=async_thread):
+        await async_application(as_http, replay(b"", _nothing_more), take)  # type: ignore[arg-type]
     await consumers.Live(status)(scope, receive, send)
 
 

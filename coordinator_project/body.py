@@ -1,4 +1,4 @@
-"""The body of a request, read whole at the door before anything else looks at it."""
+"""The body of a request, read whole before Django sees the request."""
 
 from a2wsgi.asgi_typing import HTTPScope, Receive, ReceiveEvent, Send
 from django.conf import settings
@@ -9,15 +9,15 @@ from problems import http
 READ_AT_MOST = 16 * 1024 * 1024
 
 
-class Refused(Exception):
-    """The body is larger than the coordinator takes."""
+class BodyTooLarge(Exception):
+    """The body is larger than MAX_BODY_BYTES."""
 
     def __init__(self, scope: HTTPScope) -> None:
         super().__init__()
         self.scope = scope
 
     async def answer(self, send: Send) -> None:
-        """Say so in the form of the path's API family."""
+        """Answer 413 in the form of the path's API family."""
         given = next((v for k, v in self.scope["headers"] if k == b"x-request-id"), b"")
         message = f"The body is larger than {settings.MAX_BODY_BYTES} bytes."
         body = http.encode(self.scope["path"], "payload_too_large", message)
@@ -36,10 +36,10 @@ class Refused(Exception):
 
 
 async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
-    """The whole body; None when the client left before it was there.
+    """Read the whole body; None if the client disconnects before its end.
 
-    A body without Content-Length reaches WSGI empty otherwise, and a slow client would hold a
-    thread. From here on the length is known.
+    Otherwise a body without Content-Length would reach WSGI empty, and a slow client would occupy a
+    thread. From here on, the length is known.
     """
     length, chunked, odd = b"0", False, False
     for name, value in scope["headers"]:
@@ -57,7 +57,7 @@ async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
             return b""
         if int(length) > settings.MAX_BODY_BYTES:
             await _pass_over(scope, int(length), receive)
-            raise Refused(scope)
+            raise BodyTooLarge(scope)
     body = await _whole(scope, receive)
     if chunked and body is not None:
         headers = [header for header in scope["headers"] if header[0] != b"transfer-encoding"]
@@ -66,7 +66,10 @@ async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
 
 
 async def _pass_over(scope: HTTPScope, length: int, receive: Receive) -> None:
-    """Read on for a client that only listens when it has spoken, unless it asked or says much."""
+    """Read and drop a body that is too large, for clients that read no answer before its end.
+
+    Not for a client that sent `Expect`, nor for a body beyond READ_AT_MOST.
+    """
     asked = any(name == b"expect" for name, _ in scope["headers"])
     while not asked and length <= READ_AT_MOST:
         message = await receive()
@@ -84,21 +87,21 @@ async def _whole(scope: HTTPScope, receive: Receive) -> bytes | None:
         part = message.get("body", b"")
         room -= len(part)
         if room < 0:
-            raise Refused(scope)
+            raise BodyTooLarge(scope)
         if not message.get("more_body", False):
             return b"".join([*parts, part]) if parts else part
         parts.append(part)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body` first, then what comes from the client."""
+    """A `receive` that returns `body` first, then the client's messages."""
     given = False
 
     async def receive_again() -> ReceiveEvent:
         nonlocal given
         while given:
             message = await receive()
-            # A body known to be empty has not been taken from the server.
+            # The server still has the message of a body that is known to be empty.
             if message["type"] != "http.request":
                 return message
         given = True

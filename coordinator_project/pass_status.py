@@ -1,4 +1,4 @@
-"""The loop's book: how each pass went, written where every process can read it."""
+"""The pass status: how each pass last went, stored so that every process can read it."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ WRITTEN = ["last_success_at", "milliseconds", "done", "failures", "problem"]
 
 @dataclass
 class PassStatus:
-    """How one pass went last, and whether that stands in the database yet."""
+    """How one pass last went, and whether this has been written to the database."""
 
     name: str
     every: timedelta
@@ -27,7 +27,7 @@ class PassStatus:
     written: bool = False
 
     def row(self) -> PassRecord:
-        """By the clock of the database, so that all who read it agree on what is late."""
+        """The row to store, with times by the database's clock, as readers need them."""
         ago = None if self.succeeded is None else time.monotonic() - self.succeeded
         return PassRecord(
             name=self.name,
@@ -42,60 +42,60 @@ class PassStatus:
 
 @dataclass
 class PassStatuses:
-    """The pages of all passes. Only the leader writes; it begins by making the book its own."""
+    """The status of all passes. Only the leader writes it; a new leader first resets the table."""
 
-    pages: dict[str, PassStatus]
+    by_name: dict[str, PassStatus]
     begun: bool = False
-    wrote: float = field(default=float("-inf"))
+    written_at: float = field(default=float("-inf"))
 
     def succeeded(self, name: str, *, seconds: float, done: int) -> None:
-        page = self.pages[name]
-        if page.failures:
-            self.wrote = float("-inf")
-        page.succeeded = time.monotonic()
-        page.milliseconds = round(seconds * 1000, 1)
-        page.done = done
-        page.failures = 0
-        page.problem = ""
-        page.written = False
+        status = self.by_name[name]
+        if status.failures:
+            self.written_at = float("-inf")
+        status.succeeded = time.monotonic()
+        status.milliseconds = round(seconds * 1000, 1)
+        status.done = done
+        status.failures = 0
+        status.problem = ""
+        status.written = False
 
     def failed(self, name: str, problem: Exception) -> None:
-        page = self.pages[name]
-        page.failures += 1
-        page.problem = f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
-        page.written = False
-        self.wrote = float("-inf")
+        status = self.by_name[name]
+        status.failures += 1
+        status.problem = f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
+        status.written = False
+        self.written_at = float("-inf")
 
     def lost(self) -> None:
-        """This process leads no more; when it does again, the book is begun anew."""
+        """Note that this process no longer leads; when it leads again, it resets the table."""
         self.begun = False
 
     @transaction.atomic
     def write(self) -> None:
-        """Write what has changed: at most once a second, but failures and their end at once."""
+        """Write changed statuses: at most once a second, but failures and their end at once."""
         if not self.begun:
             self._begin()
-        elif time.monotonic() - self.wrote < WRITE_EVERY:
+        elif time.monotonic() - self.written_at < WRITE_EVERY:
             return
-        pages = [page for page in self.pages.values() if not page.written]
-        if not pages and self.begun:
+        changed = [status for status in self.by_name.values() if not status.written]
+        if not changed and self.begun:
             return
         PassRecord.objects.bulk_create(
-            [page.row() for page in pages],
+            [status.row() for status in changed],
             update_conflicts=True,
             unique_fields=["name"],
             update_fields=WRITTEN,
         )
-        self.wrote = time.monotonic()
+        self.written_at = time.monotonic()
         self.begun = True
-        for page in pages:
-            page.written = True
+        for status in changed:
+            status.written = True
 
     def _begin(self) -> None:
-        """Forget the passes that there are no more, and take over the others as they stand."""
-        PassRecord.objects.exclude(name__in=self.pages).delete()
+        """Delete passes that no longer exist, and take over the others with their results."""
+        PassRecord.objects.exclude(name__in=self.by_name).delete()
         PassRecord.objects.bulk_create(
-            [PassRecord(name=page.name, every=page.every) for page in self.pages.values()],
+            [PassRecord(name=status.name, every=status.every) for status in self.by_name.values()],
             update_conflicts=True,
             unique_fields=["name"],
             update_fields=["every", "led_since"],

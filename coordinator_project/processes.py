@@ -1,4 +1,4 @@
-"""The processes of `serve`: started, watched, started again when they die, stopped together."""
+"""The processes of `serve`: started, watched, restarted when they die, stopped together."""
 
 import gc
 import logging
@@ -14,12 +14,12 @@ from types import FrameType
 
 from coordinator_project import lifeline
 
-# Forked, so that each is ready at once: all that is large has been imported before.
+# Forked, so that each is ready at once: the large modules have been imported before.
 FORK = multiprocessing.get_context("fork")
 LEAVE_PROCESSES = 6.5  # seconds until a process that has not stopped is killed
 READY_WITHIN = 60.0
 TICK = 0.2
-BREATH = 1.0  # seconds before a process that died is started again
+RESTART_AFTER = 1.0  # seconds before a process that died is started again
 
 log = logging.getLogger("coordinator.serve")
 
@@ -30,7 +30,7 @@ class StartFailed(Exception):
 
 @dataclass
 class Child:
-    """One process, and how to start it anew. `ready` hears from it once it does its work."""
+    """One process, and how to start it again. It sends to `ready` once it works."""
 
     name: str
     body: Callable[..., None]
@@ -46,29 +46,29 @@ class Processes:
     def __init__(self) -> None:
         self.children: list[Child] = []
         self.signals = 0
-        # What is there now stays: collecting garbage need not look at it, nor copy its pages.
+        # Present objects stay: garbage collection need not visit them and copy their pages.
         gc.collect()
         gc.freeze()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._count_signal)
 
     def start(self, name: str, body: Callable[..., None], *arguments: object) -> None:
-        """Start a process that runs `body(ready, *arguments)`; `ready.send` tells that it works."""
+        """Start a process that runs `body(ready, *arguments)`, which sends to `ready` soon."""
         process, ready = _fork(name, body, arguments)
         self.children.append(Child(name, body, arguments, process, ready))
 
     def wait_until_ready(self) -> None:
-        """Return once every process works; raises StartFailed when one dies before."""
+        """Return when every process works or a signal came; raise StartFailed if one dies."""
         deadline = time.monotonic() + READY_WITHIN
         for child in self.children:
             while not child.ready.poll(TICK):
                 if self.signals:
                     return
                 if not child.process.is_alive() or time.monotonic() > deadline:
-                    raise StartFailed(f"The process {child.name} does not start.")
+                    raise StartFailed(f"The process {child.name} did not start.")
 
     def watch(self, look_after: Callable[[], None]) -> None:
-        """Start again what dies, and call `look_after` now and then, until a signal says stop."""
+        """Restart processes that die, and call `look_after` now and then, until a signal comes."""
         while not self.signals:
             wait([child.process.sentinel for child in self.children if not child.start_at], TICK)
             for child in self.children:
@@ -76,7 +76,7 @@ class Processes:
             look_after()
 
     def stop(self) -> None:
-        """End every process: gently, then by force; at once when a second signal came."""
+        """Terminate every process, then kill it after a while, or at once on a second signal."""
         deadline = time.monotonic() + LEAVE_PROCESSES
         for child in self.children:
             child.process.terminate()
@@ -98,7 +98,7 @@ class Processes:
             code = child.process.exitcode
             log.error("A process died; it starts again.", extra={"child": child.name, "code": code})
             child.ready.close()
-            child.start_at = time.monotonic() + BREATH
+            child.start_at = time.monotonic() + RESTART_AFTER
 
     def _count_signal(self, number: int, frame: FrameType | None) -> None:
         self.signals += 1

@@ -1,4 +1,4 @@
-"""Around every request: its id, and one line in the log."""
+"""The middleware of every request: its id, and one line in the log."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ log = logging.getLogger("coordinator.request")
 
 
 def id_for(given: str) -> str:
-    """The id that the client gave when it is fit to be shown and logged, else a new one."""
+    """The client's id if it is printable and short, else a new one."""
     if 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable():
         return given
     return secrets.token_hex(12)
@@ -31,10 +31,10 @@ def id_for(given: str) -> str:
 
 @sync_and_async_middleware
 def identify_and_log(get_response: Sync | Async) -> Sync | Async:
-    """Give each request an id that its answer, its log lines and its events carry."""
+    """Give each request an id, which its answer, log lines and events have."""
     if iscoroutinefunction(get_response):
         return _async(get_response)
-    return _sync(get_response)  # type: ignore[arg-type]  # the guard says nothing of the rest
+    return _sync(get_response)  # type: ignore[arg-type]  # iscoroutinefunction does not narrow the other branch
 
 
 def _async(get_response: Async) -> Async:
@@ -44,7 +44,7 @@ def _async(get_response: Async) -> Async:
         token = request_id.set(current)
         try:
             response = await get_response(request)
-            # What takes the async lane waits on purpose.
+            # Async requests wait on purpose.
             _finish(request, response, current, started, slow=math.inf)
         finally:
             request_id.reset(token)
@@ -83,6 +83,6 @@ def _finish(
     else:
         level = logging.DEBUG
     if log.isEnabledFor(level):
-        # The path alone: a query may carry a token.
+        # Only the path: the query may contain a token.
         fields = {"method": request.method, "path": request.path, "status": status}
         log.log(level, "request", extra={**fields, "milliseconds": round(took * 1000, 1)})

@@ -4,14 +4,13 @@ import os
 from datetime import timedelta
 
 from coordinator_project import databases, env, logs
-from coordinator_project.secret import secret_key
 
 BASE_DIR = env.BASE_DIR
 COORDINATOR_DATA_DIR = env.data_dir()
 DEBUG = env.flag("COORDINATOR_DEBUG")
-SECRET_KEY = env.text("SECRET_KEY", default="") or secret_key(COORDINATOR_DATA_DIR)
+SECRET_KEY = env.text("SECRET_KEY", default="") or env.secret_key(COORDINATOR_DATA_DIR)
 
-# Where it listens, and under which names.
+# Addresses and host names.
 
 COORDINATOR_HOST = env.text("COORDINATOR_HOST", default="127.0.0.1")
 COORDINATOR_PORT = env.number(
@@ -27,7 +26,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *EXTRA_HOSTS]
 if COORDINATOR_HOST not in EVERY_ADDRESS:
     ALLOWED_HOSTS.append(OWN_HOST)
 
-# The rules of the coordinator itself, in one place.
+# The coordinator's own rules.
 
 COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
@@ -47,7 +46,7 @@ MAX_STREAMS = env.number("COORDINATOR_MAX_STREAMS", default=1_000, least=1)
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAYLOAD_BYTES = 256 * 1024
 
-# The database. Without a URL the embedded PostgreSQL is meant, and manage.py starts it.
+# The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
 DATABASES = {"default": databases.settings_for(*env.database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -66,7 +65,7 @@ INSTALLED_APPS = [
     "console",
     "events",
     "accounts",
-    "unfold.apps.BasicAppConfig",  # before the admin, whose pages it draws
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
     "unfold.contrib.filters",
     "console.apps.AdminSiteConfig",
     "django.contrib.auth",
@@ -155,12 +154,12 @@ SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if COORDINATOR_HT
 SESSION_COOKIE_SECURE = COORDINATOR_HTTPS
 CSRF_COOKIE_SECURE = COORDINATOR_HTTPS
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # what the domain's other hosts do is not ours to decide
-    "security.W021",  # nor whether browsers list the domain
+    "security.W005",  # the domain's other hosts are not ours
+    "security.W021",  # nor is the preload list of browsers
     *(
         []
         if COORDINATOR_HTTPS
-        # Plain HTTP on loopback is the way it starts; these four come with COORDINATOR_HTTPS.
+        # The default is plain HTTP on loopback; COORDINATOR_HTTPS turns these four on.
         else ["security.W004", "security.W008", "security.W012", "security.W016"]
     ),
 ]

@@ -1,13 +1,14 @@
-"""The process that keeps the embedded PostgreSQL running for as long as anybody uses it.
+"""The process that keeps the embedded PostgreSQL running while any process uses it.
 
-Its life hangs on two locked files of the data folder, so that no death, however sudden, leaves
-a server behind or keeps the next one from starting:
+It relies on two locked files in the data folder, so that no crash leaves a server behind or keeps
+the next one from starting:
 
-`postgres.lock`, held alone by the supervisor: one server for a data folder.
-`postgres.users`, shared by all who use the server. Once the supervisor gets it for itself,
-nobody is left, and it stops the server.
+`postgres.lock`, locked exclusively by the supervisor: one server for a data folder.
+`postgres.users`, with a shared lock of each user of the server. When the supervisor gets an
+exclusive lock, no user is left, and it stops the server.
 
-The kernel frees both when their holder dies. The server gets a signal when the supervisor dies.
+The kernel releases the locks of a process that dies. The server gets a signal when the supervisor
+dies.
 """
 
 import fcntl
@@ -29,7 +30,7 @@ STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
 
 
 class Supervisor:
-    """Starts the server, starts it again when it dies, stops it when nobody uses it."""
+    """Starts the server, restarts it when it dies, stops it when nobody uses it."""
 
     def __init__(self, cluster: Cluster, *, durable: bool) -> None:
         self.cluster = cluster
@@ -39,7 +40,7 @@ class Supervisor:
         self.stopping = threading.Event()
 
     def run(self, port: int) -> None:
-        """Serve until nobody is left; `port` is wanted again after a crash."""
+        """Run the server until it has no users; `port` is its address from before a crash."""
         threading.Thread(target=self._stop_when_unused, daemon=True).start()
         signal.signal(signal.SIGTERM, self._stop_soon)
         end_orphan(self.cluster)
@@ -48,16 +49,16 @@ class Supervisor:
             self.server.wait()
             if not self.stopping.is_set():
                 print("The server died; starting it again.", flush=True)  # noqa: T201
-                # Sessions know the address, so it has to stay.
+                # Sessions reconnect to this address.
                 port = self._start(port, keep_port=True)
         if self.server is not None:
             self.server.wait()
 
     def _start(self, port: int, *, keep_port: bool = False) -> int:
-        """Start the server and wait until it takes connections; returns its port.
+        """Start the server and wait until it accepts connections; return its port.
 
-        Several tries, since a port may be snatched away, and since the remains of a killed
-        server take a moment to vanish.
+        It tries several times, since another process may take the port, and the remains of a
+        killed server take a moment to go.
         """
         for _ in range(20):
             self.server = self._launch(port)
@@ -70,7 +71,7 @@ class Supervisor:
                 return port
             time.sleep(0.2)
             port = port if keep_port else free_port()
-        raise EmbeddedFailed("PostgreSQL does not start.")
+        raise EmbeddedFailed("PostgreSQL did not start.")
 
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(  # noqa: S603
@@ -103,7 +104,7 @@ class Supervisor:
             self._stop()
 
     def _stop_soon(self, number: int, frame: object) -> None:
-        """Give users ten seconds to leave, then stop whoever is there."""
+        """Give users ten seconds to leave, then stop the server."""
         waiting = threading.Timer(10, self._stop)
         waiting.daemon = True
         waiting.start()
@@ -129,13 +130,13 @@ def postmaster_lines(cluster: Cluster) -> list[str]:
 
 
 def orphan_of(cluster: Cluster) -> int | None:
-    """The process id of a server that still runs on these files, whoever started it."""
+    """The process id of a server that still runs on these files, or None."""
     lines = postmaster_lines(cluster)
     if not lines or not lines[0].isdigit():
         return None
     pid = int(lines[0])
     try:
-        # The number may have been given to another process since.
+        # Another process may have this id by now.
         if Path(f"/proc/{pid}/cwd").readlink() == cluster.data.resolve():
             return pid
         if not Path("/proc/self").exists():
@@ -147,7 +148,7 @@ def orphan_of(cluster: Cluster) -> int | None:
 
 
 def end_orphan(cluster: Cluster) -> None:
-    """Stop a server whose supervisor was killed; its log of changes makes that safe."""
+    """Stop a server whose supervisor was killed; its write-ahead log makes that safe."""
     pid = orphan_of(cluster)
     if pid is None:
         return

@@ -1,4 +1,4 @@
-"""Notices what does not end while it still runs, and says what took long when it has ended."""
+"""Logs passes that do not end, and passes that took long."""
 
 import logging
 import sys
@@ -16,30 +16,30 @@ log = logging.getLogger("coordinator.maintenance")
 
 
 @dataclass
-class Step:
-    """What a thread is doing, since when, and when it was last said that it does not end."""
+class WatchedPass:
+    """A running pass: its thread, its start, and when it was last logged as stuck."""
 
     name: str
     thread: int
     started: float = field(default_factory=time.monotonic)
-    said: float | None = None
+    logged: float | None = None
 
     def seconds(self) -> float:
         return round(time.monotonic() - self.started, 1)
 
 
 class Watch:
-    """Looks from a thread of its own at what another one does."""
+    """Watches the passes of one thread from another."""
 
     def __init__(self, *, slow: float = SLOW, stuck: float = STUCK) -> None:
         self.slow = slow
         self.stuck = stuck
-        self.step: Step | None = None
+        self.step: WatchedPass | None = None
 
     @contextmanager
-    def over(self, name: str) -> Iterator[Step]:
-        """Watch what the block does; one that took long is a line in the log."""
-        self.step = step = Step(name, threading.get_ident())
+    def over(self, name: str) -> Iterator[WatchedPass]:
+        """Watch the block as the pass `name`; log it if it took long."""
+        self.step = step = WatchedPass(name, threading.get_ident())
         try:
             yield step
         finally:
@@ -48,7 +48,7 @@ class Watch:
                 log.warning("A pass took long.", extra={"pass": name, "seconds": step.seconds()})
 
     def begin(self, stop: threading.Event) -> None:
-        """Look until `stop` is set, in a thread that keeps no process alive."""
+        """Watch until `stop` is set, in a daemon thread."""
         threading.Thread(target=self._look_until, args=[stop], daemon=True).start()
 
     def _look_until(self, stop: threading.Event) -> None:
@@ -56,12 +56,12 @@ class Watch:
             if self.step is not None:
                 self._look_at(self.step)
 
-    def _look_at(self, step: Step) -> None:
-        """Say that the step does not end, and where it is: once, then again after as long."""
+    def _look_at(self, step: WatchedPass) -> None:
+        """Log a stuck pass with its stack, and again after each further interval."""
         now = time.monotonic()
-        if now - (step.started if step.said is None else step.said) < self.stuck:
+        if now - (step.started if step.logged is None else step.logged) < self.stuck:
             return
-        step.said = now
+        step.logged = now
         frame = sys._current_frames().get(step.thread)
         where = "".join(traceback.format_stack(frame)) if frame else ""
         extra = {"pass": step.name, "seconds": step.seconds(), "where": where}

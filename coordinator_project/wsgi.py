@@ -1,4 +1,4 @@
-"""The WSGI half of the door: Django, and in front of it the admin's static files."""
+"""The WSGI application: Django, and in front of it the static files."""
 
 import os
 
@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from whitenoise import WhiteNoise
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
-# Not as middleware: that one knows only threads, and would hold one for every open stream.
+# Not as middleware, which is synchronous and would occupy a thread for every open stream.
 application = WhiteNoise(get_wsgi_application())
 for storage in AppDirectoriesFinder().storages.values():
     application.add_files(storage.location, prefix="static/")

@@ -1,4 +1,4 @@
-"""What people may do from a page: the same verbs as in the admin, over JSON."""
+"""The verbs of the console over JSON, for the pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +33,12 @@ MOST = 10_000
 
 
 class NoSuchVerb(NotFound):
-    """Nothing of this kind can be done to such things."""
+    """There is no such verb for objects of this kind."""
 
 
 @dataclass(frozen=True)
-class Offered(Generic[M]):
-    """The verbs of one kind of things, and the key by which a page's id finds the row."""
+class OfferedVerbs(Generic[M]):
+    """The verbs of one kind of objects, and how an id from a page becomes a key."""
 
     model: type[M]
     verbs: Sequence[Verb[M]]
@@ -48,7 +48,7 @@ class Offered(Generic[M]):
         for verb in self.verbs:
             if verb.name == name:
                 return verb
-        raise NoSuchVerb(f"There is no verb {name!r} here.")
+        raise NoSuchVerb(f"There is no verb {name!r}.")
 
     def preview(self, name: str, ids: Sequence[str], values: Mapping[str, object]) -> object:
         """What the verb would do, in sentences."""
@@ -64,7 +64,7 @@ class Offered(Generic[M]):
         reason: str,
         values: Mapping[str, object],
     ) -> object:
-        """Do it to each, and tell what could not be done and why."""
+        """Use the verb on each row; how many were changed, and which ones refused and why."""
         verb = self.named(name)
         keys = {self.key(text): text for text in ids}
         rows = self.model._default_manager.filter(pk__in=list(keys))
@@ -73,12 +73,12 @@ class Offered(Generic[M]):
             {"id": keys[key], "code": problem.code, "message": problem.message}
             for key, problem in handled.refused
         ]
-        met = {*handled.done, *(key for key, _ in handled.refused)}
+        found = {*handled.done, *(key for key, _ in handled.refused)}
         gone = NotFound("It is not there any more.")
         refused += [
             {"id": text, "code": gone.code, "message": gone.message}
             for key, text in keys.items()
-            if key not in met
+            if key not in found
         ]
         return {"done": len(handled.done), "refused": refused}
 
@@ -89,6 +89,7 @@ class Offered(Generic[M]):
                 "label": str(verb.label),
                 "permission": verb.permission,
                 "allowed": caller.may(verb.permission),
+                "offered_when": verb.offered_when.columns,
                 "fields": [_field(name, asked) for name, asked in verb.fields.items()],
             }
             for verb in self.verbs
@@ -99,17 +100,17 @@ def _itself(text: str) -> str:
     return text
 
 
-KINDS: Mapping[str, Offered] = {
-    "tasks": Offered(Task, TASK_VERBS),
-    "channels": Offered(Channel, CHANNEL_VERBS),
-    "agents": Offered(Agent, AGENT_VERBS, str),
-    "chains": Offered(Chain, CHAIN_VERBS),
-    "jobs": Offered(Job, JOB_VERBS, job_identifier),
+KINDS: Mapping[str, OfferedVerbs] = {
+    "tasks": OfferedVerbs(Task, TASK_VERBS),
+    "channels": OfferedVerbs(Channel, CHANNEL_VERBS),
+    "agents": OfferedVerbs(Agent, AGENT_VERBS, str),
+    "chains": OfferedVerbs(Chain, CHAIN_VERBS),
+    "jobs": OfferedVerbs(Job, JOB_VERBS, job_identifier),
 }
 
 
 class ActRequestSerializer(RequestSerializer):
-    """To which things, why, and with which values; `preview` only asks what it would do."""
+    """Which objects, why, and with which values; with `preview` nothing is changed."""
 
     ids = TextList(max_items=MOST)
     reason = Text(default="", max_length=LONGEST_REASON)
@@ -118,7 +119,7 @@ class ActRequestSerializer(RequestSerializer):
 
     def validate(self, attrs: Values) -> Values:
         if not attrs["ids"]:
-            raise Invalid("ids: at least one is wanted")
+            raise Invalid("ids must not be empty")
         return attrs
 
 
@@ -126,16 +127,16 @@ class ActView(JsonView):
     def post(self, request: Request, kind: str, name: str) -> HttpResponse:
         offered = KINDS.get(kind)
         if offered is None:
-            raise NoSuchVerb(f"There is nothing of the kind {kind!r} here.")
-        said = self.read(ActRequestSerializer)
-        if said["preview"]:
-            return reply(offered.preview(name, said["ids"], said["values"]))
+            raise NoSuchVerb(f"There are no verbs for {kind!r}.")
+        data = self.read(ActRequestSerializer)
+        if data["preview"]:
+            return reply(offered.preview(name, data["ids"], data["values"]))
         caller = caller_of(request)
-        return reply(offered.carry_out(name, said["ids"], caller, said["reason"], said["values"]))
+        return reply(offered.carry_out(name, data["ids"], caller, data["reason"], data["values"]))
 
 
 class VerbsView(JsonView):
-    """All that can be done, and which of it the caller may do."""
+    """All verbs, where they are offered, and which of them the caller may use."""
 
     def get(self, request: Request) -> HttpResponse:
         caller = caller_of(request)
@@ -143,7 +144,7 @@ class VerbsView(JsonView):
 
 
 def _field(name: str, asked: forms.Field) -> dict[str, object]:
-    """How a page asks for a value."""
+    """How a page shows a field."""
     described: dict[str, object] = {
         "name": name,
         "label": str(asked.label or name),

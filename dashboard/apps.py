@@ -1,4 +1,4 @@
-"""What people look at: a snapshot of everything, and the stream of what changes."""
+"""What people look at: the dashboard, the snapshot and the stream of changes."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The board of a channel: its chains, and in columns its tasks that stand alone; page by page."""
+"""The board of a channel: its chains, and its tasks without a chain in columns; page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from problems import Invalid
 from tasks.models import Task
 
 MOST = 100
-LOOKED_AT = 5_000  # of the tasks that ended last; those of one channel are among them
+LOOKED_AT = 5_000  # of the tasks of all channels that ended last
 FIRST = 50
 OPEN = "open"
 ENDED = "ended"
@@ -55,23 +55,23 @@ WHERE channel_id = %(channel)s AND chain_id IS NULL
 ORDER BY finished_at DESC, id LIMIT %(limit)s
 """
 
-Page = dict[str, object]
+BoardPage = dict[str, object]
 
 
-class BadCursor(Invalid):
-    """after: not a cursor that this list gave out"""
+class BadBoardCursor(Invalid):
+    """after is not a cursor of this list"""
 
 
 @dataclass(frozen=True)
-class Found:
-    """Ids in the order of their list, and where the next page begins; "" when there is none."""
+class PageOfIds:
+    """Ids in the order of their list, and the cursor of the next page; "" if there is none."""
 
     ids: Sequence[UUID]
     next: str
 
 
-def chains(channel: UUID, after: str, limit: int) -> Page:
-    """Open chains, the oldest first, then those that ended, the newest first."""
+def chains(channel: UUID, after: str, limit: int) -> BoardPage:
+    """Open chains, the oldest first; then those that have ended, the newest first."""
     phase, _, last = after.partition(":") if after else (OPEN, "", "")
     found: list[Chain] = []
     of_channel = Chain.objects.filter(channel=channel)
@@ -80,21 +80,21 @@ def chains(channel: UUID, after: str, limit: int) -> Page:
         found += (some.filter(pk__gt=_uuid(last)) if last else some)[: limit + 1]
         last = ""
     elif phase != ENDED:
-        raise BadCursor
+        raise BadBoardCursor
     of_phase = len(found)
     if of_phase <= limit:
         some = of_channel.filter(status__in=ENDED_CHAINS).order_by("-id")
         found += (some.filter(pk__lt=_uuid(last)) if last else some)[: limit + 1 - of_phase]
-    page: Page = {"chains": rows.chains(found[:limit])}
+    page: BoardPage = {"chains": rows.chains(found[:limit])}
     if len(found) > limit:
         end = found[limit - 1]
         page["next"] = f"{OPEN if limit <= of_phase else ENDED}:{end.pk}"
     return page
 
 
-def columns(channel: UUID) -> dict[str, Page]:
-    """The first tasks of each column, and how many there are as far as that is cheap to know."""
-    found: dict[str, Page] = {}
+def columns(channel: UUID) -> dict[str, BoardPage]:
+    """The first tasks of each column, and whether there are more."""
+    found: dict[str, BoardPage] = {}
     for name in COLUMNS:
         page = column(channel, name, "", FIRST)
         listed = page["tasks"]
@@ -103,7 +103,7 @@ def columns(channel: UUID) -> dict[str, Page]:
     return found
 
 
-def column(channel: UUID, name: str, after: str, limit: int) -> Page:
+def column(channel: UUID, name: str, after: str, limit: int) -> BoardPage:
     """A page of one column of tasks without a chain."""
     if name == "queued":
         page = _queued(channel, after, limit)
@@ -112,9 +112,9 @@ def column(channel: UUID, name: str, after: str, limit: int) -> Page:
     elif name == "done":
         page = _done(channel, after, limit)
     else:
-        raise Invalid(f"column: must be one of {', '.join(COLUMNS)}")
-    told = {"tasks": in_this_order(page.ids)}
-    return told | ({"next": page.next} if page.next else {})
+        raise Invalid(f"column must be one of {', '.join(COLUMNS)}")
+    body: BoardPage = {"tasks": in_this_order(page.ids)}
+    return body | ({"next": page.next} if page.next else {})
 
 
 def in_this_order(ids: Sequence[UUID]) -> list[rows.Row]:
@@ -122,7 +122,7 @@ def in_this_order(ids: Sequence[UUID]) -> list[rows.Row]:
     return [by_id[pk] for pk in ids if pk in by_id]
 
 
-def _queued(channel: UUID, after: str, limit: int) -> Found:
+def _queued(channel: UUID, after: str, limit: int) -> PageOfIds:
     values: dict[str, UUID | int | datetime] = {"channel": channel, "limit": limit + 1}
     behind = ""
     if after:
@@ -133,25 +133,25 @@ def _queued(channel: UUID, after: str, limit: int) -> Found:
         cursor.execute(QUEUED.format(after=behind, looked_at=LOOKED_AT), values)
         found = cursor.fetchall()
     if len(found) <= limit:
-        return Found([line[0] for line in found], "")
+        return PageOfIds([line[0] for line in found], "")
     last_id, priority, queue_at, _ = found[limit - 1]
-    return Found(
+    return PageOfIds(
         [line[0] for line in found[:limit]], f"{-priority}|{queue_at.isoformat()}|{last_id}"
     )
 
 
-def _in_progress(channel: UUID, after: str, limit: int) -> Found:
+def _in_progress(channel: UUID, after: str, limit: int) -> PageOfIds:
     held = Task.objects.in_progress().filter(channel=channel, chain=None).order_by("id")
     return _by_id(held.filter(pk__gt=_uuid(after)) if after else held, limit)
 
 
-def _by_id(some: QuerySet[Task], limit: int) -> Found:
+def _by_id(some: QuerySet[Task], limit: int) -> PageOfIds:
     ids = list(some.values_list("pk", flat=True)[: limit + 1])
-    return Found(ids[:limit], str(ids[limit - 1]) if len(ids) > limit else "")
+    return PageOfIds(ids[:limit], str(ids[limit - 1]) if len(ids) > limit else "")
 
 
-def _done(channel: UUID, after: str, limit: int) -> Found:
-    """Those that ended last, as far as they are among the last of all channels."""
+def _done(channel: UUID, after: str, limit: int) -> PageOfIds:
+    """Those that ended last, among the latest of all channels."""
     values: dict[str, UUID | int | datetime | str] = {
         "channel": channel,
         "limit": limit + 1,
@@ -165,16 +165,16 @@ def _done(channel: UUID, after: str, limit: int) -> Found:
         cursor.execute(DONE.format(looked_at=LOOKED_AT), values)
         found: list[tuple[UUID, datetime]] = cursor.fetchall()
     if len(found) <= limit:
-        return Found([line[0] for line in found], "")
+        return PageOfIds([row[0] for row in found], "")
     pk, at = found[limit - 1]
-    return Found([line[0] for line in found[:limit]], f"{at.isoformat()}|{pk}")
+    return PageOfIds([row[0] for row in found[:limit]], f"{at.isoformat()}|{pk}")
 
 
-def steps(chain: UUID, after: int, limit: int) -> Page:
-    """Tasks of a chain in their order, from the one behind the sequence `after` on."""
+def steps(chain: UUID, after: int, limit: int) -> BoardPage:
+    """Tasks of a chain in their order, after the sequence `after`."""
     of_chain = Task.objects.filter(Q(chain=chain) & Q(sequence__gt=after)).order_by("sequence")
     found = rows.tasks(of_chain[: limit + 1])
-    page: Page = {"tasks": found[:limit]}
+    page: BoardPage = {"tasks": found[:limit]}
     if len(found) > limit:
         page["next"] = found[limit - 1]["sequence"]
     return page
@@ -183,7 +183,7 @@ def steps(chain: UUID, after: int, limit: int) -> Page:
 def _parts(after: str, number: int) -> list[str]:
     parts = after.split("|")
     if len(parts) != number:
-        raise BadCursor
+        raise BadBoardCursor
     return parts
 
 
@@ -191,14 +191,14 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadCursor from None
+        raise BadBoardCursor from None
 
 
 def _number(text: str) -> int:
     try:
         return int(text[:20])
     except ValueError:
-        raise BadCursor from None
+        raise BadBoardCursor from None
 
 
 def _time(text: str) -> datetime:
@@ -207,5 +207,5 @@ def _time(text: str) -> datetime:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise BadCursor
+        raise BadBoardCursor
     return at

@@ -1,4 +1,4 @@
-"""Numbers at a glance, from indexes alone: cheap however many tasks there are."""
+"""Counters from indexes alone: cheap however many tasks there are."""
 
 import threading
 import time
@@ -15,12 +15,13 @@ T = TypeVar("T")
 
 KEPT_FOR = 1.0  # seconds
 MINUTES = 60
-MOST_COUNTED = 1_000  # of a channel's tasks that wait
+MOST_COUNTED = 1_000  # ready tasks of a channel
 MOST_FAILURES = 2_000
-RECOUNTED_AFTER = 15.0  # seconds, of what was too many to count
+RECOUNTED_AFTER = 15.0  # seconds, if there were too many to count
 
 OLDEST = """
-SELECT created_at FROM tasks_task WHERE status = 'queued' ORDER BY status, id LIMIT 1"""
+SELECT created_at FROM tasks_task WHERE status = 'queued' AND agent_id IS NULL
+ORDER BY status, agent_id, id LIMIT 1"""
 
 FAILURES = """
 SELECT (SELECT count(*) FROM (
@@ -29,12 +30,12 @@ SELECT (SELECT count(*) FROM (
   (SELECT count(*) FROM (SELECT FROM tasks_task WHERE dead_letter <> '' LIMIT %(most)s) ever),
   now()"""
 
-# One walk of the index on finished_at, of no more than the minutes that are not known yet.
+# Walks the index on finished_at, over the minutes that are not known yet.
 ENDED = """
 SELECT date_trunc('minute', finished_at), count(*) FROM tasks_task
 WHERE finished_at >= %s AND finished_at IS NOT NULL GROUP BY 1"""
 
-# Each part is a walk of an index that has exactly these rows, as far as counting goes.
+# Each part walks an index that holds exactly these rows, up to the limit.
 CHANNELS = """
 SELECT c.id,
   (SELECT count(*) FROM (
@@ -62,7 +63,7 @@ Counts = dict[str, object]
 
 
 class Kept(Generic[T]):
-    """Something that one thread at a time makes, good for a second from then on."""
+    """A value that one thread at a time makes, and that is kept for a second."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self.make = make
@@ -78,12 +79,12 @@ class Kept(Generic[T]):
             return self.value
 
     def forget(self) -> None:
-        """The next who reads has it made anew."""
+        """Make it again at the next read."""
         self.made_at = float("-inf")
 
 
 class Pace:
-    """How many tasks ended in each of the last sixty minutes; a past minute is counted once."""
+    """How many tasks ended in each of the last sixty minutes; each past minute is counted once."""
 
     def __init__(self) -> None:
         self.minutes: dict[datetime, int] = {}
@@ -109,7 +110,7 @@ class Pace:
 
 
 class Statuses:
-    """How many tasks there are of each status; what was too many is not counted each time."""
+    """How many tasks have each status; large numbers are not counted every time."""
 
     def __init__(self) -> None:
         self.many: dict[str, float] = {}
@@ -151,7 +152,7 @@ def _counters() -> Counts:
 
 
 def _channels() -> dict[object, Counts]:
-    """For each channel how much waits, runs and is locked there."""
+    """For each channel how many tasks are ready, in progress and locked."""
     found: dict[object, dict[str, int]] = {}
     more: set[object] = set()
     with connection.cursor() as cursor:

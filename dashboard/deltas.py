@@ -1,6 +1,6 @@
-"""What people's pages are told of a stretch of the journal: the rows it changed, as they are now.
+"""Messages for pages: the rows that a part of the journal changed, as they are now.
 
-Made in a thread, once for all who watch in a process.
+Made in a thread, once for all subscribers of a process.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ Message = dict[str, object]
 
 @dataclass
 class Touched:
-    """The ids of what some lines of the journal speak of."""
+    """The ids of what some rows of the journal are about."""
 
     tasks: set[str] = field(default_factory=set)
     chains: set[UUID] = field(default_factory=set)
@@ -39,32 +39,32 @@ class Touched:
     channels: set[UUID] = field(default_factory=set)
     notifications: bool = False
 
-    def add(self, line: TailRow) -> None:
-        if line.source == Source.AGENT:
-            return  # an agent may say what it likes of anything; nothing has changed by that
-        noun = line.type.partition(".")[0]
-        if noun == "task" and line.task_id:
-            self.tasks.add(line.task_id)
-        if line.chain_id:
-            self.chains.add(line.chain_id)
-        if line.agent_id:
-            self.agents.add(line.agent_id)
+    def add(self, row: TailRow) -> None:
+        if row.source == Source.AGENT:
+            return  # an event of an agent changes nothing
+        noun = row.type.partition(".")[0]
+        if noun == "task" and row.task_id:
+            self.tasks.add(row.task_id)
+        if row.chain_id:
+            self.chains.add(row.chain_id)
+        if row.agent_id:
+            self.agents.add(row.agent_id)
             self.notifications |= noun == "agent"
-        if line.job_id:
-            self.jobs.add(UUID(line.job_id))
-        if noun == "channel" and line.channel_id:
-            self.channels.add(line.channel_id)
+        if row.job_id:
+            self.jobs.add(UUID(row.job_id))
+        if noun == "channel" and row.channel_id:
+            self.channels.add(row.channel_id)
 
 
-def touched_by(lines: Iterable[TailRow]) -> Touched:
+def touched_by(journal: Iterable[TailRow]) -> Touched:
     found = Touched()
-    for line in lines:
-        found.add(line)
+    for row in journal:
+        found.add(row)
     return found
 
 
 def message(
-    lines: Sequence[TailRow],
+    journal: Sequence[TailRow],
     touched: Touched,
     *,
     cursor: int,
@@ -72,17 +72,17 @@ def message(
     most_events: int = MOST_EVENTS,
     numbers: Message | None = None,
 ) -> str:
-    """One message of the wire. Not `complete`: everything has to be read again."""
-    said: Message = {"cursor": str(cursor)}
+    """One message as JSON. Not `complete`: everything has to be read again."""
+    body: Message = {"cursor": str(cursor)}
     if not complete:
-        said |= {"stale": KINDS, "notifications": True}
-        return _encoded(said)
+        body |= {"stale": KINDS, "notifications": True}
+        return _encoded(body)
     readers: Mapping[str, Callable[[], list[rows.Row]]] = {
         "tasks": lambda: _tasks(touched.tasks),
         "chains": lambda: _chains(touched.chains),
         "agents": lambda: _agents(touched.agents),
         "jobs": lambda: _jobs(touched.jobs),
-        # Where the numbers name channels, they name all that have changed.
+        # If the numbers include channels, they include all that have changed.
         "channels": lambda: _channels(touched.channels),
     }
     stale = []
@@ -91,27 +91,27 @@ def message(
         if len(ids) > MOST_ROWS:
             stale.append(kind)
         elif ids:
-            said[kind] = read()
-    if len(lines) > most_events:
+            body[kind] = read()
+    if len(journal) > most_events:
         stale.append("events")
-    elif lines:
-        said["events"] = [rows.event(line) for line in lines]
+    elif journal:
+        body["events"] = [rows.event(row) for row in journal]
     if touched.notifications:
-        said["notifications"] = True
+        body["notifications"] = True
     if stale:
-        said["stale"] = stale
-    return _encoded(said | (numbers or {}))
+        body["stale"] = stale
+    return _encoded(body | (numbers or {}))
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The counters of now, and the channels with what they count."""
+    """The counters, and the channels with theirs."""
 
     counters: Mapping[str, object]
     channels: list[rows.Row]
 
     def without_time(self) -> Mapping[str, object]:
-        """What the counters say beside when they were read."""
+        """The counters, but for the time at which they were read."""
         return {name: value for name, value in self.counters.items() if name != "at"}
 
 
@@ -127,19 +127,19 @@ def channels(found: Iterable[Channel]) -> list[rows.Row]:
 
 
 def resumed(since: int, *, cursor: int) -> str:
-    """What happened after the id `since`, as one message that goes on from `cursor`."""
-    with connection.cursor() as asking:
-        asking.execute(tail.REACHES, {"cursor": since})
-        [(reaches,)] = asking.fetchall()
-        lines: list[TailRow] = []
+    """What happened after the id `since`, as one message with this `cursor`."""
+    with connection.cursor() as db:
+        db.execute(tail.REACHES, {"cursor": since})
+        [(reaches,)] = db.fetchall()
+        journal: list[TailRow] = []
         if reaches:
-            asking.execute(tail.SINCE, [since])
-            lines = [TailRow(*found) for found in asking.fetchall()]
-    complete = bool(reaches) and len(lines) <= MOST_EVENTS_RESUMED
+            db.execute(tail.SINCE, [since])
+            journal = [TailRow(*found) for found in db.fetchall()]
+    complete = bool(reaches) and len(journal) <= MOST_EVENTS_RESUMED
     now = numbers()
     return message(
-        lines,
-        touched_by(lines),
+        journal,
+        touched_by(journal),
         cursor=cursor,
         complete=complete,
         most_events=MOST_EVENTS_RESUMED,
@@ -148,21 +148,21 @@ def resumed(since: int, *, cursor: int) -> str:
 
 
 def cursor_of_now() -> int:
-    """The id up to which nothing more can come, as far as the journal tells by itself."""
-    with connection.cursor() as asking:
-        asking.execute(tail.OLD)
-        found = asking.fetchone()
+    """The id up to which nothing more can come, from the journal alone."""
+    with connection.cursor() as db:
+        db.execute(tail.OLD)
+        found = db.fetchone()
         low: int = found[0] if found else 0
-        asking.execute(tail.YOUNG, {"old": low})
-        for number, before in asking.fetchall():
+        db.execute(tail.YOUNG, {"old": low})
+        for number, before in db.fetchall():
             if number > before + 1:
                 return int(before)
             low = number
     return low
 
 
-def _encoded(said: Message) -> str:
-    return dumps(said).decode().rstrip()
+def _encoded(body: Message) -> str:
+    return dumps(body).decode().rstrip()
 
 
 def _tasks(ids: set[str]) -> list[rows.Row]:
@@ -180,7 +180,7 @@ def _agents(ids: set[str]) -> list[rows.Row]:
 def _jobs(ids: set[UUID]) -> list[rows.Row]:
     found = rows.jobs(Job.objects.counted().filter(pk__in=ids))
     gone = ids - {row["uuid"] for row in found}
-    # Of what kind it was is not known any more; all that are made now are sweeps.
+    # Its kind is not known any more; all new ones are sweeps.
     return [*found, *({"id": f"{JOB_PREFIX}{pk.hex}", "uuid": pk, "deleted": True} for pk in gone)]
 
 
@@ -189,7 +189,7 @@ def _channels(ids: set[UUID]) -> list[rows.Row]:
 
 
 def _with_gone(found: list[rows.Row], ids: Iterable[object]) -> list[rows.Row]:
-    """The rows, and in place of each that is no more that it is gone."""
+    """The rows, and a mark for each one that is gone."""
     there = {str(row["id"]) for row in found}
     gone = [str(pk) for pk in ids if str(pk) not in there]
     return [*found, *({"id": pk, "deleted": True} for pk in gone)]

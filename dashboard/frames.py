@@ -1,4 +1,4 @@
-"""What the stream says of the journal, as server-sent events (contract 000-002, 3.12)."""
+"""The journal as server-sent events of the stream (contract 000-002, 3.12)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ _encoded: WeakKeyDictionary[Batch, bytes] = WeakKeyDictionary()
 
 
 def encoded(batch: Batch) -> bytes:
-    """A batch as all who watch are told of it: encoded once, each topic said once."""
+    """A batch as all subscribers get it: encoded once, each topic once."""
     if batch not in _encoded:
         _encoded[batch] = b"".join(_frames(batch))
     return _encoded[batch]
@@ -29,8 +29,8 @@ def encoded(batch: Batch) -> bytes:
 def _frames(batch: Batch) -> Iterator[bytes]:
     now = datetime.now(UTC)
     changed: dict[str, dict[str, None]] = {}
-    for line in batch.lines:
-        for topic, identifier in _topics(line):
+    for row in batch.rows:
+        for topic, identifier in _topics(row):
             changed.setdefault(topic, {})[identifier] = None
     for topic in TOPICS:
         if topic in changed or not batch.complete:
@@ -38,7 +38,7 @@ def _frames(batch: Batch) -> Iterator[bytes]:
             if batch.complete and len(changed[topic]) <= MOST_IDS:
                 body["ids"] = list(changed[topic])
             yield _frame("update", batch.cursor, body)
-    for payload in _notifications(batch.lines):
+    for payload in _notifications(batch.rows):
         body = {"type": "notification", "time": now, "payload": payload}
         yield _frame("notification", batch.cursor, body)
 
@@ -48,31 +48,31 @@ def _frame(event: str, cursor: int, body: Changed) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, event.encode(), data)
 
 
-def _topics(line: TailRow) -> Iterator[tuple[str, str]]:
-    """The lists that a line of the journal makes stale, each with the id of what changed there.
+def _topics(row: TailRow) -> Iterator[tuple[str, str]]:
+    """The lists that a row of the journal makes stale, each with the id of what changed there.
 
-    Claims, reports and detaches change what an agent is said to work on.
+    Claims, reports and detaches change what an agent works on.
     """
-    noun, _, verb = line.type.partition(".")
-    if line.source == Source.AGENT:
-        yield "events", str(line.id)
+    noun, _, verb = row.type.partition(".")
+    if row.source == Source.AGENT:
+        yield "events", str(row.id)
     elif noun == "task":
-        yield "tasks", line.task_id or ""
-        if line.agent_id:
-            yield "agents", line.agent_id
+        yield "tasks", row.task_id or ""
+        if row.agent_id:
+            yield "agents", row.agent_id
     elif noun == "chain":
-        yield "chains", str(line.chain_id)
-        if line.agent_id and verb in {"acquired", "released"}:
-            yield "agents", line.agent_id
+        yield "chains", str(row.chain_id)
+        if row.agent_id and verb in {"acquired", "released"}:
+            yield "agents", row.agent_id
     elif noun == "channel":
-        yield "channels", str(line.channel_id)
+        yield "channels", str(row.channel_id)
     elif noun == "input":
-        yield "inputs", str((line.payload or {}).get("input_id", ""))
+        yield "inputs", str((row.payload or {}).get("input_id", ""))
     elif noun == "agent":
-        yield "agents", line.agent_id or ""
+        yield "agents", row.agent_id or ""
 
 
-def _notifications(lines: Iterable[TailRow]) -> Iterator[Changed]:
-    for line in lines:
-        if line.source == Source.COORDINATOR and line.type == "agent.setup_waited" and line.payload:
-            yield line.payload
+def _notifications(rows: Iterable[TailRow]) -> Iterator[Changed]:
+    for row in rows:
+        if row.source == Source.COORDINATOR and row.type == "agent.setup_waited" and row.payload:
+            yield row.payload

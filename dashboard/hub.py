@@ -1,19 +1,18 @@
-"""One of each process tells all people's pages that watch there: made once, encoded once.
+"""Messages for the pages that watch this process: each made once and encoded once for all.
 
-    async with hub.join(cursor) as seat:
-        told = await seat.next()
+    async with hub.join(cursor) as subscriber:
+        message = await subscriber.next()
 
-What the journal brings within a moment is gathered, so that a row that changed three times is told
-once. A page that does not read loses its queue, not what was in it: it resumes in its turn.
+What the journal brings within a moment is gathered, so that a row that changed three times is sent
+once.
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -25,25 +24,26 @@ from django.db import DatabaseError, InterfaceError, connection
 from dashboard import deltas
 from dashboard.deltas import Message, Numbers
 from events import shutdown, tail
+from events.subscribers import Publisher, Subscriber
 from events.tail import Batch, TailRow
 
 T = TypeVar("T")
 
-GATHER = 0.5  # seconds between two messages, at the least
+GATHER = 0.5  # seconds between two messages at least
 NUMBERS_EVERY = 1.0
 IDLE = 5.0
-BREATH = 1.0  # until a database that went away is asked again
-MOST_TOLD = 16  # messages that a page may leave lying
+BREATH = 1.0  # before a database that went away is tried again
+MOST_MESSAGES = 16  # that wait for a page to take them
 
 log = logging.getLogger("coordinator.console")
 
-# The rows are read by one thread with a connection of its own, whoever watches.
+# One thread per process reads rows for all subscribers, on its own connection.
 _thread = ThreadPoolExecutor(1, thread_name_prefix="console")
 
 
 @dataclass(frozen=True)
-class Told:
-    """A message as it goes over the wire, and the cursor that it brings."""
+class LiveMessage:
+    """A message as it goes over the wire, and its cursor."""
 
     cursor: int
     text: str
@@ -54,118 +54,49 @@ class Told:
         return b"id: %d\ndata: %s\n\n" % (self.cursor, self.text.encode())
 
 
-class Subscriber:
-    """One who watches. `since`: go on after this cursor; None: from now on."""
-
-    def __init__(self, hub: "Hub", since: int | None) -> None:
-        self.hub = hub
-        self.since = since
-        self.must_resume = True
-        self._told: deque[Told] = deque()
-        self._stirred = asyncio.Event()
-
-    async def next(self) -> Told | None:
-        """The next message; the first comes at once. None: the process is about to stop."""
-        while not self._told and not self.hub.ended:
-            if self.must_resume:
-                await self.hub.ready.wait()
-                if not self.hub.ended:
-                    return await self._resume()
-            else:
-                self._stirred.clear()
-                await self._stirred.wait()
-        return self._went(self._told.popleft()) if self._told else None
-
-    async def _resume(self) -> Told:
-        """What came before is read; what is told from here on waits meanwhile."""
-        self.must_resume = False
-        try:
-            return self._went(await self.hub.resumed(self.since))
-        except BaseException:
-            self._fall_behind()
-            raise
-
-    def _went(self, told: Told) -> Told:
-        self.since = told.cursor
-        return told
-
-    def offer(self, told: Told) -> None:
-        if not self.must_resume:
-            self._told.append(told)
-            if len(self._told) > MOST_TOLD:
-                self._fall_behind()
-            self._stirred.set()
-
-    def _fall_behind(self) -> None:
-        self._told.clear()
-        self.must_resume = True
-
-    def stir(self) -> None:
-        self._stirred.set()
-
-
-class Hub:
-    """Follows the journal for all slots of one event loop."""
+class Hub(Publisher[LiveMessage]):
+    """Follows the journal for all pages of one event loop."""
 
     def __init__(self) -> None:
-        self.slots: set[Subscriber] = set()
+        super().__init__()
         self.cursor = 0
         self.ready = asyncio.Event()
-        self.ended = False
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._resumes: dict[int, asyncio.Task[Told]] = {}
+        self._publishing = asyncio.Lock()
         self._owed_jobs: set[UUID] = set()
         self._numbers = Numbers({}, [])
         self._numbered_at = float("-inf")
-        self._told_at = float("-inf")
+        self._sent_at = float("-inf")
 
-    def enter(self, seat: Subscriber) -> None:
-        self.slots.add(seat)
-        if not self.tasks:
-            self.ready.clear()
-            self.ended = shutdown.has_begun()
-            if self.ended:
-                self.ready.set()
-            self.tasks = {
-                asyncio.create_task(self._follow(), name="console"),
-                asyncio.create_task(self._end_at_shutdown(), name="console-end"),
-            }
+    def work(self) -> Mapping[str, Coroutine[None, None, None]]:
+        self.ready.clear()
+        return {"console": self._follow(), "console-greeter": self._greet()}
 
-    async def leave(self, seat: Subscriber) -> None:
-        self.slots.discard(seat)
-        if not self.slots and self.tasks:
-            ending: set[asyncio.Task[object]] = {*self.tasks, *self._resumes.values()}
-            self.tasks = set()
-            self._resumes.clear()
-            for task in ending:
-                task.cancel()
-            await asyncio.wait(ending)
+    async def _greet(self) -> None:
+        """Send newcomers what they missed; those from the same place share one message.
 
-    async def resumed(self, since: int | None) -> Told:
-        """What one who saw everything up to `since` has missed; the same for all who ask now.
-
-        It is read after whatever has been told, and what is told later reaches who asks.
+        Nothing else is published between reading that and sending it.
         """
-        if since is None:
-            return Told(self.cursor, f'{{"cursor":"{self.cursor}"}}')
-        if since not in self._resumes:
-            cursor = self.cursor
-            reading = self._until_read(lambda: Told(cursor, deltas.resumed(since, cursor=cursor)))
-            self._resumes[since] = asyncio.create_task(reading, name="console-resume")
-        return await asyncio.shield(self._resumes[since])
+        await self.ready.wait()
+        while True:
+            await self.newcomer.wait()
+            self.newcomer.clear()
+            for since in {one.since for one in self.newcomers()}:
+                async with self._publishing:
+                    message = await self._missed(since)
+                    self.publish(message, [one for one in self.newcomers() if one.since == since])
 
-    async def _end_at_shutdown(self) -> None:
-        await shutdown.wait()
-        self.ended = True
-        self.ready.set()
-        for seat in self.slots:
-            seat.stir()
+    async def _missed(self, since: int | None) -> LiveMessage:
+        cursor = self.cursor
+        if since is None:
+            return LiveMessage(cursor, f'{{"cursor":"{cursor}"}}')
+        text = await self._until_read(lambda: deltas.resumed(since, cursor=cursor))
+        return LiveMessage(cursor, text)
 
     async def _follow(self) -> None:
         since: int | None = None
         while not shutdown.has_begun():
-            async with tail.watch(since) as watching:
-                first = await watching.next()
+            async with tail.watch(since) as journal:
+                first = await journal.next()
                 if first is None:
                     continue
                 if since is None:
@@ -173,57 +104,55 @@ class Hub:
                     self.ready.set()
                 batches: list[Batch] | None = [first]
                 while batches is not None:
-                    if any(batch.lines or not batch.complete for batch in batches):
-                        await self._tell(batches)
+                    if any(batch.rows or not batch.complete for batch in batches):
+                        await self._send(batches)
                     elif not batches and self._number_is_due():
-                        await self._tell([])
+                        await self._send([])
                     since = self.cursor
-                    batches = await self._gather(watching)
+                    batches = await self._gather(journal)
 
-    async def _gather(self, watching: tail.Watching) -> list[Batch] | None:
-        """What comes within a moment; none when nothing does for long. None: watch anew."""
+    async def _gather(self, journal: Subscriber[Batch]) -> list[Batch] | None:
+        """What comes within a moment; empty after a long quiet. None: subscribe again."""
         batches: list[Batch] = []
-        owes = bool(self._owed_jobs) or self._numbered_at < self._told_at
+        owes = bool(self._owed_jobs) or self._numbered_at < self._sent_at
         with suppress(TimeoutError):
             async with asyncio.timeout(NUMBERS_EVERY if owes else IDLE):
-                batch = await watching.next()
+                batch = await journal.next()
                 if batch is None:
                     return None
                 batches.append(batch)
-            until = asyncio.get_running_loop().time() + self._told_at + GATHER - time.monotonic()
+            until = asyncio.get_running_loop().time() + self._sent_at + GATHER - time.monotonic()
             async with asyncio.timeout_at(until):
-                while (batch := await watching.next()) is not None:
+                while (batch := await journal.next()) is not None:
                     batches.append(batch)
         return batches
 
     def _number_is_due(self) -> bool:
         return time.monotonic() - self._numbered_at >= NUMBERS_EVERY
 
-    async def _tell(self, batches: Sequence[Batch]) -> None:
-        lines = [line for batch in batches for line in batch.lines]
+    async def _send(self, batches: Sequence[Batch]) -> None:
+        rows = [row for batch in batches for row in batch.rows]
         complete = all(batch.complete for batch in batches)
         cursor = batches[-1].cursor if batches else self.cursor
-        text = await self._until_read(lambda: self._made(lines, cursor, complete=complete))
-        self._told_at = time.monotonic()
-        self.cursor = cursor
-        if text:
-            # Whoever resumes from now on reads anew, and after this.
-            self._resumes.clear()
-            told = Told(cursor, text)
-            for seat in self.slots:
-                seat.offer(told)
+        async with self._publishing:
+            text = await self._until_read(lambda: self._made(rows, cursor, complete=complete))
+            self._sent_at = time.monotonic()
+            self.cursor = cursor
+            if text:
+                greeted = [one for one in self.subscribers if one.greeted]
+                self.publish(LiveMessage(cursor, text), greeted)
 
-    def _made(self, lines: Sequence[TailRow], cursor: int, *, complete: bool) -> str:
-        """The message, in the thread; "" when there is nothing to say."""
-        touched = deltas.touched_by(lines)
+    def _made(self, rows: Sequence[TailRow], cursor: int, *, complete: bool) -> str:
+        """The message, made in the thread; "" when nothing has changed."""
+        touched = deltas.touched_by(rows)
         # A job's row is read no more often than the numbers: each of its tasks touches it.
         self._owed_jobs |= touched.jobs
         due = self._number_is_due()
         touched.jobs = set(self._owed_jobs) if due else set()
         numbers = deltas.numbers() if due else None
         news = self._news(numbers) if numbers else {}
-        if lines or not complete or touched.jobs or news:
-            text = deltas.message(lines, touched, cursor=cursor, complete=complete, numbers=news)
+        if rows or not complete or touched.jobs or news:
+            text = deltas.message(rows, touched, cursor=cursor, complete=complete, numbers=news)
         else:
             text = ""
         if numbers:
@@ -233,7 +162,7 @@ class Hub:
         return text
 
     def _news(self, numbers: Numbers) -> Message:
-        """What of the numbers has changed since they were told last."""
+        """What has changed in the numbers since they were sent."""
         news: Message = {}
         if numbers.without_time() != self._numbers.without_time():
             news["counters"] = numbers.counters
@@ -267,20 +196,14 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def cursor_of_now() -> int:
-    """A cursor from which nothing is missed that this thread has not read already."""
+    """A cursor: all that comes after it has not been read by this thread yet."""
     for hub in list(_hubs.values()):
         if hub.tasks and hub.ready.is_set():
             return hub.cursor
     return deltas.cursor_of_now()
 
 
-@asynccontextmanager
-async def join(since: int | None = None) -> AsyncIterator[Subscriber]:
-    """Be told of all that happens after the cursor `since`, or from now on, in the block."""
+def join(since: int | None = None) -> AbstractAsyncContextManager[Subscriber[LiveMessage]]:
+    """A subscriber to all that happens after the cursor `since`, or from now on, in the block."""
     hub = _hubs.setdefault(asyncio.get_running_loop(), Hub())
-    seat = Subscriber(hub, since)
-    hub.enter(seat)
-    try:
-        yield seat
-    finally:
-        await hub.leave(seat)
+    return hub.subscribed(since, MOST_MESSAGES)

@@ -1,4 +1,4 @@
-"""What a page starts from: everything at a glance, and the cursor from which it goes on."""
+"""What a page starts with: an overview, and the cursor from which to go on."""
 
 from agents import bodies as agent_bodies
 from agents.models import Agent, Notification
@@ -15,8 +15,8 @@ MOST_NOTIFICATIONS = 100
 
 
 def picture() -> bytes:
-    """The overview as JSON without its closing brace: what differs by caller comes after it."""
-    # The cursor first: what happens while the rest is read is told again, and never left out.
+    """The overview as JSON without its closing brace: what depends on the caller is added to it."""
+    # The cursor first: what happens while the rest is read is sent again, never left out.
     cursor = hub.cursor_of_now()
     numbers = deltas.numbers()
     agents = Agent.objects.with_online().order_by("-last_seen_at", "id")[:MOST_AGENTS]
@@ -29,7 +29,7 @@ def picture() -> bytes:
                 "channels": numbers.channels,
                 "agents": rows.agents(agents),
                 "jobs": latest_jobs(),
-                "events": [rows.event(line) for line in latest_lines()],
+                "events": [rows.event(row) for row in latest_events()],
                 "notifications": [
                     agent_bodies.notification(note) for note in notes[:MOST_NOTIFICATIONS]
                 ],
@@ -41,7 +41,7 @@ def picture() -> bytes:
 
 
 def latest_jobs() -> list[rows.Row]:
-    """Open jobs, the newest first, then those that ended."""
+    """Open jobs, the newest first, then those that have ended."""
     newest = Job.objects.order_by("-pk")
     ids = list(newest.open().values_list("pk", flat=True)[:MOST_JOBS])
     if len(ids) < MOST_JOBS:
@@ -50,8 +50,8 @@ def latest_jobs() -> list[rows.Row]:
     return rows.jobs(Job.objects.counted().filter(pk__in=ids).order_by("-pk")) if ids else []
 
 
-def latest_lines() -> list[tail.TailRow]:
-    """The last lines of the journal, the newest first."""
+def latest_events() -> list[tail.TailRow]:
+    """The last rows of the journal, the newest first."""
     return [
         tail.TailRow(
             event.id,

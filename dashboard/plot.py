@@ -1,4 +1,4 @@
-"""The results of a job as a plot: how the best value came about, and where in the grid it lies."""
+"""The results of a job as a plot: the best value over time, and along each axis of the grid."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -50,7 +50,7 @@ def _points(readings: Iterable[Reading]) -> list[Point]:
 
 
 def _thinned(points: list[Point]) -> list[Point]:
-    """Every so many of them, and each that was better than all before."""
+    """Some of the points at equal distances, and each that was better than all before."""
     every = -(-len(points) // MOST_POINTS)
     kept: list[Point] = []
     best: object = None

@@ -1,11 +1,10 @@
-"""What people's pages show of things: small rows, empty fields left out, large ones never read."""
+"""What pages show of things: small rows, empty fields left out, large ones never read."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
-from django.db.models.functions import Left
 
 from agents.models import Agent, Presence
 from agents.querysets import AgentQuerySet
@@ -15,62 +14,23 @@ from events.models import Source
 from events.tail import TailRow
 from jobs import progress
 from jobs.models import Job, JobStatus
+from tasks import bodies as task_bodies
 from tasks.models import Channel, Task
 from tasks.states import Status
 
-SHOWN_REASON = 200  # characters
 MOST_HELD = 5  # tasks that an agent's row names
-TASK_FIELDS = (
-    "id",
-    "channel_id",
-    "title",
-    "status",
-    "created_at",
-    "updated_at",
-    "max_attempts",
-    "priority",
-    "sequence",
-    "chain_id",
-    "job_id",
-    "agent_id",
-    "reserved_for_id",
-    "blocked",
-    "postponed",
-    "available_at",
-    "attempts",
-    "type",
-    "claimed_at",
-    "finished_at",
-    "lease_expires_at",
-    "cancel_asked_at",
-    "dead_letter",
-)
-ALWAYS = frozenset(TASK_FIELDS[:7])
+LARGE: Mapping[str, object] = {"payload": {}, "result": None}
+LEFT_OUT = {**LARGE, "description": "", "fail_reason": ""}
 
 Row = dict[str, object]
 
 
-def tasks(found: QuerySet[Task]) -> list[Row]:
-    """The rows of these tasks, without payload, result and description, which may be large."""
-    values = found.annotate(why_failed=Left("fail_reason", SHOWN_REASON)).values_list(
-        *TASK_FIELDS, "why_failed"
-    )
-    return [_task(line) for line in values]
-
-
-def _task(line: Sequence[object]) -> Row:
-    row: Row = {
-        name: value
-        for name, value in zip(TASK_FIELDS, line, strict=False)
-        if value or name in ALWAYS
-    }
-    if "reserved_for_id" in row:
-        row["reserved_for"] = row.pop("reserved_for_id")
-    if "postponed" not in row:
-        del row["available_at"]
-    if line[-1]:
-        row["fail_reason"] = line[-1]
-    return row
+def tasks(found: QuerySet[Task], left_out: Mapping[str, object] = LEFT_OUT) -> list[Row]:
+    """The rows of these tasks as `/v1` has them, without what may be large: that is not read."""
+    listed = list(found.defer(*left_out))
+    for task in listed:
+        vars(task).update(left_out)  # or it would be read task by task
+    return [task_bodies.task(task) for task in listed]
 
 
 def chains(found: Iterable[Chain]) -> list[Row]:
@@ -153,14 +113,14 @@ def agents(found: AgentQuerySet) -> list[Row]:
 
 
 def presence(agent: Agent) -> str:
-    """What is known of an agent now; the journal may be told a moment later."""
+    """An agent's presence now; the journal may record it a moment later."""
     if agent.online:
         return Presence.ONLINE
     return Presence.LOST if agent.announced == Presence.LOST else Presence.OFFLINE
 
 
 def jobs(found: QuerySet[Job]) -> list[Row]:
-    """The rows of these jobs, with their counts of this moment."""
+    """The rows of these jobs, with their present counts."""
     listed = list(found)
     if not listed:
         return []
@@ -195,7 +155,7 @@ def _job(job: Job, running: int) -> Row:
 
 
 def channel(row: Channel, counts: Row) -> Row:
-    """A channel's row; whether it is paused, and why, as far as channels know of that."""
+    """A channel's row, with its counts."""
     return {
         "id": row.pk,
         "name": row.name,
@@ -208,20 +168,20 @@ def channel(row: Channel, counts: Row) -> Row:
     }
 
 
-def event(line: TailRow) -> Row:
-    """A line of the journal for the timeline."""
+def event(row: TailRow) -> Row:
+    """A row of the journal, for the timeline."""
     return {
-        "id": str(line.id),
-        "type": line.type,
-        "created_at": line.created_at,
+        "id": str(row.id),
+        "type": row.type,
+        "created_at": row.created_at,
         **filled(
-            source=line.source if line.source == Source.AGENT else "",
-            task_id=line.task_id,
-            agent_id=line.agent_id,
-            chain_id=line.chain_id,
-            channel_id=line.channel_id,
-            job_id=line.job_id,
-            actor=line.actor,
-            reason=line.reason,
+            source=row.source if row.source == Source.AGENT else "",
+            task_id=row.task_id,
+            agent_id=row.agent_id,
+            chain_id=row.chain_id,
+            channel_id=row.channel_id,
+            job_id=row.job_id,
+            actor=row.actor,
+            reason=row.reason,
         ),
     }

@@ -1,4 +1,4 @@
-"""Who watches here: one process serves only so many at a time, whichever way they watch."""
+"""Stream slots: one process serves a limited number of streams and sockets at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ _taken: set[object] = set()
 
 
 def check() -> None:
-    """Refuse another one when this process has as many as it may."""
+    """Refuse if all slots of this process are taken."""
     if len(_taken) >= settings.MAX_STREAMS:
         raise Unavailable("Too many streams are open here; try again later.")
 
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """A seat, for as long as the block lasts."""
-    seat = object()
-    _taken.add(seat)
+    """Take a slot for as long as the block lasts."""
+    slot = object()
+    _taken.add(slot)
     try:
         yield
     finally:
-        _taken.remove(seat)
+        _taken.remove(slot)

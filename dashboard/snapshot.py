@@ -1,4 +1,4 @@
-"""Everything at a glance: a bounded picture of the coordinator, as of now."""
+"""The snapshot of `/v1/dashboard`: a bounded picture of the coordinator."""
 
 import threading
 import time
@@ -11,6 +11,7 @@ from agents.models import Agent
 from api.views import dumps
 from chains import bodies as chain_bodies
 from chains.models import Chain, ChainStatus
+from dashboard import rows
 from events import bodies as event_bodies
 from events.models import Event
 from tasks import agent_views
@@ -27,14 +28,14 @@ KEPT_FOR = 1.0  # seconds
 OPEN_CHAINS = (ChainStatus.IN_PROGRESS, ChainStatus.LOCKED, ChainStatus.QUEUED)
 ENDED_CHAINS = (ChainStatus.FAILED, ChainStatus.DONE)
 
-# The order makes it one walk of the index on status; without, it could be one of the whole table.
+# The order makes it walk the index on status; without, it could read the whole table.
 COUNT = """SELECT count(*) FROM (
-  SELECT FROM tasks_task WHERE status = %s ORDER BY id LIMIT %s) t"""
+  SELECT FROM tasks_task WHERE status = %s ORDER BY status, agent_id, id LIMIT %s) t"""
 ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM tasks_task WHERE status = %s"
 
 
 class Snapshot:
-    """The picture as JSON, made by one thread at a time and then good for a second."""
+    """The picture as JSON, made by one thread at a time and kept for a second."""
 
     def __init__(self) -> None:
         self.making = threading.Lock()
@@ -42,7 +43,7 @@ class Snapshot:
         self.json = b""
 
     def read(self) -> bytes:
-        """The picture, at most a second old; who comes while it is being made waits for it."""
+        """The picture, at most a second old; a caller that comes while it is made waits for it."""
         with self.making:
             if time.monotonic() - self.made_at >= KEPT_FOR:
                 begun = time.monotonic()
@@ -57,7 +58,7 @@ def picture() -> dict[str, object]:
     Open tasks come first, those in progress or locked before those that wait; then the latest
     that ended. Payloads and results of tasks, which may be large, are left to the task itself.
     """
-    tasks = [*_open_tasks(), *_light(Task.objects.latest_finished())[:MOST_FINISHED]]
+    tasks = _open_tasks() + _tasks(Task.objects.latest_finished()[:MOST_FINISHED])
     agents = Agent.objects.with_online().order_by("-last_seen_at", "id")
     channels = Channel.objects.order_by("id")
     counts, estimated = counts_by_status()
@@ -65,42 +66,35 @@ def picture() -> dict[str, object]:
         "agents": agent_views.listed(list(agents[:MOST_OPEN])),
         "channels": [task_bodies.channel(row) for row in channels[:MOST_OPEN]],
         "chains": [chain_bodies.chain(row) for row in _chains(tasks)],
-        "tasks": [task_bodies.task(_lightened(row)) for row in tasks],
+        "tasks": tasks,
         "events": [event_bodies.event(row) for row in Event.objects.order_by("-id")[:MOST_EVENTS]],
         "counts": counts,
         "counts_estimated": estimated,
     }
 
 
-def _open_tasks() -> list[Task]:
-    """The first of each open status, each asked for by itself since an index has them in order."""
-    found: list[Task] = []
+def _tasks(found: QuerySet[Task]) -> list[rows.Row]:
+    return rows.tasks(found, rows.LARGE)
+
+
+def _open_tasks() -> list[rows.Row]:
+    """The first of each open status, by one query each, because an index has them in order."""
+    found: list[rows.Row] = []
     for some in (Task.objects.in_progress(), Task.objects.locked(), Task.objects.queued()):
-        found += _light(some).order_by("id")[: MOST_OPEN - len(found)]
+        found += _tasks(some.order_by("id")[: MOST_OPEN - len(found)])
     return found
 
 
-def _light(tasks: QuerySet[Task]) -> QuerySet[Task]:
-    """Without what may be large."""
-    return tasks.defer("payload", "result")
-
-
-def _lightened(task: Task) -> Task:
-    """With something in place of what was left out, or it would be fetched task by task."""
-    task.payload, task.result = {}, None
-    return task
-
-
-def _chains(tasks: Iterable[Task]) -> list[Chain]:
-    """Open chains and the latest that ended, and whatever chains these tasks belong to."""
+def _chains(tasks: Iterable[rows.Row]) -> list[Chain]:
+    """Open chains, the latest that have ended, and the chains of these tasks."""
     found: dict[object, Chain] = {}
     for status in OPEN_CHAINS:
         some = Chain.objects.filter(status=status).order_by("id")
         found |= _by_id(some[: max(0, MOST_OPEN - len(found))])
     for status in ENDED_CHAINS:
         found |= _by_id(Chain.objects.filter(status=status).order_by("-id")[:MOST_FINISHED])
-    missing = {task.chain_id for task in tasks if task.chain_id} - found.keys()
-    found |= _by_id(Chain.objects.filter(pk__in=missing))
+    ids = {task["chain_id"] for task in tasks if "chain_id" in task}
+    found |= Chain.objects.in_bulk(ids - found.keys())
     return sorted(found.values(), key=lambda chain: chain.pk)
 
 
@@ -111,8 +105,8 @@ def _by_id(chains: Iterable[Chain]) -> dict[object, Chain]:
 def counts_by_status(*, many: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
     """How many tasks there are of each status, and for which ones this is an estimate.
 
-    Counting stops at MOST_COUNTED: from there on the planner's guess has to do. Of which statuses
-    there are as `many` is not counted anew.
+    Counting stops at MOST_COUNTED; from there on the planner's estimate is used. Statuses in `many`
+    are known to have as many, and are not counted.
     """
     counts: dict[str, int] = {}
     estimated: list[str] = []

@@ -1,14 +1,15 @@
-"""`GET /v1/stream`: what changes, told as it happens, to be resumed where it broke off."""
+"""`GET /v1/stream`: what changes, as it happens; resumed where it broke off."""
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.waiting import answers
 from dashboard import frames, slots
-from events import shutdown, tail
+from events import tail
+from events.subscribers import follow
 from problems import Invalid
 
 PING_AFTER = 15.0
@@ -26,8 +27,8 @@ LAST = 2**63 - 1
 async def stream(request: HttpRequest) -> HttpResponseBase:
     """Open a stream, unless this process has as many as it may.
 
-    It goes on after the id that the client saw last; without one it tells what happens from now
-    on. What lies above a resumed id may be told again, and nothing is left out.
+    It goes on after the id that the client saw last, or begins now. What lies above a resumed id
+    may be sent again; nothing is left out.
     """
     since = cursor_of(request)
     slots.check()
@@ -45,31 +46,15 @@ def cursor_of(request: HttpRequest, name: str = "last_event_id") -> int | None:
 
 
 async def speak(since: int | None) -> AsyncGenerator[bytes]:
-    """All that one stream says, until its process stops."""
+    """All frames of one stream, until its process stops."""
     with slots.taken():
         greeted = False
-        while not shutdown.has_begun():
-            async with tail.watch(since) as watching:
-                async for batch in _batches(watching):
-                    if batch is None:
-                        yield frames.PING
-                        continue
-                    since = batch.cursor
-                    hello = b"" if greeted else frames.HELLO % since
-                    greeted = True
-                    if said := hello + frames.encoded(batch):
-                        yield said
-
-
-async def _batches(watching: tail.Watching) -> AsyncGenerator[tail.Batch | None]:
-    """The batches as they come, and None for every while in which there was none."""
-    while True:
-        try:
-            async with asyncio.timeout(PING_AFTER):
-                batch = await watching.next()
-        except TimeoutError:
-            yield None
-            continue
-        if batch is None:
-            return
-        yield batch
+        async with aclosing(follow(tail.watch, since, pause=PING_AFTER)) as batches:
+            async for batch in batches:
+                if batch is None:
+                    yield frames.PING
+                    continue
+                hello = b"" if greeted else frames.HELLO % batch.cursor
+                greeted = True
+                if data := hello + frames.encoded(batch):
+                    yield data

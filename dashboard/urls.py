@@ -1,4 +1,4 @@
-"""The paths of the page, of what it reads and of how it is told."""
+"""The paths of the page, of what it reads and of its messages."""
 
 from django.urls import path
 
@@ -6,14 +6,14 @@ from dashboard.acts import ActView, VerbsView
 from dashboard.live import changes, may_watch, stream
 from dashboard.stream import stream as v1_stream
 from dashboard.views import (
+    BoardChainView,
+    BoardTasksView,
     BoardView,
-    ChainView,
+    ConsoleJobsView,
     DashboardView,
-    JobsView,
     OverviewView,
     PlotView,
     StepsView,
-    TasksView,
     page,
 )
 
@@ -21,10 +21,10 @@ urlpatterns = [
     path("", page, name="dashboard"),
     path("console/overview", OverviewView.as_view()),
     path("console/board", BoardView.as_view()),
-    path("console/tasks", TasksView.as_view()),
-    path("console/chains/<uuid:chain_id>", ChainView.as_view()),
+    path("console/tasks", BoardTasksView.as_view()),
+    path("console/chains/<uuid:chain_id>", BoardChainView.as_view()),
     path("console/chains/<uuid:chain_id>/tasks", StepsView.as_view()),
-    path("console/jobs", JobsView.as_view()),
+    path("console/jobs", ConsoleJobsView.as_view()),
     path("console/jobs/<job_id>/plot", PlotView.as_view()),
     path("console/live", may_watch),
     path("console/stream", stream),

@@ -1,4 +1,4 @@
-"""What people's pages read, and the page itself. `/v1/dashboard`: the snapshot of older pages."""
+"""The page, and what it reads. `/v1/dashboard`: the snapshot that older pages read."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 
-from accounts.callers import Kind, caller_of
+from accounts.callers import CallerKind, caller_of
 from accounts.permissions import ADMINISTER, OPERATE
 from api.fields import NOBODY, identifier, job_identifier
 from api.views import JsonView, dumps, reply
@@ -37,7 +37,7 @@ class NothingLikeIt(NotFound):
 @require_safe
 @ensure_csrf_cookie
 def page(request: HttpRequest) -> HttpResponse:
-    """The dashboard, which reads everything else for itself."""
+    """The dashboard; its scripts read everything else."""
     return render(request, "dashboard/index.html", {"caller": caller_of(request)})
 
 
@@ -52,7 +52,7 @@ class OverviewView(JsonView):
         me = {
             "name": caller.name,
             "kind": caller.kind,
-            "signed_in": caller.kind == Kind.USER,
+            "signed_in": caller.kind == CallerKind.USER,
             "operate": caller.may(OPERATE),
             "administer": caller.may(ADMINISTER),
         }
@@ -65,14 +65,14 @@ class BoardView(JsonView):
         channel = _channel(request)
         after = request.query_params.get("after", "")
         counts = channel_counts.read().get(channel.pk, {"counts": {}})
-        answer: board.Page = {"channel": rows.channel(channel, dict(counts))}
+        answer: board.BoardPage = {"channel": rows.channel(channel, dict(counts))}
         answer |= board.chains(channel.pk, after, _limit(request, board.FIRST, board.MOST))
         if not after:
             answer["columns"] = board.columns(channel.pk)
         return reply(answer)
 
 
-class TasksView(JsonView):
+class BoardTasksView(JsonView):
     """Tasks by their ids, or a page of a column of the board."""
 
     def get(self, request: Request) -> HttpResponse:
@@ -80,7 +80,7 @@ class TasksView(JsonView):
         if "ids" in asked:
             ids = [identifier(text) for text in asked["ids"].split(",") if text]
             if len(ids) > MOST_NAMED:
-                raise Invalid(f"ids: more than {MOST_NAMED}")
+                raise Invalid(f"ids must be at most {MOST_NAMED}")
             found = board.in_this_order(ids)
             there = {row["id"] for row in found}
             gone = [{"id": pk, "deleted": True} for pk in ids if pk not in there]
@@ -90,7 +90,7 @@ class TasksView(JsonView):
         return reply(board.column(_channel(request).pk, asked.get("column", ""), after, limit))
 
 
-class ChainView(JsonView):
+class BoardChainView(JsonView):
     def get(self, request: Request, chain_id: UUID) -> HttpResponse:
         found = rows.chains(Chain.objects.filter(pk=chain_id))
         if not found:
@@ -107,7 +107,7 @@ class StepsView(JsonView):
         return reply(board.steps(chain_id, after, limit))
 
 
-class JobsView(JsonView):
+class ConsoleJobsView(JsonView):
     def get(self, request: Request) -> HttpResponse:
         after = request.query_params.get("after", "")
         newest = Job.objects.order_by("-pk")
@@ -147,5 +147,5 @@ def _whole(request: Request, name: str, usual: int) -> int:
     if not text:
         return usual
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise Invalid(f"{name}: a whole number from 0 on is wanted")
+        raise Invalid(f"{name} must be a whole number, not negative")
     return int(text)

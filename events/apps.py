@@ -1,4 +1,4 @@
-"""The journal: what happened, written by the database itself."""
+"""The journal, which the database writes by triggers."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The operators' audit: who did what to which thing, why, and what it changed."""
+"""The operators' audit: who did what to which object, why, and what changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[]) n
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that a verb was used on: as it was and as it is, or why it was refused."""
+    """One object of a verb: its state before and after, or why the verb was refused."""
 
     object_id: str
     before: Snapshot = field(default_factory=dict)
@@ -31,12 +31,13 @@ class Entry:
 
 
 def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[Entry]) -> None:
-    """Keep what the caller did, a row for each thing, in the transaction that did it.
+    """Record what the caller did, a row for each object, in the transaction that did it.
 
-    One statement takes them as arrays: by the ORM, ten thousand take as long as what was done.
+    One statement takes all rows as arrays: through the ORM, ten thousand rows take as long as the
+    verb itself.
     """
-    alike = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
-    differing: list[list[str]] = [
+    shared = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
+    each: list[list[str]] = [
         [entry.object_id for entry in entries],
         [orjson.dumps(entry.before).decode() for entry in entries],
         [orjson.dumps(entry.after).decode() for entry in entries],
@@ -44,4 +45,4 @@ def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[E
         [entry.refused.message if entry.refused else "" for entry in entries],
     ]
     with connection.cursor() as cursor:
-        cursor.execute(WRITE, [*alike, *differing])
+        cursor.execute(WRITE, [*shared, *each])

@@ -1,4 +1,4 @@
-"""What /v1 shows of events (contract 000-002, chapter 2); empty fields left out."""
+"""Events as /v1 shows them (contract 000-002, chapter 2), without empty fields."""
 
 from api.views import filled
 from events.models import Event

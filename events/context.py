@@ -1,4 +1,4 @@
-"""The request that is being served, known to whatever runs on its behalf."""
+"""The id of the request being served, for all code that runs on its behalf."""
 
 from contextvars import ContextVar
 

@@ -1,4 +1,4 @@
-"""What a list of events can be cut to."""
+"""Filters of the list of events."""
 
 from django_filters import CharFilter, UUIDFilter
 

@@ -1,7 +1,7 @@
-"""Which ids of the journal have not been seen although higher ones have.
+"""The ids of the journal that have not been seen although higher ones have.
 
-Ids are handed out before commit: a missing one belongs to a transaction that is still running, or
-to one that was rolled back. After a while it is taken as rolled back.
+Ids are handed out before commit: a missing id belongs to a transaction that is still running or has
+been rolled back. After a while it is taken as rolled back.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from operator import attrgetter
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missing ids, from `low` to `high`, and when they were first missed."""
+    """Missing ids, from `low` to `high`, and since when."""
 
     low: int
     high: int
@@ -20,7 +20,7 @@ class Gap:
 
 
 class Gaps:
-    """All ids up to `highest` are seen or taken as rolled back, but for those in `missing`."""
+    """All ids up to `highest` have been seen or taken as rolled back, except those in `missing`."""
 
     def __init__(self, highest: int) -> None:
         self.highest = highest
@@ -32,7 +32,7 @@ class Gaps:
         return self.missing[0].low - 1 if self.missing else self.highest
 
     def see(self, ids: Iterable[int], now: float) -> None:
-        """Take note of ids that were read, in ascending order."""
+        """Note the ids that were read, in ascending order."""
         for number in ids:
             if number > self.highest:
                 self.skip(self.highest + 1, number - 1, now)
@@ -41,7 +41,7 @@ class Gaps:
                 self._fill(number)
 
     def skip(self, low: int, high: int, now: float) -> None:
-        """Take note of ids, above all those known, that were not there."""
+        """Note missing ids, above all those known."""
         if low <= high:
             self.missing.append(Gap(low, high, now))
         self.highest = max(self.highest, high)

@@ -1,4 +1,4 @@
-"""Who does what is about to be done, and why; and what no trigger can see, told by hand."""
+"""Attribution of the triggers' events, and the events that no trigger can write."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from api.body import JsonDict
 from events.context import request_id
 from events.models import Event, Source
 from events.signals import event_posted
-from events.triggers import SAID
+from events.triggers import ATTRIBUTION
 
 ATTRIBUTE = (
     "SELECT set_config('coordinator.actor', %s, true),"
@@ -24,10 +24,10 @@ RESERVE = (
 
 
 def attribute(*, actor: str = "", reason: str = "") -> None:
-    """Put every change of the current transaction down to `actor`, with `reason`.
+    """Attribute every change of the current transaction to `actor`, with `reason`.
 
-    It holds until the transaction ends or the next call, and outside of one has no effect.
-    Without an actor the journal names the database role. The request is the one being served.
+    Valid until the transaction ends or the next call; without a transaction it has no effect.
+    Without an actor, the journal names the database role. The request is the one being served.
     """
     with connection.cursor() as cursor:
         cursor.execute(ATTRIBUTE, [actor, reason, request_id.get()])
@@ -42,9 +42,9 @@ def record(
     channel_id: UUID | None = None,
     payload: JsonDict | None = None,
 ) -> None:
-    """Write a line of the coordinator's own that is not about a change of some row.
+    """Write an event of the coordinator that does not follow from the change of a row.
 
-    Actor, reason and request are those of the transaction, as with the lines of triggers.
+    Actor, reason and request are those of the transaction, as with the triggers' events.
     """
     Event.objects.create(
         type=type_,
@@ -53,7 +53,7 @@ def record(
         chain_id=chain_id,
         channel_id=channel_id,
         payload=payload or {},
-        **{column: RawSQL(expression, []) for column, expression in SAID.items()},  # noqa: S611
+        **{column: RawSQL(expression, []) for column, expression in ATTRIBUTION.items()},  # noqa: S611
     )
 
 
@@ -61,12 +61,14 @@ def record(
 def post(
     *, agent_id: str, type_: str, task_id: str, payload: JsonDict, idempotency_key: str
 ) -> Event | None:
-    """Write an agent's own event, or None when the agent has used its key before.
+    """Write an agent's own event; None when the agent has used the key before.
 
-    Of two that come at once with the same key the second waits to learn what became of the
-    first. Neither the agent nor the task needs to be known.
+    Of two concurrent posts with the same key, the second waits for the outcome of the first. The
+    agent and the task may be unknown.
     """
-    told = event_posted.send(Event, agent_id=agent_id, type=type_, task_id=task_id, payload=payload)
+    answers = event_posted.send(
+        Event, agent_id=agent_id, type=type_, task_id=task_id, payload=payload
+    )
     event_id = None
     if idempotency_key:
         event_id = _reserve(agent_id, idempotency_key)
@@ -77,7 +79,7 @@ def post(
         source=Source.AGENT,
         type=type_,
         agent_id=agent_id,
-        task_id=next((answer for _, answer in told if answer), task_id) or None,
+        task_id=next((answer for _, answer in answers if answer), task_id) or None,
         payload=payload,
         idempotency_key=idempotency_key,
         actor=f"agent:{agent_id}",

@@ -1,6 +1,6 @@
-"""An event is one line of the journal. Triggers write it, or an agent posts its own.
+"""An event is one row of the journal, written by a trigger or posted by an agent.
 
-Beside the journal stands the operators' audit: what people did in the console.
+Beside the journal is the operators' audit: what people did in the console.
 """
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from events.querysets import EventQuerySet, OperatorActionQuerySet
 
-ID_LENGTH = 200  # characters of an id that somebody else chose
+ID_LENGTH = 200  # characters of an id that a client chose
 
 
 class Source(models.TextChoices):
@@ -20,10 +20,10 @@ class Source(models.TextChoices):
 
 
 class Event(models.Model):
-    """Something that happened. It names what it is about by plain values, which may outlive it.
+    """Something that happened. It names its objects by plain ids, so it may outlive them.
 
     The table is partitioned by month of `created_at`, so its key in the database is
-    (id, created_at); ids come from one sequence and are unique all the same.
+    (id, created_at); ids are still unique, since they come from one sequence.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -31,7 +31,7 @@ class Event(models.Model):
     source = models.CharField(max_length=16, choices=Source, db_default=Source.COORDINATOR)
     type = models.CharField(max_length=ID_LENGTH)
 
-    # NULL where an event is not about one: partial indexes serve what is not NULL.
+    # NULL if the event is not about one: the partial indexes contain only other rows.
     agent_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001
     task_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001
     job_id = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001
@@ -74,7 +74,7 @@ class Event(models.Model):
 
 
 class EventKey(models.Model):
-    """A key that an agent has used up: the event it names is posted once, whatever is repeated."""
+    """A key that an agent has used: its event is posted once, however often it is repeated."""
 
     agent_id = models.CharField(max_length=ID_LENGTH)
     key = models.CharField(max_length=ID_LENGTH)
@@ -94,9 +94,9 @@ class EventKey(models.Model):
 
 
 class OperatorAction(models.Model):
-    """A verb that a person used on one thing, with the reason; refused ones are kept too.
+    """A verb that a person used on one object, with the reason; also if it was refused.
 
-    It names the thing by plain values, which may outlive it, and is never purged.
+    It names the object by plain values, so it may outlive it. It is never purged.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -1,14 +1,14 @@
-"""The journal's months: a table for each, made ahead of its time."""
+"""The journal's partitions: one table for each month, created ahead of time."""
 
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
-MAKING = 0x6A6F75726E616C  # "journal", as a number: one process at a time makes months
+CREATING = 0x6A6F75726E616C  # "journal", as a number: one process at a time creates partitions
 AHEAD = 2
 PREFIX = "events_event_"
 
-# Rows come in and stay: vacuum has nothing to clear, only to freeze and to map what is visible.
+# Rows are only inserted: vacuum only has to freeze them and to update the visibility map.
 CREATE = """
 CREATE TABLE {name} (LIKE events_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH (
     autovacuum_vacuum_insert_threshold = 20000,
@@ -32,45 +32,44 @@ ORDER BY c.relname
 
 
 def ensure(now: datetime) -> int:
-    """Make the tables of this month and the next two, where missing; how many that were.
+    """Create the missing partitions of this month and the next two; return how many.
 
-    Any number of processes may call it at once. Writers go on meanwhile, for a table that is
-    attached shuts out nobody but those who write to or read from the default one, and gives up
-    when those do not let it in within two seconds. Rows that the default table has taken for
-    such a month move into it.
+    Any number of processes may call this at once. Writers go on: attaching a partition blocks only
+    those who use the default partition, and gives up after waiting two seconds for them. Rows of
+    such a month move from the default partition into the new one.
     """
-    wanted = [_month(now, ahead) for ahead in range(AHEAD + 1)]
-    if all(_name(month) in existing() for month in wanted):
+    months = [_month(now, ahead) for ahead in range(AHEAD + 1)]
+    if all(_name(month) in existing() for month in months):
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING])
-        missing = [month for month in wanted if _name(month) not in existing()]
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CREATING])
+        missing = [month for month in months if _name(month) not in existing()]
         if missing:
             cursor.execute("LOCK TABLE events_event_default IN ACCESS EXCLUSIVE MODE")
         for month in missing:
-            what = {"name": _name(month), "start": month, "end": _month(month, 1)}
+            names = {"name": _name(month), "start": month, "end": _month(month, 1)}
             for statement in (CREATE, MOVE, ATTACH):
-                cursor.execute(statement.format(**what))
+                cursor.execute(statement.format(**names))
     return len(missing)
 
 
 def existing() -> list[str]:
-    """The names of the months' tables, the oldest first."""
+    """The names of the months' partitions, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(EXISTING)
         return [row[0] for row in cursor.fetchall()]
 
 
 def ended_before(moment: datetime) -> list[str]:
-    """The tables that hold nothing as young as `moment`."""
+    """The partitions whose month ended before `moment`."""
     return [name for name in existing() if _month(_start(name), 1) <= moment]
 
 
 def drop(name: str) -> None:
-    """Remove a month with all that happened in it, unless the journal is too busy just now.
+    """Drop a month's partition. Raises OperationalError when the journal is too busy.
 
-    This shuts out every writer for an instant, so it waits two seconds at most to be let in.
+    The lock blocks every writer for an instant, so it is awaited for two seconds at most.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")

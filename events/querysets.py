@@ -1,4 +1,4 @@
-"""Every question asked about events has a name here."""
+"""Named queries for events and operator actions."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 class OperatorActionQuerySet(models.QuerySet["OperatorAction"]):
     def about(self, kind: str, object_id: object) -> Self:
-        """What people did to one thing, the latest first."""
+        """What people did to one object, latest first."""
         return self.filter(kind=kind, object_id=str(object_id))

@@ -1,4 +1,4 @@
-"""The journal keeps what is young enough."""
+"""Removal of old events from the journal."""
 
 import logging
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from events.models import Event, EventKey
 
 log = logging.getLogger("coordinator.retention")
 
-# Oldest first along the primary key, going on where the batch before ended: the dead entries
-# that earlier batches left at the index's head are not read again.
+# Oldest first along the primary key, from where the last batch ended, so that the dead entries
+# which earlier batches left at the head of the index are not read again.
 DELETE_EVENTS = """
 WITH old AS (
     SELECT id, created_at FROM events_event
@@ -37,7 +37,7 @@ SELECT count(*), max(id) FROM gone
 
 @dataclass(frozen=True)
 class PurgedEvents:
-    """What a purge removed: whole months, and how many events and used-up keys."""
+    """The result of a purge: dropped months, and how many events and used keys are gone."""
 
     months: list[str]
     events: int
@@ -47,8 +47,8 @@ class PurgedEvents:
 def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> PurgedEvents:
     """Remove events and keys older than `before`; a dry run only counts them.
 
-    Whole months are dropped, the rest goes in batches of its own transaction each, so nobody
-    waits long. A month that is too busy to be dropped is emptied like the rest.
+    Whole months are dropped. The rest is deleted in batches, each a transaction, so that nobody
+    waits long. A month that is too busy to be dropped is deleted in batches too.
     """
     months = partitions.ended_before(before)
     if dry_run:
@@ -61,7 +61,7 @@ def purge(before: datetime, *, dry_run: bool = False, batch: int = 5000) -> Purg
 
 
 def enforce() -> int:
-    """Remove what is older than the settings let it be; how many events that were."""
+    """Remove what is older than EVENT_RETENTION; return how many events."""
     if not settings.EVENT_RETENTION:
         return 0
     return purge(timezone.now() - settings.EVENT_RETENTION).events
@@ -70,7 +70,7 @@ def enforce() -> int:
 def _drop(name: str) -> int | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {name}")  # noqa: S608  (a name of our own making)
+            cursor.execute(f"SELECT count(*) FROM {name}")  # noqa: S608  (a name that this project made)
             count = int(cursor.fetchone()[0])
         partitions.drop(name)
     except OperationalError as busy:

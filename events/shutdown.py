@@ -1,6 +1,6 @@
-"""Whether this process is about to stop, for what would otherwise keep it waiting.
+"""Whether this process is about to stop, for code that would otherwise keep it running.
 
-A stream or a waiting claim races its wait against `shutdown.wait()`, or asks `has_begun()`.
+A stream or a waiting claim races its wait against `shutdown.wait()`, or checks `has_begun()`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _shutdown = _Shutdown()
 
 
 def begin() -> None:
-    """Tell all who wait that the process stops. May be called by a signal's handler."""
+    """Wake all who wait for the shutdown. May be called by a signal handler."""
     _shutdown.begun = True
     for loop, event in list(_shutdown.waiting.items()):
         if not loop.is_closed():
@@ -30,7 +30,7 @@ def has_begun() -> bool:
 
 
 async def wait() -> None:
-    """Return once the process is about to stop; cancel it when something else comes first."""
+    """Return once the process is about to stop; cancel it if something else happens first."""
     loop = asyncio.get_running_loop()
     event = _shutdown.waiting.setdefault(loop, asyncio.Event())
     if _shutdown.begun:
@@ -39,6 +39,6 @@ async def wait() -> None:
 
 
 def reset() -> None:
-    """Forget the shutdown; only tests go on living after one."""
+    """Forget the shutdown; only tests go on after one."""
     _shutdown.begun = False
     _shutdown.waiting.clear()

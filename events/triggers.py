@@ -1,8 +1,8 @@
-"""What every journal trigger is made of: rows that changed, one event for each."""
+"""The parts of a journal trigger, which writes one event for each changed row."""
 
 import pgtrigger
 
-SAID = {
+ATTRIBUTION = {
     "actor": "COALESCE(NULLIF(current_setting('coordinator.actor', true), ''), current_user)",
     "reason": "COALESCE(current_setting('coordinator.reason', true), '')",
     "request_id": "COALESCE(current_setting('coordinator.request_id', true), '')",
@@ -15,33 +15,24 @@ ROWS = {
 }
 
 
-CHANGED = "FROM new_rows n FULL JOIN old_rows o ON o.id = n.id"
-"""The rows of an UPDATE, each as it is and as it was.
-
-FULL, for that is done by hashing. A trigger keeps the plan of its first run, which is for one row
-as a rule, and an inner join would go on to compare each row of a large statement with each.
-A condition that no row of one side alone can fulfil makes it an inner join again: compare by
-IS DISTINCT FROM.
-"""
-
-
 def insert_event(*, rows: str = "", **columns: str) -> str:
     """The SQL that writes one event for each of `rows` (a FROM clause and what follows it).
 
-    `columns` are SQL expressions by column of the journal. Who, why and which request come from
-    the settings that `events.journal.attribute` makes for the transaction, else the role's name.
+    `columns` are SQL expressions by column of the journal. Actor, reason and request come from the
+    settings that `events.journal.attribute` makes for the transaction; the default actor is the
+    database role.
     """
-    values = {"source": "'coordinator'", **columns, **SAID}
+    values = {"source": "'coordinator'", **columns, **ATTRIBUTION}
     names = ", ".join(values)
     expressions = ", ".join(values.values())
     return f"INSERT INTO events_event ({names}) SELECT {expressions} {rows};"
 
 
 def journal(name: str, operation: pgtrigger.Operation, *inserts: str) -> pgtrigger.Trigger:
-    """A statement's trigger that runs `inserts` once over all rows the statement changed.
+    """A statement-level trigger that runs `inserts` once for all changed rows.
 
-    The rows are `new_rows` and `old_rows`, as the operation has them (PostgreSQL gives such
-    tables to a trigger of one operation only, hence one trigger for each).
+    The rows are in `new_rows` and `old_rows`, depending on the operation. (PostgreSQL allows such
+    transition tables only in triggers of one operation, hence one trigger for each.)
     """
     return pgtrigger.Trigger(
         name=name,

@@ -1,4 +1,4 @@
-"""`/v1/events`: the journal, read by anybody who may, and added to by agents."""
+"""`/v1/events`: the journal; agents add their own events."""
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -7,7 +7,7 @@ from api.views import ListView, reply
 from events import bodies, journal
 from events.filters import EventFilters
 from events.models import Event
-from events.serializers import PostedEvent
+from events.serializers import EventRequestSerializer
 
 
 class EventsView(ListView[Event]):
@@ -20,8 +20,8 @@ class EventsView(ListView[Event]):
         return bodies.event(row)
 
     def post(self, request: Request) -> HttpResponse:
-        said = self.read(PostedEvent)
-        event = journal.post(type_=said.pop("type"), **said)
+        values = self.read(EventRequestSerializer)
+        event = journal.post(type_=values.pop("type"), **values)
         if event is None:
             return reply({"deduped": True})
         return reply({"event": bodies.event(event)}, 201)

@@ -1,7 +1,7 @@
-"""Jobs in the admin: how far they are, what they found, what failed, and the verbs for them."""
+"""Jobs in the admin: progress, results, failures, and the verbs."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
@@ -48,18 +48,23 @@ class JobAdmin(ConsoleAdmin):
     searched_text = "name"
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": ["public_id", "name", "kind", "status_now", "priority"]}),
-        (None, {"fields": ["user", "created_at", "started_now", "finished_now"]}),
+        (None, {"fields": ["public_id", "name", "kind", "status", "priority"]}),
+        (None, {"fields": ["user", "created_at", "started_at", "finished_at"]}),
         (_("Specification"), {"fields": ["specification"], "classes": ["collapse"]}),
     ]
-    readonly_fields = ["public_id", "status_now", "started_now", "finished_now"]
+    readonly_fields = ["public_id"]
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Job | None:
-        """The job with its counts of this moment; a list shows what is a second old."""
+        """The job as it is at this moment; a list shows what is a second old."""
         job = super().get_object(request, object_id, from_field)
-        return None if job is None else Job.objects.counted().get(pk=job.pk)
+        if job is None:
+            return None
+        job = Job.objects.counted().get(pk=job.pk)
+        job.status, job.failed = job.counted_status, job.counted_failed
+        job.started_at, job.finished_at = job.counted_started_at, job.counted_finished_at
+        return job
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
@@ -76,21 +81,9 @@ class JobAdmin(ConsoleAdmin):
             return []
         return [_progress(obj), *_unserved(obj), _best(obj), _failed(obj)]
 
-    @admin.display(description=_("status"))
-    def status_now(self, job: Job) -> str:
-        return job.counted_status
-
-    @admin.display(description=_("started at"))
-    def started_now(self, job: Job) -> datetime | None:
-        return job.counted_started_at
-
-    @admin.display(description=_("finished at"))
-    def finished_now(self, job: Job) -> datetime | None:
-        return job.counted_finished_at
-
 
 def _progress(job: Job) -> Table:
-    """What it counts at this moment, and how long it may still take."""
+    """Its present counts, and how much time is left."""
     running = progress.running_of([job]).get(job.pk, 0)
     ended = job.counted_completed + job.counted_failed + job.counted_cancelled
     left = progress.seconds_left(job)
@@ -115,16 +108,16 @@ def _progress(job: Job) -> Table:
 
 
 def _unserved(job: Job) -> list[Table]:
-    """What waits in vain, if anything does."""
-    lines = [[line.tasks, _spelled(line.wants)] for line in progress.unserved(job)]
+    """Tasks that wait for what no agent offers, if there are any."""
+    rows = [[unserved.tasks, _spelled(unserved.wants)] for unserved in progress.unserved(job)]
     heads = [gettext("Tasks"), gettext("Want")]
-    return [Table(gettext("No agent online offers this"), heads, lines)] if lines else []
+    return [Table(gettext("No agent online offers this"), heads, rows)] if rows else []
 
 
 def _best(job: Job) -> Table:
-    """The smallest `fopt` of tasks that are done."""
-    found = results.Order(job, "fopt").applied_to(results.of(job, QueryDict()))
-    lines = [
+    """The tasks with the smallest `fopt`."""
+    found = results.ResultOrder(job, "fopt").applied_to(results.of(job, QueryDict()))
+    rows = [
         [
             _link(task, str(task.pk)),
             bodies.result(task).get("fopt"),
@@ -141,13 +134,13 @@ def _best(job: Job) -> Table:
         gettext("Agent"),
         gettext("Finished"),
     ]
-    return Table(gettext("Best results"), heads, lines)
+    return Table(gettext("Best results"), heads, rows)
 
 
 def _failed(job: Job) -> Table:
-    """The last failed tasks by id, for an index has them in that order."""
+    """The last failed tasks by id, the order of an index."""
     failed = Task.objects.filter(job=job).failed()
-    lines = [
+    rows = [
         [
             _link(task, task.title),
             task.get_dead_letter_display(),
@@ -159,7 +152,7 @@ def _failed(job: Job) -> Table:
         for task in failed.order_by("-id")[:SHOWN]
     ]
     title = gettext("Failed tasks")
-    if others := failed.count() - len(lines):
+    if others := failed.count() - len(rows):
         more = ngettext("%(count)d more is not shown", "%(count)d more are not shown", others)
         title = f"{title} ({more % {'count': others}})"
     heads = [
@@ -170,7 +163,7 @@ def _failed(job: Job) -> Table:
         gettext("Attempts"),
         gettext("Finished"),
     ]
-    return Table(title, heads, lines)
+    return Table(title, heads, rows)
 
 
 def _link(task: Task, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The room of the jobs: batches of tasks with one specification."""
+"""Jobs: batches of tasks with one specification."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What /api/v1 shows of jobs and results (seed 004; contract 1.4, 1.5)."""
+"""Jobs and results as /api/v1 shows them (seed 004; contract 1.4, 1.5)."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ PROGRAM = ("jarPath", "artifactBucket", "artifactKey", "artifactEndpoint", "main
 
 
 def job(row: Job, *, running: int) -> dict[str, object]:
-    """A job with its counts of this moment; `running` is how many of its tasks are in progress."""
+    """A job with its exact counts; `running` is how many of its tasks are in progress."""
     ended = row.counted_completed + row.counted_failed + row.counted_cancelled
     waiting = max(row.counted_total - ended - running, 0)
     return {
@@ -52,17 +52,17 @@ def job(row: Job, *, running: int) -> dict[str, object]:
 def details(
     row: Job, *, running: int, seconds_left: float | None, unserved: Iterable[Unserved]
 ) -> dict[str, object]:
-    """A job with all that was asked for, and how it will go on."""
+    """A job with its specification, an estimate of its end, and its unserved tasks."""
     return {
         **job(row, running=running),
         **{name: value for name, value in row.specification.items() if value is not None},
         "estimatedSecondsLeft": seconds_left,
-        "unserved": [{"wants": line.wants, "tasks": line.tasks} for line in unserved],
+        "unserved": [{"wants": one.wants, "tasks": one.tasks} for one in unserved],
     }
 
 
 def result(row: Task) -> dict[str, object]:
-    """The result of a task as its SPOT told it, beside what the task was about; no nulls."""
+    """A task's result as its SPOT sent it, with the task's coordinates; nulls are left out."""
     document = row.result if isinstance(row.result, dict) else {}
     body: dict[str, object] = {
         "taskId": row.pk,

@@ -1,7 +1,7 @@
-"""Where a payload says what its task is about: algorithm, function, iterations, agents, dimension.
+"""The coordinates of a task in its payload: algorithm, function, iterations, agents, dimension.
 
-A payload has its parameters under `params`, by names like `run.agents`; or, in the older form,
-beside each other.
+A payload has its parameters under `params`, by names like `run.agents`, or in the older form at
+the top level.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ CHOSEN: Mapping[str, str] = {
 
 
 def of(payload: JsonValue) -> JsonDict:
-    """The coordinates that a payload tells; what it does not tell is left out."""
+    """The coordinates in a payload; missing ones are left out."""
     if not isinstance(payload, dict):
         return {}
     params = payload.get("params")
@@ -38,25 +38,25 @@ def of(payload: JsonValue) -> JsonDict:
 
 
 def paths(names: Collection[str]) -> dict[str, Path]:
-    """Where the coordinates stand in payloads whose parameters have these names."""
+    """The paths of the coordinates in payloads whose parameters have these names."""
     found = {name: _called(name, names) for name in NAMES}
-    # Sweeps that know no algorithm but the function they minimise have shown it in its place.
+    # Sweeps without an algorithm show the function that they minimise in its place.
     found["algorithm"] = algorithm_among(names) or _exactly(CHOSEN["function"], names)
     return {name: ("params", called) for name, called in found.items() if called}
 
 
 def algorithm_among(names: Collection[str]) -> str | None:
-    """The parameter that says which algorithm runs, if one does."""
+    """The parameter that names the algorithm, if there is one."""
     return _called("algorithm", names) or _called("alg", names)
 
 
 def optimizer_among(names: Collection[str]) -> str | None:
-    """The parameter that says which optimizer runs, if one does."""
+    """The parameter that names the optimizer, if there is one."""
     return _called("optimizer", names)
 
 
 def _called(name: str, names: Collection[str]) -> str | None:
-    """The parameter that is known to mean this, else the first whose last part is that name."""
+    """The parameter with the usual name for this, else the first whose last part is the name."""
     return _exactly(CHOSEN.get(name, name), names) or next(
         (given for given in names if given.rpartition(".")[2].lower() == name), None
     )
@@ -74,7 +74,7 @@ def _at(payload: JsonDict, path: Path) -> JsonValue:
 
 
 def _plain(value: JsonValue) -> JsonValue:
-    """A text or a number; of a range, as old payloads have it for iterations, its end."""
+    """A text or a number; for a range (old payloads have one for iterations) its end."""
     if isinstance(value, dict):
         value = value.get("max")
     return value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None

@@ -1,4 +1,4 @@
-"""What can be wrong with a request about jobs."""
+"""Problems with a request about jobs."""
 
 from problems import Conflict, Invalid, NotFound
 
@@ -10,7 +10,7 @@ class JobUnknown(NotFound):
 
 
 class BadParameter(Invalid):
-    """A parameter of the grid does not make sense."""
+    """A parameter of the grid is invalid."""
 
     code = "bad_parameter"
 
@@ -34,7 +34,7 @@ class JobOver(Conflict):
 
 
 class JobRuns(Conflict):
-    """Tasks of the job have not ended."""
+    """Some tasks of the job have not ended."""
 
     code = "job_runs"
 

@@ -1,4 +1,4 @@
-"""Results as a stream, a few rows at a time: JSON, a line of JSON for each, or a table."""
+"""Results as a stream, a few rows at a time: JSON, NDJSON or CSV."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from tasks.states import Status
 CSV = "text/csv; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson; charset=utf-8"
-BOM = "\ufeff"  # spreadsheets take the file for UTF-8 by it
+BOM = "\ufeff"  # by which spreadsheets recognise UTF-8
 COLUMNS = (
     "task_id",
     "algorithm",
@@ -35,12 +35,12 @@ STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_lines(rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
-    """Each result on a line of its own."""
+    """NDJSON: each result on its own line."""
     return (dumps(row) for row in rows)
 
 
 def as_json(head: Mapping[str, object], rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
-    """`head`, then `totalCompleted` as it turns out, with the results between them."""
+    """`head`, the results, and at the end `totalCompleted`, which is counted on the way."""
     yield dumps(head).rstrip(b"}\n") + b',"results":['
     completed = 0
     for place, row in enumerate(rows):
@@ -50,20 +50,20 @@ def as_json(head: Mapping[str, object], rows: Iterable[Mapping[str, object]]) ->
 
 
 def as_table(rows: Iterable[Task], parameters: Sequence[str], *, failed: bool) -> Iterator[bytes]:
-    """Lines of CSV: what every sweep has, and a column for each parameter of this one.
+    """CSV: the columns that every sweep has, and a column for each parameter of this one.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    held = StringIO()
-    writer = csv.writer(held)
+    buffer = StringIO()
+    writer = csv.writer(buffer)
     writer.writerow([*COLUMNS, *map(_safe, parameters), *(OF_FAILED if failed else ())])
-    yield (BOM + held.getvalue()).encode()
+    yield (BOM + buffer.getvalue()).encode()
     for row in rows:
-        held.seek(0)
-        held.truncate()
+        buffer.seek(0)
+        buffer.truncate()
         more = [_safe(row.fail_reason), row.attempts] if failed else []
         writer.writerow([*_cells(row, parameters), *more])
-        yield held.getvalue().encode()
+        yield buffer.getvalue().encode()
 
 
 def _cells(row: Task, parameters: Sequence[str]) -> list[object]:
@@ -84,7 +84,7 @@ def _cells(row: Task, parameters: Sequence[str]) -> list[object]:
 
 
 def _position(document: JsonDict) -> object:
-    """The best position, its numbers separated by `;`; in the result's own text if need be."""
+    """The best position, its numbers separated by `;`; taken from `resultJson` if absent."""
     position = document.get("bestPos")
     text = document.get("resultJson")
     if position is None and isinstance(text, str):
@@ -99,7 +99,7 @@ def _position(document: JsonDict) -> object:
 
 
 def _cell(value: JsonValue) -> object:
-    """A number as it is, a text made safe, everything else as JSON."""
+    """A number as it is, a text made safe, other values as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What the list of jobs may be filtered by."""
+"""Filters of the list of jobs."""
 
 from django_filters import CharFilter
 
@@ -7,7 +7,7 @@ from jobs.models import Job
 
 
 class JobFilters(PeriodFilters):
-    """`status` is that of this moment; `name` is found anywhere in a job's name."""
+    """`status` is exact at this moment; `name` matches any part of a job's name."""
 
     status = CharFilter(field_name="counted_status", lookup_expr="iexact")
     name = CharFilter(lookup_expr="icontains")

@@ -1,4 +1,4 @@
-"""The two forms in which a sweep is asked for (contract 004, 1.3)."""
+"""The two forms of a request for a sweep (contract 004, 1.3)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ OF_PARAMETERS = {"parameters", "artifactbucket", "artifactkey"}
 
 
 class WholeRange(fields.Strict):
-    """`{min, max, step}`, all of them whole numbers."""
+    """`{min, max, step}`, all whole numbers."""
 
-    wanted = "an object of min, max and step"
+    expected = "an object of min, max and step"
 
     def check(self, data: object) -> object:
         if not isinstance(data, dict):
@@ -36,9 +36,9 @@ class WholeRange(fields.Strict):
 
 
 class Algorithms(fields.Strict):
-    """Names of algorithms, at least one; said twice, an algorithm runs twice."""
+    """Names of algorithms, at least one; a repeated name runs twice."""
 
-    wanted = "a list of texts"
+    expected = "a list of strings"
 
     def absent(self) -> object:
         raise BadParameter(f"{self.field_name} must not be empty")
@@ -50,14 +50,14 @@ class Algorithms(fields.Strict):
         if not names:
             return self.absent()
         if not all(names):
-            raise self.refused("must not hold blanks")
+            raise self.refused("must not contain blanks")
         return Listed("alg", names)
 
 
 class Groups(fields.Strict):
     """Groups of typed parameters: `[{groupId, params: {name: …}}]`."""
 
-    wanted = "a list of groups"
+    expected = "a list of groups"
 
     def absent(self) -> object:
         raise BadParameter(f"{self.field_name} must not be empty")
@@ -77,34 +77,34 @@ class Groups(fields.Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Parameters that belong together, as they were given."""
+class ParameterGroup:
+    """A group of parameters as the request has it."""
 
     id: str
     params: JsonDict
 
 
-def _group(place: str, said: JsonValue) -> Group:
-    if not isinstance(said, dict):
-        raise BadParameter(f"{place}: an object is wanted")
-    given = fields.by_name(said, GROUP)
+def _group(place: str, data: JsonValue) -> ParameterGroup:
+    if not isinstance(data, dict):
+        raise BadParameter(f"{place} must be an object")
+    given = fields.by_name(data, GROUP)
     group_id, params = given.get("groupId"), given.get("params")
     if not isinstance(group_id, str) or not group_id.strip():
         raise BadParameter(f"{place}.groupId is required")
     if params is not None and not isinstance(params, dict):
-        raise BadParameter(f"{place}.params: an object is wanted")
-    return Group(group_id.strip(), params or {})
+        raise BadParameter(f"{place}.params must be an object")
+    return ParameterGroup(group_id.strip(), params or {})
 
 
-def _axes_of(group: Group) -> Iterator[Axis]:
-    for name, said in group.params.items():
+def _axes_of(group: ParameterGroup) -> Iterator[Axis]:
+    for name, data in group.params.items():
         if not name.strip():
-            raise BadParameter(f"{group.id}: a parameter has no name")
-        yield parameters.axis_of(f"{group.id}.{name}", said)
+            raise BadParameter(f"{group.id} must not have a parameter without a name")
+        yield parameters.axis_of(f"{group.id}.{name}", data)
 
 
 class SweepRequestSerializer(RequestSerializer):
-    """What both forms may say beside the grid."""
+    """The fields of both forms beside the grid."""
 
     missing = "{} is required"
 
@@ -138,18 +138,18 @@ class ParametersRequestSerializer(SweepRequestSerializer):
     parameters = Groups()
 
 
-def read(said: JsonValue) -> Sweep:
-    """The sweep that a request asks for, in whichever form; small enough to be built."""
-    names = {name.lower() for name in said} if isinstance(said, dict) else set()
+def read(data: JsonValue) -> Sweep:
+    """The requested sweep, from either form. Raises GridTooLarge if it is too large to build."""
+    names = {name.lower() for name in data} if isinstance(data, dict) else set()
     if {"algorithms", "parameters"} <= names:
         raise Invalid("either algorithms or parameters, not both")
-    sweep = _of_parameters(said) if names & OF_PARAMETERS else _of_ranges(said)
+    sweep = _of_parameters(data) if names & OF_PARAMETERS else _of_ranges(data)
     sweep.check_size()
     return sweep
 
 
-def _of_ranges(said: JsonValue) -> Sweep:
-    values = RangesRequestSerializer.read(said)
+def _of_ranges(data: JsonValue) -> Sweep:
+    values = RangesRequestSerializer.read(data)
     ranges: list[Axis] = [values[name] for name in RANGES]
     algorithms: Listed = values["algorithms"]
     specification: JsonDict = {
@@ -163,14 +163,14 @@ def _of_ranges(said: JsonValue) -> Sweep:
     return Sweep(
         specification={**specification, **_rules(values)},
         grid=Grid((algorithms, *ranges)),
-        wanted_by_axis={"algorithm": algorithms.name},
+        wants_by_axis={"algorithm": algorithms.name},
         **_common(values),
     )
 
 
-def _of_parameters(said: JsonValue) -> Sweep:
-    values = ParametersRequestSerializer.read(said)
-    groups: list[Group]
+def _of_parameters(data: JsonValue) -> Sweep:
+    values = ParametersRequestSerializer.read(data)
+    groups: list[ParameterGroup]
     grid: Grid
     groups, grid = values["parameters"]
     names = [axis.name for axis in grid.axes]
@@ -186,20 +186,20 @@ def _of_parameters(said: JsonValue) -> Sweep:
             **constant,
             **({"optimizerId": optimizer} if optimizer else {}),
             "parameters": [{"groupId": group.id, "params": group.params} for group in groups],
-            "parameterNames": list(names),  # in order, which an object loses in the database
+            "parameterNames": list(names),  # in order, which jsonb does not keep
             **_rules(values),
         },
         grid=grid,
         constant=constant,
         under="params",
-        wanted_by_axis={key: axis for key, axis in by_axis.items() if axis},
-        wanted={"optimizer": optimizer} if optimizer else {},
+        wants_by_axis={key: axis for key, axis in by_axis.items() if axis},
+        fixed_wants={"optimizer": optimizer} if optimizer else {},
         **_common(values),
     )
 
 
 def _rules(values: Values) -> JsonDict:
-    """How attempts are made, where the request says so."""
+    """The request's own rules for attempts, if any."""
     names = ("maxAttempts", "retryDelaySeconds")
     return {name: values[name] for name in names if values[name]}
 

@@ -1,6 +1,6 @@
-"""The grid of a sweep: axes with their values, and every combination of them in order.
+"""The grid of a sweep: axes with their values, and all combinations in order.
 
-Counting is arithmetic: nothing is built until the count is known to be small enough.
+The count is computed without building anything, so a grid that is too large is refused cheaply.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import orjson
 
 from api.body import JsonDict, JsonValue
 
-# A step may end this much of itself above the top: decimals that a client added up are not exact.
+# The last step may pass the top by this share: decimals that a client added up are not exact.
 SLACK = Fraction(1, 10**9)
 
 
@@ -27,14 +27,14 @@ class Axis(Protocol):
 
     @property
     def count(self) -> int:
-        """How many values there are, however many."""
+        """The number of values."""
 
     def values(self) -> Iterator[JsonValue]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The values as they were given."""
+    """The values as the request lists them."""
 
     name: str
     items: tuple[JsonValue, ...]
@@ -66,7 +66,7 @@ class WholeNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Floats:
-    """The same for numbers as they are written: 0.1, 0.2, 0.3, and no 0.30000000000000004."""
+    """The same for decimal numbers: 0.1, 0.2, 0.3, not 0.30000000000000004."""
 
     name: str
     least: float
@@ -98,13 +98,13 @@ class Grid:
         return prod(axis.count for axis in self.axes)
 
     def combinations(self) -> Iterator[JsonDict]:
-        """Every combination, name by name; the last axis changes fastest."""
+        """All combinations as values by name; the last axis changes fastest."""
         names = [axis.name for axis in self.axes]
         for values in product(*(list(axis.values()) for axis in self.axes)):
             yield dict(zip(names, values, strict=True))
 
     def largest(self) -> int:
-        """The bytes that the largest combination has as JSON."""
+        """The size of the largest combination as JSON, in bytes."""
         return sum(
             len(axis.name) + max(len(orjson.dumps(value)) for value in axis.values()) + 4
             for axis in self.axes

@@ -1,4 +1,4 @@
-"""The triggers by which jobs write the journal, whoever changes them."""
+"""The triggers that write every change of a job to the journal."""
 
 import pgtrigger
 

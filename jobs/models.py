@@ -15,13 +15,13 @@ from jobs.tally import TALLY_TRIGGERS
 from tasks.models import KEY_LENGTH, Task
 
 
-class Kind(models.TextChoices):
+class JobKind(models.TextChoices):
     SWEEP = "sweep"
     COMMAND = "command"
 
 
 class JobStatus(models.TextChoices):
-    """Follows from the counters (`jobs_status` in the database); never set by hand."""
+    """Follows from the counters (`jobs_status` in the database); it is never set directly."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -31,13 +31,13 @@ class JobStatus(models.TextChoices):
 
 
 class Job(models.Model):
-    """Tasks that were asked for together. What it counts is at most a second old; see `counted`."""
+    """Tasks with one specification. Its counters are up to a second old; see `counted`."""
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="jobs"
     )
-    kind = models.CharField(max_length=16, choices=Kind)
+    kind = models.CharField(max_length=16, choices=JobKind)
     name = models.CharField(max_length=200, blank=True, default="")
     specification = models.JSONField(default=dict)
     priority = models.IntegerField(default=0, help_text="Of its tasks; higher runs first.")
@@ -57,7 +57,7 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
 
-    # Where they are asked for, by `JobQuerySet.counted`.
+    # Set by `JobQuerySet.counted`.
     counted_total: int
     counted_completed: int
     counted_failed: int
@@ -89,12 +89,12 @@ class Job(models.Model):
 
     @property
     def public_id(self) -> str:
-        """The id that clients know: a sweep's is `job-` and hex digits, a command's the UUID."""
-        return f"{JOB_PREFIX}{self.id.hex}" if self.kind == Kind.SWEEP else str(self.id)
+        """The id for clients: a sweep's is `job-` and hex digits, a command's the UUID."""
+        return f"{JOB_PREFIX}{self.id.hex}" if self.kind == JobKind.SWEEP else str(self.id)
 
 
 class Tally(models.Model):
-    """What one statement did to the tasks of one job, until it is counted into the job."""
+    """What one statement did to the tasks of one job, until it is folded into the job."""
 
     job = models.ForeignKey(
         Job, models.CASCADE, related_name="tallies", db_constraint=False, db_index=True
@@ -114,7 +114,7 @@ class Tally(models.Model):
 
 
 class CountedTask(Task):
-    """The tasks, with the triggers by which their jobs count them: tasks do not know of jobs."""
+    """Carries the triggers on tasks that write tallies, since `tasks` does not know jobs."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""A typed parameter of a grid, as a request spells it; whatever is wrong with one names it."""
+"""A typed parameter of a grid in a request; every error names the parameter."""
 
 from math import isfinite
 
@@ -11,18 +11,18 @@ FIELDS = dict.fromkeys(("type", "value", "values", "min", "max", "step"))
 TYPES = "CONSTANT, INT_RANGE, FLOAT_RANGE or ENUM_LIST"
 
 
-def axis_of(name: str, said: JsonValue) -> Axis:
+def axis_of(name: str, data: JsonValue) -> Axis:
     """The values that the parameter `name` takes."""
-    if not isinstance(said, dict):
-        raise BadParameter(f"{name}: an object with a type is wanted")
-    given = by_name(said, FIELDS)
+    if not isinstance(data, dict):
+        raise BadParameter(f"{name} must be an object with a type")
+    given = by_name(data, FIELDS)
     kind = given.get("type")
     if not isinstance(kind, str) or not kind.strip():
-        raise BadParameter(f"{name}: type is required")
+        raise BadParameter(f"{name}.type is required")
     match kind.strip().upper():
         case "CONSTANT":
             if "value" not in given:
-                raise BadParameter(f"{name}: value is required")
+                raise BadParameter(f"{name}.value is required")
             return Listed(name, (given["value"],))
         case "INT_RANGE":
             return whole_numbers(name, given, step=1)
@@ -30,11 +30,11 @@ def axis_of(name: str, said: JsonValue) -> Axis:
             return _floats(name, given)
         case "ENUM_LIST":
             return _listed(name, given.get("values"))
-    raise BadParameter(f"{name}: type must be {TYPES}, not {kind.strip()[:40]!r}")
+    raise BadParameter(f"{name}.type must be {TYPES}, not {kind.strip()[:40]!r}")
 
 
 def whole_numbers(name: str, given: dict[str, JsonValue], *, step: int | None) -> WholeNumbers:
-    """A range of whole numbers; `step` stands where none is given, None for a required one."""
+    """A range of whole numbers; `step` is the default step, None if one is required."""
     axis = WholeNumbers(
         name,
         _whole(name, "min", given.get("min")),
@@ -67,7 +67,7 @@ def _whole(name: str, part: str, value: JsonValue, *, absent: int | None = None)
     if value is None:
         raise BadParameter(f"{name}.{part} is required")
     if type(value) is not int:  # True is an int too
-        raise BadParameter(f"{name}.{part}: a whole number is wanted")
+        raise BadParameter(f"{name}.{part} must be a whole number")
     return value
 
 
@@ -77,17 +77,17 @@ def _number(name: str, part: str, value: JsonValue, *, absent: float | None = No
     if value is None:
         raise BadParameter(f"{name}.{part} is required")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise BadParameter(f"{name}.{part}: a number is wanted")
+        raise BadParameter(f"{name}.{part} must be a number")
     return float(value)
 
 
 def _listed(name: str, items: JsonValue) -> Listed:
     if items is None:
-        raise BadParameter(f"{name}: values is required")
+        raise BadParameter(f"{name}.values is required")
     if not isinstance(items, list):
-        raise BadParameter(f"{name}: values must be a list")
+        raise BadParameter(f"{name}.values must be a list")
     if not items:
-        raise BadParameter(f"{name}: values must not be empty")
+        raise BadParameter(f"{name}.values must not be empty")
     if not all(isinstance(item, (str, int, float, bool)) for item in items):
-        raise BadParameter(f"{name}: values must be texts, numbers or flags")
+        raise BadParameter(f"{name}.values must be strings, numbers or booleans")
     return Listed(name, tuple(items))

@@ -1,4 +1,4 @@
-"""Values inside JSON columns, as expressions of SQL: what a task was given, what came of it."""
+"""Values inside JSON columns (payload and result of a task) as SQL expressions."""
 
 from django.db.models import Case, CharField, DecimalField, F, Func, Value, When
 from django.db.models.expressions import Combinable
@@ -10,7 +10,7 @@ from jobs.coordinates import Path
 
 
 def value_at(column: str, path: Path) -> Combinable:
-    """The JSON at a place in a column, NULL where there is none."""
+    """The JSON at a path in a column, NULL where there is none."""
     found: Combinable = F(column)
     for key in path:
         found = KeyTransform(key, found)
@@ -23,7 +23,7 @@ def text_at(column: str, path: Path) -> Combinable:
 
 
 def number_at(column: str, path: Path) -> Combinable:
-    """The number at a place in a column, exact; NULL where there is none or something else."""
+    """The exact number at a path in a column; NULL where there is none or another type."""
     value = value_at(column, path)
     kind = Func(value, function="jsonb_typeof", output_field=CharField())
     return Case(

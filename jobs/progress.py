@@ -1,4 +1,4 @@
-"""How a job goes on: what runs, how long it may take, and what waits in vain."""
+"""The progress of a job: running tasks, an estimate of its end, unserved tasks."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def running_of(jobs: Iterable[Job]) -> dict[UUID, int]:
 
 
 def seconds_left(job: Job) -> float | None:
-    """An estimate by the pace so far of a job with its counts; None while there is no pace."""
+    """An estimate by the pace so far; None before the first task has ended."""
     ended = job.counted_completed + job.counted_failed + job.counted_cancelled
     if ended >= job.counted_total:
         return 0.0
@@ -44,14 +44,14 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Unserved:
-    """So many tasks want this, and no agent that is online offers it."""
+    """The number of tasks that want what no online agent offers."""
 
     wants: Mapping[str, str]
     tasks: int
 
 
 def unserved(job: Job) -> list[Unserved]:
-    """What waiting tasks of the job want in vain, the most wanted first."""
+    """The wants of the job's unserved tasks, the most frequent first."""
     waiting = dict(
         Task.objects.queued()
         .filter(job=job)
@@ -66,4 +66,4 @@ def unserved(job: Job) -> list[Unserved]:
         requirement = known.get(pk)
         if not requirements.is_served(requirement, spots):
             counts[tuple(sorted(requirement.wants.items())) if requirement else ()] += tasks
-    return [Unserved(dict(wanted), tasks) for wanted, tasks in counts.most_common()]
+    return [Unserved(dict(wants), tasks) for wants, tasks in counts.most_common()]

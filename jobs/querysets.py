@@ -1,4 +1,4 @@
-"""Every question asked about jobs has a name here."""
+"""Named queries for jobs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 class JobQuerySet(models.QuerySet["Job"]):
     def counted(self) -> Self:
-        """Annotate `counted_*`: counters, status and times that are exact now.
+        """Annotate `counted_*`: exact counters, status and times.
 
-        That is what the job has counted and what its tallies still hold.
+        They are the job's own plus those of the tallies that have not been folded.
         """
         return (
             self.annotate(
@@ -56,11 +56,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         )
 
     def open(self) -> Self:
-        """Jobs with tasks that have not ended, as far as they have counted; an index has them."""
+        """Jobs that have not ended, by the stored status, which is indexed."""
         return self.filter(status__in=["PENDING", "RUNNING"])
 
     def lock(self) -> Self:
-        """The rows, locked in the order of their ids until the transaction ends."""
+        """Lock the rows in the order of their ids until the transaction ends."""
         return self.order_by("id").select_for_update(no_key=True)
 
 

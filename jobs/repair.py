@@ -1,4 +1,4 @@
-"""Jobs are counted anew, and those that had counted wrong are told."""
+"""Recount the tasks of every job and repair wrong counters."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,8 +9,8 @@ from jobs import tally
 
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:recount', 0))"
 
-# One statement sees tasks, jobs and tallies as of one moment, so what goes on does not disturb
-# it; and a difference is counted in as any other tally is, so nobody waits for it.
+# One statement sees tasks, jobs and tallies in one snapshot, so concurrent changes do not disturb
+# it. Differences are written as tallies, so no transaction waits for it.
 RECOUNT = """
 WITH counted AS (
   SELECT j.id, j.status, j.started_at, j.cancel_asked_at IS NOT NULL AS asked,
@@ -43,7 +43,7 @@ RETURNING job_id, total, completed, failed, cancelled
 
 @dataclass(frozen=True, slots=True)
 class JobRepair:
-    """By how much a job had counted too few tasks; all zero if only its status was wrong."""
+    """What was added to a job's counters; all zero if only its status was wrong."""
 
     job_id: UUID
     total: int
@@ -54,7 +54,7 @@ class JobRepair:
 
 @transaction.atomic
 def recount() -> list[JobRepair]:
-    """Count the tasks of each job and add what it had missed; the jobs that had counted wrong."""
+    """Count the tasks of each job and add the differences; return the jobs that were wrong."""
     tally.fold()
     with connection.cursor() as cursor:
         cursor.execute(ALONE)

@@ -1,4 +1,4 @@
-"""What came of a sweep: its results as JSON, lines or a table, the best of them, statistics."""
+"""The results of a sweep as JSON, NDJSON or CSV, the best of them, statistics."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -7,10 +7,11 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from api.pages import offset_asked_for, size_asked_for
+from api.pages import requested_offset, requested_size
 from api.views import JsonView, reply
 from jobs import bodies, export, results, statistics, sweeps
 from jobs.models import Job
+from jobs.results import ResultOrder
 from jobs.views import known
 from problems import Invalid
 from tasks.models import Task
@@ -18,7 +19,7 @@ from tasks.querysets import TaskQuerySet
 
 CHUNK = 200
 KEPT = 1_000
-"""Results that an answer holds in memory; more of them are sent while they are read."""
+"""The most results of an answer that are kept in memory; more are streamed."""
 
 FORMATS = frozenset({"json", "csv", "ndjson"})
 MEDIA = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
@@ -26,14 +27,14 @@ PAGED = frozenset({"limit", "cursor", "offset"})
 
 
 class ResultsView(JsonView):
-    """All results in the order of creation, or those asked for; see `results`.
+    """All results in the order of creation, or as filtered and sorted; see `results`.
 
-    Answers of any length take little memory: the database keeps what is still to be read.
+    Answers of any length take little memory, since rows are read through a cursor.
     """
 
     def get(self, request: Request, job_id: str) -> HttpResponseBase:
         job, query = known(job_id), request.query_params
-        order = results.Order(job, query.get("sort", ""))
+        order = ResultOrder(job, query.get("sort", ""))
         rows = order.applied_to(results.of(job, query))
         kind = _format(request)
         if kind == "json" and query.keys() & PAGED:
@@ -57,26 +58,26 @@ class StatisticsView(JsonView):
 
 
 def _format(request: Request) -> str:
-    """What the query asks for by name, else what the Accept header prefers, else JSON."""
+    """The format named in the query, else the one preferred by the Accept header, else JSON."""
     named = request.query_params.get("format", "").lower()
     if named and named not in FORMATS:
-        raise Invalid(f"format: must be one of {', '.join(sorted(FORMATS))}")
+        raise Invalid(f"format must be one of {', '.join(sorted(FORMATS))}")
     accepted = request.headers.get("Accept", "").partition(",")[0].partition(";")[0]
     return named or MEDIA.get(accepted.strip().lower(), "json")
 
 
-def _cut(request: Request, order: results.Order, rows: TaskQuerySet) -> TaskQuerySet:
-    """All rows, or those of the page that the request asks for."""
+def _cut(request: Request, order: ResultOrder, rows: TaskQuerySet) -> TaskQuerySet:
+    """All rows, or those of the requested page."""
     query = request.query_params
     if not query.keys() & PAGED:
         return rows
     if cursor := query.get("cursor", ""):
         rows = order.after(cursor, rows)
-    start = offset_asked_for(request)
-    return rows[start : start + size_asked_for(request)]
+    start = requested_offset(request)
+    return rows[start : start + requested_size(request)]
 
 
-def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) -> HttpResponse:
+def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) -> HttpResponse:
     page = list(_cut(request, order, rows))
     more = page and order.after(order.cursor(page[-1]), rows).exists()
     return reply(
@@ -90,7 +91,7 @@ def _page(request: Request, job: Job, order: results.Order, rows: TaskQuerySet) 
 
 
 def _all(job: Job, rows: Iterator[Task]) -> HttpResponseBase:
-    """Every result, in one piece while they are few."""
+    """All results, streamed if there are many."""
     shown = map(bodies.result, rows)
     few = list(islice(shown, KEPT + 1))
     if len(few) > KEPT:

@@ -1,4 +1,4 @@
-"""The results of a sweep: which of its tasks are asked for, in which order, and from where on."""
+"""The results of a sweep: filters, order and cursor."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -37,14 +37,14 @@ SHOWN = (
     "attempts",
     "dead_letter",
 )
-"""What a result shows of its task; the rest is not read."""
+"""The columns of a task that a result shows; the others are not read."""
 
-BEYOND = Decimal("1e400")  # larger than any number that a request can hold
+BEYOND = Decimal("1e400")  # larger than any number in a request
 YES = frozenset({"1", "true", "yes"})
 
 
 def of(job: Job, query: QueryDict) -> TaskQuerySet:
-    """The tasks of a sweep whose outcomes are asked for: done, or with `failed` also failed."""
+    """The tasks of a sweep that match the query: those that are done, with `failed` also failed."""
     places = places_of(job)
     conditions = [_condition(places, name, str(value)) for name, value in query.items()]
     tasks = Task.objects.filter(*conditions, job=job).only(*SHOWN)
@@ -59,7 +59,7 @@ def with_failed(query: QueryDict) -> bool:
 
 
 def places_of(job: Job) -> dict[str, Path]:
-    """What results can be told apart by, and where payloads have it."""
+    """The parameters by which results are filtered and sorted, with their paths in payloads."""
     parameters = sweeps.parameters_of(job.specification)
     return {
         **{f"{PARAMETER}{name}": path for name, path in parameters.items()},
@@ -68,7 +68,7 @@ def places_of(job: Job) -> dict[str, Path]:
 
 
 def _condition(places: Mapping[str, Path], name: str, value: str) -> Q:
-    """What a filter asks of a task; what is no filter asks nothing."""
+    """The condition of one filter; an unknown parameter of the query is no condition."""
     if name == "spot":
         return Q(last_holder=value)
     if name in places:
@@ -86,7 +86,7 @@ def _condition(places: Mapping[str, Path], name: str, value: str) -> Q:
 
 
 def _equals(path: Path, value: str) -> Q:
-    """The value as it is written, or the same number written otherwise."""
+    """The same text, or the same number in another notation."""
     same = Q(Exact(text_at("payload", path), Value(value)))
     try:
         number = _number("", value)
@@ -101,14 +101,14 @@ def _number(name: str, text: str) -> Decimal:
     except ValueError:
         number = float("nan")
     if not isfinite(number):
-        raise Invalid(f"{name}: a number is wanted")
+        raise Invalid(f"{name} must be a number")
     return Decimal(repr(number))
 
 
-class Order:
-    """An order of results: by a number, then by a text, then in the order of creation.
+class ResultOrder:
+    """The order of results: by a number, then by a text, then by creation.
 
-    What has no number comes after what has one, whichever way it goes.
+    Rows without the number come last, in either direction.
     """
 
     def __init__(self, job: Job, sort: str) -> None:
@@ -117,7 +117,7 @@ class Order:
         self.places = places_of(job)
 
     def applied_to(self, rows: TaskQuerySet) -> TaskQuerySet:
-        """The rows in this order, each with what it goes by."""
+        """The rows in this order, each annotated with its sort keys."""
         if not self.key:
             return rows.order_by("pk")
         number, text = self._expressions()
@@ -138,20 +138,20 @@ class Order:
             path = self.places[self.key]
             return number_at("payload", path), Coalesce(text_at("payload", path), nothing)
         names = ", ".join([*MEASURES, *TIMES, "spot", *self.places])
-        raise Invalid(f"sort: must be one of {names}, with - before it for the other way round")
+        raise Invalid(f"sort must be one of {names}, with - before it for descending order")
 
     def cursor(self, row: Task) -> str:
-        """Where a list goes on after this row, which `applied_to` has given."""
+        """The cursor behind this row, which comes from `applied_to`."""
         found = vars(row)
         keys = [str(found["by_number"]), found["by_text"]] if self.key else []
         raw = orjson.dumps([*keys, row.pk])
         return urlsafe_b64encode(raw).decode().rstrip("=")
 
     def after(self, cursor: str, rows: TaskQuerySet) -> TaskQuerySet:
-        """The rows behind the one whose cursor this is; `rows` come from `applied_to`."""
+        """The rows behind the cursor; `rows` come from `applied_to`."""
         try:
-            said = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            *keys, pk = [str(part) for part in said]
+            parts = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            *keys, pk = [str(part) for part in parts]
             behind = Q(pk__gt=UUID(pk))
             number, text = (Decimal(keys[0]), keys[1]) if keys else (Decimal(), "")
         except (ValueError, TypeError, IndexError, InvalidOperation):

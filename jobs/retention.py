@@ -1,4 +1,4 @@
-"""Finished jobs that are too old to keep go whole, one by one."""
+"""Removal of old finished jobs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +11,16 @@ from tasks.models import Task
 
 @dataclass(frozen=True, slots=True)
 class PurgedJobs:
-    """How many jobs went, and how many tasks with them."""
+    """How many jobs were deleted, and how many tasks with them."""
 
     jobs: int = 0
     tasks: int = 0
 
 
 def purge(before: datetime, *, by: str, dry_run: bool = False) -> PurgedJobs:
-    """Delete the jobs that finished before then, each with all its tasks in one transaction.
+    """Delete the jobs that finished before `before`, each with all its tasks in one transaction.
 
-    A dry run only counts them. A job that is opened again meanwhile stays.
+    A dry run only counts them. A job that is reopened meanwhile stays.
     """
     old = Job.objects.filter(finished_at__lt=before)
     if dry_run:

@@ -1,4 +1,4 @@
-"""The parameters that a form for sweeps may offer; jobs are not held to them."""
+"""The parameters that a form for sweeps may offer; a job may have others."""
 
 FUNCTIONS = ("sphere", "ackley", "rosenbrock", "rastrigin", "michalewicz")
 

@@ -1,6 +1,6 @@
-"""What a sweep has found out: the best results, and how results spread over the grid.
+"""Statistics of a sweep: the best results, and their distribution over the grid.
 
-Everything is counted by the database over the tasks of the job, in exact numbers.
+The database computes them over the tasks of the job, in exact numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ from tasks.states import Status
 Body = dict[str, object]
 
 MOST_VALUES = 1_000
-"""Values of one parameter that are told apart; one with more is an axis to plot, not to rank."""
+"""The most values of one parameter that are ranked; an axis with more is for plots."""
 
 
 class Median(Aggregate):
@@ -44,26 +44,26 @@ class Median(Aggregate):
     output_field = FloatField()
 
 
-FOUND = Case(
+FOPT = Case(
     When(status=Status.DONE, then=number_at("result", ("fopt",))), output_field=DecimalField()
 )
 """The `fopt` of a task that is done, if it has one."""
 
 SUMMARY = {
-    "count": Count(FOUND),
+    "count": Count(FOPT),
     "failed": Count("pk", filter=Q(status=Status.FAILED)),
-    "mean": Avg(FOUND),
-    "std": StdDev(FOUND, sample=True),
-    "min": Min(FOUND),
-    "max": Max(FOUND),
-    "median": Median(Cast(FOUND, FloatField())),
+    "mean": Avg(FOPT),
+    "std": StdDev(FOPT, sample=True),
+    "min": Min(FOPT),
+    "max": Max(FOPT),
+    "median": Median(Cast(FOPT, FloatField())),
 }
 
 
 def best(job: Job) -> Body:
     """The smallest `fopt` of all, and of each algorithm, function and value of a parameter."""
-    found = Task.objects.filter(IsNull(FOUND, False), job=job)
-    first = found.order_by(FOUND, "pk").first()
+    found = Task.objects.filter(IsNull(FOPT, False), job=job)
+    first = found.order_by(FOPT, "pk").first()
     return {
         "jobId": job.public_id,
         "best": _short(first) if first else None,
@@ -72,9 +72,9 @@ def best(job: Job) -> Body:
 
 
 def statistics(job: Job) -> Body:
-    """How `fopt` spreads: over all, and for each algorithm, function and value of a parameter.
+    """The distribution of `fopt`: over all, by algorithm, by function and by parameter value.
 
-    The rank is that of the mean, the smallest first; equal means share one.
+    The rank is that of the mean, the smallest first; equal means share a rank.
     """
     tasks = Task.objects.filter(job=job).order_by()
     return {
@@ -84,31 +84,33 @@ def statistics(job: Job) -> Body:
     }
 
 
-def _by_place(job: Job, ask: Callable[[Path], list[Body]]) -> Body:
-    """What `ask` tells of each place in the payloads that makes results different."""
-    told: dict[Path, list[Body]] = {}
+def _by_place(job: Job, group_by: Callable[[Path], list[Body]]) -> Body:
+    """The groups that `group_by` makes for each parameter, called once for each path."""
+    groups: dict[Path, list[Body]] = {}
     parameters = sweeps.parameters_of(job.specification)
     chosen = sweeps.coordinates_of(job.specification)
     for path in [*parameters.values(), *chosen.values()]:
-        if path not in told:
-            told[path] = ask(path)
+        if path not in groups:
+            groups[path] = group_by(path)
     return {
-        "byAlgorithm": told[chosen["algorithm"]] if "algorithm" in chosen else [],
-        "byFunction": told[chosen["function"]] if "function" in chosen else [],
+        "byAlgorithm": groups[chosen["algorithm"]] if "algorithm" in chosen else [],
+        "byFunction": groups[chosen["function"]] if "function" in chosen else [],
         "byParameter": {
-            name: told[path] for name, path in parameters.items() if len(told[path]) <= MOST_VALUES
+            name: groups[path]
+            for name, path in parameters.items()
+            if len(groups[path]) <= MOST_VALUES
         },
         "tooManyValues": [
-            name for name, path in parameters.items() if len(told[path]) > MOST_VALUES
+            name for name, path in parameters.items() if len(groups[path]) > MOST_VALUES
         ],
     }
 
 
 def _best_by(found: TaskQuerySet, path: Path) -> list[Body]:
-    """The best of each value. Only the ids are sorted: whole tasks would not fit in memory."""
+    """The best result for each value. Only ids are sorted: whole tasks would not fit in memory."""
     firsts = (
         found.annotate(value=value_at("payload", path))
-        .order_by("value", FOUND, "pk")
+        .order_by("value", FOPT, "pk")
         .distinct("value")
         .values_list("value", "pk")
     )
@@ -124,16 +126,15 @@ def _spread_by(tasks: TaskQuerySet, path: Path) -> list[Body]:
         .annotate(**SUMMARY)
         .order_by("value")
     )
-    lines = [{"value": row["value"], **_summary(row)} for row in groups[: MOST_VALUES + 1]]
-    return _ranked(lines)
+    return _ranked([{"value": row["value"], **_summary(row)} for row in groups[: MOST_VALUES + 1]])
 
 
-def _ranked(lines: list[Body]) -> list[Body]:
-    means = sorted(mean for line in lines if isinstance(mean := line["mean"], float))
+def _ranked(groups: list[Body]) -> list[Body]:
+    means = sorted(mean for group in groups if isinstance(mean := group["mean"], float))
     ranks: dict[object, int] = {}
     for place, mean in enumerate(means, start=1):
         ranks.setdefault(mean, place)
-    return [{**line, "rank": ranks.get(line["mean"])} for line in lines]
+    return [{**group, "rank": ranks.get(group["mean"])} for group in groups]
 
 
 def _summary(row: Mapping[str, object]) -> Body:
@@ -141,7 +142,7 @@ def _summary(row: Mapping[str, object]) -> Body:
 
 
 def _finite(number: object) -> object:
-    """A number that JSON can hold; what is larger than any float is none."""
+    """The number as a float, or None if it is larger than any float."""
     if isinstance(number, (Decimal, float)):
         return float(number) if isfinite(float(number)) else None
     return number

@@ -21,18 +21,18 @@ MOST_BYTES = 512 * 1024 * 1024  # of all payloads of a job together
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a request for a sweep comes to.
+    """A requested sweep.
 
-    Each payload is `constant` with the combination beside it, or `under` a key of its own.
-    `wants` says by which axis, or with which fixed value, a task says what it wants of its agent.
+    Each payload is `constant` plus a combination, at the top level or `under` a key. A task's wants
+    are the values of the axes in `wants_by_axis`, plus `fixed_wants`.
     """
 
     specification: JsonDict
     grid: Grid
     constant: JsonDict = field(default_factory=dict)
     under: str = ""
-    wanted_by_axis: dict[str, str] = field(default_factory=dict)
-    wanted: dict[str, str] = field(default_factory=dict)
+    wants_by_axis: dict[str, str] = field(default_factory=dict)
+    fixed_wants: dict[str, str] = field(default_factory=dict)
     name: str = ""
     priority: int = 0
     max_attempts: int | None = None
@@ -40,7 +40,7 @@ class Sweep:
     idempotency_key: str = ""
 
     def check_size(self) -> None:
-        """Refuse a grid that is too large, by its count alone and before anything is built."""
+        """Refuse a grid that is too large, by its counts and before anything is built."""
         count = self.grid.count
         if count > settings.MAX_JOB_TASKS:
             raise GridTooLarge(
@@ -77,17 +77,17 @@ class Sweep:
             )
 
     def different_wants(self) -> Iterator[dict[str, str]]:
-        """What the tasks want, without going through all of them."""
+        """The distinct wants of the tasks, without building all tasks."""
         return (self._wants(combination) for combination in self._wanted_axes().combinations())
 
     def _wanted_axes(self) -> Grid:
-        names = self.wanted_by_axis.values()
+        names = self.wants_by_axis.values()
         return Grid(tuple(axis for axis in self.grid.axes if axis.name in names))
 
     def _wants(self, combination: JsonDict) -> dict[str, str]:
-        chosen = {key: combination[axis] for key, axis in self.wanted_by_axis.items()}
+        chosen = {key: combination[axis] for key, axis in self.wants_by_axis.items()}
         texts = {key: value for key, value in chosen.items() if isinstance(value, str) and value}
-        return {**texts, **self.wanted}
+        return {**texts, **self.fixed_wants}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class SweepTask:
 
 
 def id_of(public_id: str) -> UUID:
-    """The id of the sweep that clients know by this one; NOBODY's when it is none."""
+    """Parse the public id of a sweep; a malformed one becomes NOBODY."""
     text = public_id.strip().lower()
     return identifier(text.removeprefix(JOB_PREFIX)) if text.startswith(JOB_PREFIX) else NOBODY
 
 
 def parameters_of(specification: JsonDict) -> dict[str, Path]:
-    """The parameters of a sweep, in the order of submission, and where payloads have them."""
+    """The parameters of a sweep in the order of submission, with their paths in payloads."""
     if "parameters" not in specification:
         fixed = ("algorithm", "iterations", "agents", "dimension")
         return {name: coordinates.BESIDE[name] for name in fixed}
@@ -113,12 +113,12 @@ def parameters_of(specification: JsonDict) -> dict[str, Path]:
 
 
 def named_parameters(specification: JsonDict) -> list[str]:
-    """The parameters beside the coordinates that every sweep has: none of the first form."""
+    """The parameters beside the coordinates that every sweep has; form A has none."""
     return list(parameters_of(specification)) if "parameters" in specification else []
 
 
 def coordinates_of(specification: JsonDict) -> dict[str, Path]:
-    """Where the payloads of a sweep have the coordinates of its tasks; the SQL twin of `of`."""
+    """The paths of the coordinates in a sweep's payloads, for SQL; the twin of `coordinates.of`."""
     parameters = parameters_of(specification)
     if "parameters" in specification:
         return coordinates.paths(parameters)

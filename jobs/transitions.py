@@ -1,7 +1,7 @@
-"""Every way a job comes to be and is steered. What it counts follows from its tasks by triggers.
+"""Everything that creates or steers a job. Its counters follow from its tasks by triggers.
 
-Cancel and retry of one job go one after the other: each begins with a lock of its own, which
-nothing else asks for. So no retry brings back a task behind a cancellation that has looked.
+Cancel, retry and delete of one job are serialised by an advisory lock that nothing else takes. So
+no retry requeues a task behind a concurrent cancel.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from accounts.callers import Caller
 from api.body import JsonDict
 from events import journal
 from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
-from jobs.models import Job, JobStatus, Kind, Tally
+from jobs.models import Job, JobKind, JobStatus, Tally
 from jobs.sweeps import CHANNEL, Sweep
 from tasks import batches, requirements, retention
 from tasks import transitions as tasks
@@ -31,10 +31,10 @@ SERIALLY = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:' || %s, 0))"
 
 
 def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
-    """Make a sweep with all its tasks, or nothing; the job, and whether it is new.
+    """Create a sweep with all its tasks, or nothing; return the job and whether it is new.
 
-    A key that was used before gives the job made then, if it was asked for in the same words,
-    and KeyUsed otherwise. Of two that come at once the second waits for the first.
+    A repeated key returns the first job if the request is the same, and raises KeyUsed otherwise.
+    Of two concurrent requests the second waits for the first.
     """
     channel = _channel(by.name)
     known = _requirements(sweep)
@@ -43,7 +43,7 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
             journal.attribute(actor=by.name)
             job = Job.objects.create(
                 user_id=by.user_id,
-                kind=Kind.SWEEP,
+                kind=JobKind.SWEEP,
                 name=sweep.name,
                 specification=sweep.specification,
                 priority=sweep.priority,
@@ -62,18 +62,18 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
     except IntegrityError as error:
         if tasks.violated(error) != "job_key_is_unique":
             raise
-    first = Job.objects.get(kind=Kind.SWEEP, idempotency_key=sweep.idempotency_key)
-    if _said(first) != (sweep.name, sweep.priority, sweep.specification):
+    first = Job.objects.get(kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key)
+    if _requested(first) != (sweep.name, sweep.priority, sweep.specification):
         raise KeyUsed
     return first, False
 
 
-def _said(job: Job) -> tuple[str, int, JsonDict]:
+def _requested(job: Job) -> tuple[str, int, JsonDict]:
     return job.name, job.priority, job.specification
 
 
 def _channel(by: str) -> Channel:
-    """The channel of all sweeps, made when the first is."""
+    """The channel of all sweeps, created with the first."""
     try:
         return Channel.objects.named([CHANNEL]).first() or tasks.open_channel(CHANNEL, by=by)
     except ChannelExists:
@@ -81,9 +81,9 @@ def _channel(by: str) -> Channel:
 
 
 def _requirements(sweep: Sweep) -> dict[Wants, int | None]:
-    """The rows that tasks share, made before and each for itself.
+    """The requirements of the tasks, each committed before the job's transaction.
 
-    Made inside of the job's transaction they would cross with those of another sweep.
+    Created inside of it, they could deadlock with those of another sweep.
     """
     found = {frozenset(wants.items()): requirements.of(wants) for wants in sweep.different_wants()}
     return {wants: row.pk if row else None for wants, row in found.items()}
@@ -96,10 +96,10 @@ def _drafts(sweep: Sweep, known: Mapping[Wants, int | None]) -> Iterator[Draft]:
 
 @transaction.atomic
 def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
-    """Cancel the tasks that wait, and ask the SPOTs that run others to stop.
+    """Cancel the queued tasks, and ask the agents of running tasks to stop.
 
-    A task that a SPOT claims at the same moment is either cancelled or asked to stop. Asked
-    again, it does what is left to do; a job that has ended in another way refuses.
+    A task that is claimed at the same moment is either cancelled or asked to stop. Repeating it
+    does what is left to do. Raises JobOver if the job has ended otherwise.
     """
     journal.attribute(actor=by, reason=reason)
     job = _serially(job_id)
@@ -109,13 +109,13 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
     Job.objects.filter(pk=job_id, cancel_asked_at=None).update(
         cancel_asked_at=Now(), updated_at=Now()
     )
-    Tally.objects.create(job_id=job_id)  # its status may follow from this alone
+    Tally.objects.create(job_id=job_id)  # so that the status follows even if no task changed
     return done
 
 
 @transaction.atomic
 def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
-    """Put the failed tasks back in the queue, with all their attempts; how many there were."""
+    """Put the failed tasks back in the queue with all their attempts; return how many."""
     job = _serially(job_id)
     if job.cancel_asked_at is not None:
         raise JobCancelled
@@ -124,7 +124,7 @@ def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
 
 @transaction.atomic
 def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
-    """Delete a job that is over, with all that is kept of its tasks; how many tasks it had."""
+    """Delete an ended job with its tasks, their attempts and inputs; return how many tasks."""
     journal.attribute(actor=by, reason=reason)
     _serially(job_id)
     locked = list(Task.objects.filter(job=job_id).lock().values_list("pk", "status"))
@@ -138,7 +138,7 @@ def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
 
 
 def _serially(job_id: UUID) -> Job:
-    """The job with its counts, for the one verb that steers it now."""
+    """Wait for other verbs on this job; return it with its exact counts."""
     with connection.cursor() as cursor:
         cursor.execute(SERIALLY, [str(job_id)])
     job = Job.objects.counted().filter(pk=job_id).first()

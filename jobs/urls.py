@@ -8,10 +8,10 @@ JOB = "api/v1/jobs/(?P<job_id>[^/]+)"
 
 urlpatterns = [
     re_path("^api/v1/parameter-schema/?$", views.ParameterSchemaView.as_view()),
-    re_path("^api/v1/jobs/?$", views.JobsView.as_view()),
-    re_path(f"^{JOB}/?$", views.JobView.as_view()),
-    re_path(f"^{JOB}/cancel/?$", views.CancelView.as_view()),
-    re_path(f"^{JOB}/retry/?$", views.RetryView.as_view()),
+    re_path("^api/v1/jobs/?$", views.SweepsView.as_view()),
+    re_path(f"^{JOB}/?$", views.SweepView.as_view()),
+    re_path(f"^{JOB}/cancel/?$", views.SweepCancelView.as_view()),
+    re_path(f"^{JOB}/retry/?$", views.SweepRetryView.as_view()),
     re_path(f"^{JOB}/results/?$", result_views.ResultsView.as_view()),
     re_path(f"^{JOB}/best/?$", result_views.BestView.as_view()),
     re_path(f"^{JOB}/statistics/?$", result_views.StatisticsView.as_view()),

@@ -1,15 +1,15 @@
-"""What people may do to jobs; each verb tells beforehand what it will change."""
+"""What people may do to jobs."""
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
-from accounts.permissions import OPERATE
-from console.verbs import By, Values, Verb, one_by_one
+from console.verbs import Preview, Values, Verb, When, by_key
 from jobs import transitions
-from jobs.models import Job
+from jobs.models import Job, JobStatus
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
+from tasks.states import Status
 
 
 def _tasks(jobs: QuerySet[Job]) -> TaskQuerySet:
@@ -29,60 +29,71 @@ def _snapshot(job: Job) -> dict[str, object]:
     }
 
 
-def _cancel_will(jobs: QuerySet[Job], values: Values) -> list[str]:
-    running = _tasks(jobs).in_progress().count()
-    waiting = _tasks(jobs).open().count() - running
-    cancels = ngettext(
-        "Cancels %(count)d waiting task.", "Cancels %(count)d waiting tasks.", waiting
+def _not_over(jobs: QuerySet[Job], values: Values) -> QuerySet[Job]:
+    return Job.objects.counted().filter(
+        pk__in=jobs.order_by().values("pk"), counted_status__in=set(JobStatus) - transitions.OVER
     )
-    asks = ngettext(
-        "Asks the agent of %(count)d running task to stop.",
-        "Asks the agents of %(count)d running tasks to stop.",
-        running,
-    )
-    told = [cancels % {"count": waiting}, asks % {"count": running}]
-    over = Job.objects.counted().filter(
-        pk__in=jobs.order_by().values("pk"), counted_status__in=transitions.OVER
-    )
-    if ended := over.count():
-        refuse = ngettext(
-            "%(count)d job has ended and will refuse.",
-            "%(count)d jobs have ended and will refuse.",
-            ended,
-        )
-        told.append(refuse % {"count": ended})
-    return told
 
 
-@one_by_one
-def _cancel(job: Job, by: By, values: Values) -> None:
-    transitions.cancel(job.pk, by=by.actor, reason=by.reason)
-
-
-def _retry_will(jobs: QuerySet[Job], values: Values) -> list[str]:
-    failed = _tasks(jobs.filter(cancel_asked_at=None)).failed().count()
-    retries = ngettext(
-        "Puts %(count)d failed task back in the queue, with all its attempts.",
-        "Puts %(count)d failed tasks back in the queue, with all their attempts.",
-        failed,
-    )
-    told = [retries % {"count": failed}]
-    if cancelled := jobs.filter(cancel_asked_at__isnull=False).count():
-        refuse = ngettext(
-            "%(count)d job was cancelled and will refuse.",
-            "%(count)d jobs were cancelled and will refuse.",
-            cancelled,
-        )
-        told.append(refuse % {"count": cancelled})
-    return told
-
-
-@one_by_one
-def _retry(job: Job, by: By, values: Values) -> None:
-    transitions.retry_failed(job.pk, by=by.actor, reason=by.reason)
-
-
+UNCANCELLED = When(cancel_asked_at=False)
 JOB_VERBS: list[Verb[Job]] = [
-    Verb("cancel", _("Cancel"), OPERATE, _cancel_will, _cancel, _snapshot),
-    Verb("retry_failed", _("Retry failed"), OPERATE, _retry_will, _retry, _snapshot),
+    Verb(
+        "cancel",
+        _("Cancel"),
+        [
+            Preview(
+                lambda jobs, _: _tasks(jobs).open().exclude(status=Status.IN_PROGRESS),
+                ngettext_lazy(
+                    "Cancels %(count)d waiting task.", "Cancels %(count)d waiting tasks.", "count"
+                ),
+                always=True,
+            ),
+            Preview(
+                lambda jobs, _: _tasks(jobs).in_progress().filter(cancel_asked_at=None),
+                ngettext_lazy(
+                    "Asks the agent of %(count)d running task to stop.",
+                    "Asks the agents of %(count)d running tasks to stop.",
+                    "count",
+                ),
+                always=True,
+            ),
+            Preview(
+                _not_over,
+                refuses=ngettext_lazy(
+                    "%(count)d job has ended and will refuse.",
+                    "%(count)d jobs have ended and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
+        by_key(transitions.cancel),
+        _snapshot,
+        When(status=[JobStatus.PENDING, JobStatus.RUNNING]),
+    ),
+    Verb(
+        "retry_failed",
+        _("Retry failed"),
+        [
+            Preview(
+                lambda jobs, _: _tasks(UNCANCELLED(jobs, _)).failed(),
+                ngettext_lazy(
+                    "Puts %(count)d failed task back in the queue, with all its attempts.",
+                    "Puts %(count)d failed tasks back in the queue, with all their attempts.",
+                    "count",
+                ),
+                always=True,
+            ),
+            Preview(
+                UNCANCELLED,
+                refuses=ngettext_lazy(
+                    "%(count)d job was cancelled and will refuse.",
+                    "%(count)d jobs were cancelled and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
+        by_key(transitions.retry_failed),
+        _snapshot,
+        When(failed=True, cancel_asked_at=False),
+    ),
 ]

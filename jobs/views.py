@@ -1,4 +1,4 @@
-"""Sweeps under /api/v1: made, looked at, cancelled and tried again (seed 004, 2.1)."""
+"""Sweeps under /api/v1: create, show, cancel and retry (seed 004, 2.1)."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -8,12 +8,12 @@ from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from api.body import JsonValue
-from api.pages import offset_asked_for, size_asked_for
+from api.pages import requested_offset, requested_size
 from api.views import JsonView, ListView, reply
 from jobs import bodies, forms, progress, sweeps, transitions
 from jobs.exceptions import JobUnknown
 from jobs.filters import JobFilters
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from jobs.schema import SCHEMA
 from tasks.serializers import ReasonRequestSerializer
 
@@ -21,11 +21,11 @@ PREVIEWED = 5
 YES = frozenset({"1", "true", "yes"})
 
 
-class JobsView(ListView[Job]):
-    """Takes a sweep in either form; lists them, the newest first."""
+class SweepsView(ListView[Job]):
+    """Creates a sweep from either form; lists sweeps, newest first."""
 
     key = "jobs"
-    queryset = Job.objects.counted().filter(kind=Kind.SWEEP)
+    queryset = Job.objects.counted().filter(kind=JobKind.SWEEP)
     filterset_class = JobFilters
     ordering = ("-id",)
 
@@ -36,7 +36,7 @@ class JobsView(ListView[Job]):
     def get(self, request: Request) -> HttpResponse:
         if "offset" not in request.query_params:
             return super().get(request)
-        offset, limit = offset_asked_for(request), size_asked_for(request)
+        offset, limit = requested_offset(request), requested_size(request)
         rows = self.rows().order_by(*self.ordering)
         page = self.bodies(list(rows[offset : offset + limit]))
         return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})
@@ -51,7 +51,7 @@ class JobsView(ListView[Job]):
 
 
 def preview(sweep: sweeps.Sweep) -> dict[str, object]:
-    """What creating the sweep would come to."""
+    """The number of tasks that the sweep would have, and its first payloads."""
     first: list[JsonValue] = [task.payload for task in islice(sweep.tasks(), PREVIEWED)]
     return {
         "success": True,
@@ -61,7 +61,7 @@ def preview(sweep: sweeps.Sweep) -> dict[str, object]:
     }
 
 
-class JobView(JsonView):
+class SweepView(JsonView):
     def get(self, request: Request, job_id: str) -> HttpResponse:
         job = known(job_id)
         return reply(
@@ -74,7 +74,7 @@ class JobView(JsonView):
         )
 
 
-class CancelView(JsonView):
+class SweepCancelView(JsonView):
     def post(self, request: Request, job_id: str) -> HttpResponse:
         reason = self.read_optional(ReasonRequestSerializer)["reason"]
         job = known(job_id)
@@ -83,7 +83,7 @@ class CancelView(JsonView):
         return reply({**body, "cancelled": done.cancelled, "asked": done.asked})
 
 
-class RetryView(JsonView):
+class SweepRetryView(JsonView):
     def post(self, request: Request, job_id: str) -> HttpResponse:
         reason = self.read_optional(ReasonRequestSerializer)["reason"]
         job = known(job_id)
@@ -98,8 +98,8 @@ class ParameterSchemaView(JsonView):
 
 
 def known(public_id: str) -> Job:
-    """The sweep that clients know by this id, with its counts."""
-    job = Job.objects.counted().filter(kind=Kind.SWEEP, pk=sweeps.id_of(public_id)).first()
+    """The sweep of this public id, with its exact counts."""
+    job = Job.objects.counted().filter(kind=JobKind.SWEEP, pk=sweeps.id_of(public_id)).first()
     if job is None:
         raise JobUnknown
     return job

@@ -1,6 +1,6 @@
-"""Errors raised on purpose: each says what is wrong, in words for people and a code for programs.
+"""Errors raised on purpose, each with a message for people and a code for programs.
 
-Any room may raise one; `problems.http` alone knows how the world is told.
+Any room may raise one; `problems.http` turns it into an answer.
 """
 
 
@@ -9,10 +9,10 @@ class Problem(Exception):
 
     code: str = "problem"
     brief: str = ""
-    """What API families whose messages are fixed call it; "" where they have the message too."""
+    """The message for API families whose messages are fixed; "": they get the message too."""
 
     def __init__(self, message: str = "", *, code: str | None = None) -> None:
-        """Without a message the first line of the class docstring speaks."""
+        """Without a message, the first line of the class docstring is the message."""
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
         if code is not None:
             self.code = code
@@ -23,13 +23,13 @@ class Problem(Exception):
 
 
 class Invalid(Problem):
-    """The request does not make sense."""
+    """The request is invalid."""
 
     code = "invalid_request"
 
 
 class Unauthorized(Problem):
-    """A credential is needed, and none that counts was given."""
+    """A valid credential is required."""
 
     code = "unauthorized"
 
@@ -41,30 +41,30 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """There is no such object."""
 
     code = "not_found"
 
 
 class MethodNotAllowed(Problem):
-    """This path does not answer to this method."""
+    """This path does not support this method."""
 
     code = "method_not_allowed"
 
 
 class Conflict(Problem):
-    """The thing is in a state that does not allow this."""
+    """The state of the object does not allow this."""
 
     code = "conflict"
 
 
 class TooLarge(Problem):
-    """The request is larger than is allowed."""
+    """The request is too large."""
 
     code = "payload_too_large"
 
 
 class Unavailable(Problem):
-    """This cannot be done just now; try again."""
+    """This is not possible just now; try again."""
 
     code = "unavailable"

@@ -1,4 +1,4 @@
-"""Where REST framework hands over what went wrong in a view."""
+"""REST framework's exception handler."""
 
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions

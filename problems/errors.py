@@ -1,4 +1,4 @@
-"""What other people's exceptions mean to a client: Django's, the database's."""
+"""The meaning of foreign exceptions to a client: Django's and the database's."""
 
 import logging
 
@@ -18,10 +18,10 @@ log = logging.getLogger("coordinator.problems")
 
 
 def meaning_of(exc: Exception) -> Problem | None:
-    """The problem that an exception stands for, or None when nobody foresaw it.
+    """The problem that an exception stands for, or None for an unforeseen one.
 
-    A deadlock, a timeout or a lost connection leaves the database as it was: try again. What
-    the database cannot store as a value was nonsense in the request.
+    A deadlock, a timeout or a lost connection leaves the database as it was: try again. A
+    DataError means that a value of the request cannot be stored.
     """
     match exc:
         case Problem():
@@ -49,7 +49,7 @@ def meaning_of(exc: Exception) -> Problem | None:
 
 
 def answer(request: HttpRequest, exc: Exception) -> HttpResponse:
-    """The answer to a request that ended in this exception, whatever it is; nothing leaks."""
+    """The answer to a request that ended in this exception; no internals leak."""
     problem = meaning_of(exc)
     if problem is None:
         return crashed(request, exc)
@@ -57,7 +57,7 @@ def answer(request: HttpRequest, exc: Exception) -> HttpResponse:
 
 
 def crashed(request: HttpRequest, exc: Exception) -> HttpResponse:
-    """Log an exception that nobody foresaw; the client learns only that it happened."""
+    """Log an unforeseen exception; the client learns only that it happened."""
     log.error("crash", exc_info=exc, extra={"path": request.path, "method": request.method})
     got_request_exception.send(sender=None, request=request)
     return http.error(request.path, 500, "internal", "Something went wrong here.")

@@ -1,4 +1,4 @@
-"""How the world is told of a problem: a status number, and a body in the form of the API family."""
+"""A problem as an answer: a status number, and a body in the form of the API family."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def _flat(code: str, message: str) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one API family tells of problems. Brief: some of its messages are fixed by its seed."""
+    """The form of one API family's errors. Brief: its seed fixes some of its messages."""
 
     shape: Callable[[str, str], Body]
     brief: bool = False
@@ -58,7 +58,7 @@ class Family:
 AGENTS = Family(_nested)
 SPOTS = Family(_flat, brief=True)
 
-# The first prefix that fits decides; paths of no family are told in the form of the last line.
+# The first matching prefix decides; the last entry serves paths of no family.
 FAMILIES: tuple[tuple[str, Family], ...] = (
     ("/v1", AGENTS),
     ("/internal", SPOTS),
@@ -69,7 +69,7 @@ FAMILIES: tuple[tuple[str, Family], ...] = (
 
 
 def status_of(problem: Problem) -> int:
-    """The status number of this problem, or of the nearest kind it descends from."""
+    """The status number of this problem's class, or of its nearest base class."""
     return next((STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS), 400)
 
 
@@ -78,12 +78,12 @@ def family_of(path: str) -> Family:
 
 
 def body_for(path: str, code: str, message: str) -> Body:
-    """The body that clients of this path's API family expect of an error."""
+    """An error's body in the form of this path's API family."""
     return family_of(path).shape(code, message)
 
 
 def encode(path: str, code: str, message: str) -> bytes:
-    """The same body as bytes, for places that answer without Django."""
+    """The same body as bytes, for answers without Django."""
     return orjson.dumps(body_for(path, code, message), option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -1,4 +1,4 @@
-"""The answers that Django gives when no view does: in the API family's form, HTML elsewhere."""
+"""Django's error pages: in the API family's form for its paths, HTML elsewhere."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from problems import Forbidden, Invalid, NotFound, Problem, errors, http
 
 HTML = ("/admin", "/static", "/login", "/logout", "/password", "/i18n")
 
-Answer = Callable[[], HttpResponseBase]
+HtmlPage = Callable[[], HttpResponseBase]
 
 
 class NothingThere(NotFound):
@@ -33,7 +33,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def crashed(request: HttpRequest) -> HttpResponseBase:
-    """Django has logged the exception by now."""
+    """Answer 500; Django has logged the exception by now."""
     if request.path.startswith(HTML):
         return defaults.server_error(request)
     return http.error(request.path, 500, "internal", "Something went wrong here.")
@@ -44,7 +44,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     return _either(request, problem, lambda: csrf.csrf_failure(request, reason))
 
 
-def _either(request: HttpRequest, problem: Problem, html: Answer) -> HttpResponseBase:
+def _either(request: HttpRequest, problem: Problem, html: HtmlPage) -> HttpResponseBase:
     if request.path.startswith(HTML):
         return html()
     return http.respond(request, problem)

@@ -1,4 +1,4 @@
-"""SPOT machines: seed 004's protocol onto the verbs of the engine."""
+"""SPOT machines: seed 004's protocol on the verbs of the engine."""
 
 from django.apps import AppConfig
 

@@ -1,13 +1,12 @@
-"""What SPOTs and their users are shown (seed 004, 2; contract 004, 1.2 and 1.9)."""
+"""Tasks and SPOTs as the API shows them (seed 004, 2; contract 004, 1.2 and 1.9)."""
 
 import orjson
 
 from agents.models import Agent
 from api.body import JsonDict
-from api.views import dumps, filled
+from api.views import filled
 from jobs.models import Job
-from tasks.fastlane import ClaimedTask
-from tasks.models import Task
+from tasks.fast_path import TaskRow
 
 PROGRAM = ("jarPath", "mainClass", "artifactBucket", "artifactKey", "artifactEndpoint")
 MORE = (
@@ -24,19 +23,17 @@ MORE = (
     "cachedArtifacts",
     "capabilities",
 )
-"""What a SPOT says of itself besides, shown as it was said."""
+"""Further data of a SPOT, shown as it sent them."""
 
 
-def claimed(row: Task | ClaimedTask, job: Job | None) -> dict[str, object]:
-    """A task as the SPOT that got it is told, with the program that its job runs."""
-    # The fast ways' rows hold the JSON as the database wrote it.
-    payload = row.payload if isinstance(row.payload, str) else dumps(row.payload).decode().strip()
+def claimed(row: TaskRow, job: Job | None) -> dict[str, object]:
+    """A claimed task, with the program that its job runs."""
     return {
         "id": row.id,
         "taskId": row.id,
         **filled(jobId=job.public_id if job else None),
-        "payload": payload,
-        "params": orjson.Fragment(payload),
+        "payload": row.payload,
+        "params": orjson.Fragment(row.payload),
         **(program(job.specification) if job else {}),
         "leaseEpoch": row.lease_epoch,
         "attempt": row.attempts + 1,
@@ -50,7 +47,7 @@ def program(specification: JsonDict) -> dict[str, object]:
 
 
 def spot(row: Agent, *, tasks: int) -> dict[str, object]:
-    """A SPOT; `runningTasks` is what it said last, `tasks` is what it holds."""
+    """A SPOT; `runningTasks` is its own last report, `tasks` counts those that it holds."""
     meta = row.meta
     more = {name: meta[name] for name in MORE if name in meta}
     return {

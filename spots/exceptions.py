@@ -1,9 +1,9 @@
-"""What a SPOT is told when its report does not count, in seed 004's words."""
+"""Refusals of a SPOT's report, in seed 004's words."""
 
 from problems import Conflict, NotFound
 
 
-class TaskUnknown(NotFound):
+class SpotTaskUnknown(NotFound):
     """task not found"""
 
     code = "task_not_found"

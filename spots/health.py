@@ -1,4 +1,4 @@
-"""`GET /api/v1/health`: public; says how much there is to do, or that the database is away."""
+"""`GET /api/v1/health`: public; counts of spots and tasks, or 503 when the database is away."""
 
 import asyncio
 import time
@@ -10,15 +10,17 @@ from django.http import HttpRequest, HttpResponseBase
 from agents.models import Agent, Protocol
 from api.views import reply
 from api.waiting import answers
-from spots.version import VERSION
 
-WITHIN = 1.5  # seconds; who asks gives up after two
+VERSION = "2.0.0"
+"""The version that SPOTs see: that of the protocol they speak."""
+
+WITHIN = 1.5  # seconds; clients give up after two
 STARTED = time.monotonic()
 
-# A thread of its own: those that serve requests may all be waiting for the database.
+# A thread of its own, since all request threads may be waiting for the database.
 pool = ThreadPoolExecutor(1, thread_name_prefix="health")
 
-# What is open follows from what the jobs have counted, so a long line costs nothing here.
+# Open tasks follow from the jobs' counters, so a long queue costs nothing here.
 WORK = """SELECT
   (SELECT COALESCE(sum(total - completed - failed - cancelled), 0) FROM jobs_job
     WHERE status IN ('PENDING', 'RUNNING')),
@@ -28,7 +30,7 @@ WORK = """SELECT
 
 @answers("GET", "HEAD")
 async def health(request: HttpRequest) -> HttpResponseBase:
-    """Answer within two seconds, whatever the database does; why it is away stays with us."""
+    """Answer within two seconds even if the database does not; its error is not shown."""
     try:
         async with asyncio.timeout(WITHIN):
             counts = await asyncio.wrap_future(pool.submit(look))
@@ -52,7 +54,7 @@ def _unhealthy(why: str) -> HttpResponseBase:
 
 
 def look() -> dict[str, int]:
-    """What there is now; a connection that broke is made anew."""
+    """The counts of now; a broken connection is opened again."""
     try:
         return _counts()
     except (OperationalError, InterfaceError):

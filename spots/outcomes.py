@@ -1,13 +1,13 @@
-"""What a SPOT says became of a task, in the engine's terms, and what it is told of that."""
+"""A SPOT's reports, translated for the engine, and the answers to them."""
 
 import logging
 from uuid import UUID
 
 from api.serializers import Values
-from spots.exceptions import NotAssigned, TaskCancelled, TaskUnknown
+from spots.exceptions import NotAssigned, SpotTaskUnknown, TaskCancelled
 from spots.serializers import LONGEST_ERROR, LONGEST_OUTPUT, FailureReason
-from tasks import reports, ways
-from tasks.fastlane import Outcome
+from tasks import reports
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
 from tasks.states import FINISHED, Status
@@ -15,17 +15,17 @@ from tasks.states import FINISHED, Status
 RESULT = ("runtimeMs", "iter", "fopt", "resultJson", "bestPos", "charts", "peakRamMb")
 NEVER_HERE = frozenset({FailureReason.UNSUPPORTED, FailureReason.MISSING_ARTIFACT})
 
-Told = dict[str, object]
+Body = dict[str, object]
 
 log = logging.getLogger("coordinator.spots")
 
 
-def complete(task_id: UUID, values: Values, *, by: str) -> Told:
-    """Finish the task with the result; it may be done or failed already, whoever asks."""
+def complete(task_id: UUID, values: Values, *, by: str) -> Body:
+    """Complete the task with the result. A task that has ended is answered as completed."""
     result = {name: values[name] for name in RESULT if values[name] is not None}
     spot_id = values["spotId"]
     done = Outcome(task_id, True, result, epoch=values["leaseEpoch"])
-    if ways.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
+    if reports.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
         return {"success": True}
     task = _known(task_id)
     if task.status == Status.CANCELLED:
@@ -35,10 +35,10 @@ def complete(task_id: UUID, values: Values, *, by: str) -> Told:
     return {"success": True, "message": "already completed"}
 
 
-def fail(task_id: UUID, values: Values, *, by: str) -> Told:
-    """End the attempt; the same said again changes nothing and is answered as before.
+def fail(task_id: UUID, values: Values, *, by: str) -> Body:
+    """End the attempt. The same report again changes nothing and gets the same answer.
 
-    What this SPOT can never do goes back in the queue for others and costs no attempt.
+    A task that this SPOT can never do goes back in the queue for others and uses no attempt.
     """
     why = _failure_reason(values["failureReason"])
     spot_id, reason = values["spotId"], _reason(values, why)
@@ -54,22 +54,22 @@ def fail(task_id: UUID, values: Values, *, by: str) -> Told:
             retriable=values["retriable"],
             epoch=values["leaseEpoch"],
         )
-        answer = ways.report_one(failed, agent_id=spot_id, by=by)
+        answer = reports.report_one(failed, agent_id=spot_id, by=by)
     task = _known(task_id)
-    told: Told = {"success": True}
+    body: Body = {"success": True}
     if answer.verdict != Verdict.ACCEPTED and task.status in FINISHED:
-        told["message"] = "already terminal"
+        body["message"] = "already terminal"
     elif answer.verdict == Verdict.LOST:
         raise _not_assigned(task, spot_id, "fail")
     else:
-        told["willRetry"] = task.status not in {Status.FAILED, Status.CANCELLED}
-    return told | ({"failureReason": why} if why else {})
+        body["willRetry"] = task.status not in {Status.FAILED, Status.CANCELLED}
+    return body | ({"failureReason": why} if why else {})
 
 
 def _known(task_id: UUID) -> Task:
     task = Task.objects.defer("payload", "result").filter(pk=task_id).first()
     if task is None:
-        raise TaskUnknown
+        raise SpotTaskUnknown
     return task
 
 
@@ -84,7 +84,7 @@ def _not_assigned(task: Task, spot_id: str, verb: str) -> NotAssigned:
 
 
 def _failure_reason(text: str) -> FailureReason | None:
-    """One that nobody knows is an error like any other."""
+    """The reason by name; an unknown one counts as RUNTIME_ERROR."""
     if not text:
         return None
     known = text.upper()
@@ -92,10 +92,10 @@ def _failure_reason(text: str) -> FailureReason | None:
 
 
 def _reason(values: Values, why: FailureReason | None) -> str:
-    """What is kept of a failure: what the SPOT says, and in brackets what kind it was."""
+    """The fail reason to store: the SPOT's error, its kind in brackets, the end of its output."""
     code = values["exitCode"]
     kind = [*([why] if why else []), *([f"exit code {code}"] if code is not None else [])]
-    said = (values["error"] or values["errorMessage"])[:LONGEST_ERROR]
-    first = " ".join([*([said] if said else []), *([f"[{', '.join(kind)}]"] if kind else [])])
+    error = (values["error"] or values["errorMessage"])[:LONGEST_ERROR]
+    first = " ".join([*([error] if error else []), *([f"[{', '.join(kind)}]"] if kind else [])])
     output = values["outputSnippet"][-LONGEST_OUTPUT:]
     return "\n".join(line for line in (first, output) if line)

@@ -1,4 +1,4 @@
-"""How a SPOT comes to be known, and stays so: what its hello and its heartbeats say of it."""
+"""Registration of SPOTs by hello and heartbeat."""
 
 import secrets
 from collections.abc import Iterable
@@ -14,30 +14,30 @@ from tasks import leases
 PREFIX = "spot-"
 
 
-def hello(said: Values, *, peer: str) -> Agent:
-    """Register a SPOT, or the one that it says it is anew, with what it now says it can do.
+def hello(values: Values, *, peer: str) -> Agent:
+    """Register a SPOT with its capabilities, or replace those of the SPOT with the given id.
 
-    One that says hello has just started, so the tasks that it held before are for others. Inside a
-    transaction.
+    A SPOT says hello when it has just started, so the tasks that it held before are released. To
+    be called in a transaction.
     """
-    info = said["spotInfo"] or {}
-    capabilities = said["capabilities"] or {}
+    info = values["spotInfo"] or {}
+    capabilities = values["capabilities"] or {}
     facts = {
-        "ipAddress": _address(said["ipAddress"]) or peer,
+        "ipAddress": _address(values["ipAddress"]) or peer,
         "host": info.get("host"),
         "totalCores": info.get("cpuCores"),
         "ramMb": info.get("ramMb"),
         "labels": info.get("labels"),
     }
-    told = {name: value for name, value in facts.items() if value}
-    if said["spotId"]:
-        leases.release_on_restart(said["spotId"])
+    known = {name: value for name, value in facts.items() if value}
+    if values["spotId"]:
+        leases.release_on_restart(values["spotId"])
     return agents.beat(
         Beat(
-            agent_id=said["spotId"] or PREFIX + secrets.token_hex(6),
+            agent_id=values["spotId"] or PREFIX + secrets.token_hex(6),
             name=info.get("host", ""),
             protocol=Protocol.SPOT,
-            facts={**told, "capabilities": capabilities},
+            facts={**known, "capabilities": capabilities},
             offers=_offers(capabilities.get("optimizers", [])),
             capacity=info.get("maxConcurrent") or 0,
         )
@@ -45,7 +45,7 @@ def hello(said: Values, *, peer: str) -> Agent:
 
 
 def _offers(optimizers: Iterable[Values]) -> dict[str, list[str]]:
-    """What the SPOT can do; where it names nothing it is not limited."""
+    """The SPOT's offers; a key without values is left out, which means no limit."""
     named = [one["optimizerId"] for one in optimizers]
     algorithms = [name for one in optimizers for name in one["algorithms"]]
     offers = {"optimizer": named, "algorithm": algorithms}
@@ -53,14 +53,14 @@ def _offers(optimizers: Iterable[Values]) -> dict[str, list[str]]:
     return {key: names for key, names in each_once.items() if names}
 
 
-def heartbeat(said: Values, *, peer: str) -> Agent:
-    """Take what a SPOT says of itself; one that is not known is registered. Inside a transaction.
+def heartbeat(values: Values, *, peer: str) -> Agent:
+    """Store a SPOT's telemetry; register an unknown SPOT. To be called in a transaction.
 
-    Who sends no address is known by the one that it was heard from first.
+    A SPOT that sends no address keeps the first one that it was seen at.
     """
-    spot_id = said["spotId"]
-    facts = {name: said[name] for name in TELEMETRY if said[name] is not None}
-    if address := _address(said["ipAddress"]) or _unless_known(spot_id, peer):
+    spot_id = values["spotId"]
+    facts = {name: values[name] for name in TELEMETRY if values[name] is not None}
+    if address := _address(values["ipAddress"]) or _unless_known(spot_id, peer):
         facts["ipAddress"] = address
     return agents.beat(Beat(agent_id=spot_id, protocol=Protocol.SPOT, facts=facts))
 
@@ -71,7 +71,7 @@ def _unless_known(spot_id: str, peer: str) -> str:
 
 
 def _address(text: str) -> str:
-    """The address, if it is one."""
+    """The address, or "" for a malformed one."""
     try:
         return str(ip_address(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What SPOTs say (seed 004, 2.2; contract 004, 1.7 to 1.11)."""
+"""Requests of SPOTs (seed 004, 2.2; contract 004, 1.7 to 1.11)."""
 # ruff: noqa: N815 (fields are named as SPOTs spell them)
 
 from typing import ClassVar
@@ -8,8 +8,8 @@ from django.db.models import TextChoices
 from agents.models import ID_LENGTH
 from api import fields
 from api.serializers import Nested, NestedList, RequestSerializer, Values
-from spots.fields import Batch, Count, Measure
-from tasks.serializers import Held
+from spots.fields import Count, MaxTasks, Measure
+from tasks.serializers import HeldTasks
 
 MOST_TASKS = 10
 MOST_OPTIMIZERS = 1000
@@ -31,11 +31,11 @@ TELEMETRY = (
     "jvmHeapMaxMb",
     "cachedArtifacts",
 )
-"""What a heartbeat tells of its SPOT, kept as it was told."""
+"""The data of a heartbeat that are stored as they were sent."""
 
 
 class FailureReason(TextChoices):
-    """Why a SPOT could not do a task. The first two say that it never can; another SPOT may."""
+    """Why a SPOT could not do a task. With the first two it never can, but another SPOT may."""
 
     UNSUPPORTED = "UNSUPPORTED"
     MISSING_ARTIFACT = "MISSING_ARTIFACT"
@@ -61,9 +61,9 @@ class SpotRequestSerializer(RequestSerializer):
 
 class SpotInfoRequestSerializer(SpotRequestSerializer):
     host = fields.Text(default="", max_length=LONGEST_ADDRESS)
-    cpuCores = Count(default=None, told=NEGATIVE)
-    ramMb = Count(default=None, told=NEGATIVE)
-    maxConcurrent = Count(default=None, most=2**31 - 1, told=NEGATIVE)
+    cpuCores = Count(default=None, message=NEGATIVE)
+    ramMb = Count(default=None, message=NEGATIVE)
+    maxConcurrent = Count(default=None, most=2**31 - 1, message=NEGATIVE)
     labels = fields.TextList(default=list)
 
 
@@ -78,15 +78,15 @@ class CapabilitiesRequestSerializer(SpotRequestSerializer):
     optimizers = NestedList(OptimizerRequestSerializer, most=MOST_OPTIMIZERS, default=list)
 
 
-class HelloRequestSerializer(SpotRequestSerializer):
+class SpotHelloRequestSerializer(SpotRequestSerializer):
     spotId = fields.Text(default="", max_length=ID_LENGTH)
     ipAddress = address()
     spotInfo = Nested(SpotInfoRequestSerializer, default=None)
     capabilities = Nested(CapabilitiesRequestSerializer, default=None)
 
 
-class HeldRequestSerializer(SpotRequestSerializer):
-    """A task that a SPOT says it holds, and by which lease; its id goes by either name."""
+class SpotHeldRequestSerializer(SpotRequestSerializer):
+    """A task that a SPOT reports as held, with its lease epoch; the id has two names."""
 
     id = fields.Identifier(default=None)
     taskId = fields.Identifier(default=None)
@@ -99,17 +99,17 @@ class HeldRequestSerializer(SpotRequestSerializer):
         }
 
 
-class SpotHeld(Held):
-    wanted = "a list of task ids, or of objects with id and leaseEpoch"
-    kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
+class SpotHeldTasks(HeldTasks):
+    expected = "a list of task ids, or of objects with id and leaseEpoch"
+    kind: ClassVar[type[RequestSerializer]] = SpotHeldRequestSerializer
 
 
-class HeartbeatRequestSerializer(SpotRequestSerializer):
+class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     ipAddress = address()
-    cpuLoad = Measure(least=0, most=100, told="must be between 0 and 100")
-    runningTasks = Count(told=NEGATIVE)
-    totalCores = Count(least=1, told="must be positive")
+    cpuLoad = Measure(least=0, most=100, message="must be between 0 and 100")
+    runningTasks = Count(message=NEGATIVE)
+    totalCores = Count(least=1, message="must be positive")
     ramUsedMb = fields.Number(default=None)
     ramTotalMb = fields.Number(default=None)
     loadAvg1m = fields.Number(default=None)
@@ -118,18 +118,18 @@ class HeartbeatRequestSerializer(SpotRequestSerializer):
     jvmHeapUsedMb = fields.Number(default=None)
     jvmHeapMaxMb = fields.Number(default=None)
     cachedArtifacts = fields.Json(default=None, max_bytes=16 * 1024)
-    tasks = SpotHeld(default=dict)
+    tasks = SpotHeldTasks(default=dict)
 
 
-class ClaimRequestSerializer(SpotRequestSerializer):
+class SpotClaimRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
-    maxTasks = Batch(most=MOST_TASKS)
+    maxTasks = MaxTasks(most=MOST_TASKS)
 
 
-class CompleteRequestSerializer(SpotRequestSerializer):
+class SpotCompleteRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     leaseEpoch = epoch()
-    runtimeMs = Count(default=0, told=NEGATIVE)
+    runtimeMs = Count(default=0, message=NEGATIVE)
     iter = fields.WholeNumber(default=None, least=-(2**63), most=2**63 - 1)
     fopt = fields.Number(default=None)
     resultJson = fields.Text(default=None, trim=False, max_length=LONGEST_RESULT)
@@ -138,7 +138,7 @@ class CompleteRequestSerializer(SpotRequestSerializer):
     peakRamMb = fields.Number(default=None)
 
 
-class FailRequestSerializer(SpotRequestSerializer):
+class SpotFailRequestSerializer(SpotRequestSerializer):
     spotId = spot_id()
     leaseEpoch = epoch()
     error = fields.Text(default="")

@@ -1,4 +1,4 @@
-"""SPOTs that only pretend: over HTTP they claim, wait a while and report what chance says."""
+"""Simulated SPOTs: they claim over HTTP, wait a while and report random outcomes."""
 
 import http.client
 import json
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 TIMEOUT = 15.0  # seconds for an answer
-BEAT_EVERY = 3.0  # seconds between the heartbeats of a SPOT that works
-ASK_AGAIN_AFTER = 0.5  # seconds between the claims of one that has nothing to do
-FIRST_PAUSE = 0.1  # seconds until a request that found nobody is sent again; it doubles
+BEAT_EVERY = 3.0  # seconds between the heartbeats of a working SPOT
+CLAIM_EVERY = 0.5  # seconds between the claims of an idle SPOT
+FIRST_PAUSE = 0.1  # seconds until an unanswered request is sent again; it doubles
 LONGEST_PAUSE = 2.0
-TELL_EVERY = 5.0  # seconds between two lines about how far it is
+PROGRESS_EVERY = 5.0  # seconds between two lines of progress
 LEAVE_WITHIN = 2 * TIMEOUT
 CORES = 4
 
 
-class Unreachable(Exception):
+class CoordinatorUnreachable(Exception):
     """The coordinator does not answer."""
 
 
-class Refused(Exception):
-    """The coordinator answers that it will not do this."""
+class RequestRefused(Exception):
+    """The coordinator refuses the request."""
 
     def __init__(self, status: int, answer: str) -> None:
         super().__init__(f"{status} {answer}")
@@ -33,9 +33,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What the SPOTs pretend: seconds that a task takes, and which part of the tasks fails.
+    """The behaviour of the SPOTs: seconds that a task takes, and the share of tasks that fail.
 
-    `headers` are those that prove to the coordinator at `url` who they are.
+    `headers` authenticate them at the coordinator at `url`.
     """
 
     url: str
@@ -46,8 +46,8 @@ class Play:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What came of the tasks. `returned`: given back undone; `lost`: taken away meanwhile."""
+class Totals:
+    """Tasks by outcome. `returned`: given back undone; `lost`: taken away meanwhile."""
 
     claimed: int = 0
     done: int = 0
@@ -55,8 +55,8 @@ class Tally:
     returned: int = 0
     lost: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
             self.claimed + other.claimed,
             self.done + other.done,
             self.failed + other.failed,
@@ -66,31 +66,33 @@ class Tally:
 
     def __str__(self) -> str:
         in_hand = self.claimed - self.done - self.failed - self.returned - self.lost
-        told = {
+        shown = {
             "in hand": in_hand,
             "given back": self.returned,
             "taken away by the coordinator": self.lost,
         }
-        more = "".join(f", {count} {what}" for what, count in told.items() if count)
+        more = "".join(f", {count} {label}" for label, count in shown.items() if count)
         return f"{self.done} done, {self.failed} failed{more}"
 
 
 class Simulation:
-    """So many SPOTs, named sim-1 and on, each a thread with a connection of its own."""
+    """`count` SPOTs, named sim-1 and so on, each a thread with its own connection."""
 
     def __init__(self, play: Play, count: int) -> None:
         self.stopping = threading.Event()
-        self.spots = [Spot(f"sim-{number}", play, self.stopping) for number in range(1, count + 1)]
+        self.spots = [
+            SimulatedSpot(f"sim-{number}", play, self.stopping) for number in range(1, count + 1)
+        ]
 
     def run(
         self, say: Callable[[str], None], *, seconds: float | None, until_empty: bool
-    ) -> tuple[Tally, float]:
-        """Work for so long, or until there is nothing to do, or until KeyboardInterrupt.
+    ) -> tuple[Totals, float]:
+        """Work for so many seconds, or until the queue is empty, or until KeyboardInterrupt.
 
-        Whatever ends it, no task stays behind in their hands. Returns what was done, in how many
-        seconds. The first SPOT has to find the coordinator at once; later any may wait for it.
+        At the end the SPOTs hold no tasks. Returns the totals and the seconds. The coordinator has
+        to answer at the start; later the SPOTs wait for it.
         """
-        self.spots[0].knock()
+        self.spots[0].check()
         say(f"{len(self.spots)} SPOTs are at work.")
         began = time.monotonic()
         threads = [threading.Thread(target=spot.live, daemon=True) for spot in self.spots]
@@ -110,13 +112,13 @@ class Simulation:
                 raise spot.trouble
         return self.tally(), took
 
-    def tally(self) -> Tally:
-        return sum((spot.tally for spot in self.spots), Tally())
+    def tally(self) -> Totals:
+        return sum((spot.tally for spot in self.spots), Totals())
 
     def _watch(
         self, say: Callable[[str], None], began: float, seconds: float | None, until_empty: bool
     ) -> None:
-        tell_at = began + TELL_EVERY
+        next_line = began + PROGRESS_EVERY
         while not any(spot.trouble for spot in self.spots):
             time.sleep(0.05)
             now = time.monotonic()
@@ -124,21 +126,21 @@ class Simulation:
                 return
             if until_empty and all(spot.idle for spot in self.spots):
                 return
-            if now >= tell_at:
-                tell_at += TELL_EVERY
+            if now >= next_line:
+                next_line += PROGRESS_EVERY
                 say(f"{self.tally()}.")
 
 
-class Spot:
-    """One of them. `idle`: its last claim gave nothing."""
+class SimulatedSpot:
+    """One SPOT. `idle`: its last claim got no task."""
 
     def __init__(self, spot_id: str, play: Play, stopping: threading.Event) -> None:
         self.spot_id = spot_id
         self.play = play
         self.stopping = stopping
         self.idle = False
-        self.trouble: Refused | None = None
-        self.tally = Tally()
+        self.trouble: RequestRefused | None = None
+        self.tally = Totals()
         self.dice = random.Random()  # noqa: S311
         parts = urlsplit(play.url)
         secure = parts.scheme == "https"
@@ -146,26 +148,26 @@ class Spot:
         self.connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT)
         self.base = f"{parts.path.rstrip('/')}/internal/v1"
 
-    def knock(self) -> None:
-        """Say hello by a heartbeat; Unreachable or Refused when that does not work at once."""
+    def check(self) -> None:
+        """Send one heartbeat; raises CoordinatorUnreachable or RequestRefused without a retry."""
         self._once("/heartbeat", self._sign(None))
 
     def live(self) -> None:
-        """The body of its thread."""
+        """Claim and work until `stopping` is set; the main function of the thread."""
         try:
             while not self.stopping.is_set():
                 task = self._claim()
                 self.idle = task is None
                 if task is None:
                     self._ask("/heartbeat", self._sign(None))
-                    self.stopping.wait(ASK_AGAIN_AFTER)
+                    self.stopping.wait(CLAIM_EVERY)
                 else:
                     self._work(*task)
                     self._ask("/heartbeat", self._sign(None))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             self.trouble = refusal
-        except Unreachable:
-            pass  # told to stop while the coordinator was away
+        except CoordinatorUnreachable:
+            pass  # stopped while the coordinator was away
         finally:
             self.connection.close()
 
@@ -187,10 +189,10 @@ class Spot:
         try:
             if verb:
                 self._ask(f"/tasks/{quote(task_id, safe='')}/{verb}", report)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status not in {404, 409}:
                 raise
-            verb = ""  # somebody else has it
+            verb = ""  # another SPOT has it
         if not verb:
             self.tally.lost += 1
         elif verb == "complete":
@@ -201,9 +203,9 @@ class Spot:
             self.tally.failed += 1
 
     def _wait(self, task_id: str, epoch: object, until: float) -> tuple[str, dict[str, object]]:
-        """Be busy until then, with heartbeats that keep the task; how to report it then.
+        """Work until then, with heartbeats that keep the task; return the report's verb and body.
 
-        An empty verb: there is nothing to report, the task was taken away.
+        An empty verb means that the task was taken away and there is nothing to report.
         """
         while True:
             answer = self._ask("/heartbeat", self._sign((task_id, epoch)))
@@ -239,12 +241,12 @@ class Spot:
         }
 
     def _ask(self, path: str, body: Mapping[str, object]) -> dict[str, object]:
-        """Ask until there is an answer; one that is told to stop asks once."""
+        """Send a request until it is answered; while stopping, send it once."""
         longest = FIRST_PAUSE
         while True:
             try:
                 return self._once(path, body)
-            except Unreachable:
+            except CoordinatorUnreachable:
                 if self.stopping.wait(self.dice.uniform(longest / 2, longest)):
                     raise
                 longest = min(2 * longest, LONGEST_PAUSE)
@@ -255,15 +257,15 @@ class Spot:
         try:
             self.connection.request("POST", self.base + path, content, headers)
             answer = self.connection.getresponse()
-            said = answer.read()
+            raw = answer.read()
         except (OSError, http.client.HTTPException) as problem:
             self.connection.close()
-            raise Unreachable(str(problem) or type(problem).__name__) from problem
+            raise CoordinatorUnreachable(str(problem) or type(problem).__name__) from problem
         if answer.status >= 500:
-            raise Unreachable(f"it answers {answer.status}")
+            raise CoordinatorUnreachable(f"it answers {answer.status}")
         if answer.status >= 400:
-            raise Refused(answer.status, said.decode(errors="replace"))
-        return dict(json.loads(said))
+            raise RequestRefused(answer.status, raw.decode(errors="replace"))
+        return dict(json.loads(raw))
 
 
 def _names(answer: Mapping[str, object], key: str) -> list[object]:

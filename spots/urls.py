@@ -7,11 +7,11 @@ from spots import health, views
 TASK = "internal/v1/tasks/(?P<task_id>[^/]+)"
 
 urlpatterns = [
-    re_path("^internal/v1/tasks/claim/?$", views.ClaimView.as_view()),
-    re_path(f"^{TASK}/complete/?$", views.CompleteView.as_view()),
-    re_path(f"^{TASK}/fail/?$", views.FailView.as_view()),
-    re_path("^internal/v1/heartbeat/?$", views.HeartbeatView.as_view()),
-    re_path("^internal/v1/hello/?$", views.HelloView.as_view()),
+    re_path("^internal/v1/tasks/claim/?$", views.SpotClaimView.as_view()),
+    re_path(f"^{TASK}/complete/?$", views.SpotCompleteView.as_view()),
+    re_path(f"^{TASK}/fail/?$", views.SpotFailView.as_view()),
+    re_path("^internal/v1/heartbeat/?$", views.SpotHeartbeatView.as_view()),
+    re_path("^internal/v1/hello/?$", views.SpotHelloView.as_view()),
     re_path("^api/v1/health/?$", health.health),
     re_path("^api/v1/spots/?$", views.SpotsView.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""The verbs of SPOTs under /internal/v1, and what is shown of SPOTs (seed 004, 2)."""
+"""The verbs of SPOTs under /internal/v1, and the list of SPOTs (seed 004, 2)."""
 
 from collections.abc import Sequence
 
@@ -16,34 +16,35 @@ from api.views import JsonView, ListView, reply
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from spots import bodies, outcomes, registration
+from spots.health import VERSION
 from spots.serializers import (
-    ClaimRequestSerializer,
-    CompleteRequestSerializer,
-    FailRequestSerializer,
-    HeartbeatRequestSerializer,
-    HelloRequestSerializer,
+    SpotClaimRequestSerializer,
+    SpotCompleteRequestSerializer,
+    SpotFailRequestSerializer,
+    SpotHeartbeatRequestSerializer,
+    SpotHelloRequestSerializer,
 )
-from spots.version import VERSION
-from tasks import leases, ways
+from tasks import claims, leases
+from tasks.fast_path import ClaimRequest
 from tasks.models import Task
 
 
-class HelloView(JsonView):
+class SpotHelloView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        said = self.read_optional(HelloRequestSerializer)
+        values = self.read_optional(SpotHelloRequestSerializer)
         with transaction.atomic():
-            spot = registration.hello(said, peer=peer_of(request))
+            spot = registration.hello(values, peer=peer_of(request))
         return reply({"spotId": spot.pk, "coordinatorVersion": VERSION})
 
 
-class HeartbeatView(JsonView):
-    """Renews a SPOT and the tasks that it lists; tells what it should know, if there is anything.
+class SpotHeartbeatView(JsonView):
+    """Renews a SPOT and the tasks that it lists.
 
-    Of a listed task it may hear that it is lost; of any that it holds, that it is to be cancelled.
+    The answer names listed tasks that the SPOT has lost, and held tasks that are to be cancelled.
     """
 
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(HeartbeatRequestSerializer)
+        values = self.read(SpotHeartbeatRequestSerializer)
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))
             renewed = leases.renew_listed(spot.pk, values["tasks"])
@@ -53,39 +54,38 @@ class HeartbeatView(JsonView):
             "cancelled": list(asked.values_list("pk", flat=True)),
             "drain": spot.draining,
         }
-        told = {name: value for name, value in news.items() if value}
-        return reply({"success": True, "ok": True, **told})
+        return reply({"success": True, "ok": True, **{k: v for k, v in news.items() if v}})
 
 
-class ClaimView(JsonView):
+class SpotClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
-        values = self.read(ClaimRequestSerializer)
-        wish = ways.Wish(
+        values = self.read(SpotClaimRequestSerializer)
+        wanted = ClaimRequest(
             agent_id=values["spotId"],
             names=[CHANNEL],
             max_tasks=values["maxTasks"],
             lease_seconds=int(settings.TASK_TIMEOUT.total_seconds()),
             protocol=Protocol.SPOT,
         )
-        tasks = ways.claim(wish)
+        tasks = claims.claim(wanted)
         jobs = Job.objects.in_bulk({task.job_id for task in tasks if task.job_id})
         return reply({"tasks": [bodies.claimed(task, jobs.get(task.job_id)) for task in tasks]})
 
 
-class CompleteView(JsonView):
+class SpotCompleteView(JsonView):
     def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(CompleteRequestSerializer)
+        values = self.read(SpotCompleteRequestSerializer)
         return reply(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
 
 
-class FailView(JsonView):
+class SpotFailView(JsonView):
     def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(FailRequestSerializer)
+        values = self.read(SpotFailRequestSerializer)
         return reply(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
 
 
 class SpotsView(ListView[Agent]):
-    """All SPOTs, the one heard of last on top; in pages only for those who ask for pages."""
+    """All SPOTs, the last seen first; paged only with `cursor` or `limit`."""
 
     key = "spots"
     queryset = Agent.objects.with_online().filter(protocol=Protocol.SPOT)

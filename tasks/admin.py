@@ -1,4 +1,4 @@
-"""Channels and tasks in the admin. `chains`, which knows why a task waits, opens its page."""
+"""Channels and tasks in the admin. The page of a task is in `chains`, which knows why it waits."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -77,11 +77,11 @@ class TaskAdmin(ConsoleAdmin):
         ),
         (_("What it is about"), {"fields": ["type", "payload", "requirement", "execution_mode"]}),
         (
-            _("Place in line"),
+            _("Position in the queue"),
             {"fields": [("blocked", "reserved_for"), "queue_at", ("postponed", "available_at")]},
         ),
         (
-            _("Hold"),
+            _("Lease"),
             {
                 "fields": [
                     "last_holder",

@@ -22,7 +22,7 @@ from tasks.models import Channel, Requirement, Task
 from tasks.querysets import TaskQuerySet
 from tasks.signals import chain_wanted
 from tasks.statements import Statement
-from tasks.states import Status
+from tasks.states import CANCEL, REQUEUE, Status
 
 BATCH = 2_000
 """Rows that one statement writes."""
@@ -116,7 +116,7 @@ def cancel_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> Cancelled:
     waiting = [pk for pk, status in locked if status != Status.IN_PROGRESS]
     running = [pk for pk, status in locked if status == Status.IN_PROGRESS]
     for some in _in_batches(waiting):
-        some.update(status=Status.CANCELLED, postponed=False, finished_at=Now(), updated_at=Now())
+        some.update(**CANCEL())
     asked = 0
     for some in _in_batches(running):
         unasked = some.filter(cancel_asked_at=None)
@@ -132,22 +132,10 @@ def requeue_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> int:
         tasks.filter(chain=None).failed().lock().values_list("pk", "channel", "requirement")
     )
     for some in _in_batches([pk for pk, _, _ in locked]):
-        some.update(
-            status=Status.QUEUED,
-            dead_letter="",
-            fail_reason="",
-            agent=None,
-            attempts=0,
-            losses=0,
-            claimed_at=None,
-            finished_at=None,
-            cancel_asked_at=None,
-            available_at=Now(),
-            updated_at=Now(),
-        )
+        some.update(**REQUEUE())
     refused = {requirement for _, _, requirement in locked if requirement}
     for requirement in Requirement.objects.filter(pk__in=refused).exclude(refused_by=[]):
-        wanted = requirements.of(requirement.wants)
+        wanted = requirements.without_refusals(requirement)
         for some in _in_batches([pk for pk, _, kept in locked if kept == requirement.pk]):
             some.update(requirement=wanted)
     ready.announce(channel for _, channel, _ in locked)

@@ -1,11 +1,11 @@
-"""What /v1 shows of channels, tasks and inputs (contract 000-002, chapter 2)."""
+"""Channels, tasks and inputs as /v1 shows them (contract 000-002, chapter 2)."""
 
 import orjson
 
 from agents.models import Protocol
 from api.views import filled
 from tasks import requirements
-from tasks.fastlane import ClaimedTask
+from tasks.fast_path import TaskRow
 from tasks.models import Attempt, Channel, Task, TaskInput
 from tasks.states import Status
 
@@ -24,10 +24,10 @@ def channel(row: Channel) -> dict[str, object]:
     }
 
 
-def task(row: Task | ClaimedTask, *, with_token: bool | None = None) -> dict[str, object]:
-    """A task; what is empty is left out, but a result of any value stays.
+def task(row: Task | TaskRow, *, with_token: bool | None = None) -> dict[str, object]:
+    """A task without its empty fields, but with any result.
 
-    The token of a session request is shown while the task is queued, or as `with_token` says.
+    The token of a session request is shown while the task is queued, unless `with_token` is given.
     """
     body: dict[str, object] = {
         "id": row.id,
@@ -43,57 +43,65 @@ def task(row: Task | ClaimedTask, *, with_token: bool | None = None) -> dict[str
     if row.chain_id:
         body["chain_id"] = row.chain_id
         body["sequence"] = row.sequence
+    # A row of a statement holds its JSON as the database wrote it.
+    json = orjson.Fragment if isinstance(row, TaskRow) else _itself
     if row.payload and row.payload != "{}":
-        # The fast way's row holds the JSON as the database wrote it.
-        raw = isinstance(row.payload, str)
-        body["payload"] = orjson.Fragment(row.payload) if raw else row.payload
-    if row.claimed_at:
-        body["claimed_at"] = row.claimed_at
+        body["payload"] = json(row.payload)
+    for name in SHOWN_IF_SET:
+        if value := getattr(row, name):
+            body[name] = value
     if row.agent_id:
         body["assigned_agent_id"] = row.agent_id
-    if row.lease_expires_at:
-        body["lease_expires_at"] = row.lease_expires_at
-    for name in ("user_id", "job_id", "description", "type", "execution_mode", "attempts"):
-        if value := getattr(row, name):
-            body[name] = value
-    if row.status != Status.IN_PROGRESS or isinstance(row, Task):
-        _add_rest(body, row)
-    if row.session_token and (row.status == Status.QUEUED if with_token is None else with_token):
-        body["agent_session_request_token"] = row.session_token
-    return body
-
-
-def _add_rest(body: dict[str, object], row: Task | ClaimedTask) -> None:
-    """What a task that has just been claimed has not."""
-    for name in ("cancel_asked_at", "finished_at", "fail_reason", "idempotency_key", "blocked"):
-        if value := getattr(row, name):
-            body[name] = value
     if row.reserved_for_id:
         body["reserved_for"] = row.reserved_for_id
-    if row.dead_letter:
-        body["dead_letter"] = row.dead_letter
     if row.postponed:
         body["available_at"] = row.available_at
     if row.status == Status.DONE:
         body["done_at"] = row.finished_at
     if row.result is not None:
-        body["result"] = row.result
+        body["result"] = json(row.result)
+    if row.session_token and (row.status == Status.QUEUED if with_token is None else with_token):
+        body["agent_session_request_token"] = row.session_token
+    return body
+
+
+SHOWN_IF_SET = (
+    "user_id",
+    "job_id",
+    "description",
+    "type",
+    "execution_mode",
+    "idempotency_key",
+    "claimed_at",
+    "lease_expires_at",
+    "attempts",
+    "blocked",
+    "cancel_asked_at",
+    "finished_at",
+    "fail_reason",
+    "dead_letter",
+)
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 def details(row: Task) -> dict[str, object]:
-    """What is shown of a task that is looked at alone.
+    """Further fields of a single task.
 
-    `unserved`: it waits, and no agent that is here offers what it wants.
+    `unserved`: it is queued, and no online agent offers what it wants.
     """
     bad = [attempt(row) for row in row.bad_attempts.order_by("epoch")]
-    wanted = row.requirement
+    requirement = row.requirement
     kind = Protocol.SPOT if row.job_id else Protocol.PLAIN
-    waits = row.status == Status.QUEUED and wanted is not None
+    waits = row.status == Status.QUEUED and requirement is not None
     return filled(
         bad_attempts=bad,
-        wants=wanted.wants if wanted else {},
-        refused_by=wanted.refused_by if wanted else [],
-        unserved=waits and not requirements.is_served(wanted, requirements.present(kind)),
+        wants=requirement.wants if requirement else {},
+        requires=requirement.requires if requirement else {},
+        refused_by=requirement.refused_by if requirement else [],
+        unserved=waits and not requirements.is_served(requirement, requirements.present(kind)),
         retry_delay_seconds=row.retry_delay_seconds,
     )
 

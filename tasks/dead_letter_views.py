@@ -1,4 +1,4 @@
-"""`/v1/dead-letters`: failed tasks, listed, tried again, or deleted."""
+"""`/v1/dead-letters`: list, requeue or purge failed tasks."""
 
 from urllib.parse import urlencode
 
@@ -26,7 +26,7 @@ MOST_IDS = 1000
 
 
 class DeadLetterFilters(PeriodFilters):
-    """By which dead letters are found; in a query and, of the same names, in a body."""
+    """Filters of dead letters, in a query or, by the same names, in a body."""
 
     reason = CharFilter(field_name="dead_letter")
     channel_id = UUIDFilter()
@@ -46,7 +46,7 @@ class DeadLetterFilters(PeriodFilters):
 
 
 class FilterRequestSerializer(RequestSerializer):
-    """A filter in a body. A name that is misspelt would widen it, so it is refused."""
+    """A filter in a body. An unknown name is refused, since ignoring it would widen the filter."""
 
     reason = fields.Text(default="", max_length=200)
     channel_id = fields.Text(default="", max_length=200)
@@ -62,13 +62,13 @@ class FilterRequestSerializer(RequestSerializer):
     def run_validation(self, data: object = empty) -> Values:
         for name in data if isinstance(data, dict) else ():
             if name.lower() not in self.by_name:
-                raise Invalid(f"{name}: there is no such filter")
-        said = super().run_validation(data)
-        return {name: value for name, value in said.items() if value}
+                raise Invalid(f"{name} is not a filter of dead letters")
+        values = super().run_validation(data)
+        return {name: value for name, value in values.items() if value}
 
 
 class DeadLettersRequestSerializer(RequestSerializer):
-    """Which dead letters: by id, or all that a filter finds; and why."""
+    """Dead letters by id or by filter, and a reason."""
 
     ids = fields.TextList(default=list, max_items=MOST_IDS)
     filter = Nested(FilterRequestSerializer, default=None)
@@ -80,7 +80,7 @@ class DeadLettersRequestSerializer(RequestSerializer):
         if bool(attrs["ids"]) == (chosen is not None):
             raise Invalid("ids_or_filter_required")
         if chosen == {} and not attrs["all"]:
-            raise Invalid("all: an empty filter means every dead letter, so true is wanted")
+            raise Invalid("all must be true with an empty filter, which means every dead letter")
         return attrs
 
 
@@ -115,16 +115,16 @@ class PurgeDeadLettersView(JsonView):
 
 
 def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
-    """Apply the verb to what the body names, and answer with how many it took; each once."""
+    """Apply the verb once to each task that the body names; answer with counts and refusals."""
     reason = values["reason"]
-    nonsense = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
-    named = {fields.identifier(text): text for text in values["ids"] if text not in nonsense}
+    malformed = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
+    named = {fields.identifier(text): text for text in values["ids"] if text not in malformed}
     if values["ids"]:
         handled = dead_letters.each(verb, list(named), by=by, reason=reason)
     else:
         found = _found(QueryDict(urlencode(values["filter"])))
         handled = dead_letters.every(verb, found, by=by, reason=reason)
-    unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in nonsense]
+    unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in malformed]
     judged = [(named[task_id], problem) for task_id, problem in handled.refused.items()]
     refused = [
         {"id": text, "code": problem.code, "message": problem.message}

@@ -1,18 +1,18 @@
-"""What can be wrong with a task, a claim or a report."""
+"""Problems with a task, a claim or a report."""
 
 from problems import Conflict, Invalid, NotFound
 
 
 class TaskUnknown(NotFound):
-    """There is no task of this id."""
+    """There is no task with this id."""
 
 
 class ChannelUnknown(NotFound):
-    """There is no channel of this id or name."""
+    """There is no channel with this id or name."""
 
 
 class ChannelExists(Conflict):
-    """A channel of this name exists; names are compared without regard to case."""
+    """A channel with this name exists; names are compared without regard to case."""
 
 
 class NoTasks(NotFound):
@@ -42,13 +42,13 @@ class NotHolder(Conflict):
 
 
 class LeaseLost(Conflict):
-    """The lease epoch is not the one that counts."""
+    """The lease epoch is not the current one."""
 
     code = "lease_lost"
 
 
 class NotReady(Conflict):
-    """The task cannot be given to this agent now."""
+    """The task cannot be assigned to this agent now."""
 
 
 class BadBatch(Invalid):
@@ -56,4 +56,4 @@ class BadBatch(Invalid):
 
 
 class ChainBusy(Exception):
-    """Somebody else is changing a chain that was wanted without waiting; never leaves `tasks`."""
+    """A chain that was to be locked without waiting is locked; never leaves `tasks`."""

@@ -1,4 +1,4 @@
-"""What lists of channels, tasks and agents may be filtered by."""
+"""Filters of the lists of channels, tasks and agents."""
 
 from django_filters import BooleanFilter, CharFilter, UUIDFilter
 

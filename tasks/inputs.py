@@ -1,4 +1,4 @@
-"""Text and keys that people send to the agent that works on a task: sent once, taken once."""
+"""Text and keys that people send to the agent of a task: sent once, taken once."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ def send(
     idempotency_key: str,
     by: str,
 ) -> TaskInput:
-    """Keep an input for the agent to take; the same key again gives the input sent first."""
+    """Store an input for the agent; a repeated key returns the first input."""
     try:
         with transaction.atomic():
             journal.attribute(actor=by)
@@ -41,7 +41,7 @@ def send(
 
 @transaction.atomic
 def take(task_id: UUID, agent_id: str) -> TaskInput:
-    """Take the oldest input for this task and agent that was not taken yet."""
+    """Take the oldest input for this task and agent that has not been taken. Raises NoInputs."""
     journal.attribute(actor=f"agent:{agent_id}")
     waiting = TaskInput.objects.filter(task=task_id, agent_id=agent_id, claimed_at=None)
     first = waiting.order_by("id").select_for_update(skip_locked=True).first()

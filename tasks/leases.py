@@ -1,18 +1,28 @@
-"""How the hold on a task goes on, and how it ends when no report ends it.
+"""How a lease goes on, and how it ends when no report ends it.
 
 A lease is renewed, or runs out; an agent is lost; a chain is detached. What they take back passes
-the same locks as everything else, so a report that lands in between wins.
+the same locks as everything else, so a report that lands in between wins. Only ids are read under
+the locks, since a row may carry a large payload.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Self
+from datetime import timedelta
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DurationField, Func
-from django.db.models.functions import Now
+from django.db.models import (
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Q,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat, Now
 
 from agents import transitions as agents
 from agents.models import Agent
@@ -20,7 +30,18 @@ from events import journal
 from tasks import claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.models import Attempt, AttemptOutcome, Task
-from tasks.states import FINISHED, DeadLetter, Status
+from tasks.querysets import TaskQuerySet
+from tasks.states import (
+    CANCEL,
+    DETACH,
+    FAIL,
+    RETRY,
+    Columns,
+    DeadLetter,
+    Status,
+    first_of,
+    paused,
+)
 
 BATCH = 200
 """Rows in one transaction of a sweep."""
@@ -32,7 +53,8 @@ def renew(
 ) -> Task:
     """Start the lease of a held task anew, by its own length or a new one; renews presence too."""
     agents.hear(agent_id)
-    task = Task.objects.filter(pk=task_id).lock().first()
+    lean = Task.objects.only("status", "agent", "lease_epoch", "lease_seconds")
+    task = lean.filter(pk=task_id).lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")
     if task.status != Status.IN_PROGRESS or task.agent_id != agent_id:
@@ -49,30 +71,54 @@ def renew(
 def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
     """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat."""
     tasks = Task.objects.held_by(agent_id).filter(pk__in=epochs).lock()
-    held = [task for task in tasks if epochs[task.pk] in {None, task.lease_epoch}]
-    for seconds in {task.lease_seconds for task in held if task.lease_seconds}:
-        Task.objects.filter(
-            pk__in=[task.pk for task in held if task.lease_seconds == seconds]
-        ).update(lease_expires_at=claims.expiry(seconds))
-    return {task.pk for task in held}
+    rows = tasks.values_list("pk", "lease_epoch")
+    held = {pk for pk, epoch in rows if epochs[pk] in {None, epoch}}
+    leased = Task.objects.filter(pk__in=held, lease_seconds__isnull=False)
+    leased.update(lease_expires_at=Now() + LEASE)
+    return held
+
+
+LEASE = ExpressionWrapper(F("lease_seconds") * Value(timedelta(seconds=1)), DurationField())
+
+
+class TakenBack(NamedTuple):
+    """A task whose lease ended by no report: as it is now, and who held it."""
+
+    id: UUID
+    status: str
+    holder: str
+    attempts: int
+    losses: int
+    dead_letter: str
 
 
 @dataclass
 class Reaped:
     """What a sweep took back: tasks that are tried again, and those that ended by it."""
 
-    retried: list[Task] = field(default_factory=list)
-    failed: list[Task] = field(default_factory=list)
-    cancelled: list[Task] = field(default_factory=list)
+    tasks: list[TakenBack] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.retried) + len(self.failed) + len(self.cancelled)
+        return len(self.tasks)
 
     def __iadd__(self, other: Self) -> Self:
-        self.retried += other.retried
-        self.failed += other.failed
-        self.cancelled += other.cancelled
+        self.tasks += other.tasks
         return self
+
+    @property
+    def retried(self) -> list[TakenBack]:
+        return self._now(Status.QUEUED)
+
+    @property
+    def failed(self) -> list[TakenBack]:
+        return self._now(Status.FAILED)
+
+    @property
+    def cancelled(self) -> list[TakenBack]:
+        return self._now(Status.CANCELLED)
+
+    def _now(self, status: Status) -> list[TakenBack]:
+        return [task for task in self.tasks if task.status == status]
 
 
 def expire_leases() -> Reaped:
@@ -95,13 +141,13 @@ def _batch_by_batch(take: Callable[[], Reaped]) -> Reaped:
 def _expire_batch() -> Reaped:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="lease expired")
-        tasks = list(
-            Task.objects.expired()
-            .filter(chain=None)
-            .order_by("lease_expires_at")
-            .lock_unless_busy()[:BATCH]
-        )
-        return give_back(tasks, AttemptOutcome.EXPIRED, "lease expired")
+        tasks = Task.objects.expired().filter(chain=None).order_by("lease_expires_at")
+        return give_back(_taken(tasks), AttemptOutcome.EXPIRED, "lease expired")
+
+
+def _taken(tasks: TaskQuerySet) -> list[UUID]:
+    """A batch of those tasks that nobody else is changing, locked."""
+    return list(tasks.lock_unless_busy().values_list("pk", flat=True)[:BATCH])
 
 
 def release_lost() -> Reaped:
@@ -112,22 +158,17 @@ def release_lost() -> Reaped:
 def _release_batch() -> Reaped:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="agent lost")
-        holders = Agent.objects.lost().filter(
-            tasks__in=Task.objects.in_progress().filter(chain=None)
-        )
-        lost = list(
+        held = Task.objects.in_progress().filter(chain=None)
+        holders = Agent.objects.lost().filter(tasks__in=held)
+        lost = (
             Agent.objects.lost()
             .filter(pk__in=holders.values("pk")[:BATCH])
             .order_by("pk")
             .select_for_update(no_key=True, skip_locked=True)
         )
-        tasks = list(
-            Task.objects.in_progress()
-            .filter(chain=None, agent__in=[agent.pk for agent in lost])
-            .order_by("id")
-            .lock_unless_busy()[:BATCH]
-        )
-        return give_back(tasks, AttemptOutcome.LOST, "agent lost")
+        ids = list(lost.values_list("pk", flat=True))
+        tasks = held.filter(agent__in=ids).order_by("id")
+        return give_back(_taken(tasks), AttemptOutcome.LOST, "agent lost")
 
 
 @transaction.atomic
@@ -136,91 +177,71 @@ def release_on_restart(agent_id: str) -> Reaped:
     reason = "agent started anew"
     journal.attribute(actor=f"agent:{agent_id}", reason=reason)
     agents.hear(agent_id)
-    held = list(Task.objects.held_by(agent_id).filter(chain=None).lock())
-    return give_back(held, AttemptOutcome.LOST, reason)
+    return give_back(lock_chainless(agent_id), AttemptOutcome.LOST, reason)
 
 
-def give_back(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> Reaped:
-    """End the holds of locked chainless tasks that did not end by a report.
+def lock_chainless(agent_id: str) -> list[UUID]:
+    """The chainless tasks that the agent holds, locked."""
+    held = Task.objects.held_by(agent_id).filter(chain=None).lock()
+    return list(held.values_list("pk", flat=True))
+
+
+def give_back(
+    ids: Collection[UUID],
+    outcome: AttemptOutcome,
+    reason: str,
+    *,
+    final: bool = False,
+    **more: object,
+) -> Reaped:
+    """End the leases of locked chainless tasks that did not end by a report.
 
     An asked cancellation takes effect; else the task is tried again while it may be: an expired
-    lease uses an attempt, a lost agent counts as one of the few that may be lost in a row, and
-    one that refused it is among those in the task's requirement already.
+    lease uses an attempt, a lost agent counts as one of the few that may be lost in a row.
+    `final`: as many agents have refused it as it may have attempts. `more`: columns to set beside.
     """
-    Attempt.objects.bulk_create(bad_attempt(task, outcome, reason) for task in tasks)
-    taken = Reaped()
-    for task in tasks:
-        _end_hold(task, outcome, reason)
-        {
-            Status.QUEUED: taken.retried,
-            Status.FAILED: taken.failed,
-            Status.CANCELLED: taken.cancelled,
-        }[Status(task.status)].append(task)
-    Task.objects.bulk_update(tasks, ENDED_HOLD)
-    ready.announce(task.channel_id for task in tasks)
-    return taken
+    if not ids:
+        return Reaped()
+    tasks = Task.objects.filter(pk__in=ids)
+    _keep_attempts(tasks, outcome, reason)
+    tasks.update(**_given_back(outcome, reason, final=final, more=more))
+    rows = tasks.order_by("pk").values_list(
+        "pk", "status", "last_holder", "attempts", "losses", "dead_letter", "channel"
+    )
+    taken = list(rows)
+    ready.announce(channel for *_, channel in taken)
+    return Reaped([TakenBack(*row[:-1]) for row in taken])
 
 
-ENDED_HOLD = (
-    "status",
-    "dead_letter",
-    "requirement",
-    "closed_epoch",
-    "agent",
-    "claimed_at",
-    "finished_at",
-    "fail_reason",
-    "attempts",
-    "losses",
-    "lease_expires_at",
-    "available_at",
-    "postponed",
-    "updated_at",
-)
-
-
-def _end_hold(task: Task, outcome: AttemptOutcome, reason: str) -> None:
+def _given_back(
+    outcome: AttemptOutcome, reason: str, *, final: bool, more: Columns
+) -> dict[str, object]:
+    """The columns by which a lease ends that no report ended."""
     expired, lost = outcome == AttemptOutcome.EXPIRED, outcome == AttemptOutcome.LOST
-    task.attempts += expired
-    task.losses = task.losses + 1 if lost else 0
-    task.fail_reason = reason
-    task.lease_expires_at = None
-    task.updated_at = Now()
-    if task.cancel_asked_at is not None:
-        task.status = Status.CANCELLED
-    elif expired and task.attempts >= task.max_attempts:
-        task.status = Status.FAILED
-        task.dead_letter = DeadLetter.LEASE_EXPIRED
-        task.fail_reason = f"{reason}, max attempts exceeded ({task.attempts}/{task.max_attempts})"
-    elif outcome == AttemptOutcome.REFUSED and _has_been_refused_enough(task):
-        task.status = Status.FAILED
-        task.dead_letter = DeadLetter.UNSUPPORTED
-    elif task.losses >= settings.MAX_LOSSES:
-        task.status = Status.FAILED
-        task.dead_letter = DeadLetter.AGENTS_LOST
-        task.fail_reason = f"{task.losses} agents in a row were lost with it"
-    else:
-        task.status = Status.QUEUED
-        task.agent = None
-        task.claimed_at = None
-        task.postponed = expired and task.retry_delay_seconds > 0
-        task.available_at = Now() + RetryDelay(task) if task.postponed else Now()
-    if task.status in FINISHED:
-        task.finished_at = Now()
+    attempts = F("attempts") + int(expired)
+    losses = F("losses") + 1 if lost else Value(0)
+    common = {"attempts": attempts, "losses": losses, "fail_reason": reason, **more}
+    cases: list[tuple[Q | Combinable, Columns]] = [
+        (Q(cancel_asked_at__isnull=False), CANCEL(**common))
+    ]
+    if expired:
+        spent = _sentence(
+            f"{reason}, max attempts exceeded (", attempts, "/", F("max_attempts"), ")"
+        )
+        failed = FAIL(**common | {"fail_reason": spent}, dead_letter=DeadLetter.LEASE_EXPIRED)
+        cases.append((Q(max_attempts__lte=attempts), failed))
+    if lost:
+        enough = _sentence("", losses, " agents in a row were lost with it")
+        failed = FAIL(**common | {"fail_reason": enough}, dead_letter=DeadLetter.AGENTS_LOST)
+        cases.append((Q(losses__gte=settings.MAX_LOSSES - 1), failed))
+    if final:
+        return first_of(cases, otherwise=FAIL(**common, dead_letter=DeadLetter.UNSUPPORTED))
+    return first_of(cases, otherwise=RETRY(**common, **(paused(attempts) if expired else {})))
 
 
-def _has_been_refused_enough(task: Task) -> bool:
-    return task.requirement is not None and len(task.requirement.refused_by) >= task.max_attempts
-
-
-class RetryDelay(Func):
-    """The pause before the next attempt, as the database reckons it."""
-
-    function = "tasks_retry_delay"
-    output_field = DurationField()
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task.retry_delay_seconds, task.attempts)
+def _sentence(*parts: str | Combinable) -> Combinable:
+    texts = [Value(part) if isinstance(part, str) else Cast(part, TextField()) for part in parts]
+    return Concat(*texts, output_field=TextField())
 
 
 def wake_postponed() -> int:
@@ -233,37 +254,38 @@ def wake_postponed() -> int:
 
 def _wake_batch() -> int:
     with transaction.atomic():
-        tasks = list(Task.objects.due().order_by("available_at").lock_unless_busy()[:BATCH])
-        Task.objects.filter(pk__in=[task.pk for task in tasks]).update(postponed=False)
-        ready.announce(task.channel_id for task in tasks)
-        return len(tasks)
+        ids = _taken(Task.objects.due().order_by("available_at"))
+        woken = Task.objects.filter(pk__in=ids)
+        woken.update(postponed=False)
+        ready.announce(woken.values_list("channel", flat=True))
+        return len(ids)
 
 
-def lock_detached(tasks: Sequence[Task], outcome: AttemptOutcome, reason: str) -> None:
-    """End the holds of a detached chain's locked rows: what ran waits for a person, or ends.
+def lock_detached(chain_id: UUID, outcome: AttemptOutcome, reason: str) -> None:
+    """Lock what runs in a detached chain until a person decides, or end it if that was asked.
 
-    Called with the chain locked; its settling is the caller's.
+    Called with the chain and its open tasks locked; its settling is the caller's.
     """
-    running = [task for task in tasks if task.status == Status.IN_PROGRESS]
-    Attempt.objects.bulk_create(bad_attempt(task, outcome, reason) for task in running)
-    for task in running:
-        cancelled = task.cancel_asked_at is not None
-        task.status = Status.CANCELLED if cancelled else Status.LOCKED
-        task.finished_at = Now() if cancelled else None
-        task.reserved_for = None
-        task.lease_expires_at = None
-        task.fail_reason = reason
-        task.attempts += outcome == AttemptOutcome.EXPIRED
-        task.updated_at = Now()
-        task.save()
+    running = Task.objects.filter(chain=chain_id).in_progress()
+    _keep_attempts(running, outcome, reason)
+    common = {
+        "fail_reason": reason,
+        "attempts": F("attempts") + int(outcome == AttemptOutcome.EXPIRED),
+    }
+    asked = (Q(cancel_asked_at__isnull=False), CANCEL(**common))
+    running.update(**first_of([asked], otherwise=DETACH(**common)))
 
 
-def bad_attempt(task: Task, outcome: AttemptOutcome, reason: str) -> Attempt:
-    return Attempt(
-        task=task,
-        epoch=task.lease_epoch,
-        agent_id=task.last_holder,
-        outcome=outcome,
-        reason=reason,
-        started_at=task.claimed_at,
+def _keep_attempts(tasks: TaskQuerySet, outcome: AttemptOutcome, reason: str) -> None:
+    ended = tasks.values_list("pk", "lease_epoch", "last_holder", "claimed_at")
+    Attempt.objects.bulk_create(
+        Attempt(
+            task_id=pk,
+            epoch=epoch,
+            agent_id=holder,
+            outcome=outcome,
+            reason=reason,
+            started_at=claimed_at,
+        )
+        for pk, epoch, holder, claimed_at in ended
     )

@@ -11,6 +11,7 @@ from agents.models import ID_LENGTH, Agent
 from tasks.constraints import TASK_CONSTRAINTS, TASK_INDEXES
 from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
 from tasks.querysets import ChannelQuerySet, TaskQuerySet
+from tasks.queue import FREE
 from tasks.states import DeadLetter, Status
 
 SESSION_REQUEST = "request_claude_session"
@@ -67,12 +68,17 @@ class Requirement(models.Model):
     """
 
     wants = models.JSONField(default=dict, help_text="Value by key; see Agent.offers.")
+    requires = models.JSONField(
+        default=dict, db_default={}, help_text="The same; a key not offered is not met."
+    )
     refused_by = ArrayField(models.CharField(max_length=ID_LENGTH), default=list)
 
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["wants", "refused_by"], name="requirement_is_unique"),
+            models.UniqueConstraint(
+                fields=["wants", "requires", "refused_by"], name="requirement_is_unique"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -103,12 +109,15 @@ class Task(models.Model):
     job = models.ForeignKey(
         "jobs.Job", models.CASCADE, null=True, blank=True, related_name="tasks", db_index=False
     )
-    sequence = models.PositiveIntegerField(
+    sequence = models.IntegerField(
         default=0, help_text="Place in the chain from 1; 0 for a task without one."
     )
     title = models.TextField()
     description = models.TextField(blank=True, default="")
     type = models.CharField(max_length=64, blank=True, default="")
+    assign_only = models.BooleanField(
+        default=False, db_default=False, help_text="Only an operator gives it to an agent."
+    )
     session_token = models.CharField(max_length=64, blank=True, default="")
     payload = models.JSONField(default=dict, blank=True)
     priority = models.IntegerField(default=0, help_text="Higher runs first.")
@@ -135,7 +144,7 @@ class Task(models.Model):
         db_index=False,
         help_text="Only this agent may claim it.",
     )
-    queue_at = models.DateTimeField(db_default=Now(), help_text="Its place in line.")
+    queue_at = models.DateTimeField(db_default=Now(), help_text="Its place in the queue.")
     available_at = models.DateTimeField(db_default=Now(), help_text="Not claimed before.")
     postponed = models.BooleanField(
         default=False,
@@ -143,8 +152,7 @@ class Task(models.Model):
         help_text="Waits for `available_at`; the coordinator ends that.",
     )
     free = models.GeneratedField(
-        expression=Q(status=Status.QUEUED, blocked=False, postponed=False, type="")
-        & Q(reserved_for=None),  # type: ignore[arg-type]  # stubs: Q is an expression too
+        expression=FREE,  # type: ignore[arg-type]  # stubs: Q is an expression too
         output_field=models.BooleanField(),
         db_persist=True,
         help_text="A claim may give it to anybody who meets its requirement.",
@@ -160,16 +168,16 @@ class Task(models.Model):
     closed_epoch = models.BigIntegerField(
         default=0, help_text="The last epoch whose outcome was accepted."
     )
-    lease_seconds = models.PositiveIntegerField(null=True, blank=True)
+    lease_seconds = models.IntegerField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="Fails and expired leases so far.")
-    max_attempts = models.PositiveIntegerField(default=3)
-    retry_delay_seconds = models.PositiveIntegerField(
+    attempts = models.IntegerField(default=0, help_text="Fails and expired leases so far.")
+    max_attempts = models.IntegerField(default=3)
+    retry_delay_seconds = models.IntegerField(
         default=0,
         db_default=0,
         help_text="Pause before the second attempt; it doubles, up to a minute.",
     )
-    losses = models.PositiveIntegerField(default=0, help_text="Agents lost in a row.")
+    losses = models.IntegerField(default=0, help_text="Agents lost in a row.")
     cancel_asked_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     fail_reason = models.TextField(blank=True, default="")
@@ -197,6 +205,12 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return f"task {self.id}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a claim may give it out now, to somebody (`TaskQuerySet.ready`)."""
+        waits = self.blocked or self.postponed or self.assign_only
+        return self.status == Status.QUEUED and not waits
 
 
 class AttemptOutcome(models.TextChoices):

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
+from tasks.queue import ORDER
 from tasks.states import FINISHED, OPEN, Status
 
 if TYPE_CHECKING:
     from tasks.models import Channel, Task  # noqa: F401  (named in a string below)
-
-IN_ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
-"""The order in which ready tasks are claimed (architecture: Order)."""
 
 
 class ChannelQuerySet(models.QuerySet["Channel"]):
@@ -25,10 +23,10 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         lowered = [Lower(models.Value(name)) for name in names]
         return self.alias(lowered=Lower("name")).filter(lowered__in=lowered)
 
-    def giving(self, ids: Collection[UUID]) -> list[UUID]:
-        """Those of these channels that are not paused."""
-        running = self.filter(pk__in=ids, paused_at=None)
-        return list(running.order_by().values_list("pk", flat=True))
+    def giving(self, ids: Collection[UUID], names: Collection[str] = ()) -> list[UUID]:
+        """Those of these channels that are not paused; the names count where no ids are given."""
+        wanted = self.filter(pk__in=ids) if ids else self.named(names)
+        return list(wanted.filter(paused_at=None).order_by().values_list("pk", flat=True))
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -69,8 +67,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.queued().filter(blocked=False)
 
     def ready(self) -> Self:
-        """Tasks that a claim may give out now, to somebody. Session requests are only assigned."""
-        return self.with_turn().filter(type="", postponed=False)
+        """Tasks that a claim may give out now, to somebody."""
+        return self.with_turn().filter(assign_only=False, postponed=False)
 
     def free(self) -> Self:
         return self.filter(free=True)
@@ -88,7 +86,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.exclude(dead_letter="").order_by("-finished_at", "id")
 
     def in_order(self) -> Self:
-        return self.order_by(*IN_ORDER)
+        return self.order_by(*ORDER)
 
     def cancel_asked(self) -> Self:
         return self.filter(cancel_asked_at__isnull=False)

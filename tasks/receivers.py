@@ -9,7 +9,7 @@ from events.signals import event_posted
 from problems import Conflict, Invalid
 from tasks import reports
 from tasks.exceptions import TaskUnknown
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import SESSION_REQUEST, Task
 
 SESSION_COMPLETED = "agent.automation.session_request.completed"
@@ -45,9 +45,9 @@ def complete_session_request(
     named = task_id or _text(payload, TASK_NAMES)
     if named and identifier(named) != task.pk:
         raise Conflict("The token is that of another task.")
-    answers, _ = reports.report([Outcome(task.pk, True)], agent_id=None, by=f"agent:{agent_id}")
-    if answers[0].problem:
-        raise answers[0].problem
+    report = reports.report_one(Outcome(task.pk, True), agent_id="", by=f"agent:{agent_id}")
+    if report.problem:
+        raise report.problem
     return str(task.pk)
 
 

@@ -1,38 +1,42 @@
-"""The slow way of a report: any task, in a chain or not, held or not. See `fastlane` for the other.
+"""Reports: by the fast path where that applies, else by the transactional path for any task.
 
-What a report of a held task does is said once, in SQL (`fastlane.END_HOLD`). Here stands what
+What a report of a held task does is said once, in SQL (`fast_path.end_held`). Here stands what
 becomes of reports on tasks that are not held any more: repeats, late ones, lost ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import TextChoices
+from django.db.models import F, TextChoices
 from django.db.models.functions import Now
 
 from agents import transitions as agents
 from events import journal
 from problems import Problem
-from tasks import claims, fastlane, leases, requirements
+from tasks import claims, fast_path, leases, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import COLUMNS, ClaimRequest, Outcome, TaskRow
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement
-from tasks.states import DeadLetter, Status
+from tasks.states import COMPLETE, DeadLetter, Status
 
-END_HELD = Statement.of(
-    f"""WITH {fastlane.OUTCOMES},
-held AS MATERIALIZED ({fastlane.HELD}
+
+@cache
+def _end_held_statement() -> Statement:
+    return Statement.of(
+        f"""WITH {fast_path.OUTCOMES},
+held AS MATERIALIZED ({fast_path.HELD}
   FROM outcome o JOIN tasks_task t ON t.id = o.id
   WHERE t.status = 'in_progress' AND (%(agent)s::text IS NULL OR t.agent_id = %(agent)s::text)
     AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)),
-closed AS ({fastlane.END_HOLD} FROM held h WHERE t.id = h.id RETURNING t.id),
-bad AS ({fastlane.KEEP_BAD_ATTEMPTS})
-SELECT id FROM closed"""  # noqa: S608
-)
+ended AS ({fast_path.end_held()} RETURNING {COLUMNS}),
+bad AS ({fast_path.KEEP_BAD_ATTEMPTS})
+SELECT * FROM ended"""  # noqa: S608
+    )
 
 
 class Verdict(TextChoices):
@@ -45,41 +49,64 @@ class Verdict(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class ReportVerdict:
-    """The verdict on one outcome; `problem` says why it is lost."""
+    """The verdict on one outcome; `problem` says why it is lost, `task` is as it was left."""
 
     task_id: UUID
     verdict: Verdict
     problem: Problem | None = None
+    task: TaskRow | None = None
+
+
+def report(
+    agent_id: str, outcomes: Sequence[Outcome], request: ClaimRequest | None = None
+) -> tuple[Sequence[ReportVerdict], Sequence[TaskRow]]:
+    """Take the outcomes, each answered on its own, and claim if that is asked for: all at once."""
+    result = fast_path.run(agent_id, outcomes, request)
+    if result is None:
+        return report_in_transaction(outcomes, agent_id=agent_id, by="", request=request)
+    verdicts = [ReportVerdict(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
+    if request and result.overtaken:
+        return verdicts, claims.claim_in_transaction(request)
+    return verdicts, result.tasks if request else []
+
+
+def report_one(outcome: Outcome, *, agent_id: str, by: str) -> ReportVerdict:
+    """Take one outcome, of an agent or, without one, of an operator."""
+    result = fast_path.run(agent_id, [outcome]) if agent_id else None
+    if result:
+        return ReportVerdict(outcome.task_id, Verdict.ACCEPTED, task=result.tasks[0])
+    return report_in_transaction([outcome], agent_id=agent_id or None, by=by)[0][0]
 
 
 @transaction.atomic
-def report(
+def report_in_transaction(
     outcomes: Sequence[Outcome],
     *,
     agent_id: str | None,
     by: str,
-    wish: claims.Claim | None = None,
-) -> tuple[list[ReportVerdict], list[Task]]:
-    """Take the outcomes one by one, each answered on its own, then claim if there is a wish.
+    request: ClaimRequest | None = None,
+) -> tuple[list[ReportVerdict], Sequence[TaskRow]]:
+    """Take the outcomes one by one, each answered on its own, then claim if that is asked for.
 
     Without an agent an operator (`by`) speaks, who may end any task in progress. The outcome of
     an epoch is taken once; the same again changes nothing, another is lost. The last holder may
     still complete a task that was put back and that nobody has claimed since.
     """
     journal.attribute(actor=f"agent:{agent_id}" if agent_id else by)
-    agent = agents.enter(agent_id) if agent_id and wish else None
-    if agent_id and not wish:
+    agent = agents.enter(agent_id) if agent_id and request else None
+    if agent_id and not request:
         agents.hear(agent_id)
     ids = [outcome.task_id for outcome in outcomes]
     chains = Task.objects.chains_of(ids)
-    if chains or wish:
+    if chains or request:
         owners = [agent.pk] if agent else []
         chain_wanted.send(Task, agents=owners, chains=chains, skip_locked=False)
     list(Task.objects.filter(pk__in=ids).lock().values_list("pk"))
-    answers = _answer(outcomes, agent_id)
-    chain_changed.send(Task, chains=chains, taken_by=None)
-    claimed = claims.pick(agent, wish) if agent and wish else []
-    return answers, claimed
+    verdicts = _judged(outcomes, agent_id)
+    if chains:
+        chain_changed.send(Task, chains=chains, taken_by=None)
+    claimed = claims.pick(agent, request) if agent and request else []
+    return verdicts, claimed
 
 
 @transaction.atomic
@@ -96,18 +123,25 @@ def refuse(
     agents.hear(agent_id)
     chains = Task.objects.chains_of([task_id])
     chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
-    task = Task.objects.filter(pk=task_id).lock().first()
+    locked = list(Task.objects.filter(pk=task_id).lock().values_list("pk"))
+    task = Task.objects.select_related("requirement").filter(pk=task_id).first() if locked else None
     refused = Outcome(task_id, False, reason=reason, epoch=epoch)
     if task is None or not _is_held(task, agent_id, epoch):
-        return _judge(task, refused, agent_id)
+        return _verdict_on(task, refused, agent_id)
     if task.chain_id:
         _end_held([refused], agent_id)
         Task.objects.filter(pk=task_id).failed().update(dead_letter=DeadLetter.UNSUPPORTED)
         chain_changed.send(Task, chains=chains, taken_by=None)
     else:
-        task.requirement = requirements.refusing(task, agent_id)
-        task.closed_epoch = task.lease_epoch
-        leases.give_back([task], AttemptOutcome.REFUSED, reason)
+        wanted = requirements.refusing(task, agent_id)
+        leases.give_back(
+            [task_id],
+            AttemptOutcome.REFUSED,
+            reason,
+            requirement=wanted,
+            closed_epoch=F("lease_epoch"),
+            final=len(wanted.refused_by) >= task.max_attempts,
+        )
     return ReportVerdict(task_id, Verdict.ACCEPTED)
 
 
@@ -116,27 +150,26 @@ def _is_held(task: Task, agent_id: str, epoch: int | None) -> bool:
     return by_agent and epoch in {None, task.lease_epoch}
 
 
-def _answer(outcomes: Sequence[Outcome], agent_id: str | None) -> list[ReportVerdict]:
-    """End what is held, judge the rest. A task named twice is ended by what is said first."""
+def _judged(outcomes: Sequence[Outcome], agent_id: str | None) -> list[ReportVerdict]:
+    """End what is held, judge the rest. A task named twice is ended by its first outcome."""
     first = {outcome.task_id: outcome for outcome in reversed(outcomes)}
     ended = _end_held(list(first.values()), agent_id)
-    if len(ended) == len(outcomes):
-        return [ReportVerdict(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
-    tasks = Task.objects.in_bulk(list(first))
+    others = [task_id for task_id in first if task_id not in ended or len(first) < len(outcomes)]
+    tasks = Task.objects.in_bulk(others) if others else {}
     return [
-        ReportVerdict(outcome.task_id, Verdict.ACCEPTED)
+        ReportVerdict(outcome.task_id, Verdict.ACCEPTED, task=ended[outcome.task_id])
         if outcome is first[outcome.task_id] and outcome.task_id in ended
-        else _judge(tasks.get(outcome.task_id), outcome, agent_id)
+        else _verdict_on(tasks.get(outcome.task_id), outcome, agent_id)
         for outcome in outcomes
     ]
 
 
-def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> set[UUID]:
-    values = fastlane.columns_of(outcomes) | {"agent": agent_id}
-    return {row[0] for row in END_HELD.run(values)}
+def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> Mapping[UUID, TaskRow]:
+    values = fast_path.columns_of(outcomes) | {"agent": agent_id}
+    return {row[0]: TaskRow(*row) for row in _end_held_statement().run(values)}
 
 
-def _judge(task: Task | None, outcome: Outcome, agent_id: str | None) -> ReportVerdict:
+def _verdict_on(task: Task | None, outcome: Outcome, agent_id: str | None) -> ReportVerdict:
     try:
         verdict = _verdict(task, outcome, agent_id)
     except Problem as problem:
@@ -175,21 +208,12 @@ def _verdict_on_past(task: Task, outcome: Outcome, epoch: int, agent_id: str | N
 
 def _take_late(task: Task, outcome: Outcome) -> Verdict:
     """A put-back task that nobody claimed: its last holder's result counts, its fail is noted."""
-    task.closed_epoch = task.lease_epoch
-    task.updated_at = Now()
+    late = Task.objects.filter(pk=task.pk)
     if outcome.done:
-        task.status = Status.DONE
-        task.agent_id = task.last_holder
-        task.result = outcome.result
-        task.fail_reason = ""
-        task.blocked = task.postponed = False
-        task.reserved_for = None
-        task.losses = 0
-        task.finished_at = Now()
+        late.update(**COMPLETE(agent=F("last_holder"), result=outcome.result))
     else:
-        task.fail_reason = outcome.reason
+        late.update(closed_epoch=F("lease_epoch"), fail_reason=outcome.reason, updated_at=Now())
         Attempt.objects.filter(task=task, epoch=task.lease_epoch).update(
             outcome=AttemptOutcome.FAILED, reason=outcome.reason
         )
-    task.save()
     return Verdict.ACCEPTED

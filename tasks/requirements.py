@@ -1,21 +1,42 @@
 """Which agents may have a task: the rows that tasks share (`models.Requirement`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from agents.models import Agent, Protocol
 from tasks.models import Requirement, Task
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-def of(wants: Mapping[str, str], refused_by: Sequence[str] = ()) -> Requirement | None:
-    """The requirement of a task that wants this, or None when any agent may have it.
+
+def of(
+    wants: Mapping[str, str],
+    refused_by: Sequence[str] = (),
+    *,
+    requires: Mapping[str, str] = NOTHING,
+) -> Requirement | None:
+    """The requirement of a task that needs this, or None when any agent may have it.
 
     `wants`: a value for each key; an agent that offers values for a key must offer that one.
+    `requires`: the same, but an agent that does not name a key does not have it.
     `refused_by`: agents that cannot do it all the same.
     """
-    if not wants and not refused_by:
+    if not wants and not requires and not refused_by:
         return None
+    return _row(wants, requires, refused_by)
+
+
+def refusing(task: Task, agent_id: str) -> Requirement:
+    """The task's requirement, with this agent among those that cannot do it."""
+    known = task.requirement or Requirement()
+    return _row(known.wants, known.requires, [*known.refused_by, agent_id])
+
+
+def _row(
+    wants: Mapping[str, str], requires: Mapping[str, str], refused_by: Sequence[str]
+) -> Requirement:
     row, _ = Requirement.objects.get_or_create(
-        wants=dict(wants), refused_by=sorted(set(refused_by))
+        wants=dict(wants), requires=dict(requires), refused_by=sorted(set(refused_by))
     )
     return row
 
@@ -24,25 +45,20 @@ class Lookup:
     """The requirements of many tasks, each looked up once."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[tuple[str, str], ...], Requirement | None] = {}
+        self.known: dict[object, Requirement | None] = {}
 
-    def of(self, wants: Mapping[str, str]) -> Requirement | None:
-        key = tuple(sorted(wants.items()))
+    def of(self, wants: Mapping[str, str], requires: Mapping[str, str]) -> Requirement | None:
+        key = tuple(sorted(wants.items())), tuple(sorted(requires.items()))
         if key not in self.known:
-            self.known[key] = of(wants)
+            self.known[key] = of(wants, requires=requires)
         return self.known[key]
 
 
-def refusing(task: Task, agent_id: str) -> Requirement | None:
-    """The task's requirement, with this agent among those that cannot do it."""
-    known = task.requirement
-    return of(known.wants if known else {}, [*(known.refused_by if known else ()), agent_id])
-
-
-def forget_refusals(task: Task) -> None:
-    """Let those try the task again who said that they cannot do it. Saving it is the caller's."""
-    if task.requirement and task.requirement.refused_by:
-        task.requirement = of(task.requirement.wants)
+def without_refusals(requirement: Requirement | None) -> Requirement | None:
+    """The same requirement, but for those agents who said that they cannot do it."""
+    if requirement is None or not requirement.refused_by:
+        return requirement
+    return of(requirement.wants, requires=requirement.requires)
 
 
 def present(protocol: Protocol) -> list[Agent]:
@@ -56,10 +72,12 @@ def is_served(requirement: Requirement | None, by: Iterable[Agent]) -> bool:
 
 
 def serves(agent: Agent, requirement: Requirement | None) -> bool:
-    """Whether the agent may have tasks of this requirement; claims ask the same in SQL."""
+    """Whether the agent may have tasks of this requirement; `queue.MEETS` says it in SQL."""
     if requirement is None:
         return True
     offers = agent.offers
-    return agent.pk not in requirement.refused_by and all(
-        value in offers[key] for key, value in requirement.wants.items() if key in offers
+    return (
+        agent.pk not in requirement.refused_by
+        and all(value in offers.get(key, [value]) for key, value in requirement.wants.items())
+        and all(value in offers.get(key, []) for key, value in requirement.requires.items())
     )

@@ -1,4 +1,4 @@
-"""Finished tasks that are too old to keep go, little by little."""
+"""Removal of old finished tasks, in batches."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,11 +12,10 @@ BATCH = 1_000
 
 
 def purge(before: datetime, *, by: str, dry_run: bool = False, batch: int = BATCH) -> int:
-    """Delete tasks that stand alone and finished before then, with all that is kept of them.
+    """Delete tasks without chain or job that finished before `before`; return how many.
 
-    How many; a dry run only counts them. Each batch is a transaction of its own, so that nobody
-    waits long; a task that somebody is changing stays. Tasks of chains go with their chain, those
-    of jobs with their job.
+    A dry run only counts them. Each batch is a transaction, so that nobody waits long; locked tasks
+    stay. Tasks of chains and jobs are deleted with these.
     """
     old = Task.objects.filter(chain=None, job=None, finished_at__lt=before)
     if dry_run:
@@ -40,5 +39,5 @@ def purge(before: datetime, *, by: str, dry_run: bool = False, batch: int = BATC
 
 
 def delete(ids: list[UUID]) -> None:
-    """Delete locked tasks with their attempts and inputs; their payloads are not read."""
+    """Delete tasks, locked by the caller, with attempts and inputs, without reading payloads."""
     Task.objects.filter(pk__in=ids).only("pk").delete()

@@ -1,4 +1,4 @@
-"""What requests about channels, tasks and agents may say (contract 000-002, 1.3)."""
+"""Requests about channels, tasks and agents (contract 000-002, 1.3)."""
 
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ class ChannelRequestSerializer(RequestSerializer):
 
 
 class ClaimFieldsSerializer(RequestSerializer):
-    """From which channels, how many tasks, for how long."""
+    """Channels, number of tasks and lease of a claim."""
 
     channel_id = fields.Text(default="")
     channel_ids = fields.TextList(default=list, max_items=MOST_CHANNELS)
@@ -47,7 +47,7 @@ class ClaimFieldsSerializer(RequestSerializer):
     idempotency_key = key()
 
     def validate(self, attrs: Values) -> Values:
-        """Ids win over names, as seed 000 has it; at least one channel must be named."""
+        """Ids win over names, as in seed 000; at least one channel is required."""
         ids = attrs["channel_ids"] or ([attrs["channel_id"]] if attrs["channel_id"] else [])
         names = attrs["channels"] or ([attrs["channel"]] if attrs["channel"] else [])
         if not ids and not names:
@@ -83,7 +83,7 @@ class FailRequestSerializer(RequestSerializer):
 
 
 class OutcomeRequestSerializer(RequestSerializer):
-    """What became of one task: done with a result, or failed with a reason."""
+    """The outcome of one task: done with a result, or failed with a reason."""
 
     task_id = fields.Identifier()
     status = fields.Text(choices=frozenset({Status.DONE, Status.FAILED}))
@@ -101,7 +101,7 @@ class ReportRequestSerializer(RequestSerializer):
     def validate(self, attrs: Values) -> Values:
         ids = [outcome["task_id"] for outcome in attrs["outcomes"]]
         if len(set(ids)) < len(ids):
-            raise Invalid("outcomes: a task is named twice")
+            raise Invalid("outcomes must not name a task twice")
         if not ids and attrs["claim"] is None:
             raise Invalid("outcomes_or_claim_required")
         return attrs
@@ -146,30 +146,30 @@ class InputClaimRequestSerializer(RequestSerializer):
 
 
 class HeldRequestSerializer(RequestSerializer):
-    """A task that an agent says it holds, and by which lease."""
+    """A task that an agent reports as held, with its lease epoch."""
 
     id = fields.Identifier()
     lease_epoch = epoch()
 
 
-class Held(fields.Strict):
-    """Tasks that an agent says it holds: ids, or objects of id and lease epoch."""
+class HeldTasks(fields.Strict):
+    """Tasks that an agent reports as held: ids, or objects of id and lease epoch."""
 
-    wanted = "a list of task ids, or of objects with id and lease_epoch"
+    expected = "a list of task ids, or of objects with id and lease_epoch"
     kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
             raise self.wrong_type()
         if len(data) > MOST_HELD:
-            raise self.refused(f"more than {MOST_HELD} items")
+            raise self.refused(f"must not have more than {MOST_HELD} items")
         items: list[JsonValue] = [{"id": item} if isinstance(item, str) else item for item in data]
         try:
-            said = self.kind.read_many(items, most=MOST_HELD)
+            values = self.kind.read_many(items, most=MOST_HELD)
         except Problem as problem:
-            name = f"{self.field_name}{problem.message}"  # which begins with the item's place
-            raise type(problem)(name, code=problem.code) from None
-        return {held["id"]: held["lease_epoch"] for held in said}
+            message = f"{self.field_name}{problem.message}"  # which begins with the item's index
+            raise type(problem)(message, code=problem.code) from None
+        return {held["id"]: held["lease_epoch"] for held in values}
 
 
 class HeartbeatRequestSerializer(RequestSerializer):
@@ -182,7 +182,7 @@ class HeartbeatRequestSerializer(RequestSerializer):
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
     capabilities = fields.TextListMap(default=None)
     capacity = fields.WholeNumber(default=None, least=0, most=MOST_HELD)
-    tasks = Held(default=dict)
+    tasks = HeldTasks(default=dict)
 
 
 class SubscriptionsRequestSerializer(RequestSerializer):

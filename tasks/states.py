@@ -5,13 +5,25 @@ queued ──claim, assign──▶ in_progress ──complete──▶ done
   │ └──retry (a fail that says so; expiry and loss of a chainless task)
   │                        │  └──detach, expiry or loss in a chain──▶ locked
   └──────unlock────────────┼───────────────────────────────────────── locked ──unlock──▶ done
-queued, locked ──cancel──▶ cancelled ◀──cancel asked, then the hold ends──┘
+queued, locked ──cancel──▶ cancelled ◀──cancel asked, then the lease ends──┘
 queued ──late report of the last holder──▶ done
+
+An edge says what a change of status sets beside it. `.update(**EDGE())` and the statements in SQL
+take the columns from here; a trigger refuses a change of status that is no edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from django.apps import apps
 from django.db import models
+from django.db.models import Case, ExpressionWrapper, F, Func, Q, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+Columns = Mapping[str, object]
+"""Values and expressions by field, as `QuerySet.update` takes them."""
 
 
 class Status(models.TextChoices):
@@ -36,13 +48,128 @@ class DeadLetter(models.TextChoices):
 OPEN = frozenset({Status.QUEUED, Status.IN_PROGRESS, Status.LOCKED})
 FINISHED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
-ALLOWED: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.IN_PROGRESS, Status.DONE, Status.CANCELLED}),
-    Status.IN_PROGRESS: frozenset(
-        {Status.QUEUED, Status.DONE, Status.FAILED, Status.LOCKED, Status.CANCELLED}
-    ),
-    Status.LOCKED: frozenset({Status.QUEUED, Status.DONE, Status.CANCELLED}),
-    Status.FAILED: frozenset({Status.QUEUED}),
-    Status.DONE: frozenset(),
-    Status.CANCELLED: frozenset(),
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way from some statuses to another: the event it writes and the columns it sets."""
+
+    event: str
+    sources: frozenset[Status]
+    target: Status
+    sets: Columns = field(default_factory=dict)
+
+    def __call__(self, **more: object) -> dict[str, object]:
+        """The columns to set, with those that only this change knows."""
+        return {"status": self.target, "updated_at": Now(), **self.sets, **more}
+
+
+WAITING: Columns = {
+    "agent": None,
+    "claimed_at": None,
+    "lease_expires_at": None,
+    "finished_at": None,
+    "cancel_asked_at": None,
+    "dead_letter": "",
+    "reserved_for": None,
+    # A task of a chain has no turn until the chain is settled.
+    "blocked": ExpressionWrapper(Q(chain__isnull=False), models.BooleanField()),
+    "postponed": False,
+    "available_at": Now(),
 }
+ENDED: Columns = {
+    "finished_at": Now(),
+    "lease_expires_at": None,
+    "reserved_for": None,
+    "blocked": False,
+    "postponed": False,
+}
+
+CLAIM = Edge(
+    "task.claimed",
+    frozenset({Status.QUEUED}),
+    Status.IN_PROGRESS,
+    {"lease_epoch": F("lease_epoch") + 1, "claimed_at": Now()},
+)
+COMPLETE = Edge(
+    "task.completed",
+    frozenset({Status.IN_PROGRESS, Status.QUEUED}),
+    Status.DONE,
+    {**ENDED, "fail_reason": "", "losses": 0, "closed_epoch": F("lease_epoch")},
+)
+FAIL = Edge("task.failed", frozenset({Status.IN_PROGRESS}), Status.FAILED, ENDED)
+RETRY = Edge("task.retried", frozenset({Status.IN_PROGRESS}), Status.QUEUED, WAITING)
+DETACH = Edge(
+    "task.locked",
+    frozenset({Status.IN_PROGRESS}),
+    Status.LOCKED,
+    {"lease_expires_at": None, "reserved_for": None},
+)
+UNLOCK = Edge(
+    "task.unlocked", frozenset({Status.LOCKED}), Status.QUEUED, {**WAITING, "fail_reason": ""}
+)
+UNLOCK_TO_DONE = Edge(
+    "task.unlocked", frozenset({Status.LOCKED}), Status.DONE, {**ENDED, "fail_reason": ""}
+)
+REQUEUE = Edge(
+    "task.requeued",
+    frozenset({Status.FAILED}),
+    Status.QUEUED,
+    {**WAITING, "fail_reason": "", "attempts": 0, "losses": 0},
+)
+CANCEL = Edge("task.cancelled", OPEN, Status.CANCELLED, ENDED)
+
+EDGES = (CLAIM, COMPLETE, FAIL, RETRY, DETACH, UNLOCK, UNLOCK_TO_DONE, REQUEUE, CANCEL)
+
+EVENTS: Mapping[tuple[Status, Status], str] = {
+    (source, edge.target): edge.event for edge in EDGES for source in sorted(edge.sources)
+}
+"""The event of every change of status that there is."""
+
+
+class RetryDelay(Func):
+    """The pause before the next attempt, as the database reckons it."""
+
+    function = "tasks_retry_delay"
+    output_field = models.DurationField()
+
+
+def paused(attempts: Combinable) -> Columns:
+    """What a retry sets beside its edge, after so many attempts."""
+    return {
+        "postponed": ExpressionWrapper(Q(retry_delay_seconds__gt=0), models.BooleanField()),
+        "available_at": Now() + RetryDelay("retry_delay_seconds", attempts),
+    }
+
+
+def first_of(
+    cases: Sequence[tuple[Q | Combinable, Columns]], otherwise: Columns
+) -> dict[str, object]:
+    """The columns of one UPDATE whose rows take different edges: each row the first that fits it.
+
+    A column that an edge does not set stays as it is.
+    """
+    choices = [columns for _, columns in cases] + [otherwise]
+    names = dict.fromkeys(name for columns in choices for name in columns)
+    return {name: _chosen(name, cases, otherwise) for name in names}
+
+
+def _chosen(
+    name: str, cases: Sequence[tuple[Q | Combinable, Columns]], otherwise: Columns
+) -> object:
+    default = otherwise.get(name, F(name))
+    values = [(condition, columns.get(name, F(name))) for condition, columns in cases]
+    while values and values[-1][1] == default:
+        values.pop()
+    if not values:
+        return default
+    column: Any = apps.get_model("tasks", "Task")._meta.get_field(name)
+    whens = [When(condition, then=_expression(value)) for condition, value in values]
+    return Case(
+        *whens,
+        default=_expression(default),
+        output_field=getattr(column, "target_field", column),
+    )
+
+
+def _expression(value: object) -> object:
+    return value if hasattr(value, "resolve_expression") else Value(value)

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, ready, requirements
+from tasks import claims, fast_path, ready, requirements
 from tasks.exceptions import (
     BadBatch,
     ChannelExists,
@@ -26,9 +26,10 @@ from tasks.exceptions import (
     TaskUnknown,
     WrongStatus,
 )
+from tasks.fast_path import TaskRow
 from tasks.models import Channel, Task
 from tasks.signals import chain_changed, chain_wanted
-from tasks.states import ALLOWED, FINISHED, Status
+from tasks.states import CANCEL, FINISHED, REQUEUE, UNLOCK, UNLOCK_TO_DONE, Edge, Status
 
 BATCH = 200
 
@@ -162,7 +163,7 @@ def _number(tasks: Sequence[Task], chains: Sequence[UUID]) -> None:
 
 
 @transaction.atomic
-def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> Task:
+def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> TaskRow:
     """Give a queued task to a named agent. Order, locks and ownership hold as for a claim.
 
     The same again changes nothing. An agent never heard of is registered. A paused channel does
@@ -172,9 +173,9 @@ def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> Task:
     agent = agents.enter(agent_id, seen=False)
     task = _locked(task_id, owner=agent)
     if task.status == Status.IN_PROGRESS and task.agent_id == agent.pk:
-        return task
+        return fast_path.rows([task.pk])[0]
     _refuse_assignment(task, agent)
-    given = claims.give([task], agent, lease_seconds=None)[0]
+    given = claims.give([task.pk], agent, lease_seconds=None)[0]
     ready.announce([task.channel_id])
     return given
 
@@ -201,7 +202,7 @@ def unlock(task_id: UUID, to: Status, *, by: str, reason: str = "") -> Task:
     task = _locked(task_id)
     if task.status != Status.LOCKED or to not in {Status.QUEUED, Status.DONE}:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a locked one is unlocked.")
-    return _moved(task, to)
+    return _moved(task, UNLOCK if to == Status.QUEUED else UNLOCK_TO_DONE)
 
 
 @transaction.atomic
@@ -211,9 +212,7 @@ def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
     task = _locked(task_id)
     if task.status != Status.FAILED:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a failed one is requeued.")
-    task.attempts = task.losses = 0
-    requirements.forget_refusals(task)
-    return _moved(task, Status.QUEUED)
+    return _moved(task, REQUEUE, requirement=requirements.without_refusals(task.requirement))
 
 
 @transaction.atomic
@@ -238,7 +237,7 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
             channel_id=task.channel_id,
         )
         return Task.objects.get(pk=task.pk)
-    return _moved(task, Status.CANCELLED)
+    return _moved(task, CANCEL)
 
 
 @transaction.atomic
@@ -267,26 +266,11 @@ def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
     return task
 
 
-def _moved(task: Task, to: Status) -> Task:
-    """Save the locked task in a status that its present one allows, and settle its chain."""
-    if to not in ALLOWED[Status(task.status)]:
-        raise WrongStatus(f"Task {task.pk} is {task.status}, so it cannot become {to}.")
-    task.status = to
-    task.lease_expires_at = None
-    task.finished_at = Now() if to in FINISHED else None
-    task.blocked = to == Status.QUEUED and task.chain_id is not None
-    task.postponed = False
-    task.dead_letter = ""
-    task.reserved_for = None
-    task.updated_at = Now()
-    if to in {Status.QUEUED, Status.DONE}:
-        task.fail_reason = ""
-    if to == Status.QUEUED:
-        task.agent = None
-        task.claimed_at = None
-        task.cancel_asked_at = None
-        task.available_at = Now()
-    task.save()
+def _moved(task: Task, edge: Edge, **more: object) -> Task:
+    """Take the locked task along an edge, and settle its chain."""
+    if task.status not in edge.sources:
+        raise WrongStatus(f"Task {task.pk} is {task.status}, so it cannot become {edge.target}.")
+    Task.objects.filter(pk=task.pk).update(**edge(**more))
     if task.chain_id:
         chain_changed.send(Task, chains=[task.chain_id], taken_by=None)
     ready.announce([task.channel_id])

@@ -1,4 +1,4 @@
-"""What people may do to tasks and channels; each verb tells beforehand what it will change."""
+"""What people may do to tasks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Callable
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts.permissions import OPERATE
 from agents.models import Agent
-from console.sentences import told
-from console.verbs import By, Key, Values, Verb, VerbResult, one_by_one
+from console.verbs import By, Key, Preview, Values, Verb, VerbResult, When, by_key, one_by_one
 from tasks import batches, transitions
 from tasks.exceptions import WrongStatus
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import OPEN, Status
 
+CANCELLABLE = OPEN | {Status.CANCELLED}
+"""The same again changes nothing."""
+QUEUED = When(status=[Status.QUEUED])
+FAILED = When(status=[Status.FAILED])
+LOCKED = When(status=[Status.LOCKED])
+WITH_TURN = When(status=[Status.QUEUED], blocked=False)
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
 One = Callable[[Task, By, Values], object]
@@ -40,24 +44,20 @@ def snapshot(task: Task) -> dict[str, object]:
     }
 
 
-def _tasks(rows: QuerySet[Task]) -> TaskQuerySet:
-    return Task.objects.filter(pk__in=rows.order_by().values("pk"))
-
-
 def _alone(rows: QuerySet[Task]) -> QuerySet[Task]:
     """Tasks without a chain: to change these locks nothing but themselves."""
     return rows.filter(chain=None)
 
 
 def _never_asked(rows: QuerySet[Task]) -> QuerySet[Task]:
-    """Of these, those that are not taken from their agent by being cancelled a second time."""
+    """Those of which no second cancellation would take one from its agent."""
     return _alone(rows).filter(cancel_asked_at=None)
 
 
 def _one_or_many(
     one: One, many: Many, fits: frozenset[Status]
 ) -> Callable[[QuerySet[Task], By, Values], VerbResult]:
-    """The `apply` of a verb that has a way for a task, and one for many in such statuses."""
+    """The `apply` of a verb with one transition for a task, and one for many in these statuses."""
 
     def apply(rows: QuerySet[Task], by: By, values: Values) -> VerbResult:
         keys: list[Key] = list(rows.values_list("pk", flat=True))
@@ -76,133 +76,13 @@ def _one_or_many(
     return apply
 
 
-def _cancel_will(rows: QuerySet[Task], values: Values) -> list[str]:
-    tasks = _tasks(rows)
-    running = tasks.in_progress()
-    return told(
-        (
-            tasks.open().exclude(status=Status.IN_PROGRESS).count(),
-            ngettext_lazy(
-                "Cancels %(count)d task that waits.", "Cancels %(count)d tasks that wait.", "count"
-            ),
-        ),
-        (
-            running.exclude(pk__in=running.cancel_asked().values("pk")).count(),
-            ngettext_lazy(
-                "Asks the agent of %(count)d task in progress to stop.",
-                "Asks the agents of %(count)d tasks in progress to stop.",
-                "count",
-            ),
-        ),
-        (
-            running.cancel_asked().count(),
-            ngettext_lazy(
-                "Takes %(count)d task from its agent, which was asked before.",
-                "Takes %(count)d tasks from their agents, which were asked before.",
-                "count",
-            ),
-        ),
-        (
-            tasks.finished().exclude(status=Status.CANCELLED).count(),
-            ngettext_lazy(
-                "%(count)d task has ended and stays as it is.",
-                "%(count)d tasks have ended and stay as they are.",
-                "count",
-            ),
-        ),
-    )
-
-
-def _requeue_will(rows: QuerySet[Task], values: Values) -> list[str]:
-    tasks = _tasks(rows)
-    failed = tasks.failed().count()
-    return told(
-        (
-            failed,
-            ngettext_lazy(
-                "Puts %(count)d failed task back in line, with all its attempts.",
-                "Puts %(count)d failed tasks back in line, with all their attempts.",
-                "count",
-            ),
-        ),
-        (
-            tasks.count() - failed,
-            ngettext_lazy(
-                "%(count)d task has not failed and will refuse.",
-                "%(count)d tasks have not failed and will refuse.",
-                "count",
-            ),
-        ),
-    )
-
-
-def _unlock_will(rows: QuerySet[Task], values: Values) -> list[str]:
-    tasks = _tasks(rows)
-    locked = tasks.locked().count()
-    return told(
-        (
-            locked,
-            ngettext_lazy(
-                "Unlocks %(count)d task; its chain goes on.",
-                "Unlocks %(count)d tasks; their chains go on.",
-                "count",
-            ),
-        ),
-        (
-            tasks.count() - locked,
-            ngettext_lazy(
-                "%(count)d task is not locked and will refuse.",
-                "%(count)d tasks are not locked and will refuse.",
-                "count",
-            ),
-        ),
-    )
-
-
-def _assign_will(rows: QuerySet[Task], values: Values) -> list[str]:
-    tasks = _tasks(rows)
-    ready = tasks.with_turn().count()
-    return told(
-        (
-            ready,
-            ngettext_lazy(
-                "Gives %(count)d queued task to the agent, as if it had claimed it.",
-                "Gives %(count)d queued tasks to the agent, as if it had claimed them.",
-                "count",
-            ),
-        ),
-        (
-            tasks.count() - ready,
-            ngettext_lazy(
-                "%(count)d task is not to be had now and will refuse.",
-                "%(count)d tasks are not to be had now and will refuse.",
-                "count",
-            ),
-        ),
-    )
-
-
-def _prioritize_will(rows: QuerySet[Task], values: Values) -> list[str]:
-    tasks = _tasks(rows)
-    queued = tasks.queued().count()
-    return told(
-        (
-            queued,
-            ngettext_lazy(
-                "Moves %(count)d queued task to another place in line.",
-                "Moves %(count)d queued tasks to another place in line.",
-                "count",
-            ),
-        ),
-        (
-            tasks.count() - queued,
-            ngettext_lazy(
-                "%(count)d task is not in line and will refuse.",
-                "%(count)d tasks are not in line and will refuse.",
-                "count",
-            ),
-        ),
-    )
+def _assignable(rows: QuerySet[Task], values: Values) -> QuerySet[Task]:
+    """Those that the agent can have, or that some agent can while none is chosen."""
+    ready = WITH_TURN(rows, values).filter(postponed=False)
+    agent = values.get("agent")
+    if isinstance(agent, Agent):
+        return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
+    return ready
 
 
 def _number(values: Values) -> int:
@@ -222,7 +102,7 @@ def _agent(values: Values) -> Agent:
 _cancel = _one_or_many(
     lambda task, by, _: transitions.cancel(task.pk, by=by.actor, reason=by.reason),
     lambda tasks, by, _: batches.cancel_all(tasks, by=by.actor, reason=by.reason),
-    OPEN | {Status.CANCELLED},
+    CANCELLABLE,
 )
 _requeue = _one_or_many(
     lambda task, by, _: transitions.requeue(task.pk, by=by.actor, reason=by.reason),
@@ -241,16 +121,6 @@ _prioritize = _one_or_many(
 
 
 @one_by_one
-def _unlock_to_queued(task: Task, by: By, values: Values) -> None:
-    transitions.unlock(task.pk, Status.QUEUED, by=by.actor, reason=by.reason)
-
-
-@one_by_one
-def _unlock_to_done(task: Task, by: By, values: Values) -> None:
-    transitions.unlock(task.pk, Status.DONE, by=by.actor, reason=by.reason)
-
-
-@one_by_one
 def _assign(task: Task, by: By, values: Values) -> None:
     transitions.assign(task.pk, _agent(values).pk, by=by.actor, reason=by.reason)
 
@@ -263,46 +133,151 @@ AGENT = forms.ModelChoiceField(
 PRIORITY = forms.IntegerField(
     label=_("Priority"), min_value=LOWEST, max_value=HIGHEST, help_text=_("Higher runs first.")
 )
+UNLOCKS: list[Preview[Task]] = [
+    Preview(
+        LOCKED,
+        ngettext_lazy(
+            "Unlocks %(count)d task; its chain goes on.",
+            "Unlocks %(count)d tasks; their chains go on.",
+            "count",
+        ),
+        ngettext_lazy(
+            "%(count)d task is not locked and will refuse.",
+            "%(count)d tasks are not locked and will refuse.",
+            "count",
+        ),
+    ),
+]
 TASK_VERBS: list[Verb[Task]] = [
     Verb(
         "cancel",
         _("Cancel"),
-        OPERATE,
-        _cancel_will,
+        [
+            Preview(
+                When(status=OPEN - {Status.IN_PROGRESS}),
+                ngettext_lazy(
+                    "Cancels %(count)d task that waits.",
+                    "Cancels %(count)d tasks that wait.",
+                    "count",
+                ),
+            ),
+            Preview(
+                When(status=[Status.IN_PROGRESS], cancel_asked_at=False),
+                ngettext_lazy(
+                    "Asks the agent of %(count)d task in progress to stop.",
+                    "Asks the agents of %(count)d tasks in progress to stop.",
+                    "count",
+                ),
+            ),
+            Preview(
+                When(status=[Status.IN_PROGRESS], cancel_asked_at=True),
+                ngettext_lazy(
+                    "Takes %(count)d task from its agent, which was asked before.",
+                    "Takes %(count)d tasks from their agents, which were asked before.",
+                    "count",
+                ),
+            ),
+            Preview(
+                When(status=CANCELLABLE),
+                refuses=ngettext_lazy(
+                    "%(count)d task has ended and stays as it is.",
+                    "%(count)d tasks have ended and stay as they are.",
+                    "count",
+                ),
+            ),
+        ],
         _cancel,
         snapshot,
+        When(status=OPEN),
         at_once=_never_asked,
         columns=KEPT,
     ),
     Verb(
         "requeue",
         _("Requeue"),
-        OPERATE,
-        _requeue_will,
+        [
+            Preview(
+                FAILED,
+                ngettext_lazy(
+                    "Puts %(count)d failed task back in the queue, with all its attempts.",
+                    "Puts %(count)d failed tasks back in the queue, with all their attempts.",
+                    "count",
+                ),
+                ngettext_lazy(
+                    "%(count)d task has not failed and will refuse.",
+                    "%(count)d tasks have not failed and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
         _requeue,
         snapshot,
+        FAILED,
         at_once=_alone,
         columns=KEPT,
     ),
     Verb(
         "unlock_to_queued",
         _("Unlock to queued"),
-        OPERATE,
-        _unlock_will,
-        _unlock_to_queued,
+        UNLOCKS,
+        by_key(transitions.unlock, Status.QUEUED),
         snapshot,
+        LOCKED,
     ),
-    Verb("unlock_to_done", _("Unlock to done"), OPERATE, _unlock_will, _unlock_to_done, snapshot),
-    Verb("reassign", _("Assign"), OPERATE, _assign_will, _assign, snapshot, {"agent": AGENT}),
+    Verb(
+        "unlock_to_done",
+        _("Unlock to done"),
+        UNLOCKS,
+        by_key(transitions.unlock, Status.DONE),
+        snapshot,
+        LOCKED,
+    ),
+    Verb(
+        "reassign",
+        _("Assign"),
+        [
+            Preview(
+                _assignable,
+                ngettext_lazy(
+                    "Gives %(count)d queued task to the agent, as if it had claimed it.",
+                    "Gives %(count)d queued tasks to the agent, as if it had claimed them.",
+                    "count",
+                ),
+                ngettext_lazy(
+                    "%(count)d task cannot be assigned now and will refuse.",
+                    "%(count)d tasks cannot be assigned now and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
+        _assign,
+        snapshot,
+        WITH_TURN,
+        fields={"agent": AGENT},
+    ),
     Verb(
         "prioritize",
         _("Change priority"),
-        OPERATE,
-        _prioritize_will,
+        [
+            Preview(
+                QUEUED,
+                ngettext_lazy(
+                    "Moves %(count)d queued task to another position.",
+                    "Moves %(count)d queued tasks to other positions.",
+                    "count",
+                ),
+                ngettext_lazy(
+                    "%(count)d task is not queued and will refuse.",
+                    "%(count)d tasks are not queued and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
         _prioritize,
         snapshot,
-        {"priority": PRIORITY},
-        _alone,
-        KEPT,
+        QUEUED,
+        fields={"priority": PRIORITY},
+        at_once=_alone,
+        columns=KEPT,
     ),
 ]

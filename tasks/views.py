@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from tasks import bodies, inputs, leases, reports, transitions, ways
+from tasks import bodies, claims, inputs, leases, reports, transitions
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
-from tasks.fastlane import ClaimedTask, Outcome
+from tasks.fast_path import ClaimRequest, Outcome, TaskRow
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
 from tasks.reports import ReportVerdict
@@ -29,7 +29,6 @@ from tasks.serializers import (
     StatusRequestSerializer,
 )
 from tasks.states import Status
-from tasks.ways import Wish
 
 
 class ChannelsView(ListView[Channel]):
@@ -92,10 +91,10 @@ class TaskView(JsonView):
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ClaimRequestSerializer)
-        return claim_reply(values, ways.claim(wish_of(values, values["agent_id"])))
+        return claim_reply(values, claims.claim(claim_request(values, values["agent_id"])))
 
 
-def claim_reply(values: Values, tasks: Sequence[Task | ClaimedTask]) -> HttpResponse:
+def claim_reply(values: Values, tasks: Sequence[TaskRow]) -> HttpResponse:
     """One task as seed 000 has it, or NoTasks; a list, empty or not, where `max_tasks` is given."""
     if values["max_tasks"] is not None:
         return reply({"tasks": [bodies.task(task) for task in tasks]})
@@ -104,8 +103,8 @@ def claim_reply(values: Values, tasks: Sequence[Task | ClaimedTask]) -> HttpResp
     return reply({"task": bodies.task(tasks[0])})
 
 
-def wish_of(values: Values, agent_id: str) -> Wish:
-    return Wish(
+def claim_request(values: Values, agent_id: str) -> ClaimRequest:
+    return ClaimRequest(
         agent_id,
         ids=values["ids"],
         names=values["names"],
@@ -122,9 +121,9 @@ class ReportView(JsonView):
         values = self.read(ReportRequestSerializer)
         outcomes = [outcome_of(outcome) for outcome in values["outcomes"]]
         agent_id = values["agent_id"]
-        wish = wish_of(values["claim"], agent_id) if values["claim"] else None
-        answers, tasks = ways.report(agent_id, outcomes, wish)
-        body: dict[str, object] = {"outcomes": [_answer(answer) for answer in answers]}
+        claim = claim_request(values["claim"], agent_id) if values["claim"] else None
+        verdicts, tasks = reports.report(agent_id, outcomes, claim)
+        body: dict[str, object] = {"outcomes": [_outcome(verdict) for verdict in verdicts]}
         if values["claim"]:
             body["tasks"] = [bodies.task(task) for task in tasks]
         return reply(body)
@@ -142,10 +141,10 @@ def outcome_of(values: Values) -> Outcome:
     )
 
 
-def _answer(answer: ReportVerdict) -> dict[str, object]:
-    body: dict[str, object] = {"task_id": answer.task_id, "answer": answer.verdict}
-    if answer.problem:
-        body["error"] = {"code": answer.problem.code, "message": answer.problem.message}
+def _outcome(report: ReportVerdict) -> dict[str, object]:
+    body: dict[str, object] = {"task_id": report.task_id, "answer": report.verdict}
+    if report.problem:
+        body["error"] = {"code": report.problem.code, "message": report.problem.message}
     return body
 
 
@@ -180,13 +179,13 @@ class FailView(JsonView):
 
 def _reply_to(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
     """Take one report, whose loss is an error, and answer with the task as it now is."""
-    return _reply_with(ways.report_one(outcome, agent_id=agent_id, by=by))
+    return _reply_with(reports.report_one(outcome, agent_id=agent_id, by=by))
 
 
-def _reply_with(answer: ReportVerdict) -> HttpResponse:
-    if answer.problem:
-        raise answer.problem
-    return reply({"task": bodies.task(Task.objects.get(pk=answer.task_id))})
+def _reply_with(report: ReportVerdict) -> HttpResponse:
+    if report.problem:
+        raise report.problem
+    return reply({"task": bodies.task(report.task or Task.objects.get(pk=report.task_id))})
 
 
 class AssignView(JsonView):

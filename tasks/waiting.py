@@ -22,11 +22,11 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import Error, close_old_connections, connection
+from django.db import Error, close_old_connections
 from psycopg import sql
 
 from events import direct, shutdown
-from tasks.fastlane import ALONE, FOR_SOME, IN_CHAIN, ORDER
+from tasks import queue
 from tasks.models import Task
 from tasks.ready import CHANNEL
 
@@ -42,14 +42,6 @@ log = logging.getLogger("coordinator.waiting")
 pool = ThreadPoolExecutor(THREADS, thread_name_prefix="waiting-claims")
 
 T = TypeVar("T")
-
-# What a claim would find, counted in each kind's own index and no further than is wanted.
-SOME = "SELECT FROM tasks_task WHERE channel_id = c.id AND {} ORDER BY {} LIMIT %(most)s"
-PEEK = f"""
-SELECT c.id, (SELECT count(*) FROM (({SOME.format(ALONE, ORDER)}) UNION ALL
-  ({SOME.format(IN_CHAIN, ORDER)}) UNION ALL ({SOME.format(FOR_SOME, "requirement_id")})) f)
-FROM tasks_channel c WHERE c.id = ANY (%(channels)s::uuid[]) AND c.paused_at IS NULL
-"""  # noqa: S608
 
 
 @dataclass(eq=False, slots=True)
@@ -254,9 +246,7 @@ async def claim(
 
 def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
     """What there is for these agents in these channels; not much more than agents is counted."""
-    with connection.cursor() as cursor:
-        cursor.execute(PEEK, {"channels": list(channels), "most": len(agents)})
-        free = dict(cursor.fetchall())
+    free = queue.counts(channels, len(agents))
     kept = Task.objects.ready().filter(
         reserved_for__in=agents, channel__in=channels, channel__paused_at=None
     )

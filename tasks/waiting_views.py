@@ -11,7 +11,7 @@ from api import body
 from api.serializers import Values
 from api.waiting import answers
 from problems import Invalid
-from tasks import views, waiting, ways
+from tasks import claims, views, waiting
 from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
@@ -25,7 +25,7 @@ async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
     seconds = _seconds_of(request)
     values = ClaimRequestSerializer.read(body.parse(request.body))
     tasks = await waiting.claim(
-        partial(ways.claim, views.wish_of(values, values["agent_id"])),
+        partial(claims.claim, views.claim_request(values, values["agent_id"])),
         agent_id=values["agent_id"],
         channels=partial(_channels_of, values),
         seconds=seconds,

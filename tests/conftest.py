@@ -23,9 +23,9 @@ SLOW = {
     "api/test_body.py",
     "api/test_pages.py",
     "api_v1/test_bad_input.py",
-    "api_v1/test_door.py",
     "api_v1/test_fuzz.py",
     "api_v1/test_lists.py",
+    "api_v1/test_over_http.py",
     "chains/test_admin.py",
     "chains/test_model.py",
     "chains/test_races.py",
@@ -74,6 +74,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items):
+    assert [name for name in SLOW if not (TESTS / name).exists()] == []
     for item in items:
         path = item.path.relative_to(TESTS)
         if not SLOW.isdisjoint({path.parts[0], path.as_posix()}):

@@ -1,4 +1,4 @@
-"""Threads that are let go at once, each with a connection of its own."""
+"""Threads that start at once, each with its own connection."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 def with_connection(call):
-    """What the call returns, in a thread whose connection ends with it."""
+    """The call's result, from a thread that closes its connection at the end."""
     try:
         return call()
     finally:
@@ -16,7 +16,7 @@ def with_connection(call):
 
 
 def at_once(*calls):
-    """What the calls return, made side by side; what one of them raises is raised."""
+    """The results of concurrent calls; an exception of one of them is raised."""
     start = Barrier(len(calls))
 
     def run(call):
@@ -33,7 +33,7 @@ WAITING = """SELECT count(*) FROM pg_stat_activity
 
 
 def waits_for_a_lock(future: Future) -> bool:
-    """Whether what runs comes to wait for a row that somebody holds, instead of ending."""
+    """Whether a running call comes to wait for a lock, instead of ending."""
     with connection.cursor() as cursor:
         while not future.done():
             cursor.execute("SELECT pg_stat_clear_snapshot()")

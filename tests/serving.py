@@ -1,4 +1,4 @@
-"""A process that serves HTTP on the tests' database, much like those that `serve` starts."""
+"""A process that serves HTTP on the tests' database, like those that `serve` starts."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Server:
-    """One process, on a port that stays the same when it is started again."""
+    """One process, on a port that stays the same after a restart."""
 
     def __init__(self, listening, first, environment):
         self.listening = listening
@@ -59,8 +59,8 @@ class Server:
 
     def start(self):
         given = connection.settings_dict
-        wanted = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
-        names = {key: given[name] for key, name in (wanted | {"port": "PORT"}).items()}
+        keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+        names = {key: given[name] for key, name in (keys | {"port": "PORT"}).items()}
         conninfo = dict(part for part in names.items() if part[1])
         self.process = subprocess.Popen(
             [sys.executable, "-c", BODY, str(self.listening.fileno()), self.first],
@@ -96,7 +96,7 @@ class Server:
 
 
 def url(**parts):
-    """The parts of an address as one URL; what needs escaping goes into its query."""
+    """The parts of an address as one URL; values that need escaping go into its query."""
     query = make_conninfo(**parts)
     pairs = dict(pair.split("=", 1) for pair in query.split(" "))
     return f"postgresql://?{httpx.QueryParams(pairs)}"
@@ -104,7 +104,7 @@ def url(**parts):
 
 @contextmanager
 def serving(first="", **environment):
-    """A server that is there while the block lasts; `first` is Python that it runs at its start."""
+    """A server that runs until the block ends; `first` is Python code that it runs at its start."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = Server(listening, first, environment)
         try:

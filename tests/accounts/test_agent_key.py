@@ -75,7 +75,7 @@ def test_the_key_lets_spots_in_from_anywhere(client):
     ],
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.9"])
-def test_without_the_key_nobody_is(client, headers, address):
+def test_a_spot_without_the_key_is_refused(client, headers, address):
     response = client.post("/internal/v1/who", headers=headers, REMOTE_ADDR=address)
 
     assert refusal(response) == NEEDED
@@ -90,14 +90,14 @@ def test_the_token_does_not_stand_in_for_the_key(client):
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.django_db
-def test_nor_does_a_signed_in_person(client):
+def test_neither_does_a_signed_in_person(client):
     client.force_login(User.objects.create_superuser("operator"))
 
     assert refusal(client.post("/internal/v1/who")) == NEEDED
 
 
 @pytest.mark.usefixtures("key")
-def test_the_key_is_asked_for_before_the_path_is_looked_at(client):
+def test_the_key_is_checked_before_the_path(client):
     assert refusal(client.get("/internal/nowhere")) == NEEDED
     known = client.get("/internal/nowhere", headers={"x-orhestra-key": ON_THE_WIRE})
     assert refusal(known) == (404, "not found")

@@ -1,4 +1,4 @@
-"""Who is let in, by which credential, and what everybody else is told."""
+"""Which credential lets a caller in, and the answer to everybody else."""
 
 import pytest
 from django.test import AsyncRequestFactory, Client, RequestFactory
@@ -91,7 +91,7 @@ def test_once_a_token_is_set_nothing_else_lets_in(client, headers):
 
 
 @pytest.mark.usefixtures("token")
-def test_unknown_paths_are_not_told_from_known_ones_without_a_credential(client):
+def test_unknown_paths_look_like_known_ones_without_a_credential(client):
     assert code_of(client.get("/v1/nowhere")) == (401, "unauthorized")
     assert code_of(client.get("/nowhere")) == (401, "unauthorized")
     known = client.get("/v1/nowhere", headers={"x-api-key": ON_THE_WIRE})
@@ -99,7 +99,7 @@ def test_unknown_paths_are_not_told_from_known_ones_without_a_credential(client)
 
 
 @pytest.mark.usefixtures("token")
-def test_health_is_for_everybody(client):
+def test_health_is_public(client):
     assert client.get("/health", REMOTE_ADDR="203.0.113.9").status_code == 200
 
 
@@ -173,7 +173,7 @@ async def served(request):
 
 
 @pytest.mark.usefixtures("token")
-async def test_the_async_lane_decides_alike():
+async def test_async_views_decide_alike():
     make = AsyncRequestFactory()
 
     assert (await served(make.get("/v1/who"))).status_code == 401
@@ -181,7 +181,7 @@ async def test_the_async_lane_decides_alike():
     assert known.status_code == 200
 
 
-async def test_the_async_lane_knows_protected_mode():
+async def test_async_views_are_in_protected_mode_too():
     assert (await served(AsyncRequestFactory().get("/v1/who"))).status_code == 200
     proxied = AsyncRequestFactory().get("/v1/who", headers={"via": "1.1 proxy"})
     assert (await served(proxied)).status_code == 403

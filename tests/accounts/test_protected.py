@@ -53,7 +53,7 @@ def test_this_machine_is_served(client, address, host):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_nobody_else_is(client, address, method):
+def test_other_machines_are_refused(client, address, method):
     response = ask(client, method, address=address)
 
     assert response.status_code == 403
@@ -75,7 +75,7 @@ def test_nobody_else_is(client, address, method):
         {"via": "1.1 proxy"},
     ],
 )
-def test_what_came_through_a_proxy_is_not_from_this_machine(client, headers):
+def test_a_request_through_a_proxy_is_not_local(client, headers):
     response = ask(client, **headers)
 
     assert (response.status_code, response.json()["error"]["code"]) == (403, "protected_mode")
@@ -103,21 +103,21 @@ def test_other_sites_cannot_use_a_browser_on_this_machine(client, method, header
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil", ""])
-def test_a_name_that_somebody_lets_point_here_is_refused(client, host):
+def test_an_unknown_host_name_that_points_here_is_refused(client, host):
     response = ask(client, host=host)
 
     assert response.status_code in {400, 403}
     assert response.json()["error"]["code"] in {"unknown_host", "protected_mode"}
 
 
-def test_from_elsewhere_not_even_the_sign_in_page_is_shown(client):
+def test_other_machines_do_not_even_see_the_login_page(client):
     response = client.get("/login", REMOTE_ADDR="192.0.2.1", headers={"host": "localhost"})
 
     assert response.status_code == 403
 
 
 @pytest.mark.django_db
-def test_once_a_token_is_set_people_may_sign_in_from_elsewhere(client, settings):
+def test_once_a_token_is_set_people_may_sign_in_from_other_machines(client, settings):
     settings.ROOT_URLCONF = "coordinator_project.urls"
     settings.COORDINATOR_AUTH_TOKEN = "t"
 

@@ -17,7 +17,7 @@ def sign_in(browser, next_="/admin/", password=PASSWORD):
     )
 
 
-def test_a_person_signs_in_and_goes_on_to_where_they_were_sent_from(client):
+def test_after_the_login_a_person_returns_to_the_requested_page(client):
     make_person("Operator", password=PASSWORD)
 
     sent = client.get("/admin/tasks/task/", follow=True)
@@ -31,7 +31,7 @@ def test_a_person_signs_in_and_goes_on_to_where_they_were_sent_from(client):
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil"]
 )
-def test_nobody_is_sent_elsewhere(client, elsewhere):
+def test_the_login_redirects_to_no_other_site(client, elsewhere):
     make_person("Operator", password=PASSWORD)
 
     assert sign_in(client, next_=elsewhere).headers["location"] == "/"
@@ -55,7 +55,7 @@ def test_signing_in_needs_the_csrf_token():
 @pytest.mark.parametrize(
     ("language", "word"), [("en", "Sign in"), ("ko", "로그인"), ("ru", "Войти")]
 )
-def test_the_page_speaks_the_browser_s_language(client, language, word):
+def test_the_page_is_in_the_language_of_the_browser(client, language, word):
     page = client.get("/login", headers={"accept-language": language})
 
     assert word in page.content.decode()
@@ -88,7 +88,7 @@ def test_a_person_changes_the_password(client):
     ("group", "looking", "operating"),
     [("", 401, 401), ("Viewer", 200, 403), ("Operator", 200, 201), ("Admin", 200, 201)],
 )
-def test_what_a_person_may_do_over_the_api_is_said_by_the_group(
+def test_the_group_decides_what_a_person_may_do_over_the_api(
     client, settings, group, looking, operating
 ):
     settings.COORDINATOR_AUTH_TOKEN = "t"
@@ -118,7 +118,7 @@ def test_only_administrators_change_people():
     assert User.objects.get(pk=person.pk).email == "nobody@example.com"
 
 
-def test_an_administrator_becomes_no_superuser():
+def test_an_administrator_cannot_become_a_superuser():
     administrator = make_person("Admin")
     browser = Client()
     browser.force_login(administrator)

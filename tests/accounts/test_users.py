@@ -16,7 +16,7 @@ def test_a_user_has_an_id_that_tells_its_age():
     assert first.pk < second.pk
 
 
-def test_people_sign_in_at_the_admin_whatever_else_is_closed(settings):
+def test_people_can_sign_in_at_the_admin_when_a_token_is_set(settings):
     settings.COORDINATOR_AUTH_TOKEN = "t"
     User.objects.create_superuser("admin", password="correct horse")
     browser = Client(REMOTE_ADDR="203.0.113.9")

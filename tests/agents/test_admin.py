@@ -1,4 +1,4 @@
-"""What people do to agents in the admin: pressed, refused, forbidden, written down."""
+"""Verbs on agents in the admin: applied, refused, forbidden, audited."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_a_verb_needs_its_permission(group, verb):
     assert not OperatorAction.objects.exists()
 
 
-def test_retiring_tells_and_gives_back_all_that_the_agent_has(administrator):
+def test_retiring_takes_back_all_tasks_of_the_agent(administrator):
     agent = make_agent()
     chain = make_chain(tasks=2)
     task = give(agent, chain.channel)
@@ -77,7 +77,7 @@ def test_retiring_tells_and_gives_back_all_that_the_agent_has(administrator):
 
     assert shown.context["will"] == [
         "1 agent claims no more.",
-        "Takes 1 task in progress from its agent and puts it back in line.",
+        "Takes 1 task in progress from its agent and puts it back in the queue.",
         "Ownership of 1 chain ends.",
     ]
     assert fresh(task).status == Status.QUEUED
@@ -93,7 +93,7 @@ def test_many_agents_are_drained_from_the_list(administrator):
     assert all(fresh(agent).draining for agent in agents)
 
 
-def test_an_agent_s_page_shows_what_it_holds(administrator):
+def test_an_agent_s_page_shows_its_tasks(administrator):
     agent = make_agent("rack/agent-1")
     make_held_task(agent, title="paint the wall")
 

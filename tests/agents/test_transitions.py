@@ -16,8 +16,8 @@ LONG_SILENT = settings.AGENT_LOST_AFTER * 2
 WAITING = {"state": "setup_waiting"}
 
 
-def beat(agent_id="a", **said):
-    return transitions.beat(Beat(agent_id, **said))
+def beat(agent_id="a", **fields):
+    return transitions.beat(Beat(agent_id, **fields))
 
 
 def test_a_heartbeat_registers_an_agent_that_is_idle_and_online():
@@ -27,7 +27,7 @@ def test_a_heartbeat_registers_an_agent_that_is_idle_and_online():
     assert (agent.meta, agent.online) == ({"hostname": "h"}, True)
 
 
-def test_a_heartbeat_renews_presence_and_keeps_what_it_does_not_say():
+def test_a_heartbeat_renews_presence_and_keeps_absent_data():
     first = beat(name="Ann", activity="running", meta={"pid": 1})
     silence(first)
 
@@ -53,7 +53,7 @@ def test_a_heartbeat_writes_no_event():
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("reported", "kept"),
     [
         (["builds", " builds ", "", "tests"], ["builds", "tests"]),
         ("builds", ["builds"]),
@@ -61,17 +61,17 @@ def test_a_heartbeat_writes_no_event():
         (7, []),
     ],
 )
-def test_subscriptions_are_read_from_the_meta(said, kept):
-    agent = beat(meta={"subscriptions": said, "pid": 1})
+def test_subscriptions_are_read_from_the_meta(reported, kept):
+    agent = beat(meta={"subscriptions": reported, "pid": 1})
 
     assert (agent.subscriptions, agent.meta) == (kept, {"pid": 1})
 
 
-@pytest.mark.parametrize("said", [{"subscriptions": []}, {}, None])
-def test_an_empty_list_wipes_no_subscriptions(said):
+@pytest.mark.parametrize("meta", [{"subscriptions": []}, {}, None])
+def test_an_empty_list_wipes_no_subscriptions(meta):
     beat(meta={"subscriptions": ["builds"]})
 
-    assert beat(meta=said).subscriptions == ["builds"]
+    assert beat(meta=meta).subscriptions == ["builds"]
 
 
 def test_subscriptions_set_by_an_operator_survive_heartbeats_until_the_agent_agrees():
@@ -93,7 +93,7 @@ def test_an_operator_that_subscribes_an_agent_makes_it_no_less_offline():
     assert subscribed.last_seen_at == agent.last_seen_at
 
 
-def test_an_agent_never_heard_of_cannot_be_subscribed():
+def test_an_unknown_agent_cannot_be_subscribed():
     with pytest.raises(AgentUnknown):
         transitions.subscribe("nobody", ["x"], by="operator")
 
@@ -111,7 +111,7 @@ def test_an_agent_is_online_for_thirty_seconds_and_lost_after_the_setting():
     }
 
 
-def test_hearing_of_an_unknown_agent_makes_none():
+def test_hearing_of_an_unknown_agent_creates_none():
     transitions.hear("nobody")
 
     assert not Agent.objects.exists()
@@ -124,7 +124,7 @@ def test_locking_leaves_out_unknown_agents():
     assert list(transitions.lock(["b", "nobody", "a"])) == ["a", "b"]
 
 
-def test_the_journal_is_told_once_of_each_change_of_presence():
+def test_each_change_of_presence_is_one_event():
     agent = make_agent("a")
     assert [agent.pk for agent in transitions.announce()] == [agent.pk]
     assert not transitions.announce()
@@ -135,15 +135,15 @@ def test_the_journal_is_told_once_of_each_change_of_presence():
     assert [agent.pk for agent in transitions.announce()] == [agent.pk]
     assert not transitions.announce()
 
-    lines = Event.objects.about_agent("a").order_by("id")
+    events = Event.objects.about_agent("a").order_by("id")
 
-    assert [line.type for line in lines] == [
+    assert [event.type for event in events] == [
         "agent.came_online",
         "agent.went_offline",
         "agent.was_lost",
     ]
-    assert {line.actor for line in lines} == {"coordinator"}
-    assert lines[2].payload == {"from": "offline", "to": "lost"}
+    assert {event.actor for event in events} == {"coordinator"}
+    assert events[2].payload == {"from": "offline", "to": "lost"}
 
 
 # An agent that waits for a person.
@@ -154,9 +154,9 @@ def test_an_agent_that_waits_for_its_setup_calls_for_a_person():
 
     note = Notification.objects.get()
     assert note.message == "Ann waits for a channel to be assigned."
-    line = Event.objects.get()
-    assert (line.type, line.agent_id) == ("agent.setup_waited", "a")
-    assert line.payload["notification_type"] == "setup_waiting"
+    event = Event.objects.get()
+    assert (event.type, event.agent_id) == ("agent.setup_waited", "a")
+    assert event.payload["notification_type"] == "setup_waiting"
 
 
 def test_a_waiting_agent_with_a_channel_asks_for_a_session():
@@ -168,7 +168,7 @@ def test_a_waiting_agent_with_a_channel_asks_for_a_session():
     assert (note.channel, note.message) == ("builds", "a is ready to start a session for builds.")
 
 
-def test_watchers_are_told_of_the_same_agent_now_and_then_only():
+def test_the_same_waiting_agent_is_announced_now_and_then_only():
     beat(meta=WAITING)
     beat(meta=WAITING)
     assert Event.objects.count() == 1
@@ -181,7 +181,7 @@ def test_watchers_are_told_of_the_same_agent_now_and_then_only():
     assert Event.objects.count() == 2
 
 
-def test_a_dismissed_call_stays_dismissed_until_the_agent_waits_anew():
+def test_a_dismissed_notification_stays_dismissed_until_the_agent_waits_again():
     beat(meta=WAITING)
     transitions.dismiss("a", "setup_waiting")
     beat(meta=WAITING)
@@ -194,7 +194,7 @@ def test_a_dismissed_call_stays_dismissed_until_the_agent_waits_anew():
     assert Notification.objects.get().dismissed_at is None
 
 
-def test_a_heartbeat_without_meta_goes_on_waiting():
+def test_a_heartbeat_without_meta_keeps_waiting():
     beat(meta=WAITING)
 
     beat()

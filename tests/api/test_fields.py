@@ -1,4 +1,4 @@
-"""Fields take a value as it is or refuse it by name."""
+"""Fields accept a value as it is or refuse it by name."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -13,7 +13,7 @@ ID = "0192c000-0000-7000-8000-00000000000a"
 
 
 def read(value, field):
-    """What a body with this one field, `f`, reads from `{"f": value}`."""
+    """Read `{"f": value}` by a serializer with this one field, `f`."""
     return type("OneBody", (RequestSerializer,), {"f": field}).read({"f": value})["f"]
 
 
@@ -24,12 +24,12 @@ def refusal(value, field):
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\t\n"])
-def test_a_required_text_must_say_something(value):
+def test_a_required_text_must_not_be_blank(value):
     assert refusal(value, fields.Text()) == ("invalid_request", "f_required")
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_an_optional_text_that_says_nothing_is_its_default(value):
+def test_an_optional_blank_text_is_its_default(value):
     assert read(value, fields.Text(default="so")) == "so"
 
 
@@ -41,7 +41,7 @@ def test_a_text_is_trimmed_unless_it_is_verbatim():
 
 
 @pytest.mark.parametrize(
-    ("field", "values", "wanted"),
+    ("field", "values", "expected"),
     [
         (fields.Text, [1, 1.5, True, [], {}, ["a"]], "a string"),
         (fields.WholeNumber, ["1", 1.0, 1e30, True, False, [], {}, ""], "a whole number"),
@@ -58,33 +58,33 @@ def test_a_text_is_trimmed_unless_it_is_verbatim():
         (fields.IdentifierList, [ID, [1]], "a list of strings"),
     ],
 )
-def test_nothing_is_guessed_from_another_type(field, values, wanted):
+def test_a_value_of_another_type_is_refused(field, values, expected):
     for value in values:
-        assert refusal(value, field()) == ("bad_json", f"f: {wanted} is wanted"), value
+        assert refusal(value, field()) == ("bad_json", f"f must be {expected}"), value
 
 
 def test_a_text_has_a_length():
     assert read("é" * 3, fields.Text(max_length=3)) == "ééé"
     assert refusal("abcd", fields.Text(max_length=3)) == (
         "invalid_request",
-        "f: longer than 3 characters",
+        "f must not be longer than 3 characters",
     )
 
 
 def test_a_text_may_be_one_of_a_few():
     field = fields.Text(choices=frozenset({"stop", "continue"}))
 
-    assert refusal("banana", field) == ("invalid_request", "f: must be one of continue, stop")
+    assert refusal("banana", field) == ("invalid_request", "f must be one of continue, stop")
 
 
 @pytest.mark.parametrize("value", [0, 51, 2**31, -1])
 def test_a_number_has_bounds(value):
     field = fields.WholeNumber(least=1, most=50)
 
-    assert refusal(value, field) == ("invalid_request", "f: must be from 1 to 50")
+    assert refusal(value, field) == ("invalid_request", "f must be from 1 to 50")
 
 
-def test_a_number_fits_the_database_unless_told_otherwise():
+def test_a_number_fits_the_database_by_default():
     assert refusal(2**31, fields.WholeNumber())[0] == "invalid_request"
     assert read(2**31, fields.WholeNumber(most=2**63 - 1)) == 2**31
 
@@ -93,7 +93,7 @@ def test_json_has_a_size():
     assert read("x" * 8, fields.Json(max_bytes=10)) == "x" * 8
     assert refusal("x" * 9, fields.Json(max_bytes=10)) == (
         "payload_too_large",
-        "f: larger than 10 bytes",
+        "f must not be larger than 10 bytes",
     )
 
 
@@ -110,7 +110,7 @@ def test_an_identifier_is_a_uuid(text):
 @pytest.mark.parametrize(
     "text", ["no id", ID[:-1], "{" + ID, ID + "\n\n0", "\u0660" * 32, "ｱ" * 32, "x" * 100_000]
 )
-def test_a_malformed_identifier_is_the_id_of_nothing(text):
+def test_a_malformed_identifier_becomes_nobody(text):
     assert read(text, fields.Identifier()) == fields.NOBODY
 
 
@@ -120,23 +120,26 @@ def test_a_list_of_texts_is_trimmed_without_blanks_and_repetitions():
 
 
 def test_a_list_of_texts_has_a_size():
-    assert refusal(["a"] * 3, fields.TextList(max_items=2))[1] == "f: more than 2 items"
+    message = "f must not have more than 2 items"
+    assert refusal(["a"] * 3, fields.TextList(max_items=2))[1] == message
     assert refusal(["abc"], fields.TextList(max_length=2))[0] == "invalid_request"
 
 
-def test_a_map_keeps_its_texts_and_an_empty_list_says_nothing():
+def test_a_map_keeps_its_texts_and_drops_empty_lists():
     assert read({"a": "b"}, fields.TextMap()) == {"a": "b"}
     assert read({"a": ["b", "c"], "d": []}, fields.TextListMap()) == {"a": ["b", "c"]}
 
 
-def test_a_map_is_as_large_as_it_may_be():
-    assert refusal({"a": "", "b": ""}, fields.TextMap(max_items=1))[1] == "f: more than 1 items"
-    long = "an item is longer than 2 characters"
-    assert refusal({"a": "abc"}, fields.TextMap(max_length=2))[1] == f"f: {long}"
-    assert refusal({"abc": "a"}, fields.TextMap(max_length=2))[1] == f"f: {long}"
-    assert refusal({"a": ["abc"]}, fields.TextListMap(max_length=2))[1] == f"f: {long}"
+def test_a_map_has_a_size():
+    message = "f must not have more than 1 items"
+    assert refusal({"a": "", "b": ""}, fields.TextMap(max_items=1))[1] == message
+    long = "f must not have items longer than 2 characters"
+    assert refusal({"a": "abc"}, fields.TextMap(max_length=2))[1] == long
+    assert refusal({"abc": "a"}, fields.TextMap(max_length=2))[1] == long
+    assert refusal({"a": ["abc"]}, fields.TextListMap(max_length=2))[1] == long
     many = {"a": ["b"] * (fields.MOST_TEXTS + 1)}
-    assert refusal(many, fields.TextListMap())[1] == "f: more than 200 items in a list"
+    message = "f must not have lists of more than 200 items"
+    assert refusal(many, fields.TextListMap())[1] == message
 
 
 class StepSerializer(RequestSerializer):
@@ -153,7 +156,7 @@ class PlanSerializer(RequestSerializer):
 
     def validate(self, attrs):
         if attrs["name"] == "forbidden":
-            raise Invalid("name: not this one")
+            raise Invalid("name must be another one")
         return attrs
 
 
@@ -163,9 +166,9 @@ class PlanSerializer(RequestSerializer):
         ({}, "invalid_request", "channel_id_required"),
         (None, "invalid_request", "channel_id_required"),
         ({"channel_id": ID}, "invalid_request", "name_required"),
-        ([], "bad_json", "An object is wanted."),
-        ("x", "bad_json", "An object is wanted."),
-        ({"channel_id": ID, "name": "forbidden"}, "invalid_request", "name: not this one"),
+        ([], "bad_json", "The body must be an object."),
+        ("x", "bad_json", "The body must be an object."),
+        ({"channel_id": ID, "name": "forbidden"}, "invalid_request", "name must be another one"),
         (
             {"channel_id": ID, "name": "n", "steps": [{"title": "t"}, {}]},
             "invalid_request",
@@ -174,18 +177,22 @@ class PlanSerializer(RequestSerializer):
         (
             {"channel_id": ID, "name": "n", "steps": [[]]},
             "bad_json",
-            "steps[0]: an object is wanted",
+            "steps[0] must be an object",
         ),
-        ({"channel_id": ID, "name": "n", "steps": {}}, "bad_json", "steps: a list of objects"),
+        (
+            {"channel_id": ID, "name": "n", "steps": {}},
+            "bad_json",
+            "steps must be a list of objects",
+        ),
         (
             {"channel_id": ID, "name": "n", "steps": [{"title": "t"}] * 3},
             "invalid_request",
-            "steps: more than 2 items",
+            "steps must not have more than 2 items",
         ),
         (
             {"channel_id": ID, "name": "n", "first": {"title": "t", "priority": "x"}},
             "bad_json",
-            "first.priority: a whole number is wanted",
+            "first.priority must be a whole number",
         ),
     ],
 )
@@ -207,7 +214,7 @@ def test_a_body_is_complete_and_unknown_fields_are_ignored():
     }
 
 
-def test_names_match_in_letters_of_any_case_the_exact_one_first():
+def test_names_match_without_regard_to_case_the_exact_one_first():
     assert StepSerializer.read({"TITLE": "a", "Priority": 2}) == {
         "title": "a",
         "priority": 2,
@@ -231,7 +238,7 @@ def test_many_bodies_are_read_one_by_one():
     ]
     with pytest.raises(Invalid, match=r"^\[1\]\.title_required$"):
         StepSerializer.read_many([{"title": "a"}, {"title": ""}], most=2)
-    with pytest.raises(Invalid, match="More than 1 items"):
+    with pytest.raises(Invalid, match="must not have more than 1 items"):
         StepSerializer.read_many([{}, {}], most=1)
 
 

@@ -1,4 +1,4 @@
-"""Pages go on where the one before ended, and no forged cursor does harm."""
+"""Each page begins where the one before ended; forged cursors are refused."""
 
 from base64 import urlsafe_b64encode
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page(ordering=("id",), **query):
-    """The rows of a page, and what it says of the next."""
+    """The rows of a page, and its cursor for the next."""
     request = Request(RequestFactory().get("/v1/events", query))
     keyset = KeysetPage(ordering)
     rows = keyset.rows_of(Event.objects.all(), request)
@@ -48,7 +48,7 @@ def test_pages_in_a_row_are_the_list(limit):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
-def test_rows_that_share_the_first_column_are_told_apart_by_the_second(limit):
+def test_rows_that_share_the_first_column_are_ordered_by_the_second(limit):
     make_events(5, created_at="2026-01-01T00:00:00Z")
     Event.objects.create(type="5", created_at="2026-01-01T00:00:00.000001Z")
 
@@ -80,7 +80,7 @@ def test_a_page_has_at_most_500_rows(limit, size):
 
 @pytest.mark.parametrize("limit", ["x", "1.5", "\0", "9" * 5000])
 def test_a_limit_is_a_number(limit):
-    with pytest.raises(Invalid, match=r"^limit: "):
+    with pytest.raises(Invalid, match=r"^limit must be "):
         page(limit=limit)
 
 
@@ -114,7 +114,7 @@ def test_a_forged_cursor_is_refused(ordering, forged):
         page(ordering, cursor=forged)
 
     assert caught.value.code == "invalid_request"
-    assert caught.value.message.startswith("cursor: ")
+    assert caught.value.message.startswith("cursor must be ")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_forged_cursor_is_refused(ordering, forged):
     ],
 )
 def test_a_position_fits_its_column(ordering, position):
-    with pytest.raises(Invalid, match=r"^cursor: "):
+    with pytest.raises(Invalid, match=r"^cursor must be "):
         page(ordering, cursor=cursor_of([0, position]))
 
 

@@ -1,4 +1,4 @@
-"""Requests to /v1 as its clients send them, and what a refusal must look like."""
+"""Requests to /v1 as its clients send them, and checks of the answers."""
 
 import json
 from urllib.parse import quote, urlencode
@@ -33,26 +33,26 @@ class Api:
         return self.send("delete", path)
 
     def channel(self, name="work"):
-        return said(self.post("/channels", name=name), 201)["channel"]
+        return data(self.post("/channels", name=name), 201)["channel"]
 
     def chain(self, channel, name="chain", **more):
-        body = said(self.post("/chains", channel_id=channel["id"], name=name, **more), 201)
+        body = data(self.post("/chains", channel_id=channel["id"], name=name, **more), 201)
         return body["chain"]
 
     def task(self, channel=None, title="task", **more):
         where = {"channel_id": channel["id"]} if channel else {}
-        return said(self.post("/tasks", title=title, **where, **more), 201)["task"]
+        return data(self.post("/tasks", title=title, **where, **more), 201)["task"]
 
     def session_request(self, channel):
-        body = said(self.post("/agents/request-session", channel_id=channel["id"]), 201)
+        body = data(self.post("/agents/request-session", channel_id=channel["id"]), 201)
         return body["task"]
 
     def beat(self, agent_id, **more):
-        return said(self.post("/agents/heartbeat", agent_id=agent_id, **more))
+        return data(self.post("/agents/heartbeat", agent_id=agent_id, **more))
 
     def claim(self, agent_id, channel, **more):
         """The one task that the agent gets; there must be one."""
-        body = said(self.post("/tasks/claim", agent_id=agent_id, channel=channel["name"], **more))
+        body = data(self.post("/tasks/claim", agent_id=agent_id, channel=channel["name"], **more))
         return body["task"]
 
     def complete(self, task, **more):
@@ -71,18 +71,18 @@ class Api:
         return self.post(f"/tasks/{task['id']}/status", status=status)
 
     def agent(self, agent_id):
-        return said(self.get(f"/agents/{quote(agent_id)}"))["agent"]
+        return data(self.get(f"/agents/{quote(agent_id)}"))["agent"]
 
     def fresh(self, task):
         """The task as it is now."""
-        return said(self.get(f"/tasks/{task['id']}"))["task"]
+        return data(self.get(f"/tasks/{task['id']}"))["task"]
 
     def fresh_chain(self, chain_id):
-        return said(self.get(f"/chains/{chain_id}"))["chain"]
+        return data(self.get(f"/chains/{chain_id}"))["chain"]
 
 
-def said(response, status=200):
-    """What an answer of this status says."""
+def data(response, status=200):
+    """The JSON of an answer, which must have this status."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == JSON
     assert response.content.endswith(b"\n")
@@ -90,9 +90,9 @@ def said(response, status=200):
 
 
 def refusal(response):
-    """Status and code of a refusal, which must be in the form of /v1 and say something."""
+    """Status and code of a refusal, which must be in the form of /v1 and have a message."""
     assert 400 <= response.status_code < 500, response.content
-    body = said(response, response.status_code)
+    body = data(response, response.status_code)
     assert body.keys() == {"error"}
     assert body["error"].keys() == {"code", "message"}
     assert body["error"]["message"]
@@ -100,6 +100,6 @@ def refusal(response):
 
 
 def message(response):
-    """What a refusal says to people."""
+    """The message of a refusal."""
     refusal(response)
     return response.json()["error"]["message"]

@@ -1,4 +1,4 @@
-"""What the tests of /v1 start from."""
+"""Fixtures of the tests of /v1."""
 
 import pytest
 from django.core.management import call_command
@@ -15,7 +15,7 @@ def api(client):
 
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker):
-    """Made once for a module: what its tests write is rolled back after each of them."""
+    """Created once for a module; the writes of each test are rolled back."""
     with django_db_blocker.unblock():
         made = World(Api(Client()))
     yield made

@@ -1,4 +1,4 @@
-"""Every endpoint that writes: its path, a body that it takes, and the kind of each field."""
+"""Every endpoint that writes: its path, a valid body, and the type of each field."""
 
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ class Endpoint:
 
     @property
     def required(self):
-        """Whether a body that says nothing is refused."""
+        """Whether an empty body is refused."""
         return bool(self.good)
 
 
@@ -190,7 +190,7 @@ every_write = pytest.mark.parametrize("endpoint", WRITES, ids=str)
 
 
 class World:
-    """One of everything that an endpoint may be told of."""
+    """One of each object that a request may name."""
 
     def __init__(self, api):
         self.api = api
@@ -222,7 +222,7 @@ class World:
         }
 
     def filled(self, value):
-        """The value with every name in braces made an id of this world."""
+        """The value with every name in braces replaced by an id of this world."""
         match value:
             case str():
                 return value.format(**self.names)
@@ -233,7 +233,7 @@ class World:
         return value
 
     def send(self, endpoint, body):
-        """Send bytes, or anything that JSON can say, to the endpoint."""
+        """Send bytes, or any JSON, to the endpoint."""
         return self.api.send(endpoint.method, self.filled(endpoint.path), body)
 
     def good(self, endpoint, **more):

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from agents.models import Agent
-from tests.api_v1.calls import message, refusal, said
+from tests.api_v1.calls import data, message, refusal
 from tests.factories import fresh, make_agent, silence
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_a_heartbeat_registers_an_agent(api):
     assert agent["last_seen"].endswith("Z")
 
 
-def test_what_an_agent_has_not_said_is_left_out(api):
+def test_absent_data_of_an_agent_are_left_out(api):
     agent = api.beat("a-1")["agent"]
 
     assert agent.keys() == ALWAYS
@@ -56,7 +56,7 @@ def test_the_older_name_of_the_status_counts_where_the_newer_is_silent(api):
     assert both["agent"]["claude_status"] == "idle"
 
 
-def test_empty_fields_of_a_heartbeat_keep_what_was(api):
+def test_empty_fields_of_a_heartbeat_change_nothing(api):
     api.beat("a", name="Ada", claude_status="running", meta={"pid": 7})
 
     agent = api.beat("a", name="", claude_status="", current_task_id="")["agent"]
@@ -70,7 +70,7 @@ def test_a_heartbeat_replaces_the_whole_meta(api):
     assert api.beat("a", meta={"cwd": "/new"})["agent"]["meta"] == {"cwd": "/new"}
 
 
-def test_a_status_that_there_is_not_is_refused(api):
+def test_an_unknown_status_is_refused(api):
     response = api.post("/agents/heartbeat", agent_id="a", claude_status="dancing")
 
     assert refusal(response) == (400, "invalid_request")
@@ -78,15 +78,15 @@ def test_a_status_that_there_is_not_is_refused(api):
     assert not Agent.objects.exists()
 
 
-def test_names_of_fields_match_in_letters_of_any_case(api):
-    assert said(api.post("/agents/heartbeat", Agent_ID="a", NAME="Ada"))["agent"]["name"] == "Ada"
+def test_names_of_fields_match_without_regard_to_case(api):
+    assert data(api.post("/agents/heartbeat", Agent_ID="a", NAME="Ada"))["agent"]["name"] == "Ada"
 
 
 def test_agents_are_listed_with_presence_and_the_last_seen_on_top(api):
     make_agent("quiet", seen_ago=timedelta(minutes=5))
     make_agent("here")
 
-    agents = said(api.get("/agents"))["agents"]
+    agents = data(api.get("/agents"))["agents"]
 
     assert [(agent["id"], agent["worker_status"]) for agent in agents] == [
         ("here", "online"),
@@ -118,7 +118,7 @@ def test_the_current_task_is_the_one_claimed(api):
 
     assert refusal(api.get("/agents/a/current-task")) == (404, "no_current_task")
     api.assign(task, "a")
-    assert said(api.get("/agents/a/current-task"))["task"]["id"] == task["id"]
+    assert data(api.get("/agents/a/current-task"))["task"]["id"] == task["id"]
     assert api.agent("a")["current_task_id"] == task["id"]
 
 
@@ -130,14 +130,14 @@ def test_an_agents_chain_is_the_one_it_owns(api):
 
     assert refusal(api.get("/agents/a/chain")) == (404, "no_chain")
     api.claim("a", channel)
-    owned = said(api.get("/agents/a/chain"))["chain"]
+    owned = data(api.get("/agents/a/chain"))["chain"]
     assert (owned["id"], owned["owner_agent_id"]) == (chain["id"], "a")
 
 
 def test_an_operator_sets_an_agents_channels(api):
     api.beat("a", meta={"cwd": "/src"})
 
-    body = said(api.patch("/agents/a/channels", subscriptions=[" one", "two", "", "one"]))
+    body = data(api.patch("/agents/a/channels", subscriptions=[" one", "two", "", "one"]))
 
     assert body["agent"]["meta"] == {"cwd": "/src", "subscriptions": ["one", "two"]}
 
@@ -154,16 +154,16 @@ def test_setting_the_channels_of_an_agent_does_not_make_it_online(api):
     silence(agent)
     before = fresh(agent).last_seen_at
 
-    said(api.patch("/agents/a/channels", subscriptions=["one"]))
+    data(api.patch("/agents/a/channels", subscriptions=["one"]))
 
     assert fresh(agent).last_seen_at == before
-    assert said(api.get("/agents"))["agents"][0]["worker_status"] == "offline"
+    assert data(api.get("/agents"))["agents"][0]["worker_status"] == "offline"
 
 
-def test_an_agent_that_waits_for_a_person_is_notified_until_it_waits_no_more(api):
+def test_an_agent_that_waits_for_a_person_is_notified_until_it_no_longer_waits(api):
     api.beat("a", name="Ada", meta={"state": "setup_waiting", "subscriptions": ["one"]})
 
-    (note,) = said(api.get("/notifications"))["notifications"]
+    (note,) = data(api.get("/notifications"))["notifications"]
     assert {k: note[k] for k in ("key", "agent_id", "agent_name", "type", "channel")} == {
         "key": "a:setup_waiting",
         "agent_id": "a",
@@ -173,18 +173,18 @@ def test_an_agent_that_waits_for_a_person_is_notified_until_it_waits_no_more(api
     }
     assert "Ada" in note["message"]
     api.beat("a", meta={})
-    assert said(api.get("/notifications")) == {"notifications": []}
+    assert data(api.get("/notifications")) == {"notifications": []}
 
 
-def test_a_dismissed_notification_stays_away_while_the_agent_goes_on_waiting(api):
+def test_a_dismissed_notification_stays_hidden_while_the_agent_waits(api):
     api.beat("a", meta={"state": "setup_waiting"})
 
     for _ in range(2):  # also when there is nothing to dismiss
         answer = api.post("/notifications/dismiss", agent_id="a", type="setup_waiting")
-        assert said(answer) == {"ok": True}
+        assert data(answer) == {"ok": True}
     api.beat("a", meta={"state": "setup_waiting"})
 
-    assert said(api.get("/notifications")) == {"notifications": []}
+    assert data(api.get("/notifications")) == {"notifications": []}
     api.beat("a", meta={})
     api.beat("a", meta={"state": "setup_waiting"})
-    assert len(said(api.get("/notifications"))["notifications"]) == 1
+    assert len(data(api.get("/notifications"))["notifications"]) == 1

@@ -1,4 +1,4 @@
-"""What every writing endpoint does with nonsense: says what is wrong with it, and writes nothing.
+"""Every writing endpoint refuses bad input with a message, and writes nothing.
 
 The bodies are sent one after another into the same world, which must be the same in the end.
 """
@@ -81,14 +81,14 @@ def test_a_good_body_is_taken(world, endpoint):
 
 
 @every_write
-def test_fields_that_nobody_knows_are_ignored(world, endpoint):
+def test_unknown_fields_are_ignored(world, endpoint):
     more = {"nonsense": {"deep": [None]}, "": 5, "agent_idd": 7, "__proto__": {}}
 
     assert world.send(endpoint, world.good(endpoint, **more)).status_code in {200, 201}
 
 
 @every_write
-def test_what_is_not_json_is_refused(world, unchanged, endpoint):
+def test_invalid_json_is_refused(world, unchanged, endpoint):
     for body in MALFORMED if endpoint.bare else [b"", *MALFORMED]:
         assert refusal(world.send(endpoint, body)) == (400, "bad_json"), body[:40]
 
@@ -101,7 +101,7 @@ def test_json_that_is_not_an_object_is_refused(world, unchanged, endpoint):
 
 
 @every_write
-def test_null_says_nothing(world, endpoint):
+def test_null_is_an_empty_body(world, endpoint):
     response = world.send(endpoint, None)
 
     if endpoint.required:

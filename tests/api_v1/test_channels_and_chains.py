@@ -1,4 +1,4 @@
-"""Channels and chains (contract 1.3), but what agents do with chains."""
+"""Channels and chains (contract 1.3), without the agents' verbs on chains."""
 
 from urllib.parse import quote
 
@@ -6,7 +6,7 @@ import pytest
 
 from chains.models import Chain
 from tasks.models import Channel, Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -15,12 +15,12 @@ CHAIN = {"id", "channel_id", "name", "status", "on_failure", "created_at", "upda
 
 
 def test_a_channel_is_made_shown_and_listed(api):
-    channel = said(api.post("/channels", name=" Work ", description="all of it"), 201)["channel"]
+    channel = data(api.post("/channels", name=" Work ", description="all of it"), 201)["channel"]
 
     assert channel.keys() == CHANNEL | {"description"}
     assert (channel["name"], channel["description"]) == ("Work", "all of it")
-    assert said(api.get("/channels")) == {"channels": [channel]}
-    assert said(api.get("/channels/by-name/Work")) == {"channel": channel}
+    assert data(api.get("/channels")) == {"channels": [channel]}
+    assert data(api.get("/channels/by-name/Work")) == {"channel": channel}
 
 
 def test_a_channel_without_description_has_none(api):
@@ -44,7 +44,7 @@ def test_names_of_channels_differ_by_more_than_case(api):
 def test_a_channel_is_found_by_its_exact_name(api):
     api.channel("a/b c")
 
-    assert said(api.get(f"/channels/by-name/{quote('a/b c', safe='')}"))["channel"]["name"]
+    assert data(api.get(f"/channels/by-name/{quote('a/b c', safe='')}"))["channel"]["name"]
     assert refusal(api.get("/channels/by-name/A/B c")) == (404, "not_found")
 
 
@@ -61,8 +61,8 @@ def test_a_chain_is_made_shown_and_listed(api):
         "status": "queued",
         "on_failure": "continue",
     }
-    assert said(api.get("/chains")) == {"chains": [chain]}
-    assert said(api.get(f"/chains/{chain['id']}")) == {"chain": chain}
+    assert data(api.get("/chains")) == {"chains": [chain]}
+    assert data(api.get(f"/chains/{chain['id']}")) == {"chain": chain}
 
 
 def test_names_of_chains_may_repeat(api):
@@ -81,7 +81,7 @@ def test_names_of_chains_may_repeat(api):
         ({"channel_id": "CHANNEL", "name": "x", "on_failure": "weep"}, "on_failure"),
     ],
 )
-def test_a_chain_that_makes_no_sense_is_not_made(api, body, says):
+def test_an_invalid_chain_is_not_made(api, body, says):
     channel = api.channel()
     if "channel_id" in body:
         body = body | {"channel_id": channel["id"]}
@@ -110,20 +110,20 @@ def test_nothing_is_done_to_an_unknown_chain(api, method, path, chain_id):
     assert refusal(response) == (404, "not_found")
 
 
-def test_put_changes_what_it_names_and_keeps_the_rest(api):
+def test_put_changes_the_named_fields_only(api):
     chain = api.chain(api.channel(), "old", description="kept")
 
-    changed = said(api.put(f"/chains/{chain['id']}", name="new", description=""))["chain"]
+    changed = data(api.put(f"/chains/{chain['id']}", name="new", description=""))["chain"]
 
     assert (changed["name"], changed["description"]) == ("new", "kept")
-    assert said(api.put(f"/chains/{chain['id']}", on_failure="stop"))["chain"]["name"] == "new"
+    assert data(api.put(f"/chains/{chain['id']}", on_failure="stop"))["chain"]["name"] == "new"
     assert api.fresh_chain(chain["id"])["on_failure"] == "stop"
 
 
-def test_put_of_the_status_that_it_has_is_heard(api):
+def test_put_of_the_present_status_is_accepted(api):
     chain = api.chain(api.channel())
 
-    assert said(api.put(f"/chains/{chain['id']}", status="queued", name="new"))
+    assert data(api.put(f"/chains/{chain['id']}", status="queued", name="new"))
 
 
 def test_put_of_another_status_is_refused(api):
@@ -140,12 +140,12 @@ def test_put_keeps_the_owner(api):
     api.task(channel, chain_id=chain["id"])
     api.claim("a", channel)
 
-    changed = said(api.put(f"/chains/{chain['id']}", name="new"))["chain"]
+    changed = data(api.put(f"/chains/{chain['id']}", name="new"))["chain"]
 
     assert (changed["name"], changed["owner_agent_id"]) == ("new", "a")
 
 
-def test_a_deleted_chain_takes_its_tasks_along(api):
+def test_deleting_a_chain_deletes_its_tasks(api):
     channel = api.channel()
     chain = api.chain(channel)
     api.task(channel, chain_id=chain["id"])
@@ -155,7 +155,7 @@ def test_a_deleted_chain_takes_its_tasks_along(api):
 
     assert (response.status_code, response.content) == (204, b"")
     assert refusal(api.get(f"/chains/{chain['id']}")) == (404, "not_found")
-    assert [task["id"] for task in said(api.get("/tasks"))["tasks"]] == [kept["id"]]
+    assert [task["id"] for task in data(api.get("/tasks"))["tasks"]] == [kept["id"]]
 
 
 def test_a_chain_is_not_deleted_while_a_task_is_in_progress_or_locked(api):
@@ -167,7 +167,7 @@ def test_a_chain_is_not_deleted_while_a_task_is_in_progress_or_locked(api):
     assert refusal(api.delete(f"/chains/{chain['id']}")) == (409, "conflict")
     api.detach(chain["id"], "a")
     assert refusal(api.delete(f"/chains/{chain['id']}")) == (409, "conflict")
-    assert said(api.status(task, "done"))
+    assert data(api.status(task, "done"))
     assert api.delete(f"/chains/{chain['id']}").status_code == 204
     assert not Task.objects.exists()
 

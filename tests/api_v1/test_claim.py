@@ -1,4 +1,4 @@
-"""POST /v1/tasks/claim: what an agent asks for, and what it gets."""
+"""POST /v1/tasks/claim: requests and answers."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from agents.models import Agent
-from tests.api_v1.calls import UNKNOWN, Api, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, Api, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -25,10 +25,10 @@ def ids(tasks):
     return [task["id"] for task in tasks]
 
 
-def test_a_claimed_task_says_who_holds_it_and_by_which_epoch(api, channel):
+def test_a_claimed_task_names_its_holder_and_epoch(api, channel):
     made = api.task(channel, payload={"n": 1})
 
-    task = said(claim(api, channel_id=channel["id"]))["task"]
+    task = data(claim(api, channel_id=channel["id"]))["task"]
 
     assert task == made | {
         "status": "in_progress",
@@ -44,7 +44,7 @@ def test_a_task_of_a_chain_is_shown_alike(api, channel):
     chain = api.chain(channel)
     made = api.task(channel, chain_id=chain["id"], payload={"n": 1})
 
-    task = said(claim(api, channel_id=channel["id"]))["task"]
+    task = data(claim(api, channel_id=channel["id"]))["task"]
 
     assert task == made | {
         "status": "in_progress",
@@ -73,15 +73,15 @@ def test_channels_are_named_by_id_or_by_name(api, channel, where):
     api.channel("other")
     task = api.task(channel)
 
-    assert said(claim(api, **where(channel["id"])))["task"]["id"] == task["id"]
+    assert data(claim(api, **where(channel["id"])))["task"]["id"] == task["id"]
 
 
-def test_several_channels_are_one_line(api, channel):
+def test_several_channels_are_one_queue(api, channel):
     other = api.channel("other")
     line = [api.task(channel), api.task(other), api.task(channel)]
     urgent = api.task(other, priority=1)
 
-    got = [said(claim(api, channels=["work", "other"]))["task"]["id"] for _ in range(4)]
+    got = [data(claim(api, channels=["work", "other"]))["task"]["id"] for _ in range(4)]
 
     assert got == ids([urgent, *line])
 
@@ -90,7 +90,7 @@ def test_several_channels_are_claimed_from_at_once(api, channel):
     other = api.channel("other")
     line = [api.task(channel), api.task(other), api.task(channel)]
 
-    body = said(claim(api, channel_ids=[channel["id"], other["id"]], max_tasks=5))
+    body = data(claim(api, channel_ids=[channel["id"], other["id"]], max_tasks=5))
 
     assert ids(body["tasks"]) == ids(line)
 
@@ -98,10 +98,10 @@ def test_several_channels_are_claimed_from_at_once(api, channel):
 def test_with_max_tasks_the_answer_is_a_list(api, channel):
     line = [api.task(channel) for _ in range(3)]
 
-    assert ids(said(claim(api, channel="work", max_tasks=2))["tasks"]) == ids(line[:2])
-    assert ids(said(claim(api, channel="work", max_tasks=2))["tasks"]) == ids(line[2:])
-    assert said(claim(api, channel="work", max_tasks=2)) == {"tasks": []}
-    assert said(claim(api, channels=["work", "unknown"], max_tasks=1)) == {"tasks": []}
+    assert ids(data(claim(api, channel="work", max_tasks=2))["tasks"]) == ids(line[:2])
+    assert ids(data(claim(api, channel="work", max_tasks=2))["tasks"]) == ids(line[2:])
+    assert data(claim(api, channel="work", max_tasks=2)) == {"tasks": []}
+    assert data(claim(api, channels=["work", "unknown"], max_tasks=1)) == {"tasks": []}
 
 
 def test_without_max_tasks_no_task_is_a_refusal(api, channel):
@@ -113,7 +113,7 @@ def test_without_max_tasks_no_task_is_a_refusal(api, channel):
 )
 def test_an_unknown_channel_has_no_tasks(api, where):
     assert refusal(claim(api, **where)) == (404, "no_tasks")
-    assert said(claim(api, max_tasks=1, **where)) == {"tasks": []}
+    assert data(claim(api, max_tasks=1, **where)) == {"tasks": []}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_an_unknown_channel_has_no_tasks(api, where):
         ({"agent_id": "a", "channels": ["c"] * 51}, "channels"),
     ],
 )
-def test_a_claim_that_makes_no_sense_takes_nothing(api, channel, body, says):
+def test_an_invalid_claim_takes_nothing(api, channel, body, says):
     task = api.task(channel)
 
     response = api.post("/tasks/claim", **body)
@@ -147,12 +147,12 @@ def test_a_task_of_a_chain_comes_alone(api, channel):
     first = api.task(channel, chain_id=chain["id"], priority=1)
     alone = api.task(channel)
 
-    assert ids(said(claim(api, channel="work", max_tasks=9))["tasks"]) == [first["id"]]
-    assert said(claim(api, channel="work", max_tasks=9)) == {"tasks": []}
-    assert ids(said(claim(api, "b", channel="work", max_tasks=9))["tasks"]) == [alone["id"]]
+    assert ids(data(claim(api, channel="work", max_tasks=9))["tasks"]) == [first["id"]]
+    assert data(claim(api, channel="work", max_tasks=9)) == {"tasks": []}
+    assert ids(data(claim(api, "b", channel="work", max_tasks=9))["tasks"]) == [alone["id"]]
 
 
-def test_a_lease_ends_when_it_was_asked_to(api, channel):
+def test_a_lease_ends_after_lease_seconds(api, channel):
     api.task(channel)
     api.task(channel)
 
@@ -177,12 +177,12 @@ def test_a_key_gets_the_same_tasks_as_they_are_now(api, channel, how_many):
     for _ in range(3):
         api.task(channel)
     asked = {"channel": "work", "idempotency_key": "k"} | how_many
-    first = said(claim(api, **asked))
+    first = data(claim(api, **asked))
     tasks = first.get("tasks") or [first["task"]]
 
-    assert said(claim(api, **asked)) == first
-    assert said(api.complete(tasks[0], agent_id="a"))
-    again = said(claim(api, **asked))
+    assert data(claim(api, **asked)) == first
+    assert data(api.complete(tasks[0], agent_id="a"))
+    again = data(claim(api, **asked))
 
     assert ids(again.get("tasks") or [again["task"]]) == ids(tasks)
     assert (again.get("tasks") or [again["task"]])[0]["status"] == "done"

@@ -1,4 +1,4 @@
-"""`/v1/dead-letters`: failed tasks, listed by what they are, tried again, deleted."""
+"""`/v1/dead-letters`: failed tasks are listed, filtered, requeued and purged."""
 
 from datetime import timedelta
 
@@ -7,9 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,8 @@ def channel(api):
 def dead(api, channel, agent_id="agent-1", reason="no disk", **more):
     """A task that failed for good."""
     task = api.task(channel, **more)
-    said(api.assign(task, agent_id))
-    said(api.fail(task, agent_id=agent_id, reason=reason))
+    data(api.assign(task, agent_id))
+    data(api.fail(task, agent_id=agent_id, reason=reason))
     return api.fresh(task)
 
 
@@ -32,12 +32,12 @@ def in_chain(api, channel):
 
 
 def listed(api, **query):
-    return [row["id"] for row in said(api.get("/dead-letters", **query))["dead_letters"]]
+    return [row["id"] for row in data(api.get("/dead-letters", **query))["dead_letters"]]
 
 
 def with_job(task):
-    """Put the task into a sweep of its own; the job's id as clients know it."""
-    job = Job.objects.create(kind=Kind.SWEEP)
+    """Put the task into a new sweep; return the job's public id."""
+    job = Job.objects.create(kind=JobKind.SWEEP)
     Task.objects.filter(pk=task["id"]).update(job=job)
     return job.public_id
 
@@ -46,7 +46,7 @@ def test_it_is_shown_with_its_reason_and_its_attempts(api, channel):
     task = dead(api, channel)
     api.task(channel)
 
-    (row,) = said(api.get("/dead-letters"))["dead_letters"]
+    (row,) = data(api.get("/dead-letters"))["dead_letters"]
 
     del task["bad_attempts"]
     assert row == task | {"dead_letter": "not_retriable", "bad_attempts_count": 1}
@@ -68,9 +68,9 @@ def test_pages_pass_over_nothing_when_those_before_are_emptied(api, channel):
 
     seen, cursor = [], {}
     while True:
-        body = said(api.get("/dead-letters", limit=2, **cursor))
+        body = data(api.get("/dead-letters", limit=2, **cursor))
         page = [row["id"] for row in body["dead_letters"]]
-        said(api.post("/dead-letters/requeue", ids=page, reason="mended"))
+        data(api.post("/dead-letters/requeue", ids=page, reason="repaired"))
         seen += page
         if "next_cursor" not in body:
             break
@@ -92,12 +92,12 @@ def test_each_filter_finds_its_own_in_lists_and_in_bodies(api, channel, name):
     other_channel = api.channel("other")
     dead(api, channel, **in_chain(api, channel))
     alone = name in {"reason", "job_id", "type"}
-    wanted = dead(api, other_channel, "agent-2", **({} if alone else in_chain(api, other_channel)))
-    row = Task.objects.filter(pk=wanted["id"])
+    letter = dead(api, other_channel, "agent-2", **({} if alone else in_chain(api, other_channel)))
+    row = Task.objects.filter(pk=letter["id"])
     value = {
-        "channel_id": lambda: wanted["channel_id"],
-        "chain_id": lambda: wanted["chain_id"],
-        "job_id": lambda: with_job(wanted),
+        "channel_id": lambda: letter["channel_id"],
+        "chain_id": lambda: letter["chain_id"],
+        "job_id": lambda: with_job(letter),
         "agent_id": lambda: "agent-2",
         "reason": lambda: row.update(dead_letter="unsupported") and "unsupported",
         "type": lambda: row.update(type="rare") and "rare",
@@ -107,11 +107,11 @@ def test_each_filter_finds_its_own_in_lists_and_in_bodies(api, channel, name):
         ),
     }[name]()
 
-    assert listed(api, **{name: value}) == [wanted["id"]]
-    body = said(api.post("/dead-letters/requeue", filter={name: value}, reason="mended"))
+    assert listed(api, **{name: value}) == [letter["id"]]
+    body = data(api.post("/dead-letters/requeue", filter={name: value}, reason="repaired"))
 
     assert body == {"requeued": 1, "refused": []}
-    assert api.fresh(wanted)["status"] == "queued"
+    assert api.fresh(letter)["status"] == "queued"
     assert Task.objects.failed().count() == 1
 
 
@@ -136,7 +136,7 @@ def test_an_empty_filter_means_all_and_must_say_so(api, channel, verb):
         assert "all" in message(response)
     assert len(listed(api)) == 3
 
-    body = said(api.post(f"/dead-letters/{verb}", filter={}, all=True, reason="r"))
+    body = data(api.post(f"/dead-letters/{verb}", filter={}, all=True, reason="r"))
     assert body == {"requeued" if verb == "requeue" else "purged": 3, "refused": []}
     assert listed(api) == []
 
@@ -158,7 +158,7 @@ def test_a_filter_that_nothing_has_changes_nothing(api, channel):
     dead(api, channel)
 
     for filter_ in ({"reason": "nonsense"}, {"channel_id": "nonsense"}, {"chain_id": UNKNOWN}):
-        body = said(api.post("/dead-letters/purge", filter=filter_, reason="r"))
+        body = data(api.post("/dead-letters/purge", filter=filter_, reason="r"))
         assert body == {"purged": 0, "refused": []}
     response = api.post("/dead-letters/purge", filter={"finished_after": "soon"}, reason="r")
     assert refusal(response) == (400, "invalid_request")
@@ -167,7 +167,7 @@ def test_a_filter_that_nothing_has_changes_nothing(api, channel):
 
 @pytest.mark.parametrize("verb", ["requeue", "purge"])
 @pytest.mark.parametrize("body", [{}, {"ids": []}, {"ids": [UNKNOWN], "filter": {"type": "x"}}])
-def test_either_ids_or_a_filter_is_wanted(api, verb, body):
+def test_either_ids_or_a_filter_is_required(api, verb, body):
     response = api.post(f"/dead-letters/{verb}", reason="r", **body)
 
     assert refusal(response) == (400, "invalid_request")
@@ -175,7 +175,7 @@ def test_either_ids_or_a_filter_is_wanted(api, verb, body):
 
 
 @pytest.mark.parametrize("verb", ["requeue", "purge"])
-def test_a_reason_is_wanted(api, channel, verb):
+def test_a_reason_is_required(api, channel, verb):
     task = dead(api, channel)
 
     for reason in ({}, {"reason": " "}):
@@ -191,11 +191,11 @@ def test_at_most_a_thousand_ids_at_once(api):
 
 
 @pytest.mark.parametrize(("verb", "past"), [("requeue", "requeued"), ("purge", "purged")])
-def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb, past):
+def test_other_tasks_are_refused_and_the_dead_letters_done(api, channel, verb, past):
     good, queued = dead(api, channel), api.task(channel)
     ids = ["nonsense", "worse", UNKNOWN, queued["id"], good["id"]]
 
-    body = said(api.post(f"/dead-letters/{verb}", ids=ids, reason="r"))
+    body = data(api.post(f"/dead-letters/{verb}", ids=ids, reason="r"))
 
     assert body[past] == 1
     refused = [(row["id"], row["code"]) for row in body["refused"]]
@@ -206,15 +206,15 @@ def test_what_is_no_dead_letter_is_named_and_the_rest_goes_on(api, channel, verb
     assert api.fresh(queued)["status"] == "queued"
 
 
-def test_the_journal_knows_who_and_why(api, channel):
+def test_the_journal_has_actor_and_reason(api, channel):
     first, second = dead(api, channel), dead(api, channel)
 
-    said(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk mended"))
-    said(api.post("/dead-letters/purge", ids=[second["id"]], reason="of no use"))
+    data(api.post("/dead-letters/requeue", ids=[first["id"]], reason="disk repaired"))
+    data(api.post("/dead-letters/purge", ids=[second["id"]], reason="of no use"))
 
     lines = Event.objects.filter(type__in=["task.requeued", "task.deleted"]).order_by("id")
     assert [(line.type, line.task_id, line.actor, line.reason) for line in lines] == [
-        ("task.requeued", first["id"], "local", "disk mended"),
+        ("task.requeued", first["id"], "local", "disk repaired"),
         ("task.deleted", second["id"], "local", "of no use"),
     ]
 
@@ -222,14 +222,12 @@ def test_the_journal_knows_who_and_why(api, channel):
 def test_a_purged_task_is_gone(api, channel):
     task = dead(api, channel)
 
-    said(api.post("/dead-letters/purge", ids=[task["id"]], reason="of no use"))
+    data(api.post("/dead-letters/purge", ids=[task["id"]], reason="of no use"))
 
     assert refusal(api.get(f"/tasks/{task['id']}")) == (404, "not_found")
 
 
-def test_a_page_asks_the_database_as_often_however_long_it_is(
-    api, channel, django_assert_max_num_queries
-):
+def test_a_page_of_any_length_costs_the_same_queries(api, channel, django_assert_max_num_queries):
     for _ in range(5):
         dead(api, channel)
 

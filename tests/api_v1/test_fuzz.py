@@ -1,4 +1,4 @@
-"""Random requests: whatever is sent, an answer of /v1's form comes back, and never a crash."""
+"""Random requests always get an answer in the form of /v1, and never crash."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""The tasks that a heartbeat lists, and what its answer tells of them."""
+"""The tasks that a heartbeat lists, and their part of the answer."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_heartbeat_renews_the_tasks_it_lists(api, channel, held):
     assert api.fresh(held)["lease_expires_at"] > held["lease_expires_at"]
 
 
-def test_a_heartbeat_names_the_lease_where_it_is_in_doubt(api, held):
+def test_a_heartbeat_may_name_the_lease_epoch(api, held):
     right = api.beat("a", tasks=[{"id": held["id"], "lease_epoch": 1}])
     stale = api.beat("a", tasks=[{"id": held["id"], "lease_epoch": 2}])
 
@@ -46,7 +46,7 @@ def test_a_heartbeat_of_another_renews_nothing(api, held):
     assert (body["renewed"], body["lost"]) == ([], [held["id"]])
 
 
-def test_an_agent_that_holds_nothing_is_told_nothing(api):
+def test_an_agent_without_tasks_gets_a_plain_answer(api):
     body = api.beat("a")
 
     assert {k: v for k, v in body.items() if k != "agent"} == {
@@ -69,7 +69,7 @@ def test_an_agent_that_holds_nothing_is_told_nothing(api):
         ([UNKNOWN] * 1001, "tasks"),
     ],
 )
-def test_tasks_that_make_no_sense_are_refused_by_their_place(api, tasks, says):
+def test_invalid_tasks_are_refused_by_their_place(api, tasks, says):
     response = api.post("/agents/heartbeat", agent_id="a", tasks=tasks)
 
     assert refusal(response)[0] == 400

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.models import TaskInput
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def take(api, task, agent_id="a"):
 
 
 def test_an_input_is_kept_as_it_was_typed(api, task):
-    sent = said(send(api, task, text="  yes\n", send_enter=True), 201)["input"]
+    sent = data(send(api, task, text="  yes\n", send_enter=True), 201)["input"]
 
     assert sent.keys() == {
         "id", "task_id", "agent_id", "kind", "text", "send_enter", "created_at"
@@ -39,17 +39,17 @@ def test_an_input_is_kept_as_it_was_typed(api, task):
 
 
 def test_an_input_may_be_enter_alone_or_keys(api, task):
-    enter = said(send(api, task, send_enter=True), 201)["input"]
-    keys = said(send(api, task, kind="keys", text="Up\nC-c"), 201)["input"]
+    enter = data(send(api, task, send_enter=True), 201)["input"]
+    keys = data(send(api, task, kind="keys", text="Up\nC-c"), 201)["input"]
 
     assert "text" not in enter
     assert (keys["kind"], keys["text"], keys["send_enter"]) == ("keys", "Up\nC-c", False)
 
 
 def test_inputs_are_taken_in_order_and_once(api, task):
-    sent = [said(send(api, task, text=text), 201)["input"] for text in ("one", "two")]
+    sent = [data(send(api, task, text=text), 201)["input"] for text in ("one", "two")]
 
-    taken = [said(take(api, task))["input"] for _ in sent]
+    taken = [data(take(api, task))["input"] for _ in sent]
 
     assert [i["id"] for i in taken] == [i["id"] for i in sent]
     assert all(i["claimed_at"] for i in taken)
@@ -61,15 +61,15 @@ def test_an_input_is_taken_by_the_agent_it_was_sent_to(api, task):
 
     assert refusal(take(api, task, "b")) == (404, "no_inputs")
     assert refusal(take(api, {"id": UNKNOWN})) == (404, "no_inputs")
-    assert said(take(api, task))
+    assert data(take(api, task))
 
 
 def test_an_input_sent_again_with_its_key_is_the_first(api, task):
-    first = said(send(api, task, text="one", idempotency_key="k"), 201)
+    first = data(send(api, task, text="one", idempotency_key="k"), 201)
 
     again = send(api, task, text="two", idempotency_key="k")
 
-    assert said(again, 201) == first
+    assert data(again, 201) == first
     assert first["input"]["idempotency_key"] == "k"
     assert TaskInput.objects.count() == 1
 
@@ -84,7 +84,7 @@ def test_an_input_sent_again_with_its_key_is_the_first(api, task):
         ({"kind": "smoke"}, "kind"),
     ],
 )
-def test_an_input_that_makes_no_sense_is_not_kept(api, task, body, says):
+def test_an_invalid_input_is_not_kept(api, task, body, says):
     response = send(api, task, **{"text": "x"} | body)
 
     assert refusal(response) == (400, "invalid_request")

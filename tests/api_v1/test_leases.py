@@ -3,7 +3,7 @@
 import pytest
 
 from agents.models import Agent
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -42,18 +42,18 @@ def requeue(api, task, **more):
 def test_assign_gives_a_queued_task_to_an_agent(api, channel):
     task = api.task(channel)
 
-    given = said(api.assign(task, "new"))["task"]
+    given = data(api.assign(task, "new"))["task"]
 
     assert (given["status"], given["assigned_agent_id"]) == ("in_progress", "new")
     assert given["lease_epoch"] == 1
-    assert said(api.get("/agents/new/current-task"))["task"]["id"] == task["id"]
+    assert data(api.get("/agents/new/current-task"))["task"]["id"] == task["id"]
 
 
 def test_assign_again_changes_nothing(api, channel):
     task = api.task(channel)
-    first = said(api.assign(task, "a"))
+    first = data(api.assign(task, "a"))
 
-    assert said(api.assign(task, "a")) == first
+    assert data(api.assign(task, "a")) == first
 
 
 def test_assign_does_not_take_from_another(api, held):
@@ -80,7 +80,7 @@ def test_assign_obeys_the_order_and_the_owner_of_a_chain(api, channel, step):
     assert refusal(api.assign(second, "a")) == (409, "conflict")
     api.complete(step, agent_id="a")
     assert refusal(api.assign(second, "b")) == (409, "conflict")
-    assert said(api.assign(second, "a"))["task"]["status"] == "in_progress"
+    assert data(api.assign(second, "a"))["task"]["status"] == "in_progress"
 
 
 def test_assign_passes_the_chain_on_with_the_task(api, channel):
@@ -113,26 +113,26 @@ def test_assign_needs_task_and_agent(api, channel):
     assert message(api.post("/tasks/assign", task_id=task["id"])) == "agent_id_required"
 
 
-def test_renewal_starts_the_lease_anew(api, held):
-    body = said(renew(api, held, lease_seconds=3600, lease_epoch=1))
+def test_renewal_sets_a_new_end_of_the_lease(api, held):
+    body = data(renew(api, held, lease_seconds=3600, lease_epoch=1))
 
     assert body["task"]["lease_expires_at"] > held["lease_expires_at"]
     assert body["cancel_asked"] is False
-    again = said(renew(api, held))["task"]
+    again = data(renew(api, held))["task"]
     assert again["lease_expires_at"] > body["task"]["lease_expires_at"]
 
 
 @pytest.mark.parametrize(
-    ("said_by", "code"),
+    ("sent", "code"),
     [({"lease_epoch": 2}, "lease_lost"), ({"agent_id": "b"}, "conflict")],
 )
-def test_only_the_holder_renews(api, held, said_by, code):
-    assert refusal(renew(api, held, **said_by)) == (409, code)
+def test_only_the_holder_renews(api, held, sent, code):
+    assert refusal(renew(api, held, **sent)) == (409, code)
     assert api.fresh(held) == held
     assert not Agent.objects.filter(pk="b").exists()
 
 
-def test_a_task_that_nobody_holds_is_not_renewed(api, channel):
+def test_a_task_without_a_lease_is_not_renewed(api, channel):
     assert refusal(renew(api, api.task(channel))) == (409, "conflict")
     assert refusal(renew(api, {"id": UNKNOWN})) == (404, "not_found")
     assert refusal(renew(api, {"id": "nonsense"})) == (404, "not_found")
@@ -149,42 +149,42 @@ def test_renewal_needs_an_agent(api, held):
 
 
 def test_a_queued_task_is_cancelled_at_once(api, channel):
-    task = said(cancel(api, api.task(channel), reason="not wanted"))["task"]
+    task = data(cancel(api, api.task(channel), reason="not needed"))["task"]
 
     assert task["status"] == "cancelled"
     assert "finished_at" in task
     assert "done_at" not in task
-    assert said(cancel(api, task))["task"] == task
+    assert data(cancel(api, task))["task"] == task
     assert refusal(api.post("/tasks/claim", agent_id="a", channel="work")) == (404, "no_tasks")
 
 
-def test_cancel_takes_no_body_at_all(api, channel):
+def test_cancel_needs_no_body(api, channel):
     task = api.task(channel)
 
-    assert said(api.send("post", f"/tasks/{task['id']}/cancel"))["task"]["status"] == "cancelled"
+    assert data(api.send("post", f"/tasks/{task['id']}/cancel"))["task"]["status"] == "cancelled"
 
 
-def test_a_task_in_progress_is_asked_to_stop_and_told_so(api, held):
-    asked = said(cancel(api, held))["task"]
+def test_a_cancelled_task_in_progress_is_asked_to_stop(api, held):
+    asked = data(cancel(api, held))["task"]
 
     assert asked["status"] == "in_progress"
     assert asked["cancel_asked_at"].endswith("Z")
-    assert said(renew(api, held))["cancel_asked"] is True
+    assert data(renew(api, held))["cancel_asked"] is True
     assert api.beat("a", tasks=[held["id"]])["cancel_asked"] == [held["id"]]
-    assert said(api.fail(held, agent_id="a", retriable=True))["task"]["status"] == "cancelled"
+    assert data(api.fail(held, agent_id="a", retriable=True))["task"]["status"] == "cancelled"
     assert api.beat("a")["cancel_asked"] == []
 
 
-def test_completion_still_wins_over_a_cancellation_that_was_asked(api, held):
+def test_completion_wins_over_an_asked_cancellation(api, held):
     cancel(api, held)
 
-    assert said(api.complete(held, agent_id="a"))["task"]["status"] == "done"
+    assert data(api.complete(held, agent_id="a"))["task"]["status"] == "done"
 
 
 def test_a_second_cancellation_is_forced(api, held):
     cancel(api, held)
 
-    assert said(cancel(api, held))["task"]["status"] == "cancelled"
+    assert data(cancel(api, held))["task"]["status"] == "cancelled"
     assert refusal(api.complete(held, agent_id="a")) == (409, "conflict")
     assert api.beat("a", tasks=[held["id"]])["lost"] == [held["id"]]
 
@@ -199,7 +199,7 @@ def test_a_finished_task_is_not_cancelled(api, held, verb):
 def test_a_locked_task_may_be_cancelled(api, step):
     api.detach(step["chain_id"], "a")
 
-    assert said(cancel(api, step))["task"]["status"] == "cancelled"
+    assert data(cancel(api, step))["task"]["status"] == "cancelled"
     assert api.fresh_chain(step["chain_id"])["status"] == "done"
 
 
@@ -212,7 +212,7 @@ def test_nothing_is_done_to_an_unknown_task(api, verb, task_id):
 def test_a_failed_task_is_requeued_with_all_its_attempts(api, held):
     api.fail(held, agent_id="a", reason="broke")
 
-    task = said(requeue(api, held, reason="mended"))["task"]
+    task = data(requeue(api, held, reason="repaired"))["task"]
 
     assert task["status"] == "queued"
     assert "attempts" not in task
@@ -230,7 +230,7 @@ def test_a_locked_task_goes_back_to_the_queue(api, channel, step):
     api.detach(step["chain_id"], "a")
     assert api.fresh(step)["assigned_agent_id"] == "a"
 
-    task = said(api.status(step, "queued"))["task"]
+    task = data(api.status(step, "queued"))["task"]
 
     assert task["status"] == "queued"
     assert task.keys().isdisjoint({"assigned_agent_id", "claimed_at", "reserved_for"})
@@ -238,10 +238,10 @@ def test_a_locked_task_goes_back_to_the_queue(api, channel, step):
     assert api.claim("b", channel)["id"] == step["id"]
 
 
-def test_a_locked_task_may_be_called_done(api, step):
+def test_a_locked_task_may_be_marked_done(api, step):
     api.detach(step["chain_id"], "a")
 
-    task = said(api.status(step, "done"))["task"]
+    task = data(api.status(step, "done"))["task"]
 
     assert (task["status"], task["done_at"]) == ("done", task["finished_at"])
     assert refusal(api.status(step, "queued")) == (409, "conflict")

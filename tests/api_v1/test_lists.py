@@ -1,4 +1,4 @@
-"""Lists of /v1: pages, filters, and what a page costs."""
+"""Lists of /v1: pages, filters, and the cost of a page."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from agents.models import Agent
 from chains.models import Chain
 from events.models import Event
 from tasks.models import Channel, Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def channel(api):
 
 
 def make_rows(kind, channel, numbers):
-    """Rows of this kind, without the verbs: only the list of them is of interest."""
+    """Rows of this kind, created without verbs since only their list is tested."""
     channel_id = channel["id"]
     rows = {
         "agents": lambda n: Agent(id=f"a{n:04}", last_seen_at=SEEN - timedelta(seconds=n)),
@@ -42,7 +42,7 @@ def walk(api, kind, **query):
     """The ids on every page, in the order given."""
     pages = []
     while True:
-        body = said(api.get(f"/{kind}", **query))
+        body = data(api.get(f"/{kind}", **query))
         pages.append([row["id"] for row in body[kind]])
         if "next_cursor" not in body:
             return pages
@@ -50,12 +50,12 @@ def walk(api, kind, **query):
 
 
 def ids(api, kind, **query):
-    return [row["id"] for row in said(api.get(f"/{kind}", **query))[kind]]
+    return [row["id"] for row in data(api.get(f"/{kind}", **query))[kind]]
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_an_empty_list_is_a_list(api, kind):
-    assert said(api.get(f"/{kind}")) == {kind: []}
+    assert data(api.get(f"/{kind}")) == {kind: []}
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -74,7 +74,7 @@ def test_a_walk_sees_every_row_once(api, channel, kind):
 @pytest.mark.parametrize("kind", ["chains", "channels", "tasks"])
 def test_a_walk_sees_rows_that_are_added_behind_it(api, channel, kind):
     make_rows(kind, channel, range(10))
-    first = said(api.get(f"/{kind}", limit=4))
+    first = data(api.get(f"/{kind}", limit=4))
     before = ids(api, kind)
 
     added = {str(row.pk) for row in make_rows(kind, channel, range(10, 15))}
@@ -89,7 +89,7 @@ def test_a_walk_sees_rows_that_are_added_behind_it(api, channel, kind):
 def test_a_walk_from_the_newest_passes_over_rows_that_are_added_before_it(api, channel, kind):
     make_rows(kind, channel, range(10))
     before = ids(api, kind)
-    first = said(api.get(f"/{kind}", limit=4))
+    first = data(api.get(f"/{kind}", limit=4))
 
     if kind == "agents":
         api.beat("new")
@@ -101,7 +101,7 @@ def test_a_walk_from_the_newest_passes_over_rows_that_are_added_before_it(api, c
 
 def test_rows_that_are_deleted_are_not_missed_by_the_walk(api, channel):
     made = make_rows("tasks", channel, range(10))
-    first = said(api.get("/tasks", limit=4))
+    first = data(api.get("/tasks", limit=4))
     Task.objects.filter(pk__in=[row.pk for row in made[:5]]).delete()
 
     rest = walk(api, "tasks", cursor=first["next_cursor"], limit=4)
@@ -118,18 +118,18 @@ def test_a_page_has_at_most_500_rows(api, channel, query):
     assert [len(page) for page in pages] == [500, 1]
 
 
-def test_a_page_that_holds_all_names_no_next(api, channel):
+def test_the_last_page_has_no_cursor(api, channel):
     make_rows("tasks", channel, range(500))
 
-    assert said(api.get("/tasks")).keys() == {"tasks"}
-    assert said(api.get("/tasks", limit=500)).keys() == {"tasks"}
+    assert data(api.get("/tasks")).keys() == {"tasks"}
+    assert data(api.get("/tasks", limit=500)).keys() == {"tasks"}
 
 
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize(
     "query", [{"limit": "many"}, {"limit": "1.5"}, {"cursor": "nonsense"}, {"cursor": "é"}]
 )
-def test_a_page_that_makes_no_sense_is_refused_by_name(api, kind, query):
+def test_an_invalid_page_is_refused_by_name(api, kind, query):
     response = api.get(f"/{kind}", **query)
 
     assert refusal(response) == (400, "invalid_request")
@@ -137,12 +137,12 @@ def test_a_page_that_makes_no_sense_is_refused_by_name(api, kind, query):
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_a_page_costs_the_same_however_many_rows_it_has(api, channel, kind):
+def test_a_page_of_any_size_costs_the_same_queries(api, channel, kind):
     def queries():
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            said(api.get(f"/{kind}"))
+            data(api.get(f"/{kind}"))
         return len(captured)
 
     make_rows(kind, channel, range(1))
@@ -158,13 +158,13 @@ def test_a_page_of_busy_agents_costs_no_more(api, channel):
         api.claim(f"a{n}", channel)
 
     with CaptureQueriesContext(connection) as captured:
-        agents = said(api.get("/agents"))["agents"]
+        agents = data(api.get("/agents"))["agents"]
 
     assert all(agent["current_task_id"] for agent in agents)
     assert len(captured) == 2
 
 
-def test_tasks_are_filtered_by_what_they_are(api, channel):
+def test_tasks_are_filtered(api, channel):
     other = api.channel("other")
     chain = api.chain(channel)
     step = api.task(channel, chain_id=chain["id"], priority=9)
@@ -181,7 +181,7 @@ def test_tasks_are_filtered_by_what_they_are(api, channel):
     assert ids(api, "tasks", nonsense="x") == ids(api, "tasks")
 
 
-def test_chains_are_filtered_by_what_they_are(api, channel):
+def test_chains_are_filtered(api, channel):
     other = api.channel("other")
     mine, free, elsewhere = api.chain(channel), api.chain(channel), api.chain(other)
     api.task(channel, chain_id=mine["id"])
@@ -193,16 +193,16 @@ def test_chains_are_filtered_by_what_they_are(api, channel):
     assert ids(api, "chains", agent_id="a") == [mine["id"]]
 
 
-def test_events_are_filtered_by_what_they_are_about(api, channel):
+def test_events_are_filtered(api, channel):
     first, second = api.task(channel), api.task(channel)
     api.post("/events", agent_id="a", type="x", task_id=first["id"])
     api.post("/events", agent_id="b", type="x", task_id=second["id"])
 
-    assert {e["agent_id"] for e in said(api.get("/events", agent_id="a"))["events"]} == {"a"}
-    about = said(api.get("/events", task_id=second["id"]))["events"]
+    assert {e["agent_id"] for e in data(api.get("/events", agent_id="a"))["events"]} == {"a"}
+    about = data(api.get("/events", task_id=second["id"]))["events"]
     assert {event["task_id"] for event in about} == {second["id"]}
     assert "b" in {event["agent_id"] for event in about}
-    assert len(said(api.get("/events", agent_id="a", task_id=first["id"]))["events"]) == 1
+    assert len(data(api.get("/events", agent_id="a", task_id=first["id"]))["events"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -225,17 +225,17 @@ def test_events_are_filtered_by_what_they_are_about(api, channel):
         ("events", {"chain_id": "nonsense"}),
     ],
 )
-def test_what_there_is_not_gives_an_empty_list(api, channel, kind, query):
+def test_an_unknown_filter_value_gives_an_empty_list(api, channel, kind, query):
     api.task(channel, chain_id=api.chain(channel)["id"])
     api.post("/events", agent_id="a", type="x")
 
-    assert said(api.get(f"/{kind}", **query)) == {kind: []}
+    assert data(api.get(f"/{kind}", **query)) == {kind: []}
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_list_is_cut_to_a_period(api, channel, kind):
     make_rows(kind, channel, range(2))
-    now = datetime.fromisoformat(said(api.get(f"/{kind}"))[kind][0]["created_at"])
+    now = datetime.fromisoformat(data(api.get(f"/{kind}"))[kind][0]["created_at"])
     before, after = (now - timedelta(hours=1)).isoformat(), (now + timedelta(hours=1)).isoformat()
     everything = ids(api, kind)
 
@@ -248,7 +248,7 @@ def test_a_list_is_cut_to_a_period(api, channel, kind):
 
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "1e9", "\0"])
-def test_a_period_that_makes_no_sense_is_refused_by_name(api, kind, time):
+def test_an_invalid_period_is_refused_by_name(api, kind, time):
     response = api.get(f"/{kind}", created_after=time)
 
     assert refusal(response) == (400, "invalid_request")
@@ -258,5 +258,5 @@ def test_a_period_that_makes_no_sense_is_refused_by_name(api, kind, time):
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_period_may_reach_the_ends_of_time(api, kind, time):
-    assert kind in said(api.get(f"/{kind}", created_after=time))
-    assert kind in said(api.get(f"/{kind}", created_before=time))
+    assert kind in data(api.get(f"/{kind}", created_after=time))
+    assert kind in data(api.get(f"/{kind}", created_before=time))

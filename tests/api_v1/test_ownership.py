@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 from tests.factories import make_agent, silence
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def test_an_agent_is_assigned_to_a_chain_and_alone_claims_from_it(api, channel):
     task = api.task(channel, chain_id=chain["id"])
     make_agent("a", subscriptions=("work",))
 
-    given = said(assign_agent(api, chain["id"], "a"))["chain"]
+    given = data(assign_agent(api, chain["id"], "a"))["chain"]
 
     assert (given["owner_agent_id"], given["status"]) == ("a", "in_progress")
     assert refusal(api.post("/tasks/claim", agent_id="b", channel="work")) == (404, "no_tasks")
@@ -53,7 +53,7 @@ def test_a_chain_is_not_given_to_an_agent_that_may_not_have_it(api, channel, ste
     assert refusal(assign_agent(api, UNKNOWN, "b")) == (404, "not_found")
     assert message(api.post(f"/chains/{chain['id']}/assign-agent")) == "agent_id_required"
     assert "owner_agent_id" not in api.fresh_chain(chain["id"])
-    assert said(assign_agent(api, other["id"], "b"))["chain"]["owner_agent_id"] == "b"
+    assert data(assign_agent(api, other["id"], "b"))["chain"]["owner_agent_id"] == "b"
 
 
 def test_only_the_owner_detaches(api, channel, step):
@@ -62,7 +62,7 @@ def test_only_the_owner_detaches(api, channel, step):
     assert refusal(api.detach(step["chain_id"], "b")) == (409, "not_owner")
     assert refusal(api.detach(free["id"], "b")) == (409, "not_owner")
     assert message(api.post(f"/chains/{free['id']}/detach")) == "agent_id_required"
-    assert said(api.detach(step["chain_id"], "a")) == {"ok": True}
+    assert data(api.detach(step["chain_id"], "a")) == {"ok": True}
     assert api.fresh_chain(step["chain_id"])["status"] == "locked"
     assert refusal(api.get("/agents/a/current-task")) == (404, "no_current_task")
 
@@ -83,7 +83,7 @@ def test_an_agent_that_is_subscribed_is_taken(api, channel, subscriptions):
     api.beat("a", meta={"subscriptions": subscriptions})
 
     for _ in range(2):
-        given = said(assign_agent(api, chain["id"], "a"))["chain"]
+        given = data(assign_agent(api, chain["id"], "a"))["chain"]
         assert given["owner_agent_id"] == "a"
 
 
@@ -92,10 +92,10 @@ def test_an_agent_never_has_two_chains(api, channel):
     make_agent("a", subscriptions=("work",))
     assign_agent(api, first["id"], "a")
 
-    said(assign_agent(api, second["id"], "a"))
+    data(assign_agent(api, second["id"], "a"))
 
     assert "owner_agent_id" not in api.fresh_chain(first["id"])
-    assert said(api.get("/agents/a/chain"))["chain"]["id"] == second["id"]
+    assert data(api.get("/agents/a/chain"))["chain"]["id"] == second["id"]
 
 
 def test_a_new_task_of_an_owned_chain_is_for_its_owner(api, channel, step):

@@ -1,4 +1,4 @@
-"""Paths that there are not, and methods that a path does not answer to."""
+"""Unknown paths, and methods that a path does not support."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def methods_in(allow):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_wrong_method_is_told_the_right_ones(api, path):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(api, path):
     for method in sorted(METHODS - ANSWERS[path]):
         response = api.send(method, path, {})
 
@@ -58,7 +58,7 @@ def test_a_wrong_method_is_told_the_right_ones(api, path):
             assert refusal(response) == (405, "method_not_allowed")
 
 
-def test_health_is_asked_for_by_get(client):
+def test_health_supports_only_get(client):
     response = client.post("/health")
 
     assert response.status_code == 405
@@ -72,7 +72,7 @@ def test_health_is_asked_for_by_get(client):
     "path",
     ["", "/", "/nothing", "/tasks/", "/tasks/x", "/tasks/x/cancel", "/chains/x/y", "/channels/x"],
 )
-def test_a_path_that_there_is_not_is_not_found(api, method, path):
+def test_an_unknown_path_is_not_found(api, method, path):
     assert refusal(api.send(method, path, {})) == (404, "not_found")
 
 

@@ -1,10 +1,10 @@
-"""Complete, fail and report: what becomes of tasks, and of reports that come too late."""
+"""Complete, fail and report, also too late."""
 
 import pytest
 
 from agents.models import Agent
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def failed(task, **more):
 
 
 def test_complete_keeps_the_result(api, held):
-    task = said(api.complete(held, agent_id="a", result={"n": [1, None]}))["task"]
+    task = data(api.complete(held, agent_id="a", result={"n": [1, None]}))["task"]
 
     assert (task["status"], task["result"]) == ("done", {"n": [1, None]})
     assert task["done_at"] == task["finished_at"]
@@ -45,15 +45,15 @@ def test_complete_keeps_the_result(api, held):
 
 @pytest.mark.parametrize("result", [0, False, "", [], {}, 1.5, "text", -(2**63)])
 def test_any_json_may_be_a_result(api, held, result):
-    assert said(api.complete(held, agent_id="a", result=result))["task"]["result"] == result
+    assert data(api.complete(held, agent_id="a", result=result))["task"]["result"] == result
 
 
 def test_complete_without_a_result_shows_none(api, held):
-    assert "result" not in said(api.complete(held, agent_id="a"))["task"]
+    assert "result" not in data(api.complete(held, agent_id="a"))["task"]
 
 
 def test_fail_keeps_the_reason(api, held):
-    task = said(api.fail(held, agent_id="a", reason="no disk"))["task"]
+    task = data(api.fail(held, agent_id="a", reason="no disk"))["task"]
 
     assert (task["status"], task["fail_reason"], task["attempts"]) == ("failed", "no disk", 1)
     assert "done_at" not in task
@@ -67,7 +67,7 @@ def test_fail_keeps_the_reason(api, held):
 
 
 def test_a_fail_that_may_be_retried_puts_the_task_back(api, channel, held):
-    task = said(api.fail(held, agent_id="a", reason="flaky", retriable=True))["task"]
+    task = data(api.fail(held, agent_id="a", reason="flaky", retriable=True))["task"]
 
     assert (task["status"], task["attempts"]) == ("queued", 1)
     assert "assigned_agent_id" not in task
@@ -76,23 +76,23 @@ def test_a_fail_that_may_be_retried_puts_the_task_back(api, channel, held):
 
 @pytest.mark.parametrize("verb", ["complete", "fail"])
 def test_an_operator_needs_no_agent_id(api, held, verb):
-    task = said(api.post(f"/tasks/{verb}", task_id=held["id"]))["task"]
+    task = data(api.post(f"/tasks/{verb}", task_id=held["id"]))["task"]
 
     assert task["status"] in {"done", "failed"}
 
 
 @pytest.mark.parametrize("verb", ["complete", "fail"])
 def test_the_same_report_again_changes_nothing(api, held, verb):
-    first = said(api.post(f"/tasks/{verb}", task_id=held["id"], agent_id="a"))
+    first = data(api.post(f"/tasks/{verb}", task_id=held["id"], agent_id="a"))
 
-    assert said(api.post(f"/tasks/{verb}", task_id=held["id"], agent_id="a")) == first
+    assert data(api.post(f"/tasks/{verb}", task_id=held["id"], agent_id="a")) == first
     by_epoch = api.post(f"/tasks/{verb}", task_id=held["id"], agent_id="a", lease_epoch=1)
-    assert said(by_epoch) == first
+    assert data(by_epoch) == first
 
 
 @pytest.mark.parametrize(("first", "second"), [("complete", "fail"), ("fail", "complete")])
 def test_another_outcome_is_refused(api, held, first, second):
-    ended = said(api.post(f"/tasks/{first}", task_id=held["id"], agent_id="a"))["task"]
+    ended = data(api.post(f"/tasks/{first}", task_id=held["id"], agent_id="a"))["task"]
 
     response = api.post(f"/tasks/{second}", task_id=held["id"], agent_id="a")
 
@@ -156,8 +156,8 @@ def test_a_fail_of_a_past_epoch_again_is_known(api, channel, held):
 
     again = api.fail(held, agent_id="a", retriable=True, lease_epoch=1)
 
-    assert said(again)["task"]["status"] == "in_progress"
-    assert said(again)["task"]["attempts"] == 1
+    assert data(again)["task"]["status"] == "in_progress"
+    assert data(again)["task"]["attempts"] == 1
 
 
 def test_a_locked_task_is_not_ended(api, channel):
@@ -186,7 +186,7 @@ def test_each_outcome_of_a_report_is_answered_on_its_own(api, channel):
         done({"id": UNKNOWN}),
     )
 
-    answers = said(response)["outcomes"]
+    answers = data(response)["outcomes"]
     assert [(a["task_id"], a["answer"], a.get("error", {}).get("code")) for a in answers] == [
         (one["id"], "accepted", None),
         (two["id"], "accepted", None),
@@ -195,7 +195,7 @@ def test_each_outcome_of_a_report_is_answered_on_its_own(api, channel):
         (UNKNOWN, "lost", "not_found"),
     ]
     assert all(a["error"]["message"] for a in answers[3:])
-    assert "tasks" not in said(response)
+    assert "tasks" not in data(response)
     assert [api.fresh(task)["status"] for task in (one, two, foreign)] == [
         "done",
         "failed",
@@ -205,28 +205,28 @@ def test_each_outcome_of_a_report_is_answered_on_its_own(api, channel):
 
 
 def test_a_stale_outcome_is_lost_with_its_reason(api, channel, held):
-    (answer,) = said(report(api, done(held, lease_epoch=7)))["outcomes"]
+    (answer,) = data(report(api, done(held, lease_epoch=7)))["outcomes"]
 
     assert (answer["answer"], answer["error"]["code"]) == ("lost", "lease_lost")
     assert api.fresh(held)["status"] == "in_progress"
 
 
-def test_a_report_takes_the_next_tasks_too(api, channel):
+def test_a_report_claims_the_next_tasks_too(api, channel):
     made = [api.task(channel) for _ in range(4)]
     held = api.claim("a", channel)
 
     claim = {"channel": "work", "max_tasks": 2, "lease_seconds": 60}
-    body = said(report(api, done(held), claim=claim))
+    body = data(report(api, done(held), claim=claim))
 
     assert [answer["answer"] for answer in body["outcomes"]] == ["accepted"]
     assert [task["id"] for task in body["tasks"]] == [task["id"] for task in made[1:3]]
     assert all(task["lease_epoch"] == 1 and task["lease_expires_at"] for task in body["tasks"])
-    single = said(report(api, done(body["tasks"][0]), claim={"channel_id": channel["id"]}))
+    single = data(report(api, done(body["tasks"][0]), claim={"channel_id": channel["id"]}))
     assert [task["id"] for task in single["tasks"]] == [made[3]["id"]]
 
 
 def test_a_claim_in_a_report_may_come_to_nothing(api, channel, held):
-    body = said(report(api, done(held), claim={"channels": ["work", "unknown"]}))
+    body = data(report(api, done(held), claim={"channels": ["work", "unknown"]}))
 
     assert body["outcomes"][0]["answer"] == "accepted"
     assert body["tasks"] == []
@@ -235,7 +235,7 @@ def test_a_claim_in_a_report_may_come_to_nothing(api, channel, held):
 def test_a_lost_outcome_does_not_spoil_the_claim(api, channel):
     task = api.task(channel)
 
-    body = said(report(api, done({"id": UNKNOWN}), claim={"channel": "work"}))
+    body = data(report(api, done({"id": UNKNOWN}), claim={"channel": "work"}))
 
     assert body["outcomes"][0]["answer"] == "lost"
     assert body["tasks"][0]["id"] == task["id"]
@@ -247,19 +247,19 @@ def test_a_report_carries_a_chain_on(api, channel):
     held = api.claim("a", channel)
 
     for step in steps[1:]:
-        body = said(report(api, done(held), claim={"channel": "work"}))
+        body = data(report(api, done(held), claim={"channel": "work"}))
         (held,) = body["tasks"]
         assert held["id"] == step["id"]
-    assert said(report(api, done(held), claim={"channel": "work"}))["tasks"] == []
+    assert data(report(api, done(held), claim={"channel": "work"}))["tasks"] == []
     assert api.fresh_chain(chain["id"])["status"] == "done"
 
 
 def test_a_report_repeated_with_its_key_gets_the_same_tasks(api, channel, held):
     api.task(channel)
     claim = {"channel": "work", "idempotency_key": "k"}
-    first = said(report(api, done(held), claim=claim))
+    first = data(report(api, done(held), claim=claim))
 
-    again = said(report(api, done(held), claim=claim))
+    again = data(report(api, done(held), claim=claim))
 
     assert again["outcomes"][0]["answer"] == "already"
     assert again["tasks"] == first["tasks"]
@@ -268,7 +268,7 @@ def test_a_report_repeated_with_its_key_gets_the_same_tasks(api, channel, held):
 def test_a_report_without_outcomes_is_a_claim(api, channel):
     task = api.task(channel)
 
-    body = said(report(api, claim={"channel": "work"}))
+    body = data(report(api, claim={"channel": "work"}))
 
     assert body["outcomes"] == []
     assert body["tasks"][0]["id"] == task["id"]
@@ -291,7 +291,7 @@ def test_a_report_without_outcomes_is_a_claim(api, channel):
         ({"agent_id": "a", "claim": {"channel": "c", "max_tasks": 99}}, "claim.max_tasks"),
     ],
 )
-def test_a_report_that_makes_no_sense_changes_nothing(api, channel, body, says):
+def test_an_invalid_report_changes_nothing(api, channel, body, says):
     task = api.task(channel)
 
     response = api.post("/tasks/report", **body)

@@ -7,7 +7,7 @@ import pytest
 from chains.models import Chain
 from events.models import Event
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def channel(api):
 
 @pytest.fixture
 def request_(api, channel):
-    """A session request that still waits."""
+    """A session request that is still queued."""
     return api.session_request(channel)
 
 
@@ -35,10 +35,10 @@ def posted():
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_a_session_request_is_a_task_in_a_chain_of_its_own(api, channel, by_name):
+def test_a_session_request_is_a_task_in_its_own_chain(api, channel, by_name):
     where = {"channel_name": "work"} if by_name else {"channel_id": channel["id"]}
 
-    task = said(api.post("/agents/request-session", **where), 201)["task"]
+    task = data(api.post("/agents/request-session", **where), 201)["task"]
 
     assert {k: task[k] for k in ("title", "type", "sequence", "priority", "status")} == {
         "title": "Agent Session Request",
@@ -71,38 +71,38 @@ def test_a_session_request_is_never_claimed(api, channel, request_):
     for body in where:
         assert refusal(api.post("/tasks/claim", agent_id="a", **body)) == (404, "no_tasks")
         several = api.post("/tasks/claim", agent_id="a", max_tasks=5, **body)
-        assert said(several) == {"tasks": []}
+        assert data(several) == {"tasks": []}
     lone = api.task(channel)
 
     assert api.claim("a", channel)["id"] == lone["id"]
     assert api.fresh(request_)["status"] == "queued"
 
 
-def test_the_owner_of_its_chain_does_not_claim_a_session_request_either(api, channel, request_):
+def test_not_even_the_owner_of_its_chain_claims_a_session_request(api, channel, request_):
     api.beat("a", meta={"subscriptions": ["work"]})
-    said(api.post(f"/chains/{request_['chain_id']}/assign-agent", agent_id="a"))
+    data(api.post(f"/chains/{request_['chain_id']}/assign-agent", agent_id="a"))
 
     for more in ({}, {"idempotency_key": "k"}):
         claim = api.post("/tasks/claim", agent_id="a", channel="work", **more)
         assert refusal(claim) == (404, "no_tasks")
-    assert said(api.assign(request_, "a"))["task"][TOKEN] == request_[TOKEN]
+    assert data(api.assign(request_, "a"))["task"][TOKEN] == request_[TOKEN]
 
 
 def test_an_agent_finds_session_requests_in_the_list_of_queued_tasks(api, channel, request_):
     api.task(channel)
 
-    queued = said(api.get("/tasks", status="queued"))["tasks"]
+    queued = data(api.get("/tasks", status="queued"))["tasks"]
     (found,) = (task for task in queued if task.get("type") == "request_claude_session")
 
     assert found == request_
-    by_type = said(api.get("/tasks", type="request_claude_session"))["tasks"]
+    by_type = data(api.get("/tasks", type="request_claude_session"))["tasks"]
     assert by_type == [request_]
 
 
 def test_the_token_is_shown_while_queued_and_in_the_reply_to_assign(api, request_):
-    shown = [request_, api.fresh(request_), said(api.get("/tasks"))["tasks"][0]]
-    shown.append(said(api.assign(request_, "a"))["task"])
-    shown.append(said(api.assign(request_, "a"))["task"])
+    shown = [request_, api.fresh(request_), data(api.get("/tasks"))["tasks"][0]]
+    shown.append(data(api.assign(request_, "a"))["task"])
+    shown.append(data(api.assign(request_, "a"))["task"])
 
     assert {task[TOKEN] for task in shown} == {request_[TOKEN]}
 
@@ -129,18 +129,18 @@ def test_the_token_is_shown_nowhere_else(api, request_):
 def test_the_token_of_a_failed_request_is_not_shown(api, request_):
     api.assign(request_, "a")
 
-    assert TOKEN not in said(api.fail(request_, agent_id="a", reason="no tmux"))["task"]
+    assert TOKEN not in data(api.fail(request_, agent_id="a", reason="no tmux"))["task"]
 
 
-def test_a_session_is_completed_by_its_token_whatever_the_agent_does_now(api, channel, request_):
+def test_a_session_is_completed_by_its_token_while_the_agent_works(api, channel, request_):
     api.beat("a")
-    said(api.assign(request_, "a"))
+    data(api.assign(request_, "a"))
     api.beat("a", current_task_id=UNKNOWN)
 
-    event = said(completion(api, {TOKEN: request_[TOKEN]}), 201)["event"]
+    event = data(completion(api, {TOKEN: request_[TOKEN]}), 201)["event"]
 
     assert event["task_id"] == request_["id"]
-    done = said(api.get("/tasks", status="done"))["tasks"]
+    done = data(api.get("/tasks", status="done"))["tasks"]
     assert [task["id"] for task in done] == [request_["id"]]
     assert api.fresh_chain(request_["chain_id"])["status"] == "done"
 
@@ -149,19 +149,19 @@ def test_a_session_is_completed_by_its_token_whatever_the_agent_does_now(api, ch
     "name",
     [TOKEN, "agentSessionRequestToken", "agent_session_token", "agentSessionToken"],
 )
-def test_the_token_goes_by_several_names(api, request_, name):
+def test_the_token_has_several_names(api, request_, name):
     api.assign(request_, "a")
 
-    said(completion(api, {name: f" {request_[TOKEN]} "}), 201)
+    data(completion(api, {name: f" {request_[TOKEN]} "}), 201)
 
     assert api.fresh(request_)["status"] == "done"
 
 
-def test_the_type_of_the_event_is_known_in_letters_of_any_case(api, request_):
+def test_the_type_of_the_event_is_known_without_regard_to_case(api, request_):
     api.assign(request_, "a")
     type_ = "Agent.Automation.SESSION_request.completed"
 
-    said(api.post("/events", agent_id="a", type=type_, payload={TOKEN: request_[TOKEN]}), 201)
+    data(api.post("/events", agent_id="a", type=type_, payload={TOKEN: request_[TOKEN]}), 201)
 
     assert api.fresh(request_)["status"] == "done"
 
@@ -193,7 +193,7 @@ def test_a_completion_may_name_its_task(api, request_, where):
     else:
         payload[where.removeprefix("payload.")] = request_["id"]
 
-    assert said(completion(api, payload, **more), 201)["event"]["task_id"] == request_["id"]
+    assert data(completion(api, payload, **more), 201)["event"]["task_id"] == request_["id"]
 
 
 @pytest.mark.parametrize("where", ["task_id", "payload.task_id", "payload.taskId"])
@@ -215,14 +215,14 @@ def test_the_task_named_in_the_body_counts_before_that_in_the_payload(api, reque
     api.assign(request_, "a")
     payload = {TOKEN: request_[TOKEN], "task_id": UNKNOWN}
 
-    said(completion(api, payload, task_id=request_["id"]), 201)
+    data(completion(api, payload, task_id=request_["id"]), 201)
 
 
 def test_a_completion_of_a_request_that_is_done_is_kept_all_the_same(api, request_):
     api.assign(request_, "a")
-    said(completion(api, {TOKEN: request_[TOKEN]}), 201)
+    data(completion(api, {TOKEN: request_[TOKEN]}), 201)
 
-    event = said(completion(api, {TOKEN: request_[TOKEN]}), 201)["event"]
+    event = data(completion(api, {TOKEN: request_[TOKEN]}), 201)["event"]
 
     assert event["task_id"] == request_["id"]
     assert posted().count() == 2
@@ -231,10 +231,10 @@ def test_a_completion_of_a_request_that_is_done_is_kept_all_the_same(api, reques
 @pytest.mark.parametrize("status", ["queued", "failed", "locked", "cancelled"])
 def test_a_completion_of_a_request_in_any_other_status_is_refused(api, request_, status):
     if status == "cancelled":
-        said(api.post(f"/tasks/{request_['id']}/cancel"))
+        data(api.post(f"/tasks/{request_['id']}/cancel"))
     elif status != "queued":
         api.assign(request_, "a")
-        said(api.fail(request_) if status == "failed" else api.detach(request_["chain_id"], "a"))
+        data(api.fail(request_) if status == "failed" else api.detach(request_["chain_id"], "a"))
 
     assert refusal(completion(api, {TOKEN: request_[TOKEN]})) == (409, "conflict")
     assert Task.objects.get().status == status
@@ -245,9 +245,9 @@ def test_a_completion_repeated_with_its_key_is_kept_once(api, request_):
     api.assign(request_, "a")
     key = {"idempotency_key": f"session:{request_[TOKEN]}"}
 
-    said(completion(api, {TOKEN: request_[TOKEN]}, **key), 201)
+    data(completion(api, {TOKEN: request_[TOKEN]}, **key), 201)
 
-    assert said(completion(api, {TOKEN: request_[TOKEN]}, **key)) == {"deduped": True}
+    assert data(completion(api, {TOKEN: request_[TOKEN]}, **key)) == {"deduped": True}
     assert posted().count() == 1
 
 

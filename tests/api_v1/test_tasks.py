@@ -1,10 +1,10 @@
-"""Making and reading tasks (contract 1.3, 3.4; cases 15 to 17)."""
+"""Creating and reading tasks (contract 1.3, 3.4; cases 15 to 17)."""
 
 import pytest
 
 from chains.models import Chain
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, message, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ ALWAYS = {
 }
 
 
-def test_a_task_says_what_it_was_given_and_leaves_out_what_is_empty(api):
+def test_a_task_shows_its_fields_and_leaves_out_empty_ones(api):
     channel = api.channel()
 
     task = api.task(channel, " count ")
@@ -34,8 +34,8 @@ def test_a_task_says_what_it_was_given_and_leaves_out_what_is_empty(api):
         "priority": 0,
         "lease_epoch": 0,
     }
-    assert said(api.get(f"/tasks/{task['id']}")) == {"task": task}
-    assert said(api.get("/tasks")) == {"tasks": [task]}
+    assert data(api.get(f"/tasks/{task['id']}")) == {"task": task}
+    assert data(api.get("/tasks")) == {"tasks": [task]}
 
 
 def test_every_field_of_a_task_is_kept_and_shown(api):
@@ -62,7 +62,7 @@ def test_every_field_of_a_task_is_kept_and_shown(api):
 def test_a_channel_may_be_named_instead(api):
     channel = api.channel("Work")
 
-    body = said(api.post("/tasks", channel="wORK", title="x"), 201)
+    body = data(api.post("/tasks", channel="wORK", title="x"), 201)
 
     assert body["task"]["channel_id"] == channel["id"]
 
@@ -74,7 +74,7 @@ def test_a_type_cannot_be_given(api):
     assert "agent_session_request_token" not in task
 
 
-def test_a_task_without_a_chain_stands_alone(api):
+def test_a_task_without_a_chain_gets_none(api):
     task = api.task(api.channel(), sequence=5)
 
     assert "chain_id" not in task
@@ -82,7 +82,7 @@ def test_a_task_without_a_chain_stands_alone(api):
     assert not Chain.objects.exists()
 
 
-def test_a_task_takes_the_chain_and_the_place_it_is_given(api):
+def test_a_task_gets_the_requested_chain_and_sequence(api):
     channel = api.channel()
     chain = api.chain(channel)
 
@@ -92,7 +92,7 @@ def test_a_task_takes_the_chain_and_the_place_it_is_given(api):
 
 
 @pytest.mark.parametrize("asked", [{}, {"sequence": 0}, {"sequence": -4}, {"sequence": None}])
-def test_a_place_that_is_not_given_is_the_next(api, asked):
+def test_the_default_sequence_is_the_next(api, asked):
     channel = api.channel()
     chain = api.chain(channel)
     api.task(channel, chain_id=chain["id"], sequence=5)
@@ -100,7 +100,7 @@ def test_a_place_that_is_not_given_is_the_next(api, asked):
     assert api.task(channel, chain_id=chain["id"], **asked)["sequence"] == 6
 
 
-def test_a_task_behind_another_of_its_chain_says_that_it_is_blocked(api):
+def test_a_task_behind_another_of_its_chain_is_blocked(api):
     channel = api.channel()
     chain = api.chain(channel)
 
@@ -133,7 +133,7 @@ def test_a_task_is_in_the_channel_of_its_chain(api):
     assert not Task.objects.exists()
 
 
-def test_a_place_that_is_taken_is_refused(api):
+def test_a_taken_sequence_is_refused(api):
     channel = api.channel()
     chain = api.chain(channel)
     api.task(channel, chain_id=chain["id"], sequence=1)
@@ -146,7 +146,7 @@ def test_a_place_that_is_taken_is_refused(api):
     assert Task.objects.count() == 1
 
 
-def test_there_is_always_a_next_place(api):
+def test_there_is_always_a_next_sequence(api):
     channel = api.channel()
     chain = api.chain(channel)
     highest = {"channel_id": channel["id"], "title": "x", "chain_id": chain["id"]}
@@ -175,7 +175,7 @@ def test_there_is_always_a_next_place(api):
         ({"description": "d" * 100_001}, "description"),
     ],
 )
-def test_a_task_that_makes_no_sense_is_not_made(api, wrong, says):
+def test_an_invalid_task_is_not_made(api, wrong, says):
     channel = api.channel()
 
     response = api.post("/tasks", **{"channel_id": channel["id"], "title": "x"} | wrong)

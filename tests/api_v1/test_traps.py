@@ -1,11 +1,11 @@
-"""What agents in the field do that a server must bear (contract 4.4 and 6.4), trap by trap."""
+"""Odd behaviour of real agents that a server must cope with (contract 4.4 and 6.4)."""
 
 import pytest
 
 from agents.models import Agent
 from chains.models import Chain
 from tasks.models import Task
-from tests.api_v1.calls import UNKNOWN, refusal, said
+from tests.api_v1.calls import UNKNOWN, data, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -16,21 +16,21 @@ def channel(api):
 
 
 def current(api, agent_id="a"):
-    return said(api.get(f"/agents/{agent_id}/current-task"))["task"]
+    return data(api.get(f"/agents/{agent_id}/current-task"))["task"]
 
 
 def hook_completes(api, agent_id="a"):
-    """What a client's hook does when its session has ended: contract 4.2, `hook completed`."""
+    """The requests of a client's hook at the end of a session: contract 4.2, `hook completed`."""
     api.beat(agent_id, current_task_id="")
     hook = {"agent_id": agent_id, "type": "claude.hook", "payload": {"event": "completed"}}
-    said(api.post("/events", **hook), 201)
+    data(api.post("/events", **hook), 201)
     task = current(api, agent_id)
     key = f"hook:{task['id']}:1"
     answer = api.complete(task, agent_id=agent_id, idempotency_key=key)
     done = {"agent_id": agent_id, "type": "task.completed", "payload": {"task_id": task["id"]}}
-    said(api.post("/events", **done, idempotency_key=f"task.completed:{task['id']}"), 201)
+    data(api.post("/events", **done, idempotency_key=f"task.completed:{task['id']}"), 201)
     api.beat(agent_id, current_task_id="")
-    return said(answer)["task"]
+    return data(answer)["task"]
 
 
 def test_a_hook_completes_a_task_claimed_before_the_first_heartbeat(api, channel):
@@ -38,7 +38,7 @@ def test_a_hook_completes_a_task_claimed_before_the_first_heartbeat(api, channel
 
     claimed = api.claim("a", channel)
 
-    assert said(api.get("/agents"))["agents"][0]["worker_status"] == "online"
+    assert data(api.get("/agents"))["agents"][0]["worker_status"] == "online"
     assert hook_completes(api)["id"] == claimed["id"]
     assert api.fresh(claimed)["status"] == "done"
 
@@ -52,10 +52,10 @@ def test_a_hook_completes_a_task_claimed_after_the_first_heartbeat(api, channel)
     assert hook_completes(api)["id"] == claimed["id"]
 
 
-def test_a_hook_completes_a_task_assigned_to_an_agent_never_heard_of(api, channel):
+def test_a_hook_completes_a_task_assigned_to_an_unknown_agent(api, channel):
     task = api.task(channel)
 
-    said(api.assign(task, "a"))
+    data(api.assign(task, "a"))
 
     assert hook_completes(api)["id"] == task["id"]
 
@@ -96,7 +96,7 @@ def test_a_heartbeat_with_the_task_of_another_sets_nothing(api, channel):
 
 def test_channels_set_by_an_operator_survive_the_agents_own_old_list(api):
     api.beat("a", meta={"subscriptions": ["old"]})
-    said(api.patch("/agents/a/channels", subscriptions=["new"]))
+    data(api.patch("/agents/a/channels", subscriptions=["new"]))
 
     for _ in range(2):
         beaten = api.beat("a", meta={"subscriptions": ["old"], "pid": 7})["agent"]
@@ -106,7 +106,7 @@ def test_channels_set_by_an_operator_survive_the_agents_own_old_list(api):
 
 def test_channels_set_by_an_operator_are_the_agents_again_once_it_reports_them(api):
     api.beat("a", meta={"subscriptions": ["old"]})
-    said(api.patch("/agents/a/channels", subscriptions=["new"]))
+    data(api.patch("/agents/a/channels", subscriptions=["new"]))
     api.beat("a", meta={"subscriptions": ["new"]})
 
     beaten = api.beat("a", meta={"subscriptions": ["own"]})["agent"]
@@ -125,7 +125,7 @@ def test_an_empty_list_never_wipes_channels(api, channel, meta, by_operator):
     beaten = api.beat("a", meta=meta)["agent"]
 
     assert beaten["meta"] == {"subscriptions": ["work"]}
-    assert said(api.post(f"/chains/{chain['id']}/assign-agent", agent_id="a"))
+    assert data(api.post(f"/chains/{chain['id']}/assign-agent", agent_id="a"))
 
 
 @pytest.mark.parametrize("in_chain", [True, False])
@@ -134,10 +134,10 @@ def test_complete_is_retried_after_the_next_claim(api, channel, in_chain):
     api.task(channel, **where)
     api.task(channel, **where)
     first = api.claim("a", channel)
-    done = said(api.complete(first, agent_id="a"))
+    done = data(api.complete(first, agent_id="a"))
     second = api.claim("a", channel)
 
-    again = said(api.complete(first, agent_id="a"))
+    again = data(api.complete(first, agent_id="a"))
 
     assert again == done
     assert current(api)["id"] == second["id"]
@@ -159,8 +159,8 @@ def test_events_of_unknown_tasks_and_agents_are_taken(api):
     first = api.post("/events", **event, idempotency_key="task.injected:gone")
     again = api.post("/events", **event, idempotency_key="task.injected:gone")
 
-    assert said(first, 201)["event"]["task_id"] == "gone"
-    assert said(again) == {"deduped": True}
+    assert data(first, 201)["event"]["task_id"] == "gone"
+    assert data(again) == {"deduped": True}
 
 
 def test_an_unknown_channel_name_lets_the_agent_go_on_to_the_next(api, channel):
@@ -170,13 +170,13 @@ def test_an_unknown_channel_name_lets_the_agent_go_on_to_the_next(api, channel):
     assert api.claim("a", channel, idempotency_key="")["id"] == task["id"]
 
 
-def test_an_agent_goes_from_one_lone_task_to_the_next(api, channel):
+def test_an_agent_goes_from_one_chainless_task_to_the_next(api, channel):
     made = [api.task(channel)["id"] for _ in range(3)]
 
     done = []
     for _ in made:
         task = api.claim("a", channel)
-        said(api.complete(task, agent_id="a"))
+        data(api.complete(task, agent_id="a"))
         done.append(task["id"])
 
     assert done == made
@@ -191,7 +191,7 @@ def test_an_agent_goes_from_a_finished_chain_to_the_next(api, channel):
     for chain in (first, second):
         task = api.claim("a", channel)
         assert task["chain_id"] == chain["id"]
-        said(api.complete(task, agent_id="a"))
+        data(api.complete(task, agent_id="a"))
 
     assert "owner_agent_id" not in api.fresh_chain(first["id"])
     assert api.fresh_chain(second["id"])["owner_agent_id"] == "a"
@@ -202,7 +202,7 @@ def test_a_chain_that_lost_its_owner_finds_another(api, channel):
     api.task(channel, chain_id=chain["id"])
     second = api.task(channel, chain_id=chain["id"])
     api.complete(api.claim("a", channel), agent_id="a")
-    said(api.detach(chain["id"], "a"))
+    data(api.detach(chain["id"], "a"))
 
     assert api.claim("b", channel)["id"] == second["id"]
     assert api.fresh_chain(chain["id"])["owner_agent_id"] == "b"

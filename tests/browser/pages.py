@@ -1,4 +1,4 @@
-"""The pages of the dashboard, as people find their way on them."""
+"""The pages of the dashboard, and how people use them."""
 
 import re
 
@@ -23,14 +23,14 @@ def part_of(chain, name):
 
 
 def use_verb(page, button, reason):
-    """Press the button, read what it will do, give a reason and confirm; what it said it will."""
+    """Press the button, read what it will do, give a reason and confirm; returns the sentences."""
     label = button.inner_text()
     button.click()
     dialog = page.get_by_role("dialog").last
     will = dialog.locator("ul.will li")
     expect(will.first).to_be_visible()
-    said = will.all_inner_texts()
+    sentences = will.all_inner_texts()
     dialog.get_by_label("Reason").fill(reason)
     dialog.get_by_role("button", name=label, exact=True).click()
     expect(dialog).not_to_be_attached()
-    return said
+    return sentences

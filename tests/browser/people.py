@@ -70,7 +70,7 @@ class People:
 
     def forgive(self, words):
         """Leave out the complaints with these words, which a test is right to expect."""
-        self.complaints = [said for said in self.complaints if words not in said]
+        self.complaints = [one for one in self.complaints if words not in one]
 
     def leave(self):
         for context in list(self.contexts):

@@ -7,13 +7,13 @@ from tests.browser import accessibility
 
 
 def confirm(page, verb, reason):
-    """Read what the verb will do, give the reason and do it; what it said it will."""
+    """Read what the verb will do, give the reason and do it; returns the sentences."""
     will = page.locator("#will li")
     expect(will.first).to_be_visible()
-    said = will.all_inner_texts()
+    sentences = will.all_inner_texts()
     page.get_by_label("Reason").fill(reason)
     page.get_by_role("button", name=verb).click()
-    return said
+    return sentences
 
 
 def verb_link(page, verb):
@@ -32,8 +32,8 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_admin(opera
     fleet.claim("agent-6", channel)
 
     operator.goto(f"/admin/chains/chain/{chain['id']}/change/")
-    said = use_verb(operator, "Detach", "the agent hangs")
-    assert "Ownership of agent agent-6 ends." in said
+    sentences = use_verb(operator, "Detach", "the agent hangs")
+    assert "Ownership of agent agent-6 ends." in sentences
     timeline = operator.get_by_role("region", name="Timeline").first
     expect(timeline).to_contain_text("the agent hangs")
     assert fleet.seen(tasks[0])["status"] == "locked"
@@ -55,9 +55,9 @@ def test_a_verb_is_used_on_all_that_match_a_filter(operator, fleet):
     operator.locator('select[name="action"]').select_option("cancel")
     operator.get_by_role("button", name=re.compile("^Run")).click()
     accessibility.check(operator)
-    said = confirm(operator, "Cancel", "not wanted any more")
+    sentences = confirm(operator, "Cancel", "not wanted any more")
 
-    assert any("149" in sentence for sentence in said)
+    assert any("149" in sentence for sentence in sentences)
     expect(operator.get_by_text("149", exact=False).first).to_be_visible()
     statuses = [fleet.seen(task)["status"] for task in (tasks[1], tasks[-1], taken)]
     assert statuses == ["cancelled", "cancelled", "in_progress"]

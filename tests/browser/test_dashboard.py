@@ -56,8 +56,8 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_dashboard(o
     chain = chain_on(operator, "migration")
     chain.get_by_role("button", name="migration").click()
 
-    said = use_verb(operator, chain.get_by_role("button", name="Detach: "), "the agent hangs")
-    assert "Ownership of agent agent-3 ends." in said
+    sentences = use_verb(operator, chain.get_by_role("button", name="Detach: "), "the agent hangs")
+    assert "Ownership of agent agent-3 ends." in sentences
     expect(chain).to_contain_text("1 locked")
     expect(chain).to_contain_text("no owner")
 
@@ -67,11 +67,34 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_dashboard(o
 
     assert fleet.seen(tasks[0])["status"] == "queued"
     events = fleet.ask("GET", f"events?task_id={tasks[0]['id']}")["events"]
-    told = {(event.get("actor"), event.get("reason")) for event in events}
+    reasons = {(event.get("actor"), event.get("reason")) for event in events}
     assert {
         ("user:operator", "the agent hangs"),
         ("user:operator", "try it again"),
-    } <= told
+    } <= reasons
+
+
+def test_a_task_is_assigned_from_its_dialog_and_then_offers_other_verbs(operator, fleet):
+    channel = fleet.channel("assigned")
+    fleet.task(channel, "known by it")
+    fleet.complete("agent-9", fleet.claim("agent-9", channel))
+    task = fleet.task(channel, "by hand")
+    open_board(operator, channel)
+    operator.get_by_role("button", name="by hand").click()
+    shown = operator.get_by_role("dialog", name="by hand")
+
+    shown.get_by_role("button", name="Assign: by hand").click()
+    dialog = operator.get_by_role("dialog").last
+    dialog.get_by_label("Agent").fill("agent-9")
+    dialog.get_by_label("Reason").fill("it knows how")
+    dialog.get_by_role("button", name="Assign", exact=True).click()
+
+    expect(shown.get_by_role("button", name="Complete")).to_be_visible()
+    expect(shown.get_by_role("button", name=re.compile("^(Assign|Requeue|Unlock)"))).to_have_count(
+        0
+    )
+    expect(shown.get_by_role("button", name="Cancel: by hand")).to_be_visible()
+    assert fleet.seen(task)["assigned_agent_id"] == "agent-9"
 
 
 def test_a_task_says_why_it_waits(operator, fleet):

@@ -32,8 +32,8 @@ def test_the_page_goes_on_after_a_restart_and_misses_nothing(people, coordinator
     expect(page.locator("#connection")).to_contain_text("Live")
     fleet.task(channel, "later")
 
-    said = fleet.ask("GET", "events?limit=100")["events"]
-    happened = {event["id"] for event in said if int(event["id"]) > first}
+    events = fleet.ask("GET", "events?limit=100")["events"]
+    happened = {event["id"] for event in events if int(event["id"]) > first}
     assert len(happened) >= 22
     newest = max(happened, key=int)
     expect(page.locator(f'[data-event="{newest}"]')).to_be_visible()

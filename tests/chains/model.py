@@ -177,17 +177,17 @@ def fail_retriably(state: State, name: str, agent: str | None) -> Result:
     return report(state, name, agent, "queued")
 
 
-def report(state: State, name: str, agent: str | None, wish: str) -> Result:
+def report(state: State, name: str, agent: str | None, outcome: str) -> Result:
     """A report without an epoch: agent and status decide. Without an agent an operator speaks."""
     task = state.task(name)
     if task is None:
         return "lost", state
-    done = wish == "done"
+    done = outcome == "done"
     if task.status == "in_progress" and agent in {None, task.agent}:
-        status = wish
+        status = outcome
         if not done and task.asked:
             status = "cancelled"
-        elif wish == "queued" and task.attempts + 1 >= MAX_ATTEMPTS:
+        elif outcome == "queued" and task.attempts + 1 >= MAX_ATTEMPTS:
             status = "failed"
         return "accepted", state.put(
             name,

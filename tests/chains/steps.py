@@ -5,7 +5,7 @@ import pytest
 from chains.models import Chain
 from events.models import Event
 from tasks import reports
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tests.factories import (
     make_agent,
@@ -14,12 +14,12 @@ from tests.factories import (
 
 
 def complete(task):
-    reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
 
 def fail(task, retriable=False):
     outcome = Outcome(task.pk, done=False, retriable=retriable)
-    reports.report([outcome], agent_id=None, by="tests")
+    reports.report_in_transaction([outcome], agent_id=None, by="tests")
 
 
 def make_subscriber(chain, **fields):

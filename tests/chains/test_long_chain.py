@@ -4,8 +4,8 @@ import pytest
 from django.db import connection, transaction
 
 from chains.models import Chain
-from tasks import claims, reports
-from tasks.fastlane import Outcome
+from tasks import reports
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.factories import give, make_agent, make_chain
 
@@ -25,15 +25,17 @@ def rows_written():
 def test_each_step_of_a_long_chain_writes_a_few_rows():
     chain = make_chain(tasks=STEPS)
     agent = make_agent()
-    wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
+    request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
     task, worked, written = give(agent, chain.channel), [], []
 
     while task:
         worked.append(task.sequence)
-        outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
+        outcome = Outcome(task.id, done=True, epoch=task.lease_epoch)
         with transaction.atomic():
             before = rows_written()
-            answers, tasks = reports.report([outcome], agent_id=agent.pk, by="", wish=wish)
+            answers, tasks = reports.report_in_transaction(
+                [outcome], agent_id=agent.pk, by="", request=request
+            )
             written.append(rows_written() - before)
         assert answers[0].verdict == "accepted"
         task = tasks[0] if tasks else None
@@ -49,6 +51,8 @@ def test_a_step_of_a_long_chain_takes_as_many_statements(django_assert_max_num_q
         chain = make_chain(tasks=steps)
         agent = make_agent()
         task = give(agent, chain.channel)
-        wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
+        request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
         with django_assert_max_num_queries(25):
-            reports.report([Outcome(task.pk, done=True)], agent_id=agent.pk, by="", wish=wish)
+            reports.report_in_transaction(
+                [Outcome(task.pk, done=True)], agent_id=agent.pk, by="", request=request
+            )

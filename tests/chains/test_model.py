@@ -10,12 +10,12 @@ from django.db.models import F
 from chains import transitions as chains
 from chains.models import Chain
 from problems import Problem
-from tasks import claims, fastlane, leases, reports, transitions
-from tasks.fastlane import Outcome
+from tasks import claims, leases, reports, transitions
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.chains import model
 from tests.chains.model import AGENTS, CHAINS, TASKS, State
-from tests.factories import let_lease_run_out, make_agent, make_channel, silence
+from tests.factories import let_lease_run_out, make_agent, make_channel, run_fast, silence
 
 DEPTH = 5
 PATHS = 240
@@ -127,22 +127,18 @@ class World:
             Task.objects.filter(pk=self.tasks[name].pk).update(queue_at=F("created_at") + hour)
 
     def claim(self, agent, fast):
-        """As the view does: the fast way where it serves, else the slow one."""
-        if fast:
-            answer = fastlane.run(agent, channel=self.channel.pk)
-            if answer.served and not answer.overtaken:
-                return self.named([task.id for task in answer.tasks])
-        wish = claims.Claim(agent_id=agent, channels=[self.channel.pk])
-        return self.named([task.pk for task in claims.claim(wish)])
+        """As the view does, or by the transactional path alone."""
+        claim = claims.claim if fast else claims.claim_in_transaction
+        return self.named([task.id for task in claim(ClaimRequest(agent, ids=[self.channel.pk]))])
 
     def named(self, ids):
         names = {task.pk: name for name, task in self.tasks.items()}
         return names[ids[0]] if ids else None
 
     def report(self, outcome, agent, fast):
-        if fast and agent and fastlane.run(agent, outcomes=[outcome]).served:
+        if fast and agent and run_fast(agent, outcomes=[outcome]):
             return "accepted"
-        answers, _ = reports.report([outcome], agent_id=agent, by="operator")
+        answers, _ = reports.report_in_transaction([outcome], agent_id=agent, by="operator")
         return answers[0].verdict
 
     def follow(self, action, fast):

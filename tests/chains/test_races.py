@@ -18,9 +18,9 @@ from chains.models import Chain
 from chains.settle import settle
 from events.models import Event as Line
 from problems import Problem
-from tasks import fastlane, leases, reports
+from tasks import leases, reports
 from tasks import transitions as tasks
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
@@ -29,6 +29,7 @@ from tests.factories import (
     make_chain,
     make_channel,
     make_tasks,
+    run_fast,
     silence,
     take,
 )
@@ -40,9 +41,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def complete(agent, task):
     """The verdict, by the fast way where it serves."""
     outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
-    if fastlane.run(agent.pk, outcomes=[outcome]).served:
+    if run_fast(agent.pk, outcomes=[outcome]):
         return "accepted"
-    answers, _ = reports.report([outcome], agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
     return answers[0].verdict
 
 
@@ -236,7 +237,7 @@ class Storm:
         take(agent, self.channel, max_tasks=chance.choice([1, 3]), lease_seconds=60)
 
     def do_claim_fast(self, chance, agent, chain):
-        fastlane.run(agent.pk, channel=self.channel.pk, max_tasks=2)
+        run_fast(agent.pk, channel=self.channel.pk, max_tasks=2)
 
     def do_complete(self, chance, agent, chain):
         for task in Task.objects.held_by(agent.pk):
@@ -247,7 +248,7 @@ class Storm:
             Outcome(task.pk, done=False, retriable=True)
             for task in Task.objects.held_by(agent.pk).order_by("-id")
         ]
-        reports.report(outcomes, agent_id=agent.pk, by="")
+        reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
 
     def do_beat(self, chance, agent, chain):
         listed = {task.pk: None for task in Task.objects.held_by(agent.pk)}

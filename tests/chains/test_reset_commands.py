@@ -13,7 +13,7 @@ from chains.management.resetting import actor
 from events.models import Event
 from tasks import reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
 from tasks.states import Status
 from tests.factories import (
@@ -206,7 +206,7 @@ def test_an_agent_between_two_steps_gives_back_its_chain():
     chain = make_chain(tasks=2)
     agent = make_agent("agent-1")
     first = give(agent, chain.channel)
-    reports.report([Outcome(first.pk, done=True)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(first.pk, done=True)], agent_id=agent.pk, by="")
 
     said, _ = run("reset_agent", "agent-1")
 
@@ -237,7 +237,9 @@ def test_a_late_report_of_the_one_who_lost_the_task_still_counts():
     task = make_held_task(agent := make_agent())
     run("reset_task", task.pk)
 
-    answers, _ = reports.report([Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(
+        [Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by=""
+    )
 
     assert answers[0].verdict == "accepted"
     assert fresh(task).status == Status.DONE
@@ -254,7 +256,7 @@ def test_a_reset_beside_a_report_of_the_task_has_one_end(kind):
 
         def complete(agent=agent, task=task):
             outcome = Outcome(task.pk, done=True, epoch=1)
-            return reports.report([outcome], agent_id=agent.pk, by="")[0][0].verdict
+            return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][0].verdict
 
         def reset(task=task):
             try:
@@ -279,7 +281,9 @@ def test_resets_beside_claims_detaches_and_each_other_never_meet_in_a_deadlock()
     def work(agent):
         for _ in range(8):
             for task in take(agent, channel, max_tasks=2):
-                reports.report([Outcome(task.pk, done=True)], agent_id=agent.pk, by="")
+                reports.report_in_transaction(
+                    [Outcome(task.pk, done=True)], agent_id=agent.pk, by=""
+                )
 
     def reset_agents():
         for _ in range(5):

@@ -13,7 +13,7 @@ from chains.exceptions import ChainUnknown, NotOwner, StatusFollows
 from chains.models import Chain
 from tasks import reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.django_db
 
 def complete(task):
     outcome = Outcome(task.pk, done=True)
-    reports.report([outcome], agent_id=task.agent_id, by="")
+    reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
 
 
 def fail(task, reason="broken"):
     outcome = Outcome(task.pk, done=False, reason=reason)
-    reports.report([outcome], agent_id=task.agent_id, by="")
+    reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
 
 
 def status(chain):

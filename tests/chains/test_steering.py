@@ -9,7 +9,7 @@ from chains.exceptions import ChainInUse, ChainUnknown, NotOwner
 from events.models import Event
 from tasks import reports
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.states import Status
 from tests.api_v1.calls import UNKNOWN
 from tests.chains.steps import picture
@@ -23,7 +23,7 @@ def owned():
     """A chain of two tasks, owned by agent-1, who has done the first."""
     chain = make_chain(tasks=2)
     task = give(make_agent("agent-1"), chain.channel)
-    reports.report([Outcome(task.pk, True)], agent_id="agent-1", by="")
+    reports.report_in_transaction([Outcome(task.pk, True)], agent_id="agent-1", by="")
     return fresh(chain)
 
 

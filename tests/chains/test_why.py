@@ -12,10 +12,10 @@ from chains.agent_verbs import AGENT_VERBS
 from chains.models import OnFailure
 from chains.verbs import CHAIN_VERBS
 from chains.why import Code, why
-from tasks import line, reports, requirements
+from tasks import queue, reports, requirements
 from tasks import transitions as tasks
 from tasks.channel_verbs import CHANNEL_VERBS
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import DeadLetter
 from tasks.verbs import TASK_VERBS
@@ -64,7 +64,7 @@ def the(code, task):
 
 def report(task, *, done, **more):
     outcome = Outcome(task.pk, done, **more)
-    reports.report([outcome], agent_id=fresh(task).agent_id, by="")
+    reports.report_in_transaction([outcome], agent_id=fresh(task).agent_id, by="")
 
 
 def make_working_channel():
@@ -89,7 +89,7 @@ def test_a_channel_paused_without_a_reason_says_so_all_the_same():
     task = make_task(make_working_channel())
     tasks.pause_channel(task.channel_id, by="operator")
 
-    assert codes(task) == [Code.CHANNEL_PAUSED, Code.IN_LINE]
+    assert codes(task) == [Code.CHANNEL_PAUSED, Code.IN_QUEUE]
 
 
 def test_what_is_behind_a_locked_task_names_it():
@@ -131,7 +131,7 @@ def test_a_chain_owned_by_an_agent_that_is_present(owned):
     (answer,) = answers(steps_of(owned)[1])
 
     assert answer.code == Code.CHAIN_OWNED
-    assert "agent-1, which is present" in answer.text
+    assert "agent-1, which is online" in answer.text
     assert answer.data["presence"] == "online"
     assert answer.do.verb == "release"
 
@@ -142,7 +142,7 @@ def test_a_chain_owned_by_an_agent_lost_since(owned):
     (answer,) = answers(steps_of(owned)[1])
 
     assert answer.code == Code.CHAIN_OWNED
-    assert "not heard of since" in answer.text
+    assert "has been silent since" in answer.text
     assert answer.data["presence"] == "lost"
     assert answer.do.verb == "detach"
 
@@ -205,7 +205,7 @@ def test_a_chain_that_continues_is_not_stopped_by_a_failure():
     report(give(make_agent(), chain.channel), done=False)
     transitions.release(chain.pk, by="operator")
 
-    assert codes(steps_of(chain)[1]) == [Code.IN_LINE]
+    assert codes(steps_of(chain)[1]) == [Code.IN_QUEUE]
 
 
 def test_a_session_request_is_only_assigned():
@@ -245,17 +245,17 @@ def test_all_agents_of_the_channel_are_draining_or_absent():
 def test_an_agent_that_names_no_channel_works_for_any():
     make_agent()
 
-    assert codes(make_task()) == [Code.IN_LINE]
+    assert codes(make_task()) == [Code.IN_QUEUE]
 
 
 def test_a_jobs_task_waits_for_spots_and_no_others():
     make_agent()
     task = tasks_of(make_job(tasks=1))[0]
 
-    assert codes(task) == [Code.NO_AGENTS, Code.IN_LINE]
+    assert codes(task) == [Code.NO_AGENTS, Code.IN_QUEUE]
 
     make_agent("spot-1", protocol=Protocol.SPOT)
-    assert codes(task) == [Code.IN_LINE]
+    assert codes(task) == [Code.IN_QUEUE]
 
 
 def test_a_capability_that_nobody_offers_is_named():
@@ -290,16 +290,16 @@ def test_a_postponed_task_says_until_when():
     assert f"{fresh(task).available_at:%H:%M:%S}" in answer.text
 
 
-def test_a_task_in_line_knows_its_place():
+def test_a_queued_task_knows_its_position():
     channel = make_working_channel()
     first, second, third = make_tasks(3, channel=channel)
     tasks.prioritize(third.pk, 5, by="operator")
 
-    assert the(Code.IN_LINE, third).data["place"] == 1
-    assert the(Code.IN_LINE, third).remedy == ""
-    assert the(Code.IN_LINE, first).data["place"] == 2
-    assert the(Code.IN_LINE, second).data["place"] == 3
-    assert the(Code.IN_LINE, second).do.verb == "prioritize"
+    assert the(Code.IN_QUEUE, third).data["place"] == 1
+    assert the(Code.IN_QUEUE, third).remedy == ""
+    assert the(Code.IN_QUEUE, first).data["place"] == 2
+    assert the(Code.IN_QUEUE, second).data["place"] == 3
+    assert the(Code.IN_QUEUE, second).do.verb == "prioritize"
 
 
 def test_chains_and_tasks_that_want_something_stand_in_the_same_line():
@@ -309,16 +309,16 @@ def test_chains_and_tasks_that_want_something_stand_in_the_same_line():
     last = make_task(channel)
     Task.objects.filter(pk=last.pk).update(queue_at=Now() + timedelta(minutes=1))
 
-    assert the(Code.IN_LINE, last).data["place"] == 3
-    assert the(Code.IN_LINE, steps_of(chain)[0]).data["place"] == 2
+    assert the(Code.IN_QUEUE, last).data["place"] == 3
+    assert the(Code.IN_QUEUE, steps_of(chain)[0]).data["place"] == 2
 
 
 def test_a_place_far_behind_is_not_counted_out(monkeypatch):
-    monkeypatch.setattr(line, "MOST", 2)
+    monkeypatch.setattr(queue, "FAR", 2)
     channel = make_working_channel()
     last = make_tasks(5, channel=channel)[-1]
 
-    answer = the(Code.IN_LINE, last)
+    answer = the(Code.IN_QUEUE, last)
 
     assert (answer.data["place"], answer.data["more"]) == (3, True)
     assert "More than 2" in answer.text
@@ -329,7 +329,7 @@ def test_a_place_far_behind_is_not_counted_out(monkeypatch):
     [
         (DeadLetter.EXHAUSTED, "all its 3 attempts failed"),
         (DeadLetter.NOT_RETRIABLE, "failed for good"),
-        (DeadLetter.LEASE_EXPIRED, "lease ran out"),
+        (DeadLetter.LEASE_EXPIRED, "lease expired"),
         (DeadLetter.AGENTS_LOST, "were lost with it"),
         (DeadLetter.UNSUPPORTED, "have refused it"),
     ],

@@ -61,8 +61,8 @@ def told(page) -> list[str]:
 
 def audit(row) -> list[tuple[str, str, str, str]]:
     """What the operators' audit says of a row: verb, actor, reason, and the code of a refusal."""
-    lines = OperatorAction.objects.about(row._meta.model_name, row.pk).order_by("id")
-    return [(line.verb, line.actor, line.reason, line.refused) for line in lines]
+    actions = OperatorAction.objects.about(row._meta.model_name, row.pk).order_by("id")
+    return [(one.verb, one.actor, one.reason, one.refused) for one in actions]
 
 
 def _list(row) -> str:

@@ -4,9 +4,9 @@ import pytest
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.callers import LOCAL, Caller, Kind
+from accounts.callers import LOCAL, Caller, CallerKind
 from accounts.permissions import OPERATE, VIEW
-from console.exceptions import BadValues, NotAllowed, ReasonMissing
+from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from console.verbs import Verb, carry_out, one_by_one
 from events.models import Event, OperatorAction
 from problems import Conflict
@@ -28,7 +28,7 @@ RENAME = Verb(
     name="rename",
     label=_("Rename"),
     permission=OPERATE,
-    preview=lambda rows, values: [f"Renames {rows.count()} events."],
+    previews=[lambda rows, values: [f"Renames {rows.count()} events."]],
     apply=one_by_one(_rename),
     snapshot=lambda event: {"type": event.type},
     fields={"type": forms.CharField()},
@@ -59,8 +59,8 @@ def test_what_is_refused_is_told_and_stops_nothing_else():
 
     assert handled.done == [done.pk]
     assert [(key, type(problem)) for key, problem in handled.refused] == [(refused.pk, AlreadySo)]
-    line = OperatorAction.objects.about("event", refused.pk).get()
-    assert (line.refused, line.message) == ("conflict", "It is so already.")
+    row = OperatorAction.objects.about("event", refused.pk).get()
+    assert (row.refused, row.message) == ("conflict", "It is so already.")
     assert Event.objects.get(pk=refused.pk).reason == ""
 
 
@@ -76,9 +76,9 @@ def test_a_reason_is_required(reason):
 
 def test_the_permission_is_required():
     make_event("a.b")
-    viewer = Caller(Kind.USER, "user:viewer", rights=frozenset({VIEW}))
+    viewer = Caller(CallerKind.USER, "user:viewer", rights=frozenset({VIEW}))
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(VerbNotAllowed):
         carry_out(RENAME, Event.objects.all(), viewer, "why", {"type": "x.y"})
 
     assert Event.objects.get().type == "a.b"
@@ -104,7 +104,7 @@ def test_rows_that_may_change_together_do_so_in_one_go():
         name="note",
         label=_("Note"),
         permission=OPERATE,
-        preview=lambda rows, values: [],
+        previews=[],
         apply=note,
         snapshot=lambda event: {},
         at_once=lambda rows: rows.filter(type__startswith="a."),

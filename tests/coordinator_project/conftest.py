@@ -18,7 +18,7 @@ def make_top():
 
 @pytest.fixture
 def folder():
-    """A folder that is not there yet."""
+    """A folder that does not exist yet."""
     top = make_top()
     yield top / "the data"
     shutil.rmtree(top, ignore_errors=True)
@@ -36,6 +36,6 @@ def first_run():
 
 @pytest.fixture
 def used_folder(first_run, folder):
-    """A copy of that folder, with owners and modes; it spares the setup of a database."""
+    """A copy of that folder, with owners and modes, which saves the setup of a database."""
     subprocess.run(["/bin/cp", "-a", str(first_run), str(folder)], check=True)
     return folder

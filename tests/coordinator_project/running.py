@@ -1,4 +1,4 @@
-"""A coordinator in processes of its own, as a person runs it."""
+"""A coordinator in its own processes, as a person runs it."""
 
 import os
 import re
@@ -18,18 +18,18 @@ NOT_OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "DJAN
 
 
 def eventually(condition, within=10.0):
-    """Wait until `condition()` holds and return what it said; fail after `within` seconds."""
+    """Wait until `condition()` is true and return its result; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
-        said = condition()
-        if said:
-            return said
+        result = condition()
+        if result:
+            return result
         assert time.monotonic() < deadline, f"{condition} did not come true within {within} s"
         time.sleep(0.02)
 
 
 def surroundings():
-    """The environment without what the coordinator of this shell is set to."""
+    """The environment without the settings of a coordinator."""
     return {k: v for k, v in os.environ.items() if not k.startswith(NOT_OURS)}
 
 
@@ -39,7 +39,7 @@ def environment(folder, **more):
 
 
 class Program:
-    """A Python program in a process of its own, and what it has said so far."""
+    """A Python program in its own process, and its output so far."""
 
     def __init__(self, *arguments, env):
         self.lines = []
@@ -60,7 +60,7 @@ class Program:
             self.lines.extend(stdout)
 
     @property
-    def said(self):
+    def output(self):
         return "".join(self.lines)
 
 
@@ -71,14 +71,14 @@ class Running(Program):
         super().__init__("manage.py", "serve", env=environment(folder, **more))
 
     def ready(self, within=30.0):
-        eventually(lambda: "serves http" in self.said or self.process.poll() is not None, within)
-        found = re.search(r"serves (http://\S+)", self.said)
-        assert found, self.said
+        eventually(lambda: "serves http" in self.output or self.process.poll() is not None, within)
+        found = re.search(r"serves (http://\S+)", self.output)
+        assert found, self.output
         self.url = found[1]
         return self
 
     def family(self):
-        """All processes that it started, and they started."""
+        """All its descendant processes."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def get(self, path):
@@ -106,8 +106,8 @@ def running(folder, **more):
                 process.kill()
 
 
-def told_by(processes, question):
-    """What those of the processes answer that still are there."""
+def ask_each(processes, question):
+    """The answers to `question` from those processes that still exist."""
     answers = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -116,5 +116,5 @@ def told_by(processes, question):
 
 
 def gone(processes, within=8.0):
-    """Whether none of these runs any more, or will within the time given."""
+    """Whether all of these end within the given time."""
     return not psutil.wait_procs(processes, within)[1]

@@ -53,7 +53,7 @@ def ask(url, question="SELECT 1"):
         return connection.execute(question).fetchone()[0]
 
 
-def test_it_starts_answers_stops_and_keeps_what_was_written(folder):
+def test_it_starts_answers_stops_and_keeps_its_data(folder):
     with embedded.database(folder) as database:
         with psycopg.connect(database.url) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -129,7 +129,7 @@ def test_it_starts_at_once_after_its_user_was_killed(folder):
     assert time.monotonic() - started < 5
 
 
-def test_what_was_committed_survives_when_everything_is_killed(folder):
+def test_committed_data_survive_a_kill_of_everything(folder):
     user = use(folder)
     with psycopg.connect(user.url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -199,7 +199,7 @@ def test_an_orphan_is_recognised_and_stopped(folder):
         assert orphan.wait(5) is not None
 
 
-def test_a_setup_that_was_cut_off_is_done_anew(folder):
+def test_an_interrupted_setup_is_repeated(folder):
     home = folder / "postgres"
     (home / "data.new").mkdir(parents=True)
     (home / "data.new" / "PG_VERSION").write_text("18")
@@ -229,7 +229,7 @@ def test_as_root_the_server_belongs_to_another_user(folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a need to change users")
-def test_as_root_a_closed_folder_gets_a_place_elsewhere(folder, monkeypatch):
+def test_as_root_the_cluster_of_a_closed_folder_is_placed_outside(folder, monkeypatch):
     places = folder.with_name("places")
     monkeypatch.setattr(cluster, "FALLBACK", places)
     folder.mkdir()

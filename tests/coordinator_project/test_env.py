@@ -64,7 +64,7 @@ def test_a_required_text_that_is_missing_is_named(monkeypatch):
         env.text("COORDINATOR_NAME")
 
 
-def test_the_data_folder_is_given_from_here(monkeypatch, tmp_path):
+def test_a_relative_data_folder_counts_from_here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COORDINATOR_DATA_DIR", "some where")
 

@@ -46,7 +46,7 @@ Client().get("/v1/tasks?token=hunter2", headers={"Host": "elsewhere.example.org"
 """
 
 
-def test_no_line_tells_the_query_where_a_token_may_stand(folder):
+def test_no_line_shows_the_query_which_may_contain_a_token(folder):
     done = subprocess.run(
         [sys.executable, "-c", REFUSED],
         cwd=BASE_DIR,

@@ -1,4 +1,4 @@
-"""What can be seen of the maintenance loop: its book, `/health/details`, a pass that hangs."""
+"""What shows the state of the loop: pass status, `/health/details`, the log of a stuck pass."""
 
 import logging
 import threading
@@ -46,7 +46,7 @@ def details(client):
 
 
 def lines_of_the_loop(caplog, level):
-    """What it has logged at this level so far."""
+    """The loop's log records at this level so far."""
     return [
         record
         for record in caplog.records
@@ -60,7 +60,7 @@ def wait_for_the_agents():
         return len(Agent.objects.select_for_update(no_key=True)) * 0
 
 
-def test_the_book_tells_when_a_pass_last_did_its_work(client):
+def test_the_pass_status_has_the_last_success(client):
     with looping(a_pass(lambda: 3, "busy")):
         eventually(PassRecord.objects.exists)
         status, body = details(client)
@@ -101,7 +101,7 @@ def test_failures_in_a_row_are_counted_until_it_succeeds(client):
     assert row.last_success_at
 
 
-def test_the_book_is_not_written_at_every_turn():
+def test_the_pass_status_is_not_written_at_every_turn():
     loop = Loop([a_pass(lambda: 0, every=0.001)])
     try:
         loop.turn(100)
@@ -109,14 +109,14 @@ def test_the_book_is_not_written_at_every_turn():
         loop.turn(200)
         assert PassRecord.objects.get().last_success_at == first
 
-        loop.book.wrote -= pass_status.WRITE_EVERY
+        loop.statuses.written_at -= pass_status.WRITE_EVERY
         loop.turn(300)
         assert PassRecord.objects.get().last_success_at > first
     finally:
         loop.leadership.give_up()
 
 
-def test_a_new_leader_forgets_passes_that_there_are_no_more():
+def test_a_new_leader_deletes_passes_that_no_longer_exist():
     PassRecord.objects.create(name="of old", every=timedelta(seconds=1))
     loop = Loop([a_pass(lambda: 0, "of now")])
     try:
@@ -127,7 +127,7 @@ def test_a_new_leader_forgets_passes_that_there_are_no_more():
     assert PassRecord.objects.get().name == "of now"
 
 
-def test_only_the_leader_writes_the_book():
+def test_only_the_leader_writes_the_pass_status():
     leader, other = Loop([a_pass(lambda: 0, "one")]), Loop([a_pass(lambda: 0, "two")])
     try:
         leader.turn(100)
@@ -138,7 +138,7 @@ def test_only_the_leader_writes_the_book():
         other.leadership.give_up()
 
 
-def test_it_is_told_when_nobody_leads(client):
+def test_health_says_that_nobody_leads(client):
     PassRecord.objects.create(name="a pass", every=timedelta(seconds=1), last_success_at=Now())
 
     status, body = details(client)
@@ -158,7 +158,7 @@ def test_a_pass_is_late_after_three_intervals_and_a_minute(ago, late):
     assert PassRecord.objects.with_late().get().late is late
 
 
-def test_what_was_not_done_while_nobody_led_is_not_late():
+def test_a_pass_missed_while_nobody_led_is_not_late():
     PassRecord.objects.create(
         name="a pass",
         every=timedelta(seconds=10),
@@ -196,7 +196,7 @@ def test_a_pass_that_hangs_is_noticed_while_it_does(client, caplog, monkeypatch)
     assert (slow.message, getattr(slow, "pass")) == ("A pass took long.", "stuck")
 
 
-def test_a_pass_that_hangs_is_told_of_once_in_a_while_and_not_more_often(caplog):
+def test_a_pass_that_hangs_is_logged_once_in_a_while(caplog):
     free = threading.Event()
     started = time.monotonic()
     with looping(a_pass(lambda: free.wait(20) * 0), stuck=0.4):
@@ -207,14 +207,14 @@ def test_a_pass_that_hangs_is_told_of_once_in_a_while_and_not_more_often(caplog)
     assert len(lines) <= (time.monotonic() - started) / 0.4
 
 
-def test_a_pass_in_good_time_is_no_line(caplog):
+def test_a_pass_in_good_time_is_not_logged(caplog):
     with looping(a_pass(lambda: 0, every=0.01)) as loop:
-        eventually(lambda: loop.book.pages["a pass"].succeeded)
+        eventually(lambda: loop.statuses.by_name["a pass"].succeeded)
 
     assert caplog.records == []
 
 
-def test_details_are_for_those_who_may(client, settings):
+def test_details_need_a_credential(client, settings):
     settings.COORDINATOR_AUTH_TOKEN = "secret"
 
     assert client.get("/health/details").status_code == 401
@@ -223,7 +223,7 @@ def test_details_are_for_those_who_may(client, settings):
     assert answer.status_code == 503
 
 
-def test_a_database_that_does_not_answer_is_told_of(client):
+def test_health_says_that_the_database_does_not_answer(client):
     connection.close()
     name, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "there is none"
     try:
@@ -236,7 +236,7 @@ def test_a_database_that_does_not_answer_is_told_of(client):
     assert "loop" not in body
 
 
-def test_every_pass_of_a_coordinator_stands_in_the_details(used_folder):
+def test_details_list_every_pass(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         eventually(lambda: coordinator.get("/health/details").status_code == 200)
@@ -249,7 +249,7 @@ def test_every_pass_of_a_coordinator_stands_in_the_details(used_folder):
 
 
 def _done(body):
-    """The body, once each pass that is done at start is in it."""
+    """The body, once each pass that runs at the start has succeeded."""
     waiting = {one.name for one in maintenance.passes() if one.after}
     passes = body["loop"]["passes"]
     return all("last_success_at" in row or row["name"] in waiting for row in passes) and body

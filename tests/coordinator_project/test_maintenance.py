@@ -74,7 +74,7 @@ def test_a_pass_that_did_something_is_one_line(make_loop, caplog):
     assert (getattr(line, "pass"), line.done) == ("busy", 3)
 
 
-def test_a_pass_that_failed_is_tried_again_before_long(make_loop):
+def test_a_pass_that_failed_is_retried_before_long(make_loop):
     ran = []
     loop = make_loop(a_pass(lambda: ran.append(1) or 1 // 0, every=3600))
 
@@ -84,7 +84,7 @@ def test_a_pass_that_failed_is_tried_again_before_long(make_loop):
     assert len(ran) == 3
 
 
-def test_a_pass_that_the_database_gave_up_is_told_as_that(make_loop, caplog):
+def test_a_pass_that_the_database_gave_up_is_logged_as_that(make_loop, caplog):
     def wait_in_vain():
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = '50ms'")
@@ -143,7 +143,7 @@ def test_every_pass_of_the_coordinator_finds_nothing_to_do_in_an_empty_database(
 
 
 def end_other_sessions():
-    """As a restart of the database does, for all sessions but ours."""
+    """End all other sessions, as a restart of the database does."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"

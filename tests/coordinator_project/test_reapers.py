@@ -1,4 +1,4 @@
-"""What the reapers say of what they take back, in the words of seed 004."""
+"""The reapers' log lines, in the words of seed 004."""
 
 import logging
 from datetime import timedelta
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def said(caplog):
-    """The lines of the reapers so far, with their levels."""
+def logged(caplog):
+    """The log lines of the reapers so far, with their levels."""
     caplog.set_level(logging.INFO, "coordinator.reapers")
     return lambda: [
         (record.levelname, record.getMessage())
@@ -45,25 +45,25 @@ def make_spot(spot_id, tasks=0):
     return spot
 
 
-def test_an_expired_task_that_is_tried_again_is_a_line(said):
+def test_an_expired_task_that_is_retried_is_a_line(logged):
     task = make_held_task()
     let_lease_run_out(task)
 
     assert reap_tasks() == 1
 
-    assert said() == [("INFO", f"Reaped task {task.pk} for retry")]
+    assert logged() == [("INFO", f"Reaped task {task.pk} for retry")]
 
 
-def test_an_expired_task_that_has_failed_for_good_is_a_warning(said):
+def test_an_expired_task_that_has_failed_for_good_is_a_warning(logged):
     task = make_held_task(max_attempts=1)
     let_lease_run_out(task)
 
     assert reap_tasks() == 1
 
-    assert said() == [("WARNING", f"Task {task.pk} permanently failed after 1 attempts")]
+    assert logged() == [("WARNING", f"Task {task.pk} permanently failed after 1 attempts")]
 
 
-def test_a_cancelled_one_is_taken_back_without_a_line(said):
+def test_a_cancelled_one_is_taken_back_without_a_line(logged):
     task = make_held_task()
     transitions.cancel(task.pk, by="operator")
     let_lease_run_out(task)
@@ -71,10 +71,10 @@ def test_a_cancelled_one_is_taken_back_without_a_line(said):
     assert reap_tasks() == 1
 
     assert fresh(task).status == Status.CANCELLED
-    assert said() == []
+    assert logged() == []
 
 
-def test_of_very_many_the_first_are_told_and_the_rest_is_counted(said):
+def test_of_very_many_the_first_are_logged_and_the_rest_is_counted(logged):
     channel = make_channel()
     make_tasks(50, channel=channel)
     for task in take(make_agent(), channel, max_tasks=50):
@@ -82,12 +82,12 @@ def test_of_very_many_the_first_are_told_and_the_rest_is_counted(said):
 
     assert reap_tasks() == 50
 
-    lines = [line for _, line in said()]
+    lines = [line for _, line in logged()]
     assert len(lines) == 21
     assert lines[-1] == "… and 30 tasks more"
 
 
-def test_spots_that_fell_silent_are_one_line_with_the_tasks_that_they_held(said):
+def test_spots_that_are_lost_are_one_line_with_the_tasks_that_they_held(logged):
     spots = [make_spot("spot-1", tasks=3), make_spot("spot-2", tasks=2), make_spot("spot-3")]
     reaper = AgentReaper()
     reaper.announce()
@@ -96,13 +96,13 @@ def test_spots_that_fell_silent_are_one_line_with_the_tasks_that_they_held(said)
 
     assert (reaper.announce(), reaper.release()) == (2, 5)
 
-    assert said() == [("INFO", "Reaped 2 stale SPOTs, freed 5 tasks")]
+    assert logged() == [("INFO", "Reaped 2 stale SPOTs, freed 5 tasks")]
     assert Task.objects.queued().count() == 5
     assert (reaper.announce(), reaper.release()) == (0, 0)
-    assert len(said()) == 1
+    assert len(logged()) == 1
 
 
-def test_a_spot_that_held_nothing_is_told_of_too(said):
+def test_a_silent_spot_without_tasks_is_logged_too(logged):
     spot = make_spot("spot-1")
     reaper = AgentReaper()
     silence(spot, timedelta(seconds=11))
@@ -110,10 +110,10 @@ def test_a_spot_that_held_nothing_is_told_of_too(said):
     reaper.announce()
     reaper.release()
 
-    assert said() == [("INFO", "Reaped 1 stale SPOTs, freed 0 tasks")]
+    assert logged() == [("INFO", "Reaped 1 stale SPOTs, freed 0 tasks")]
 
 
-def test_agents_of_other_protocols_have_a_line_of_their_own(said):
+def test_agents_of_other_protocols_have_a_line_of_their_own(logged):
     agent = make_agent()
     make_held_task(agent)
     spot = make_spot("spot-1", tasks=1)
@@ -124,13 +124,13 @@ def test_agents_of_other_protocols_have_a_line_of_their_own(said):
     reaper.announce()
     reaper.release()
 
-    assert set(said()) == {
+    assert set(logged()) == {
         ("INFO", "Reaped 1 stale agents, freed 1 tasks"),
         ("INFO", "Reaped 1 stale SPOTs, freed 1 tasks"),
     }
 
 
-def test_an_agent_that_is_only_offline_is_not_reaped(said):
+def test_an_agent_that_is_only_offline_is_not_reaped(logged):
     agent = make_agent()
     task = make_held_task(agent)
     reaper = AgentReaper()
@@ -139,11 +139,11 @@ def test_an_agent_that_is_only_offline_is_not_reaped(said):
 
     assert (reaper.announce(), reaper.release()) == (1, 0)
 
-    assert said() == []
+    assert logged() == []
     assert fresh(task).status == Status.IN_PROGRESS
 
 
-def test_a_task_that_lost_its_last_agent_is_a_warning(said, settings):
+def test_a_task_that_lost_its_last_agent_is_a_warning(logged, settings):
     settings.MAX_LOSSES = 1
     spot = make_spot("spot-1", tasks=1)
     silence(spot)
@@ -153,5 +153,5 @@ def test_a_task_that_lost_its_last_agent_is_a_warning(said, settings):
     reaper.release()
 
     task = Task.objects.get()
-    assert ("WARNING", f"Task {task.pk} permanently failed after 1 lost agents") in said()
-    assert ("INFO", "Reaped 1 stale SPOTs, freed 1 tasks") in said()
+    assert ("WARNING", f"Task {task.pk} permanently failed after 1 lost agents") in logged()
+    assert ("INFO", "Reaped 1 stale SPOTs, freed 1 tasks") in logged()

@@ -7,7 +7,7 @@ from django.test import Client
 from coordinator_project import requests
 
 
-def test_health_answers_anybody(client):
+def test_health_is_public(client):
     answer = client.get("/health")
 
     assert answer.status_code == 200
@@ -15,7 +15,7 @@ def test_health_answers_anybody(client):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", answer.json()["time"])
 
 
-def test_health_takes_no_other_method():
+def test_health_supports_no_other_method():
     answer = Client(enforce_csrf_checks=True).post("/health")
 
     assert answer.status_code == 405
@@ -41,7 +41,7 @@ def test_the_longest_id_is_kept():
     assert requests.id_for("x" * 200) == "x" * 200
 
 
-async def test_the_async_lane_echoes_the_id_too(async_client):
+async def test_async_views_echo_the_id_too(async_client):
     answer = await async_client.get("/health", headers={"X-Request-Id": "mine"})
 
     assert answer.headers["X-Request-Id"] == "mine"
@@ -56,7 +56,7 @@ def test_a_refusal_is_one_line_without_the_query(client, caplog):
     assert "sesame" not in str(line.__dict__)
 
 
-def test_an_answer_that_went_well_is_no_line(client, caplog):
+def test_a_successful_answer_is_not_logged(client, caplog):
     with caplog.at_level(logging.INFO, "coordinator.request"):
         client.get("/health")
 

@@ -9,7 +9,7 @@ from coordinator_project.env import BASE_DIR
 
 @pytest.fixture
 def checkout(folder):
-    """The scripts in a folder of their own, whose name has a space."""
+    """A copy of the scripts in a folder whose name has a space."""
     (folder / "script").mkdir(parents=True)
     for name in ("setup", "server", "test"):
         shutil.copy(BASE_DIR / "script" / name, folder / "script" / name)
@@ -34,7 +34,7 @@ def fake_python(folder, body):
     return path
 
 
-def test_a_python_without_venv_is_told_the_package_to_install(checkout):
+def test_without_venv_the_message_names_the_package_to_install(checkout):
     python = fake_python(
         checkout,
         'case "$2" in *ensurepip*) exit 1 ;; *print*) echo 3.11 ;; esac',
@@ -59,7 +59,7 @@ def test_it_sets_up_once_and_again_when_the_requirements_change(checkout):
     assert "Installing requirements.txt" in changed.stderr
 
 
-def test_a_setup_that_was_cut_off_is_done_anew(checkout):
+def test_an_interrupted_setup_is_repeated(checkout):
     (checkout / ".venv/bin").mkdir(parents=True)
     (checkout / ".venv/bin/python").write_text("half a file")
 

@@ -13,15 +13,15 @@ import pytest
 from coordinator_project.env import BASE_DIR
 from tests.coordinator_project.running import (
     Running,
+    ask_each,
     environment,
     eventually,
     gone,
     running,
-    told_by,
 )
 
 
-def test_it_says_where_it_serves_and_really_does(used_folder):
+def test_it_prints_the_address_that_it_serves(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
 
@@ -31,20 +31,20 @@ def test_it_says_where_it_serves_and_really_does(used_folder):
         assert answer.json()["ok"] is True
 
 
-def test_the_first_start_makes_an_admin_and_tells_the_password_once(folder):
+def test_the_first_start_creates_an_admin_and_prints_the_password_once(folder):
     with running(folder) as coordinator:
         coordinator.ready()
-        assert coordinator.said.count("Made the first user: admin, password ") == 1
+        assert coordinator.output.count("Created the first user: admin, password ") == 1
 
     with running(folder) as coordinator:
         coordinator.ready()
-        assert "password" not in coordinator.said
+        assert "password" not in coordinator.output
 
 
 def test_the_first_admin_can_sign_in(folder):
     with running(folder) as coordinator:
         coordinator.ready()
-        password = coordinator.said.partition("password ")[2].split()[0]
+        password = coordinator.output.partition("password ")[2].split()[0]
         with httpx.Client(base_url=coordinator.url) as browser:
             page = "/login?next=/admin/"
             browser.get(page)
@@ -77,19 +77,19 @@ def test_a_signal_in_the_middle_of_the_start_stops_everything(folder):
         coordinator.end(signal.SIGTERM)
 
         assert gone(family)
-        assert "Traceback" not in coordinator.said
+        assert "Traceback" not in coordinator.output
 
 
 def test_open_streams_and_waiting_claims_end_by_themselves(used_folder):
     with running(used_folder) as coordinator, ThreadPoolExecutor(4) as pool:
         url = coordinator.ready().url
         httpx.post(url + "/v1/channels", json={"name": "idle"})
-        wish = {"channels": ["idle"], "max_tasks": 1}
+        request = {"channels": ["idle"], "max_tasks": 1}
         claims = [
             pool.submit(
                 httpx.post,
                 url + "/v1/tasks/claim?wait_seconds=30",
-                json=wish | {"agent_id": name},
+                json=request | {"agent_id": name},
                 timeout=60,
             )
             for name in ("one", "two")
@@ -106,7 +106,7 @@ def test_open_streams_and_waiting_claims_end_by_themselves(used_folder):
         assert [one.result().status_code for one in streams] == [200, 200]
 
 
-def test_a_request_that_never_ends_does_not_hold_up_the_end(used_folder):
+def test_a_request_that_never_ends_does_not_delay_the_shutdown(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         with socket.create_connection(address(coordinator)) as half:
@@ -160,10 +160,10 @@ def test_a_process_that_dies_is_started_again(used_folder):
         eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 2)
         eventually(lambda: answers(coordinator))
 
-        assert "A process died; it starts again." in coordinator.said
+        assert "A process died; it starts again." in coordinator.output
 
 
-def test_it_outlives_the_death_of_its_database(used_folder):
+def test_it_survives_the_death_of_its_database(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         family = postgres_of(coordinator)
@@ -186,7 +186,7 @@ def test_connections_are_shared_evenly_among_the_processes(used_folder):
         assert sorted(shares) == [0, 4, 4], "the third is the maintenance loop"
 
 
-def test_a_port_that_is_taken_is_said_in_one_sentence(used_folder):
+def test_a_taken_port_is_one_sentence(used_folder):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -195,9 +195,9 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(used_folder):
             coordinator.reader.join()
 
     assert code == 1
-    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.said
-    assert "Set COORDINATOR_PORT" in coordinator.said
-    assert "Traceback" not in coordinator.said
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in coordinator.output
+    assert "Set another COORDINATOR_PORT" in coordinator.output
+    assert "Traceback" not in coordinator.output
 
 
 def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
@@ -209,7 +209,7 @@ def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
             second.reader.join()
 
         assert code == 1
-        assert f"Another coordinator runs on the data folder {used_folder}." in second.said
+        assert f"Another coordinator runs on the data folder {used_folder}." in second.output
         assert first.get("/health").status_code == 200
         assert elsewhere.get("/health").status_code == 200
 
@@ -221,16 +221,16 @@ def test_a_token_ends_protected_mode(used_folder):
         without = coordinator.get("/v1/agents")
         with_it = httpx.get(coordinator.url + "/v1/agents", headers={"X-Api-Key": "sesame"})
 
-        assert "Protected mode" not in coordinator.said
-        assert "sesame" not in coordinator.said
+        assert "Protected mode" not in coordinator.output
+        assert "sesame" not in coordinator.output
         assert (without.status_code, with_it.status_code) == (401, 200)
 
 
-def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
+def test_listening_everywhere_asks_for_allowed_hosts(used_folder):
     everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "sesame"}  # noqa: S104
     with running(used_folder, **everywhere) as coordinator:
         coordinator.ready()
-        assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.said
+        assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.output
 
     with running(used_folder, COORDINATOR_ALLOWED_HOSTS="queue.lan", **everywhere) as coordinator:
         coordinator.ready()
@@ -240,7 +240,7 @@ def test_who_listens_everywhere_is_told_to_name_itself(used_folder):
             for host in ("queue.lan", "elsewhere.lan")
         ]
 
-        assert "set COORDINATOR_ALLOWED_HOSTS" not in coordinator.said
+        assert "set COORDINATOR_ALLOWED_HOSTS" not in coordinator.output
         assert statuses == [200, 400]
 
 
@@ -249,9 +249,9 @@ def test_a_command_uses_the_database_of_the_coordinator_that_runs(used_folder):
         coordinator.ready()
         before = [process.pid for process in postgres_of(coordinator)]
 
-        said = count_users(used_folder)
+        users = count_users(used_folder)
 
-        assert said == "1"
+        assert users == "1"
         assert before[0] in [process.pid for process in postgres_of(coordinator)]
         assert answers(coordinator)
 
@@ -296,11 +296,11 @@ def name_of(process):
 def workers(coordinator):
     """The processes that were forked, not the supervisor of the database."""
     children = psutil.Process(coordinator.process.pid).children()
-    return [p for p, ours in told_by(children, lambda p: (p, "serve" in p.cmdline())) if ours]
+    return [p for p, ours in ask_each(children, lambda p: (p, "serve" in p.cmdline())) if ours]
 
 
 def connections_of(coordinator):
-    """How many clients each of its processes has."""
+    """The number of clients of each process."""
     port = address(coordinator)[1]
     return {
         process.pid: [

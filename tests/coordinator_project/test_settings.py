@@ -4,8 +4,7 @@ import sys
 
 import pytest
 
-from coordinator_project.env import BASE_DIR
-from coordinator_project.secret import secret_key
+from coordinator_project.env import BASE_DIR, secret_key
 from tests.coordinator_project.running import environment
 
 
@@ -24,7 +23,7 @@ def manage(folder, *arguments, **more):
     ("name", "value", "sentence"),
     [
         ("COORDINATOR_PORT", "http", "COORDINATOR_PORT is 'http'; use a whole number"),
-        ("COORDINATOR_DATABASE_URL", "sqlite:///x", "the coordinator runs on PostgreSQL alone"),
+        ("COORDINATOR_DATABASE_URL", "sqlite:///x", "the coordinator runs only on PostgreSQL"),
         ("ORHESTRA_DB_URL", "jdbc:postgresql://db/x", "set COORDINATOR_DATABASE_URL="),
     ],
 )
@@ -36,7 +35,7 @@ def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sente
     assert "Traceback" not in done.stderr
 
 
-def test_https_turns_on_what_protects_it(folder):
+def test_https_turns_on_its_security_settings(folder):
     names = "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT"
     script = f"from django.conf import settings as s; print([getattr(s, n) for n in {names}])"
 

@@ -35,7 +35,7 @@ def translations_in(message: dict[str, str]) -> list[str]:
     return [text for name, text in message.items() if name.startswith("msgstr")]
 
 
-def test_each_room_that_speaks_speaks_every_language():
+def test_each_translated_room_has_every_language():
     rooms = {catalog.parents[2] for catalog in CATALOGS}
 
     assert rooms
@@ -53,23 +53,23 @@ def test_a_catalog_is_translated_whole(catalog: Path):
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda path: "-".join(path.parts[-5:]))
-def test_translations_name_what_their_text_names(catalog: Path):
+def test_translations_have_the_placeholders_of_their_text(catalog: Path):
     for message in messages_of(catalog):
-        wanted = set(PLACEHOLDER.findall(message.get("msgid_plural", message["msgid"])))
+        expected = set(PLACEHOLDER.findall(message.get("msgid_plural", message["msgid"])))
 
         for text in translations_in(message):
-            assert set(PLACEHOLDER.findall(text)) == wanted, message["msgid"]
+            assert set(PLACEHOLDER.findall(text)) == expected, message["msgid"]
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda path: "-".join(path.parts[-5:]))
-def test_what_is_compiled_is_what_is_written(catalog: Path):
+def test_compiled_catalogs_match_their_sources(catalog: Path):
     with catalog.with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
 
     for message in messages_of(catalog):
         if "msgid_plural" in message:
-            told = compiled.ngettext(message["msgid"], message["msgid_plural"], 1)
-            assert told == message["msgstr[0]"]
+            found = compiled.ngettext(message["msgid"], message["msgid_plural"], 1)
+            assert found == message["msgstr[0]"]
         elif "msgctxt" in message:
             assert compiled.pgettext(message["msgctxt"], message["msgid"]) == message["msgstr"]
         else:

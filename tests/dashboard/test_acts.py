@@ -54,8 +54,8 @@ def test_what_could_not_be_done_is_told_row_by_row():
     answer = post("/console/chains/unlock_to_done", ids=ids, reason="it is done")
 
     assert answer.json()["done"] == 0
-    assert {line["id"] for line in answer.json()["refused"]} == set(ids)
-    assert all(line["code"] and line["message"] for line in answer.json()["refused"])
+    assert {row["id"] for row in answer.json()["refused"]} == set(ids)
+    assert all(row["code"] and row["message"] for row in answer.json()["refused"])
 
 
 def test_values_are_asked_beside_the_reason():

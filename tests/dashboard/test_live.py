@@ -37,17 +37,17 @@ def _a_journal_that_began_long_ago(transactional_db):
 
 
 class Page:
-    """A page that watches, and all that it was told."""
+    """A page that watches, and the messages that it received."""
 
     def __init__(self, socket):
         self.socket = socket
         self.cursor = None
-        self.told = []
+        self.messages = []
 
     def next(self, within=10):
         message = json.loads(self.socket.recv(within))
         self.cursor = message["cursor"]
-        self.told.append(message)
+        self.messages.append(message)
         return message
 
     def until(self, condition):
@@ -69,7 +69,7 @@ class Page:
         return next(row for row in self.until(there)[kind] if fits(row))
 
     def end(self):
-        """The code with which it was closed, after whatever it was still told."""
+        """The code with which it was closed, after the messages that still came."""
         try:
             while True:
                 self.next()
@@ -78,7 +78,7 @@ class Page:
 
     @property
     def events(self):
-        return [event["id"] for message in self.told for event in message.get("events", [])]
+        return [event["id"] for message in self.messages for event in message.get("events", [])]
 
 
 @contextmanager
@@ -120,12 +120,12 @@ def test_a_page_is_told_the_rows_that_a_change_touches_as_they_are_now(server):
     [row] = message["tasks"]
     assert row["id"] == str(task.pk)
     assert row["status"] == "in_progress"
-    assert row["agent_id"] == agent.pk
-    [said] = message["chains"]
-    assert said["id"] == str(chain.pk)
-    assert said["owner"] == agent.pk
-    assert said["counts"] == {"in_progress": 1, "queued": 1}
-    assert said["current"] == str(task.pk)
+    assert row["assigned_agent_id"] == agent.pk
+    [row] = message["chains"]
+    assert row["id"] == str(chain.pk)
+    assert row["owner"] == agent.pk
+    assert row["counts"] == {"in_progress": 1, "queued": 1}
+    assert row["current"] == str(task.pk)
     [holder] = message["agents"]
     assert holder["held"] == 1
     assert holder["chain"]["id"] == str(chain.pk)

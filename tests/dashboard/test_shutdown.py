@@ -60,5 +60,5 @@ class Stream:
 
 
 def claim(url, agent):
-    wish = {"agent_id": agent, "channel": "empty"}
-    return httpx.post(f"{url}/v1/tasks/claim?wait_seconds=30", json=wish, timeout=40)
+    body = {"agent_id": agent, "channel": "empty"}
+    return httpx.post(f"{url}/v1/tasks/claim?wait_seconds=30", json=body, timeout=40)

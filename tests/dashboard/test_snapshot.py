@@ -10,10 +10,10 @@ from dashboard.snapshot import Snapshot, picture
 from events.models import Event
 from tasks import reports
 from tasks import transitions as tasks
-from tasks.claims import Claim, claim
-from tasks.fastlane import Outcome
+from tasks.claims import claim
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
-from tests.factories import make_agent, make_chain, make_channel, make_task, make_tasks
+from tests.factories import make_agent, make_chain, make_channel, make_task, make_tasks, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -30,12 +30,12 @@ def seen(client):
 
 
 def start(task, agent="worker"):
-    [taken] = claim(Claim(agent, [task.channel_id]))
+    [taken] = stored(claim(ClaimRequest(agent, ids=[task.channel_id])))
     assert taken == task
 
 
 def finish(task, agent="worker"):
-    reports.report([Outcome(task.pk, True)], agent_id=agent, by="", wish=None)
+    reports.report_in_transaction([Outcome(task.pk, True)], agent_id=agent, by="", request=None)
 
 
 def ids(rows):
@@ -62,7 +62,7 @@ def test_an_empty_coordinator_shows_empty_lists(client):
 def test_it_shows_what_the_lists_show(client):
     chain = make_chain(tasks=2)
     make_agent("idle")
-    claim(Claim("worker", [chain.channel_id]))
+    claim(ClaimRequest("worker", ids=[chain.channel_id]))
 
     picture = seen(client)
 
@@ -159,8 +159,8 @@ def test_tasks_are_counted_by_status_and_from_some_number_on_estimated(client, m
 def test_payloads_and_results_are_left_to_the_task_itself(client):
     task = make_task(payload={"large": "payload"})
     start(task)
-    reports.report(
-        [Outcome(task.pk, True, result={"large": "result"})], agent_id="worker", by="", wish=None
+    reports.report_in_transaction(
+        [Outcome(task.pk, True, result={"large": "result"})], agent_id="worker", by="", request=None
     )
 
     [shown] = seen(client)["tasks"]
@@ -174,7 +174,7 @@ def test_the_number_of_questions_asked_does_not_grow(django_assert_max_num_queri
         make_agent(f"agent-{number}")
     make_tasks(20)
     tasks.cancel(make_task().pk, by="tests")
-    claim(Claim("worker", [chain.channel_id]))
+    claim(ClaimRequest("worker", ids=[chain.channel_id]))
 
     with django_assert_max_num_queries(25):
         picture()

@@ -124,8 +124,8 @@ def test_a_change_is_told_once_for_each_list_that_it_makes_stale(server):
         make_chain(channel)
         assert stream.topics(1) == {"chains"}
         with server.client() as client:
-            said = {"task_id": str(task.pk), "agent_id": agent.pk, "text": "go on"}
-            client.post("/v1/tasks/inputs", json=said).raise_for_status()
+            body = {"task_id": str(task.pk), "agent_id": agent.pk, "text": "go on"}
+            client.post("/v1/tasks/inputs", json=body).raise_for_status()
             assert stream.topics(1) == {"inputs"}
             posted = {"agent_id": agent.pk, "type": "task.completed"}
             client.post("/v1/events", json=posted).raise_for_status()
@@ -183,15 +183,15 @@ def test_no_agent_can_forge_a_notification(server):
         assert stream.topics(1) == {"channels"}
 
 
-@pytest.mark.parametrize("way", ["header", "query"])
-def test_a_client_that_comes_back_hears_at_once_what_it_missed(server, way):
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_a_client_that_comes_back_hears_at_once_what_it_missed(server, place):
     with greeted(server) as stream:
         make_channel()
         stream.event()
         last = stream.last_id
     make_task()
 
-    how = {"after": last} if way == "header" else {"last_event_id": last}
+    how = {"after": last} if place == "header" else {"last_event_id": last}
     with greeted(server, **how) as stream:
         assert stream.topics(2) == {"channels", "tasks"}
 
@@ -248,7 +248,7 @@ def test_a_stream_needs_a_credential_which_may_stand_in_the_query(server):
         assert response.status_code == 200
 
 
-def test_one_process_has_only_so_many_streams_and_a_seat_becomes_free(server):
+def test_one_process_has_only_so_many_streams_and_a_slot_becomes_free(server):
     with greeted(server), greeted(server):
         with greeted(server):
             answer = refused(server)
@@ -269,10 +269,10 @@ def refused_now(server):
 async def test_a_quiet_stream_is_kept_open_by_comments(monkeypatch):
     assert PING_AFTER == 15
     monkeypatch.setattr("dashboard.stream.PING_AFTER", 1.0)
-    async with aclosing(speak(None)) as said:
-        assert b"hello" in await anext(said)
+    async with aclosing(speak(None)) as frames:
+        assert b"hello" in await anext(frames)
 
-        assert await anext(said) == b": ping\n\n"
+        assert await anext(frames) == b": ping\n\n"
 
 
 def write_event(task_id):

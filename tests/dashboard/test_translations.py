@@ -28,32 +28,32 @@ def compiled(domain, language):
         return gettext.GNUTranslations(file)
 
 
-def untranslated(said, catalog):
+def untranslated(texts, catalog):
     """Those without a translation; one that reads the same in both languages is one."""
     known = {key[0] if isinstance(key, tuple) else key for key in catalog._catalog}
-    return sorted(said - known)
+    return sorted(texts - known)
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_sentence_of_the_scripts_is_translated_and_compiled(language):
-    said = sentences("static/dashboard", SAID_BY_SCRIPTS)
+    texts = sentences("static/dashboard", SAID_BY_SCRIPTS)
 
-    assert len(said) > 100
-    assert untranslated(said, compiled("djangojs", language)) == []
+    assert len(texts) > 100
+    assert untranslated(texts, compiled("djangojs", language)) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_sentence_of_the_page_is_translated_and_compiled(language):
-    said = sentences("templates/dashboard", SAID_BY_TEMPLATES)
+    texts = sentences("templates/dashboard", SAID_BY_TEMPLATES)
 
-    assert len(said) > 10
-    assert untranslated(said, compiled("django", language)) == []
+    assert len(texts) > 10
+    assert untranslated(texts, compiled("django", language)) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_translations_fill_in_the_same_names(language):
     names = re.compile(r"%\((\w+)\)s")
-    for said, translation in compiled("djangojs", language)._catalog.items():
-        sentence = said[0] if isinstance(said, tuple) else said
+    for text, translation in compiled("djangojs", language)._catalog.items():
+        sentence = text[0] if isinstance(text, tuple) else text
         if sentence:
             assert set(names.findall(translation)) == set(names.findall(sentence)), sentence

@@ -18,8 +18,8 @@ class Demo(Program):
         super().__init__("-m", "benchmarks.demo", *arguments, env=surroundings() | more)
 
     def wait_for(self, pattern):
-        eventually(lambda: re.search(pattern, self.said) or self.process.poll() is not None, 120)
-        assert self.process.poll() is None, self.said
+        eventually(lambda: re.search(pattern, self.output) or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.output
 
     def end(self):
         code = self.process.wait(120)
@@ -28,8 +28,8 @@ class Demo(Program):
 
     def row(self, name):
         """The value beside `name` in the table at the end."""
-        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.said)
-        assert found, self.said
+        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.output)
+        assert found, self.output
         return found[1]
 
 
@@ -71,7 +71,7 @@ def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(fold
         ]
         kill(agents)
 
-        assert demo.end() == 0, demo.said
+        assert demo.end() == 0, demo.output
     assert demo.row("Agents") == "4 processes, 4 killed"
     assert int(demo.row("Requests sent again")) > 0
     # Nothing waited for the end of its lease, so each agent found again what it held.
@@ -88,7 +88,7 @@ def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(folder):
         demo.wait_for("was killed at work; spot-5 takes its place")
         family = psutil.Process(demo.process.pid).children(recursive=True)
 
-        assert demo.end() == 0, demo.said
+        assert demo.end() == 0, demo.output
         assert gone(family)
     assert demo.row("Tasks") == "180 done, 0 failed"
     assert int(demo.row("Tasks taken back")) >= 1

@@ -1,4 +1,4 @@
-"""What tests of the journal share."""
+"""Fixtures of the tests of the journal."""
 
 import pytest
 

@@ -17,7 +17,7 @@ def post(client, **body):
     return client.post("/v1/events", body, content_type="application/json")
 
 
-def test_an_agent_posts_an_event_of_its_own(client):
+def test_an_agent_posts_an_event(client):
     body = {"agent_id": " a-1 ", "type": "claude.hook", "task_id": "t-1", "payload": {"n": 1}}
 
     response = post(client, **body, idempotency_key="k")
@@ -38,7 +38,7 @@ def test_an_agent_posts_an_event_of_its_own(client):
     assert event["idempotency_key"] == "k"
 
 
-def test_what_an_event_does_not_say_is_left_out(client):
+def test_empty_fields_of_an_event_are_left_out(client):
     event = post(client, agent_id="a", type="t").json()["event"]
 
     assert event.keys() == {
@@ -52,7 +52,7 @@ def test_nobody_forges_the_source(client):
     assert event["source"] == "agent"
 
 
-def test_a_key_counts_once_for_an_agent_whatever_else_is_said(client):
+def test_a_key_counts_once_for_an_agent_with_any_other_data(client):
     post(client, agent_id="a", type="t", idempotency_key="k", payload={"n": 1})
 
     again = post(client, agent_id="a", type="other", idempotency_key="k", payload={"n": 2})
@@ -78,16 +78,16 @@ def test_without_a_key_every_post_counts(client):
         ({}, "invalid_request", "agent_id_required"),
         ({"agent_id": "  ", "type": "t"}, "invalid_request", "agent_id_required"),
         ({"agent_id": "a"}, "invalid_request", "type_required"),
-        ({"agent_id": 1, "type": "t"}, "bad_json", "agent_id: a string is wanted"),
-        ({"agent_id": "a", "type": "t", "payload": []}, "bad_json", "payload: an object is wanted"),
+        ({"agent_id": 1, "type": "t"}, "bad_json", "agent_id must be a string"),
+        ({"agent_id": "a", "type": "t", "payload": []}, "bad_json", "payload must be an object"),
         (
             {"agent_id": "a" * 201, "type": "t"},
             "invalid_request",
-            "agent_id: longer than 200 characters",
+            "agent_id must not be longer than 200 characters",
         ),
     ],
 )
-def test_a_post_that_makes_no_sense_writes_nothing(client, body, code, message):
+def test_an_invalid_post_writes_nothing(client, body, code, message):
     response = post(client, **body)
 
     assert response.status_code == 400
@@ -99,7 +99,7 @@ def test_a_payload_has_a_size(client):
     response = post(client, agent_id="a", type="t", payload={"text": "x" * 256 * 1024})
 
     assert response.status_code == 413
-    assert response.json()["error"]["message"].startswith("payload: larger than")
+    assert response.json()["error"]["message"].startswith("payload must not be larger than")
     assert not Event.objects.exists()
 
 
@@ -122,11 +122,11 @@ def test_a_room_above_may_say_which_task_an_event_is_about(client, listen):
 
     listen(name_it)
 
-    named = post(client, agent_id="a", type="t", task_id="said", payload={"real": "known"})
-    unnamed = post(client, agent_id="a", type="t", task_id="said")
+    named = post(client, agent_id="a", type="t", task_id="named", payload={"real": "known"})
+    unnamed = post(client, agent_id="a", type="t", task_id="named")
 
     assert named.json()["event"]["task_id"] == "known"
-    assert unnamed.json()["event"]["task_id"] == "said"
+    assert unnamed.json()["event"]["task_id"] == "named"
 
 
 def test_a_room_above_may_refuse_an_event_and_its_key_stays_free(client, listen):
@@ -160,13 +160,13 @@ def test_of_many_posts_at_once_with_one_key_exactly_one_counts(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_cannot_be_written_leaves_its_key_free():
-    said = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
+    fields = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
 
     with pytest.raises(DataError):
-        journal.post(type_="t" * 201, **said)
+        journal.post(type_="t" * 201, **fields)
 
     assert not EventKey.objects.exists()
-    assert journal.post(type_="t", **said) is not None
+    assert journal.post(type_="t", **fields) is not None
 
 
 def listed(client, **query):
@@ -182,7 +182,7 @@ def test_the_newest_event_comes_first(client):
     assert listed(client) == ["third", "second", "first"]
 
 
-def test_events_are_found_by_what_they_are_about(client):
+def test_events_are_filtered_by_their_objects(client):
     chain, channel = "0192c000-0000-7000-8000-00000000000a", "0192c000-0000-7000-8000-00000000000b"
     Event.objects.create(type="other")
     Event.objects.create(
@@ -211,7 +211,7 @@ def test_events_are_found_by_what_they_are_about(client):
         {"source": "banana"},
     ],
 )
-def test_what_no_event_has_gives_an_empty_list(client, query):
+def test_an_unknown_filter_value_gives_an_empty_list(client, query):
     Event.objects.create(type="t")
 
     assert listed(client, **query) == []
@@ -231,7 +231,7 @@ def test_a_malformed_period_is_refused(client, moment):
     response = client.get("/v1/events", {"created_after": moment})
 
     assert response.status_code == 400
-    assert response.json()["error"]["message"].startswith("created_after: ")
+    assert response.json()["error"]["message"].startswith("created_after must be ")
 
 
 def test_events_come_page_by_page(client):
@@ -248,7 +248,7 @@ def test_events_come_page_by_page(client):
     assert seen == ["6", "5", "4", "3", "2", "1", "0"]
 
 
-def test_a_wrong_method_is_told_which_are_right(client):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(client):
     response = client.delete("/v1/events")
 
     assert response.status_code == 405

@@ -1,4 +1,4 @@
-"""Who did it, why, and in which request: known to every line of a transaction."""
+"""Every event of a transaction has its actor, reason and request."""
 
 import pytest
 from django.db import connection, transaction
@@ -18,7 +18,7 @@ def write_as_a_trigger_does(type_):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_said_holds_for_one_transaction():
+def test_attribution_is_valid_for_one_transaction():
     token = request_id.set("r-1")
     try:
         with transaction.atomic():
@@ -37,7 +37,7 @@ def test_what_was_said_holds_for_one_transaction():
     )
 
 
-def test_the_last_word_counts():
+def test_the_last_attribution_counts():
     journal.attribute(actor="a", reason="first")
     journal.attribute(actor="b")
 
@@ -46,12 +46,12 @@ def test_the_last_word_counts():
     assert (event.actor, event.reason) == ("b", "")
 
 
-def test_saying_it_asks_the_database_once(django_assert_num_queries):
+def test_attribution_is_one_query(django_assert_num_queries):
     with django_assert_num_queries(1):
         journal.attribute(actor="a", reason="b")
 
 
-def test_any_words_may_be_said():
+def test_actor_and_reason_may_be_any_text():
     words = "'; DROP TABLE events_event; -- %s \N{SNOWMAN}" * 20
 
     journal.attribute(actor=words, reason=words)
@@ -59,7 +59,7 @@ def test_any_words_may_be_said():
     assert write_as_a_trigger_does("t").reason == words
 
 
-def test_a_line_written_by_hand_is_put_down_to_the_same_actor():
+def test_a_recorded_event_has_the_same_actor():
     journal.attribute(actor="agent:a", reason="because")
 
     journal.record("agent.setup_waited", agent_id="a", payload={"n": 1})

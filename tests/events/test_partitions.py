@@ -1,4 +1,4 @@
-"""The journal's months are there before they are needed, and a missing one refuses nothing."""
+"""The journal's partitions are created ahead, and a missing one refuses no event."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -126,7 +126,7 @@ def test_writers_of_an_existing_month_are_not_waited_for():
             assert made.result(timeout=20) == 2
 
 
-def test_who_holds_the_default_table_makes_it_give_up_and_not_hang():
+def test_a_lock_on_the_default_partition_makes_it_give_up():
     with transaction.atomic():
         make_event(NOVEMBER)  # into the default table, and not committed yet
 

@@ -1,4 +1,4 @@
-"""What is too old goes: whole months at once, the rest little by little."""
+"""Old events are removed: whole months at once, the rest in batches."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def test_whole_months_are_dropped_and_the_rest_is_deleted():
     assert partitions.existing()[0] == "events_event_2031_10"
 
 
-def test_a_month_goes_when_its_last_instant_is_too_old_and_not_before():
+def test_a_month_is_dropped_when_its_last_instant_is_too_old():
     partitions.ensure(JULY)
 
     assert retention.purge(datetime(2031, 7, 31, 23, 59, 59, 999999, UTC)).months == []
@@ -80,7 +80,7 @@ def test_a_dry_run_counts_and_removes_nothing():
     assert partitions.existing() == MONTHS
 
 
-def test_a_month_that_somebody_is_writing_to_is_left_for_the_next_time():
+def test_a_locked_month_is_left_for_the_next_time():
     partitions.ensure(JULY)
     with transaction.atomic():
         make_event(JULY)
@@ -116,18 +116,18 @@ def purge(*args):
     return out.getvalue().strip()
 
 
-def test_the_command_says_what_it_removed():
+def test_the_command_prints_what_it_removed():
     make_event(timezone.now() - timedelta(days=8))
 
-    assert purge("--days", "7", "--dry-run") == "Would remove 1 events and 0 used-up keys."
-    assert purge("--days", "9") == "Removed 0 events and 0 used-up keys."
-    assert purge("--days", "7") == "Removed 1 events and 0 used-up keys."
+    assert purge("--days", "7", "--dry-run") == "Would remove 1 events and 0 used keys."
+    assert purge("--days", "9") == "Removed 0 events and 0 used keys."
+    assert purge("--days", "7") == "Removed 1 events and 0 used keys."
 
 
 def test_the_command_knows_when_retention_is_off():
     make_event(timezone.now() - timedelta(days=9999))
 
-    assert purge("--days", "0") == "Retention is off: nothing is purged."
+    assert purge("--days", "0") == "Retention is off: nothing was purged."
     assert Event.objects.count() == 1
 
 

@@ -13,7 +13,7 @@ def living():
     shutdown.reset()
 
 
-async def test_who_waits_goes_on_when_the_process_is_about_to_stop():
+async def test_a_shutdown_ends_the_wait():
     waiting = asyncio.create_task(shutdown.wait())
     await asyncio.sleep(0)
     assert not shutdown.has_begun()
@@ -25,7 +25,7 @@ async def test_who_waits_goes_on_when_the_process_is_about_to_stop():
     assert shutdown.has_begun()
 
 
-async def test_who_comes_late_does_not_wait():
+async def test_after_the_shutdown_nobody_waits():
     shutdown.begin()
 
     await asyncio.wait_for(shutdown.wait(), 5)
@@ -43,7 +43,7 @@ async def test_it_may_begin_in_a_handler_of_a_signal():
         signal.signal(signal.SIGUSR1, before)
 
 
-async def test_a_wait_that_was_given_up_holds_nobody_else_up():
+async def test_a_cancelled_wait_does_not_disturb_others():
     given_up = asyncio.create_task(shutdown.wait())
     other = asyncio.create_task(shutdown.wait())
     await asyncio.sleep(0)

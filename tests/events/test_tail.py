@@ -47,16 +47,16 @@ def write_now(*types):
         return write(one, *types)
 
 
-async def heard(watching, within=5.0):
+async def heard(subscriber, within=5.0):
     """The types and cursor of the next batch."""
     async with asyncio.timeout(within):
-        batch = await watching.next()
-    return [line.type for line in batch.lines], batch.cursor
+        batch = await subscriber.next()
+    return [row.type for row in batch.rows], batch.cursor
 
 
-async def greeted(watching):
-    lines, cursor = await heard(watching)
-    assert lines == []
+async def greeted(subscriber):
+    types, cursor = await heard(subscriber)
+    assert types == []
     return cursor
 
 
@@ -69,29 +69,29 @@ async def test_what_happens_is_told_to_all_who_watch():
         first, second = await one.next(), await two.next()
 
     assert first is second
-    assert [line.id for line in first.lines] == [number]
+    assert [row.id for row in first.rows] == [number]
     assert first.cursor == number
 
 
 async def test_what_happened_before_one_watches_is_not_told():
     last = write_now("task.created", "task.claimed")[-1]
 
-    async with tail.watch() as watching:
-        cursor = await greeted(watching)
+    async with tail.watch() as subscriber:
+        cursor = await greeted(subscriber)
 
     assert cursor == last
 
 
 async def test_a_lower_id_that_is_committed_later_is_told_later_and_holds_the_cursor_back():
     with another_connection() as slow:
-        async with tail.watch() as watching:
-            start = await greeted(watching)
+        async with tail.watch() as subscriber:
+            start = await greeted(subscriber)
             low = write(slow, "slow.one")[0]
             high = write_now("quick.one")[0]
 
-            assert await heard(watching) == (["quick.one"], low - 1)
+            assert await heard(subscriber) == (["quick.one"], low - 1)
             slow.commit()
-            assert await heard(watching) == (["slow.one"], high)
+            assert await heard(subscriber) == (["slow.one"], high)
 
     assert low < high
     assert low - 1 >= start
@@ -101,26 +101,26 @@ async def test_an_event_of_a_transaction_that_ran_before_one_watched_is_told():
     with another_connection() as slow:
         low = write(slow, "slow.one")[0]
         write_now("quick.one")
-        async with tail.watch() as watching:
-            assert await greeted(watching) == low - 1
+        async with tail.watch() as subscriber:
+            assert await greeted(subscriber) == low - 1
 
             slow.commit()
 
-            assert (await heard(watching))[0] == ["slow.one"]
+            assert (await heard(subscriber))[0] == ["slow.one"]
 
 
 async def test_what_was_rolled_back_holds_the_cursor_for_a_while_only(monkeypatch):
     monkeypatch.setattr(tail, "ROLLED_BACK_AFTER", 0.5)
     with another_connection() as failing:
-        async with tail.watch() as watching:
-            await greeted(watching)
+        async with tail.watch() as subscriber:
+            await greeted(subscriber)
             low = write(failing, "never.happened")[0]
             failing.rollback()
             write_now("first.one")
-            assert await heard(watching) == (["first.one"], low - 1)
+            assert await heard(subscriber) == (["first.one"], low - 1)
 
             async with asyncio.timeout(5):
-                while (last := write_now("next.one")[0]) != (await heard(watching))[1]:
+                while (last := write_now("next.one")[0]) != (await heard(subscriber))[1]:
                     await asyncio.sleep(0.1)
 
     assert last > low
@@ -129,25 +129,25 @@ async def test_what_was_rolled_back_holds_the_cursor_for_a_while_only(monkeypatc
 async def test_whoever_goes_on_from_a_cursor_hears_what_was_missed_at_once():
     first, second, third = write_now("one.happened", "two.happened", "three.happened")
 
-    async with tail.watch(since=first) as watching:
-        assert await heard(watching) == (["two.happened", "three.happened"], third)
-    async with tail.watch(since=second) as watching:
-        assert await heard(watching) == (["three.happened"], third)
-    async with tail.watch(since=third) as watching:
-        assert await heard(watching) == ([], third)
+    async with tail.watch(since=first) as subscriber:
+        assert await heard(subscriber) == (["two.happened", "three.happened"], third)
+    async with tail.watch(since=second) as subscriber:
+        assert await heard(subscriber) == (["three.happened"], third)
+    async with tail.watch(since=third) as subscriber:
+        assert await heard(subscriber) == ([], third)
 
 
 async def test_a_cursor_that_a_running_transaction_held_back_misses_nothing():
     with another_connection() as slow:
-        async with tail.watch() as watching:
-            await greeted(watching)
+        async with tail.watch() as subscriber:
+            await greeted(subscriber)
             write(slow, "slow.one")
             write_now("quick.one")
-            _, cursor = await heard(watching)
+            _, cursor = await heard(subscriber)
         slow.commit()
 
-        async with tail.watch(since=cursor) as watching:
-            assert (await heard(watching))[0] == ["slow.one", "quick.one"]
+        async with tail.watch(since=cursor) as subscriber:
+            assert (await heard(subscriber))[0] == ["slow.one", "quick.one"]
 
 
 async def test_a_cursor_older_than_the_journal_is_told_that_there_is_more():
@@ -169,7 +169,7 @@ async def test_a_cursor_that_the_journal_never_came_to_is_told_that_there_is_mor
 
 
 async def test_a_cursor_from_too_long_ago_is_told_that_there_is_more(monkeypatch):
-    monkeypatch.setattr(tail, "MOST_LINES", 3)
+    monkeypatch.setattr(tail, "MOST_ROWS", 3)
     monkeypatch.setattr(tail, "SINCE", tail.SINCE.replace("5001", "4"))
     numbers = write_now(*["one.happened"] * 5)
 
@@ -183,8 +183,8 @@ def forget_up_to(number):
 
 
 async def is_complete(since):
-    async with tail.watch(since) as watching, asyncio.timeout(5):
-        return (await watching.next()).complete
+    async with tail.watch(since) as subscriber, asyncio.timeout(5):
+        return (await subscriber.next()).complete
 
 
 async def test_one_who_is_slow_is_left_behind_and_goes_on_from_the_last_cursor(monkeypatch):
@@ -207,8 +207,8 @@ async def test_one_who_is_slow_is_left_behind_and_goes_on_from_the_last_cursor(m
 
 async def test_nothing_is_lost_when_the_database_drops_every_connection(monkeypatch):
     monkeypatch.setattr(tail, "BREATH", 0.2)
-    async with tail.watch() as watching:
-        await greeted(watching)
+    async with tail.watch() as subscriber:
+        await greeted(subscriber)
         with another_connection() as admin:
             ended = admin.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -217,7 +217,7 @@ async def test_nothing_is_lost_when_the_database_drops_every_connection(monkeypa
             write(admin, "while.away")
 
         assert ended > 0
-        assert (await heard(watching))[0] == ["while.away"]
+        assert (await heard(subscriber))[0] == ["while.away"]
 
 
 async def test_nobody_reads_the_journal_while_nobody_watches():
@@ -245,25 +245,25 @@ def _shutdown():
 
 @pytest.mark.usefixtures("_shutdown")
 async def test_those_who_watch_are_let_go_when_the_process_stops():
-    async with tail.watch() as watching:
-        await greeted(watching)
+    async with tail.watch() as subscriber:
+        await greeted(subscriber)
 
         shutdown.begin()
 
         async with asyncio.timeout(2):
-            assert await watching.next() is None
+            assert await subscriber.next() is None
 
 
 async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one(monkeypatch):
     random = Random(7)  # noqa: S311
-    told, cursors, committed = [], [], set()
+    seen, cursors, committed = [], [], set()
 
-    async def listen(watching):
-        while batch := await watching.next():
-            unknown = {line.id for line in batch.lines} - set(told)
-            # Whatever comes now must lie above all cursors given out before.
+    async def listen(subscriber):
+        while batch := await subscriber.next():
+            unknown = {row.id for row in batch.rows} - set(seen)
+            # All that comes now must lie above all cursors given out before.
             assert not cursors or min(unknown, default=cursors[-1] + 1) > cursors[-1]
-            told.extend(line.id for line in batch.lines)
+            seen.extend(row.id for row in batch.rows)
             cursors.append(batch.cursor)
 
     def work(seed):
@@ -279,17 +279,17 @@ async def test_every_event_of_many_writers_is_told_and_no_cursor_is_ahead_of_one
                     committed.update(numbers)
 
     monkeypatch.setattr(tail, "TICK", 0.02)
-    async with tail.watch() as watching:
-        await greeted(watching)
-        listening = asyncio.create_task(listen(watching))
+    async with tail.watch() as subscriber:
+        await greeted(subscriber)
+        listening = asyncio.create_task(listen(subscriber))
         await asyncio.gather(*(asyncio.to_thread(work, random.random()) for _ in range(4)))
         async with asyncio.timeout(10):
-            while not committed <= set(told):
+            while not committed <= set(seen):
                 assert not listening.done(), listening.result()
                 await asyncio.sleep(0.02)
         listening.cancel()
 
-    assert sorted(told) == sorted(committed)
+    assert sorted(seen) == sorted(committed)
     assert all(one <= other for one, other in pairwise(cursors))
 
 

@@ -126,7 +126,7 @@ def test_a_restart_of_the_coordinator_costs_nothing(client, used_folder):
     with work(client, "--slow", "500") as worker:
         client.wait_until_held_by("spot-1")
         client.coordinator.end()
-        eventually(lambda: "trying again" in worker.said)
+        eventually(lambda: "trying again" in worker.output)
         with running(used_folder, COORDINATOR_PORT=port, **KEY) as again:
             client.coordinator = again.ready()
             eventually(lambda: client.job(job_id)["status"] == "COMPLETED", within=30)
@@ -176,4 +176,4 @@ def test_a_wrong_key_is_logged(client):
     with working(client.coordinator.url, ORHESTRA_AGENT_KEY="close") as worker:
         assert worker.end() == 1
 
-    assert "401" in worker.said
+    assert "401" in worker.output

@@ -81,7 +81,7 @@ def test_a_lease_that_was_lost_does_not_end_a_later_one(coordinator):
     coordinator.heartbeat_answer = {"lost": ["a"]}
 
     with working(coordinator.url, "--slow", "1000") as worker:
-        eventually(lambda: "dropped" in worker.said)
+        eventually(lambda: "dropped" in worker.output)
         coordinator.heartbeat_answer = {}
         coordinator.tasks = [[task("a", epoch=2)]]
         (report,) = eventually(lambda: coordinator.bodies_of("a/complete"))
@@ -139,7 +139,7 @@ def test_a_report_that_is_refused_is_dropped(coordinator):
         assert worker.end() == 0
 
     assert coordinator.reports() == [("a", "complete"), ("b", "complete")]
-    assert "a is dropped: 409" in worker.said
+    assert "a is dropped: 409" in worker.output
 
 
 def test_unknown_and_wrong_tasks_fail_and_it_goes_on(coordinator):
@@ -161,8 +161,8 @@ def test_a_refused_worker_ends_and_does_not_log_its_key(coordinator):
     with working(coordinator.url, ORHESTRA_AGENT_KEY="open sesame") as worker:
         assert worker.end() == 1
 
-    assert "401" in worker.said
-    assert "sesame" not in worker.said
+    assert "401" in worker.output
+    assert "sesame" not in worker.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -192,8 +192,8 @@ def test_a_task_that_takes_longer_than_the_grace_is_given_back(coordinator):
 
 def test_it_does_not_wait_for_ever_for_a_coordinator_when_it_has_to_stop():
     with working("http://127.0.0.1:1", "--grace", "0.1") as worker:
-        eventually(lambda: "trying again" in worker.said)
+        eventually(lambda: "trying again" in worker.output)
         worker.process.send_signal(signal.SIGTERM)
 
         assert worker.end() == 1
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.output

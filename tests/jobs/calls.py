@@ -1,4 +1,4 @@
-"""Requests about sweeps as seed 004 has them, and what their tests compare."""
+"""Requests about sweeps as in seed 004, and comparisons for their tests."""
 
 import json
 from urllib.parse import urlencode
@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from jobs.models import Job
 from tasks.models import Task
 from tests.jobs.sweeps import ranges
-from tests.spots.calls import said
+from tests.spots.calls import data
 
 JOBS = "/api/v1/jobs"
 
@@ -27,15 +27,15 @@ class Sweeps:
         return self.client.get(_path(path, query), headers=headers)
 
     def make(self, body=None, **more):
-        """The id of a new sweep; of one task, unless told otherwise."""
-        return said(self.post("", body or ranges(**more)), 201)["jobId"]
+        """The id of a new sweep; by default of one task."""
+        return data(self.post("", body or ranges(**more)), 201)["jobId"]
 
     def of(self, tasks, **more):
         """The id of a new sweep of that many tasks, which differ in `dimension`."""
         return self.make(dimension=(1, tasks, 1), **more)
 
     def job(self, job_id):
-        return said(self.get(f"/{job_id}"))
+        return data(self.get(f"/{job_id}"))
 
     def counts(self, job_id):
         """Status, completed, failed and cancelled, as clients see them."""
@@ -44,7 +44,7 @@ class Sweeps:
         return tuple(body[name] for name in names)
 
     def results(self, job_id, **query):
-        return said(self.get(f"/{job_id}/results", **query))["results"]
+        return data(self.get(f"/{job_id}/results", **query))["results"]
 
     def cancel(self, job_id, **body):
         return self.post(f"/{job_id}/cancel", body)
@@ -63,7 +63,7 @@ def row(job_id):
 
 
 def assert_counts_are_true(job):
-    """What the job counts is what a recount of its tasks comes to."""
+    """The job's counters equal a recount of its tasks."""
     now = Job.objects.counted().get(pk=job.pk)
     counted = {
         "total": now.counted_total,
@@ -84,5 +84,5 @@ def run(spots, *reports):
     tasks = [spots.claim_one() for _ in reports]
     for task, report in zip(tasks, reports, strict=True):
         said_ = report if isinstance(report, dict) else {"fopt": report}
-        said(spots.complete(task, **{"runtimeMs": 10, "iter": 5} | said_))
+        data(spots.complete(task, **{"runtimeMs": 10, "iter": 5} | said_))
     return tasks

@@ -1,4 +1,4 @@
-"""What the tests of sweeps over HTTP start from."""
+"""Fixtures of the tests of sweeps over HTTP."""
 
 import pytest
 

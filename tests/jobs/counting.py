@@ -1,11 +1,11 @@
-"""What tests of a job's counters share: its counts looked at in both ways, and who changes them."""
+"""Helpers for tests of a job's counters: reading them in both ways, and changing them."""
 
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import fastlane, reports
-from tasks.fastlane import Outcome
+from tasks import reports
+from tasks.fast_path import Outcome
 from tasks.models import Task
-from tests.factories import counted, make_agent, recounted, sweeps, take
+from tests.factories import counted, make_agent, recounted, run_fast, sweeps, take
 
 
 def of(job):
@@ -13,7 +13,7 @@ def of(job):
 
 
 def seen(job):
-    """The job as it counts now; folding its tallies in must make no difference."""
+    """The job with its exact counters, which folding must not change."""
     apart = Job.objects.counted().get(pk=job.pk)
     assert counted(job) == recounted(job)
     tally.fold()
@@ -28,15 +28,17 @@ def seen(job):
 
 
 def complete(task):
-    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=True)]).served
+    assert run_fast("a", outcomes=[Outcome(task.pk, done=True)])
 
 
 def fail(task):
-    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=False)]).served
+    assert run_fast("a", outcomes=[Outcome(task.pk, done=False)])
 
 
 def retry(task):
-    reports.report([Outcome(task.pk, done=False, retriable=True)], agent_id="a", by="")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, retriable=True)], agent_id="a", by=""
+    )
 
 
 def work_off(job, *, failing=False):

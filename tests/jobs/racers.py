@@ -1,4 +1,4 @@
-"""What those who race over the tasks of a job do, in one word each."""
+"""The verbs of those who race over the tasks of a job, one function each."""
 
 from django.db import transaction
 
@@ -7,8 +7,8 @@ from agents.models import Protocol
 from agents.transitions import Beat
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import leases, ways
-from tasks.fastlane import Outcome
+from tasks import claims, leases, reports
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
 from tests.factories import (
@@ -35,23 +35,23 @@ def make_spot(name):
 
 
 def claim(agent, max_tasks=1):
-    wish = ways.Wish(
+    request = ClaimRequest(
         agent.pk,
         ids=[sweeps().pk],
         max_tasks=max_tasks,
         lease_seconds=60,
         protocol=Protocol.SPOT,
     )
-    return [task.pk if isinstance(task, Task) else task.id for task in ways.claim(wish)]
+    return [task.pk if isinstance(task, Task) else task.id for task in claims.claim(request)]
 
 
 def report(agent, task_id, *, done=True, retriable=True, epoch=None):
     outcome = Outcome(task_id, done, agent.pk, "broken", retriable, epoch)
-    return ways.report_one(outcome, agent_id=agent.pk, by="").verdict
+    return reports.report_one(outcome, agent_id=agent.pk, by="").verdict
 
 
 def beat(agent, task_ids):
-    """A heartbeat that lists tasks; those of them that are renewed."""
+    """Send a heartbeat that lists tasks; return the renewed ones."""
     with transaction.atomic():
         agents.beat(Beat(agent.pk, protocol=Protocol.SPOT))
         return leases.renew_listed(agent.pk, dict.fromkeys(task_ids))
@@ -65,7 +65,7 @@ def make_held_by(agent, number=1, **fields):
 
 
 def end_holds(end, job, agent):
-    """As if the leases had run out, or the agent had fallen silent."""
+    """Let the leases expire, or make the agent silent."""
     if end == "expiry":
         for task in tasks_of(job):
             let_lease_run_out(task)

@@ -1,4 +1,4 @@
-"""Sweeps as requests spell them, in both forms."""
+"""Requests for sweeps, in both forms."""
 
 CONSTANT = {"type": "CONSTANT", "value": 1}
 
@@ -10,7 +10,7 @@ def ranges(
     dimension=(2, 2, 1),
     **more,
 ):
-    """The first form; as it stands, one task."""
+    """The first form; by default one task."""
     spelled = {"iterations": iterations, "agents": agents, "dimension": dimension}
     return {
         "jarPath": "/opt/optimizer.jar",
@@ -25,7 +25,7 @@ def ranges(
 
 
 def artifact(**groups):
-    """The second form, with these groups of parameters; what is no group stands beside them."""
+    """The second form, with these groups of parameters and other fields."""
     beside = {name: value for name, value in groups.items() if not isinstance(value, dict)}
     return {
         "artifactBucket": "bucket",

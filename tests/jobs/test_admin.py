@@ -1,4 +1,4 @@
-"""People steer jobs in the admin: they see first what a click will do."""
+"""People steer jobs in the admin, with a preview of each verb."""
 
 import pytest
 from django.urls import reverse
@@ -31,7 +31,7 @@ def statuses(job):
     return [task.status for task in tasks_of(job)]
 
 
-def test_cancelling_tells_what_it_will_do_and_does_it(operator):
+def test_cancelling_shows_a_preview_and_cancels(operator):
     job = make_job(tasks=5)
     take(make_agent(), sweeps(), max_tasks=2)
 
@@ -64,12 +64,12 @@ def test_retrying_puts_failed_tasks_back_in_the_queue(operator):
     assert preview(operator, job, "retry_failed") == [
         "Puts 1 failed task back in the queue, with all its attempts."
     ]
-    page = click(operator, job, "retry_failed", "the disk is mended")
+    page = click(operator, job, "retry_failed", "the disk is repaired")
 
     assert told(page) == ["Retry failed: 1 done."]
     assert statuses(job) == ["queued"] * 3
     assert counted(job) == (3, 0, 0, 0)
-    assert audit(job) == [("retry_failed", "user:operator", "the disk is mended", "")]
+    assert audit(job) == [("retry_failed", "user:operator", "the disk is repaired", "")]
 
 
 def test_a_cancelled_job_is_not_retried(operator):
@@ -88,7 +88,7 @@ def test_a_cancelled_job_is_not_retried(operator):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_who_only_looks_on_has_no_button_and_may_not_use_it(verb):
+def test_a_viewer_has_no_button_and_may_not_use_it(verb):
     viewer = signed_in("Viewer")
     job = make_failed_job()
     before = statuses(job)
@@ -104,7 +104,7 @@ def test_who_only_looks_on_has_no_button_and_may_not_use_it(verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_reason_is_asked_for(operator, verb):
+def test_a_reason_is_required(operator, verb):
     job = make_failed_job()
     before = statuses(job)
 
@@ -115,7 +115,7 @@ def test_a_reason_is_asked_for(operator, verb):
     assert audit(job) == []
 
 
-def test_the_audit_tells_what_a_job_counted_before_and_after(operator):
+def test_the_audit_has_the_job_s_counters_before_and_after(operator):
     job = make_failed_job(tasks=2)
 
     choose(operator, [job], "cancel", confirmed="yes", reason="night")
@@ -125,7 +125,7 @@ def test_the_audit_tells_what_a_job_counted_before_and_after(operator):
     assert counted(job) == (2, 0, 1, 1)
 
 
-def test_a_jobs_page_shows_how_far_it_is_what_it_found_and_what_failed(operator):
+def test_a_job_s_page_shows_progress_results_and_failures(operator):
     job = make_job(tasks=5, max_attempts=1)
     agent = make_agent("agent-1")
     for value in (7.5, 1.25, None):

@@ -1,4 +1,4 @@
-"""Making sweeps and looking at them, over HTTP (contract 1.3, 1.4)."""
+"""Creating and reading sweeps over HTTP (contract 1.3, 1.4)."""
 
 import re
 from datetime import datetime, timedelta
@@ -17,13 +17,13 @@ from tasks.models import Channel, Task
 from tests.factories import make_agent, silence
 from tests.jobs.calls import row
 from tests.jobs.sweeps import CONSTANT, artifact, grid, ranges
-from tests.spots.calls import UNKNOWN, refusal, said
+from tests.spots.calls import UNKNOWN, data, refusal
 
 pytestmark = pytest.mark.django_db
 
 
-def test_making_a_sweep_answers_as_the_seed_has_it(sweeps):
-    body = said(sweeps.post("", ranges(algorithms=["PSO", "GA"], dimension=(1, 3, 1))), 201)
+def test_creating_a_sweep_answers_as_in_the_seed(sweeps):
+    body = data(sweeps.post("", ranges(algorithms=["PSO", "GA"], dimension=(1, 3, 1))), 201)
 
     assert body.keys() == {"success", "jobId", "totalTasks"}
     assert (body["success"], body["totalTasks"]) == (True, 6)
@@ -44,7 +44,7 @@ def test_a_new_sweep_shows_the_fields_of_the_seed(sweeps):
     assert not {"startedAt", "finishedAt"} & body.keys()
 
 
-def test_a_sweep_shows_what_was_asked_for(sweeps):
+def test_a_sweep_shows_its_request(sweeps):
     body = ranges(algorithms=["PSO"], name="first try", priority=3, maxAttempts=5)
 
     shown = sweeps.job(sweeps.make(body))
@@ -52,7 +52,7 @@ def test_a_sweep_shows_what_was_asked_for(sweeps):
     assert shown | body == shown | {"maxAttempts": 5}
 
 
-def test_a_sweep_of_the_second_form_shows_what_was_asked_for(sweeps):
+def test_a_sweep_of_the_second_form_shows_its_request(sweeps):
     body = artifact(run={"x": {"type": "INT_RANGE", "min": 1, "max": 3}}, optimizerId="opt-1")
 
     shown = sweeps.job(sweeps.make(body))
@@ -78,7 +78,7 @@ def test_attempts_are_by_default_those_of_the_settings(sweeps, settings):
     assert Task.objects.get().max_attempts == 4
 
 
-def test_tasks_stand_in_line_in_the_order_of_submission(sweeps, spots):
+def test_tasks_are_queued_in_the_order_of_submission(sweeps, spots):
     sweeps.make(algorithms=["PSO", "GA"], dimension=(2, 4, 1))
 
     tasks = spots.claim()
@@ -109,7 +109,7 @@ def test_a_body_of_another_type_is_read_all_the_same(sweeps, client):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b'"text"', b"\xff"])
-def test_what_is_no_sweep_is_refused(sweeps, body):
+def test_an_invalid_sweep_is_refused(sweeps, body):
     assert refusal(sweeps.post("", body))[0] == 400
     assert not Job.objects.exists()
 
@@ -141,7 +141,7 @@ def test_b10_a_sweep_is_made_whole_or_not_at_all():
 
 
 def test_a_dry_run_counts_and_shows_the_first_payloads(sweeps):
-    body = said(sweeps.post("", ranges(dimension=(1, 100, 1)), dry_run="true"))
+    body = data(sweeps.post("", ranges(dimension=(1, 100, 1)), dry_run="true"))
 
     assert body == {
         "success": True,
@@ -155,16 +155,16 @@ def test_a_dry_run_counts_and_shows_the_first_payloads(sweeps):
     assert not Job.objects.exists()
 
 
-def test_a_dry_run_refuses_what_creation_would(sweeps):
+def test_a_dry_run_refuses_the_same_requests(sweeps):
     assert refusal(sweeps.post("", grid(n=1_000_000), dry_run="true"))[0] == 400
 
 
 @pytest.mark.parametrize("spelled", ["idempotencyKey", "idempotency_key"])
-def test_the_same_key_again_gives_the_same_job(sweeps, spelled):
+def test_a_repeated_key_returns_the_first_job(sweeps, spelled):
     body = ranges() | {spelled: "key-1"}
 
-    first = said(sweeps.post("", body), 201)
-    again = said(sweeps.post("", body), 200)
+    first = data(sweeps.post("", body), 201)
+    again = data(sweeps.post("", body), 200)
 
     assert again == first
     assert Job.objects.count() == Task.objects.count() == 1
@@ -207,14 +207,14 @@ def test_a_path_may_end_with_a_slash(sweeps, path):
         ("PUT", "/{job}/results", "GET, HEAD"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(sweeps, client, method, path, allowed):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(sweeps, client, method, path, allowed):
     response = client.generic(method, f"/api/v1/jobs{path.format(job=sweeps.make())}")
 
     assert refusal(response)[0] == 405
     assert set(response["Allow"].split(", ")) >= set(allowed.split(", ")) - {"HEAD"}
 
 
-def test_progress_counts_what_runs_and_what_waits(sweeps, spots):
+def test_progress_counts_running_and_pending_tasks(sweeps, spots):
     job_id = sweeps.of(4)
     done, failed, *_ = spots.claim(number=3)
     spots.complete(done)
@@ -252,7 +252,7 @@ def offering(*algorithms, agent_id="spot-1"):
     return agents.beat(spot)
 
 
-def test_what_nobody_present_can_do_is_told(sweeps):
+def test_unserved_tasks_are_shown(sweeps):
     offering("PSO", "DE")
     job_id = sweeps.make(algorithms=["PSO", "GA", "ABC"], dimension=(1, 3, 1))
 
@@ -276,7 +276,7 @@ def test_an_agent_that_is_no_spot_serves_no_sweep(sweeps):
     assert sweeps.job(sweeps.make())["unserved"] == [{"wants": {"algorithm": "PSO"}, "tasks": 1}]
 
 
-def test_agents_that_are_away_serve_nobody(sweeps):
+def test_offline_agents_serve_no_task(sweeps):
     silence(offering("PSO"))
 
     assert sweeps.job(sweeps.make())["unserved"] == [{"wants": {"algorithm": "PSO"}, "tasks": 1}]
@@ -291,7 +291,7 @@ def test_a_task_that_runs_is_served(sweeps, spots):
 
 
 def test_the_parameter_schema_names_groups_and_parameters(client):
-    body = said(client.get("/api/v1/parameter-schema"))
+    body = data(client.get("/api/v1/parameter-schema"))
 
     named = {
         group["id"]: [parameter["id"] for parameter in group["parameters"]]

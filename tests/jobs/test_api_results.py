@@ -1,11 +1,11 @@
-"""The results of a sweep over HTTP: all, some, and in another order."""
+"""The results of a sweep over HTTP: all, filtered, and sorted."""
 
 import pytest
 
 from tasks.models import Task
 from tests.jobs.calls import run
 from tests.jobs.sweeps import artifact, functions
-from tests.spots.calls import refusal, said
+from tests.spots.calls import data, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,7 @@ def test_results_are_those_of_the_seed(sweeps, spots):
         task, runtimeMs=1234, iter=100, fopt=0.001, resultJson='{"done":true}', bestPos=[0.5, -1]
     )
 
-    shown = said(sweeps.get(f"/{job_id}/results"))
+    shown = data(sweeps.get(f"/{job_id}/results"))
 
     assert (shown["jobId"], shown["totalCompleted"]) == (job_id, 1)
     (result,) = shown["results"]
@@ -48,21 +48,21 @@ def test_results_are_those_of_the_seed(sweeps, spots):
 def test_a_sweep_without_results_has_none(sweeps):
     job_id = sweeps.make()
 
-    assert said(sweeps.get(f"/{job_id}/results")) == {
+    assert data(sweeps.get(f"/{job_id}/results")) == {
         "jobId": job_id,
         "totalCompleted": 0,
         "results": [],
     }
 
 
-def test_b15_failed_tasks_are_shown_on_request_with_what_went_wrong(sweeps, spots):
+def test_b15_failed_tasks_are_shown_on_request_with_their_errors(sweeps, spots):
     job_id = sweeps.of(2, maxAttempts=2)
     for _ in range(2):
         spots.fail(spots.claim_one(), error="out of memory")
     run(spots, 1.0)
 
     alone = sweeps.results(job_id)
-    both = said(sweeps.get(f"/{job_id}/results", failed="true"))
+    both = data(sweeps.get(f"/{job_id}/results", failed="true"))
 
     assert [result["status"] for result in alone] == ["DONE"]
     assert both["totalCompleted"] == 1
@@ -96,7 +96,7 @@ def test_results_come_in_the_order_of_creation(sweeps, spots):
     ],
 )
 @pytest.mark.parametrize("limit", ["", 1, 3])
-def test_results_are_sorted_what_has_no_value_last(sweeps, spots, sort, dimensions, limit):
+def test_results_are_sorted_those_without_a_value_last(sweeps, spots, sort, dimensions, limit):
     job_id = sweeps.of(4)
     run(
         spots,
@@ -110,11 +110,11 @@ def test_results_are_sorted_what_has_no_value_last(sweeps, spots, sort, dimensio
 
 
 def paged(sweeps, job_id, limit, **query):
-    """All results, asked for page by page."""
+    """All results, page by page."""
     found, cursor = [], None
     while cursor != "":
         more = {"limit": limit, "cursor": cursor} if cursor else {"limit": limit}
-        page = said(sweeps.get(f"/{job_id}/results", **query, **more))
+        page = data(sweeps.get(f"/{job_id}/results", **query, **more))
         assert len(page["results"]) <= (limit or 500)
         found += page["results"]
         cursor = page.get("next_cursor", "")
@@ -130,11 +130,11 @@ def test_pages_of_equal_values_leave_nothing_out(sweeps, spots):
         assert found == [1, 2, 3, 4, 5]
 
 
-def test_a_part_is_asked_for_by_offset_too(sweeps, spots):
+def test_a_page_may_be_requested_by_offset(sweeps, spots):
     job_id = sweeps.of(5)
     run(spots, 1, 2, 3, 4, 5)
 
-    page = said(sweeps.get(f"/{job_id}/results", offset=1, limit=2))
+    page = data(sweeps.get(f"/{job_id}/results", offset=1, limit=2))
 
     assert [result["fopt"] for result in page["results"]] == [2, 3]
     assert page["totalCompleted"] == 5
@@ -157,15 +157,15 @@ def test_a_part_is_asked_for_by_offset_too(sweeps, spots):
         {"fopt_min": "1e999"},
     ],
 )
-def test_what_cannot_be_asked_is_refused(sweeps, query):
+def test_invalid_queries_are_refused(sweeps, query):
     assert refusal(sweeps.get(f"/{sweeps.make()}/results", **query))[0] == 400
 
 
-def test_a_cursor_goes_on_only_in_the_order_that_gave_it(sweeps, spots):
+def test_a_cursor_is_valid_only_in_its_order(sweeps, spots):
     job_id = sweeps.of(3)
     run(spots, 1, 2, 3)
     of_fopt, of_creation = (
-        said(sweeps.get(f"/{job_id}/results", limit=1, sort=sort))["next_cursor"]
+        data(sweeps.get(f"/{job_id}/results", limit=1, sort=sort))["next_cursor"]
         for sort in ("fopt", "")
     )
 
@@ -222,8 +222,8 @@ def test_a_result_of_another_shape_is_shown_as_it_is(sweeps, spots):
     shown = sweeps.results(job_id, sort="fopt")
 
     assert [result.get("result") for result in shown] == ["text", [1], {"fopt": "NaN"}, None]
-    assert said(sweeps.get(f"/{job_id}/statistics"))["overall"]["count"] == 0
-    assert said(sweeps.get(f"/{job_id}/best"))["best"] is None
+    assert data(sweeps.get(f"/{job_id}/statistics"))["overall"]["count"] == 0
+    assert data(sweeps.get(f"/{job_id}/best"))["best"] is None
 
 
 def test_columns_of_parameters_stand_in_the_order_in_which_they_were_given(sweeps):

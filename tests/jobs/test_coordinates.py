@@ -1,4 +1,4 @@
-"""What a payload tells about its task (contract 1.5, scenario 53)."""
+"""The coordinates of a task in its payload (contract 1.5, scenario 53)."""
 
 import pytest
 
@@ -57,5 +57,5 @@ def test_a_payload_without_algorithm_shows_its_function_there():
     "payload",
     [{}, None, "", "{broken", [], 7, {"params": None}, {"params": []}, {"alg": None}, {"alg": {}}],
 )
-def test_what_a_payload_does_not_tell_is_left_out(payload):
+def test_missing_coordinates_are_left_out(payload):
     assert coordinates.of(payload) == {}

@@ -1,4 +1,4 @@
-"""What a job counts, and the status that follows (contract 2.4, scenarios 8 to 12).
+"""A job's counters, and the status that follows (contract 2.4, scenarios 8 to 12).
 
 Each is looked at before its tallies are counted in and after: that must make no difference.
 """
@@ -11,7 +11,7 @@ from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out
 from tests.jobs.calls import assert_counts_are_true, row
-from tests.spots.calls import said
+from tests.spots.calls import data
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_scenario_9_a_task_reported_twice_counts_once_with_its_first_result(swee
     task = spots.claim_one()
     spots.complete(task, fopt=1.0, runtimeMs=1)
 
-    again = said(spots.complete(task, fopt=2.0, runtimeMs=2))
+    again = data(spots.complete(task, fopt=2.0, runtimeMs=2))
 
     assert again == {"success": True, "message": "already completed"}
     assert seen(job_id) == ("COMPLETED", 1, 0, 0)
@@ -65,7 +65,7 @@ def test_scenario_10_b16_a_job_whose_tasks_all_failed_is_failed(sweeps, spots, s
 def test_scenario_11_a_retry_counts_nothing(sweeps, spots, seen):
     job_id = sweeps.of(1)
 
-    assert said(spots.fail(spots.claim_one()))["willRetry"] is True
+    assert data(spots.fail(spots.claim_one()))["willRetry"] is True
 
     assert seen(job_id) == ("RUNNING", 0, 0, 0)
     assert Task.objects.queued().get().attempts == 1
@@ -104,7 +104,7 @@ def test_b4_a_task_that_the_reaper_fails_is_counted(sweeps, spots, seen):
     assert seen(job_id) == ("FAILED", 0, 1, 0)
 
 
-def test_a_task_that_the_reaper_gives_back_is_not_counted(sweeps, spots, seen):
+def test_a_task_that_the_reaper_takes_back_is_not_counted(sweeps, spots, seen):
     job_id = sweeps.of(1)
     spots.claim_one()
 

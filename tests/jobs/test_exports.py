@@ -1,4 +1,4 @@
-"""The results of a sweep as lines of JSON, as a table, and sent while they are read."""
+"""The results of a sweep as NDJSON and CSV, and streamed."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def lines(response):
-    """What an answer of lines of JSON holds."""
+    """The rows of an NDJSON answer."""
     return [json.loads(line) for line in body(response).splitlines()]
 
 
@@ -28,7 +28,7 @@ def table(response):
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_results_come_as_lines(sweeps, spots):
+def test_results_come_as_ndjson(sweeps, spots):
     job_id = sweeps.of(3)
     run(spots, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""Both forms of a sweep: what they come to, and what is wrong with them in words."""
+"""Both forms of a sweep: the tasks of a valid one, the message for an invalid one."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def payloads(body):
 
 
 def values(**parameter):
-    """What a parameter of the form with groups expands to."""
+    """The values of a parameter of the form with groups."""
     return [payload["params"]["run.x"] for payload in payloads(artifact(run={"x": parameter}))]
 
 
@@ -98,7 +98,7 @@ def test_scenario_41_a_range_of_whole_numbers():
     assert values(type="INT_RANGE", min=100, max=300, step=100) == [100, 200, 300]
 
 
-def test_a_step_of_one_goes_without_saying():
+def test_the_default_step_is_one():
     assert values(type="INT_RANGE", min=1, max=3) == [1, 2, 3]
     assert values(type="FLOAT_RANGE", min=1, max=3) == [1.0, 2.0, 3.0]
 
@@ -117,7 +117,7 @@ def test_scenario_43_a_list_of_values():
 
 
 @pytest.mark.parametrize("spelled", ["int_range", "Int_Range", " INT_RANGE "])
-def test_types_match_in_letters_of_any_case(spelled):
+def test_types_match_without_regard_to_case(spelled):
     assert values(type=spelled, min=1, max=2) == [1, 2]
 
 
@@ -139,7 +139,7 @@ def test_types_match_in_letters_of_any_case(spelled):
         ({"agents": {"max": 5, "step": 1}}, "agents.min is required"),
     ],
 )
-def test_scenario_51_the_first_form_says_what_is_missing(change, message):
+def test_scenario_51_the_first_form_names_missing_fields(change, message):
     assert refusal(ranges() | change) == message
 
 
@@ -160,7 +160,7 @@ def test_scenario_51_the_first_form_says_what_is_missing(change, message):
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(change, named):
-    assert refusal(ranges() | change).startswith(f"{named}: ")
+    assert refusal(ranges() | change).startswith(f"{named} must ")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_value_of_the_wrong_kind_is_named(change, named):
         ({"parameters": [{"groupId": "run", "params": {}}]}, "parameters must not be empty"),
     ],
 )
-def test_scenario_46_the_second_form_says_what_is_missing(change, message):
+def test_scenario_46_the_second_form_names_missing_fields(change, message):
     assert refusal(artifact(run={"x": CONSTANT}) | change) == message
 
 
@@ -212,7 +212,7 @@ def test_b10_a_bad_parameter_is_named_and_never_dropped(parameter):
     assert refusal(body).startswith("run.bad")
 
 
-def test_a_parameter_said_twice_is_named():
+def test_a_repeated_parameter_is_named():
     body = artifact(run={"x": CONSTANT})
     body["parameters"] *= 2
 
@@ -234,7 +234,7 @@ def test_only_one_of_the_forms_at_once():
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 7])
-def test_what_is_no_object_is_no_sweep(body):
+def test_a_sweep_must_be_an_object(body):
     assert refusal(body)
 
 
@@ -270,7 +270,7 @@ def wants(body):
     return [task.wants for task in forms.read(body).tasks()]
 
 
-def test_tasks_want_an_agent_that_knows_their_algorithm():
+def test_tasks_want_their_algorithm():
     assert wants(ranges(algorithms=["PSO", "GA"])) == [{"algorithm": "PSO"}, {"algorithm": "GA"}]
 
 
@@ -288,11 +288,11 @@ def test_tasks_of_the_second_form_want_what_their_parameters_name():
     ]
 
 
-def test_an_optimizer_for_the_whole_job_is_wanted_by_all():
+def test_all_tasks_want_the_optimizer_of_the_job():
     assert wants(artifact(run={"x": CONSTANT}, optimizerId="opt-1")) == [{"optimizer": "opt-1"}]
 
 
-def test_a_function_alone_wants_nothing_of_an_agent():
+def test_a_function_is_no_want():
     body = artifact(algorithm={"function": {"type": "CONSTANT", "value": "sphere"}})
 
     assert wants(body) == [{}]
@@ -304,7 +304,7 @@ def test_a_title_tells_the_combination():
     assert task.title == "alg=PSO iterations=100 agents=10 dimension=2"
 
 
-def test_names_match_in_letters_of_any_case():
+def test_names_match_without_regard_to_case():
     body = artifact()
     body["PARAMETERS"] = [{"GroupID": "run", "Params": {"x": {"TYPE": "constant", "Value": 1}}}]
     del body["parameters"]

@@ -91,7 +91,7 @@ def test_the_count_is_that_of_what_is_built(counts):
 
 
 @given(st.integers(-50, 50), st.integers(0, 200), st.integers(1, 50), st.integers(0, 6))
-def test_floats_are_their_decimals_whatever_the_scale(least, length, step, places):
+def test_floats_are_exact_decimals_at_any_scale(least, length, step, places):
     unit = 10**places
 
     values = floats(least / unit, (least + length) / unit, step / unit)

@@ -1,33 +1,32 @@
-"""A job's status and times follow from its counts, and the journal tells each change once."""
+"""A job's status and times follow from its counters, and each change is one event."""
 
 import pytest
 from django.db import connection
 
 from events.models import Event
 from jobs import tally
-from tasks import batches, choosy, dead_letters, fastlane, transitions
-from tests.factories import counted, give, make_agent, make_job, sweeps, take, tasks_of
+from tasks import batches, claims, dead_letters, transitions
+from tasks.fast_path import ClaimRequest
+from tests.factories import counted, give, make_agent, make_job, run_fast, sweeps, tasks_of
 from tests.jobs.counting import complete, fail, of, retry, seen, work_off
 
 pytestmark = pytest.mark.django_db
 
 
-def lines(job):
+def events(job):
     about = Event.objects.filter(type__startswith="job.", job_id=str(job.pk)).order_by("id")
     return list(about.values_list("type", flat=True))
 
 
-@pytest.mark.parametrize("way", ["fast", "slow", "choosy"])
-def test_the_first_claim_starts_the_job_and_nothing_takes_that_back(way):
+@pytest.mark.parametrize("path", ["fast", "transactional"])
+def test_the_first_claim_starts_the_job_and_a_retry_does_not_undo_that(path):
     job = make_job(tasks=2)
     assert (seen(job).status, seen(job).started_at) == ("PENDING", None)
 
-    if way == "slow":
-        take(make_agent("a"), sweeps())
-    elif way == "choosy":
-        choosy.claim("a", channel=sweeps().pk)
+    if path == "fast":
+        run_fast("a", channel=sweeps().pk)
     else:
-        fastlane.run("a", channel=sweeps().pk)
+        claims.claim_in_transaction(ClaimRequest("a", ids=[sweeps().pk]))
 
     started = seen(job).started_at
     assert (seen(job).status, started is None) == ("RUNNING", False)
@@ -35,7 +34,7 @@ def test_the_first_claim_starts_the_job_and_nothing_takes_that_back(way):
     assert (seen(job).status, seen(job).started_at) == ("RUNNING", started)
     give(make_agent("a"), sweeps())
     assert (seen(job).status, seen(job).started_at) == ("RUNNING", started)
-    assert lines(job) == ["job.created", "job.started"]
+    assert events(job) == ["job.created", "job.started"]
 
 
 def test_a_claim_by_hand_starts_the_job_too():
@@ -115,7 +114,7 @@ def test_the_journal_tells_each_change_of_the_jobs_status_once():
     work_off(job)
     tally.fold()
 
-    assert lines(job) == [
+    assert events(job) == [
         "job.created", "job.started", "job.failed", "job.reopened", "job.completed"
     ]  # fmt: skip
     last = Event.objects.filter(type="job.completed").get()
@@ -126,13 +125,13 @@ def test_the_journal_tells_each_change_of_the_jobs_status_once():
     assert (last.actor, last.source) == ("coordinator", "coordinator")
 
 
-def test_a_job_that_was_done_between_two_folds_is_told_of_once():
+def test_a_job_that_was_done_between_two_folds_is_one_event():
     job = make_job(tasks=1)
     work_off(job)
 
     seen(job)
 
-    assert lines(job) == ["job.created", "job.completed"]
+    assert events(job) == ["job.created", "job.completed"]
 
 
 def test_a_job_all_of_whose_tasks_were_cancelled_is_cancelled():
@@ -142,7 +141,7 @@ def test_a_job_all_of_whose_tasks_were_cancelled_is_cancelled():
 
     assert (seen(job).status, seen(job).started_at) == ("CANCELLED", None)
     assert seen(job).finished_at
-    assert lines(job) == ["job.created", "job.cancelled"]
+    assert events(job) == ["job.created", "job.cancelled"]
 
 
 def test_a_failed_job_whose_dead_letters_were_purged_stays_failed():
@@ -154,7 +153,7 @@ def test_a_failed_job_whose_dead_letters_were_purged_stays_failed():
 
     assert (seen(job).status, counted(job)) == ("FAILED", (0, 0, 0, 0))
     assert seen(job).finished_at
-    assert "job.reopened" not in lines(job)
+    assert "job.reopened" not in events(job)
 
 
 def test_a_job_that_never_began_and_lost_its_tasks_is_not_over():

@@ -1,4 +1,4 @@
-"""Jobs while others change their tasks, on a real PostgreSQL; counters equal a recount in the end.
+"""Jobs under concurrent changes of their tasks; the counters equal a recount in the end.
 
 A deadlock raises, so none of these may meet one.
 """
@@ -12,8 +12,8 @@ from agents.models import Protocol
 from jobs import forms, tally, transitions
 from jobs.exceptions import JobCancelled, JobOver
 from jobs.models import Job, Tally
-from tasks import ways
-from tasks.fastlane import Outcome
+from tasks import claims, reports
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.jobs.calls import assert_counts_are_true
 from tests.jobs.sweeps import ranges
@@ -30,23 +30,23 @@ def make_sweep(tasks, **more):
 
 
 def claim(spot, max_tasks=3):
-    wish = ways.Wish(
+    request = ClaimRequest(
         agent_id=spot,
         names=["sweeps"],
         max_tasks=max_tasks,
         lease_seconds=60,
         protocol=Protocol.SPOT,
     )
-    return list(ways.claim(wish))
+    return list(claims.claim(request))
 
 
 def report(spot, task, done):
     outcome = Outcome(task.id, done, {} if done else None, retriable=False)
-    return ways.report_one(outcome, agent_id=spot, by="")
+    return reports.report_one(outcome, agent_id=spot, by="")
 
 
 def work(spot, done=True):
-    """Claim and report until there is nothing more; how many were reported."""
+    """Claim and report until the queue is empty; return how many."""
     reported = 0
     while tasks := claim(spot):
         for task in tasks:
@@ -55,7 +55,7 @@ def work(spot, done=True):
 
 
 def cancel(job):
-    """Whether there was still something to cancel."""
+    """Cancel the job; return whether there was something to cancel."""
     try:
         transitions.cancel(job.pk, by="operator")
     except JobOver:
@@ -160,7 +160,7 @@ def test_retries_against_reports_count_each_task_once():
     assert failed == 40 - waiting + sum(retried)
 
 
-def test_the_same_sweep_asked_for_at_once_is_made_once():
+def test_concurrent_requests_with_one_key_create_one_sweep():
     for n in range(ROUNDS):
         sweep = forms.read(ranges(dimension=(1, 50, 1), idempotencyKey=f"key-{n}"))
 
@@ -171,7 +171,7 @@ def test_the_same_sweep_asked_for_at_once_is_made_once():
         assert Task.objects.filter(job=answers[0][0]).count() == 50
 
 
-def test_different_sweeps_with_the_same_wants_are_made_side_by_side():
+def test_sweeps_with_the_same_wants_are_created_concurrently():
     def make(names):
         sweep = forms.read(ranges(algorithms=names, dimension=(1, 20, 1)))
         return transitions.create_sweep(sweep, by=callers.LOCAL)[0]

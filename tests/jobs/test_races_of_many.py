@@ -1,4 +1,4 @@
-"""Many agents, or everybody at once, over the tasks of a job, on a real PostgreSQL.
+"""Many agents, or all kinds of actors at once, on the tasks of a job.
 
 Each race is run often enough for its parties to meet in every order; where it matters, the order
 is also forced. In the end the counters equal a recount. A deadlock raises, so none may occur.
@@ -15,8 +15,8 @@ from django.db import transaction
 from agents.models import Protocol
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import batches, fastlane, leases, reports, requirements
-from tasks.fastlane import Outcome
+from tasks import batches, leases, reports, requirements
+from tasks.fast_path import Outcome
 from tasks.models import Attempt
 from tasks.states import Status
 from tests.factories import (
@@ -26,6 +26,7 @@ from tests.factories import (
     make_agent,
     make_job,
     make_job_tasks,
+    run_fast,
     silence,
     tasks_of,
 )
@@ -47,7 +48,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Folding against folding.
 
 
-def test_one_who_folds_waits_for_another_who_folds_the_same_job_and_adds_to_it():
+def test_concurrent_folds_of_one_job_wait_and_add_up():
     spot = make_spot("spot-1")
     job = make_held_by(spot, 3)
     first, second, third = (task.pk for task in tasks_of(job))
@@ -67,7 +68,7 @@ def test_one_who_folds_waits_for_another_who_folds_the_same_job_and_adds_to_it()
     assert counts_are_true(job)
 
 
-def test_whoever_looks_meanwhile_never_sees_a_task_missing_or_counted_twice():
+def test_no_reader_sees_a_task_missing_or_counted_twice():
     spot = make_spot("spot-1")
     job = make_job(tasks=60)
 
@@ -106,7 +107,7 @@ def test_sixteen_claimers_share_a_thousand_tasks_nothing_twice_and_none_left():
             claimed = claim(spot, 5)
             mine += claimed
             outcomes = [Outcome(task_id, done=True) for task_id in reversed(claimed)]
-            assert fastlane.run(spot.pk, outcomes=outcomes).served
+            assert run_fast(spot.pk, outcomes=outcomes)
         return mine
 
     shares = at_once(*[partial(work, spot) for spot in spots])
@@ -141,7 +142,7 @@ def test_the_same_new_requirement_is_made_once():
         assert len({row.pk for row in rows}) == 1
 
 
-def test_everything_at_once_drifts_nowhere_and_locks_nobody_out():
+def test_everything_at_once_causes_neither_drift_nor_deadlock():
     """The verbs of agents, operators and the loop, all on one job, in a random order each."""
     job = make_job(tasks=60, max_attempts=3)
     spots = [make_spot(f"spot-{n}") for n in range(4)]
@@ -154,11 +155,11 @@ def test_everything_at_once_drifts_nowhere_and_locks_nobody_out():
             beat(spot, ids[::-1])
             chance.shuffle(ids)
             for task_id in ids:
-                said = chance.random()
-                if said < 0.2:
+                number = chance.random()
+                if number < 0.2:
                     reports.refuse(task_id, agent_id=spot.pk)
-                elif said < 0.9:
-                    report(spot, task_id, done=said < 0.4, retriable=said < 0.8)
+                elif number < 0.9:
+                    report(spot, task_id, done=number < 0.4, retriable=number < 0.8)
 
     def as_loop():
         for _ in range(60):

@@ -1,4 +1,4 @@
-"""Operators who requeue or cancel against agents and reapers, on a real PostgreSQL.
+"""Operators requeue or cancel while agents and reapers work on the same tasks.
 
 Each race is run often enough for its parties to meet in every order; where it matters, the order
 is also forced. In the end the counters equal a recount. A deadlock raises, so none may occur.
@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from tasks import batches, fastlane, reports, transitions
+from tasks import batches, fast_path, reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tests.factories import (
     counted,
     make_job,
@@ -47,7 +47,7 @@ def make_failed(number):
     return job
 
 
-def test_a_requeue_against_claims_gives_each_task_once_and_forgets_none():
+def test_a_requeue_against_claims_gives_each_task_exactly_once():
     spots = [make_spot(f"spot-{n}") for n in range(3)]
     for _ in range(ROUNDS):
         job = make_failed(6)
@@ -99,7 +99,7 @@ def test_a_requeue_against_late_reports_of_the_failed_life_counts_nothing_twice(
 # A cancellation of a job against claims.
 
 
-def test_a_cancelled_job_gives_nothing_out_and_asks_for_what_it_gave():
+def test_a_cancelled_job_has_no_queued_task_and_asks_the_others_to_stop():
     spots = [make_spot(f"spot-{n}") for n in range(4)]
     for _ in range(ROUNDS):
         job = make_job(tasks=20)
@@ -140,7 +140,7 @@ def test_a_cancellation_against_reports_has_one_end_for_each_task():
 
 
 @every_end
-def test_a_cancellation_against_the_reaper_is_forgotten_by_nobody(end):
+def test_a_cancellation_against_the_reaper_is_not_lost(end):
     spot = make_spot("spot-1")
     for _ in range(ROUNDS):
         job = make_held_by(spot, 6)
@@ -153,7 +153,7 @@ def test_a_cancellation_against_the_reaper_is_forgotten_by_nobody(end):
         assert counts_are_true(job)
 
 
-def test_those_who_want_the_same_tasks_wait_for_each_other_in_one_order():
+def test_verbs_on_the_same_tasks_lock_in_one_order():
     spot = make_spot("spot-1")
     for _ in range(ROUNDS):
         job = make_held_by(spot, 30)
@@ -162,7 +162,7 @@ def test_those_who_want_the_same_tasks_wait_for_each_other_in_one_order():
 
         at_once(
             partial(batches.cancel_all, of(job), by="operator"),
-            partial(fastlane.run, spot.pk, outcomes=outcomes[::2]),
+            partial(fast_path.run, spot.pk, outcomes=outcomes[::2]),
             partial(reports.report, outcomes, agent_id=spot.pk, by=""),
             partial(beat, spot, ids[::-1]),
             partial(batches.requeue_all, of(job), by="operator"),

@@ -1,4 +1,4 @@
-"""Agents and the reapers over the same tasks at the same moment, on a real PostgreSQL.
+"""Agents and reapers on the same tasks at the same moment.
 
 Each race is run often enough for its parties to meet in every order; where it matters, the order
 is also forced. In the end the counters equal a recount. A deadlock raises, so none may occur.
@@ -174,7 +174,7 @@ def test_a_late_completion_against_the_next_claim_has_one_winner(end):
         assert counts_are_true(job)
 
 
-def test_the_same_outcome_said_over_and_over_is_counted_once():
+def test_a_repeated_outcome_is_counted_once():
     spot = make_spot("spot-1")
     for _ in range(ROUNDS):
         job = make_held_by(spot)
@@ -191,7 +191,7 @@ def test_the_same_outcome_said_over_and_over_is_counted_once():
 
 
 @every_end
-def test_a_heartbeat_against_the_reaper_renews_or_hears_what_is_lost(end):
+def test_a_heartbeat_against_the_reaper_renews_or_names_lost_tasks(end):
     spot = make_spot("spot-1")
     for _ in range(ROUNDS):
         job = make_held_by(spot, 4)
@@ -202,7 +202,7 @@ def test_a_heartbeat_against_the_reaper_renews_or_hears_what_is_lost(end):
 
         held = {task.pk for task in of(job).in_progress()}
         assert renewed == held
-        assert {task.pk for task in reaped.retried} == set(ids) - held
+        assert {task.id for task in reaped.retried} == set(ids) - held
         assert not reap(end)
         assert {task.pk for task in of(job).in_progress()} == held
         assert counts_are_true(job)
@@ -225,7 +225,7 @@ def test_a_heartbeat_that_was_first_keeps_its_tasks_from_the_reaper(end):
     assert of(job).in_progress().count() == 2
 
 
-def test_an_agent_that_is_just_speaking_is_not_lost_whatever_it_lists():
+def test_an_agent_that_sends_a_heartbeat_is_not_lost():
     spot = make_spot("spot-1")
     job = make_held_by(spot, 2)
     silence(spot)
@@ -239,7 +239,7 @@ def test_an_agent_that_is_just_speaking_is_not_lost_whatever_it_lists():
 
 
 @every_end
-def test_a_heartbeat_waits_for_the_reaper_that_was_first_and_hears_of_it(end):
+def test_a_heartbeat_waits_for_the_reaper_and_names_lost_tasks(end):
     spot = make_spot("spot-1")
     job = make_held_by(spot, 2)
     end_holds(end, job, spot)

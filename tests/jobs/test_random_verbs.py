@@ -1,4 +1,4 @@
-"""Whatever is done to the tasks of a job, in whatever order: its counters equal a recount."""
+"""After any verbs on its tasks, in any order, a job's counters equal a recount."""
 
 from random import Random
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from jobs import tally
 from jobs.models import Job
-from tasks import batches, dead_letters, fastlane, leases, reports, transitions, ways
+from tasks import batches, claims, dead_letters, leases, reports, transitions
 from tasks.exceptions import NotReady, TaskUnknown, WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.factories import (
     counted,
@@ -20,6 +20,7 @@ from tests.factories import (
     make_job,
     make_job_tasks,
     recounted,
+    run_fast,
     silence,
     sweeps,
 )
@@ -34,11 +35,11 @@ def of(job):
 
 
 def claim(job, task, agent):
-    ways.claim(ways.Wish(agent, ids=[sweeps().pk], max_tasks=2, lease_seconds=60))
+    claims.claim(ClaimRequest(agent, ids=[sweeps().pk], max_tasks=2, lease_seconds=60))
 
 
 def claim_as_spot(job, task, agent):
-    ways.claim(ways.Wish(agent, ids=[sweeps().pk], lease_seconds=60, protocol="spot"))
+    claims.claim(ClaimRequest(agent, ids=[sweeps().pk], lease_seconds=60, protocol="spot"))
 
 
 def assign(job, task, agent):
@@ -46,27 +47,29 @@ def assign(job, task, agent):
 
 
 def complete(job, task, agent):
-    ways.report_one(Outcome(task, done=True), agent_id=agent, by="")
+    reports.report_one(Outcome(task, done=True), agent_id=agent, by="")
 
 
 def complete_and_claim(job, task, agent):
-    fastlane.run(agent, outcomes=[Outcome(task, done=True)], channel=sweeps().pk)
+    run_fast(agent, outcomes=[Outcome(task, done=True)], channel=sweeps().pk)
 
 
 def complete_as_operator(job, task, agent):
-    ways.report_one(Outcome(task, done=True), agent_id="", by="operator")
+    reports.report_one(Outcome(task, done=True), agent_id="", by="operator")
 
 
 def fail(job, task, agent):
-    ways.report_one(Outcome(task, done=False), agent_id=agent, by="")
+    reports.report_one(Outcome(task, done=False), agent_id=agent, by="")
 
 
 def retry(job, task, agent):
-    ways.report_one(Outcome(task, done=False, retriable=True), agent_id=agent, by="")
+    reports.report_one(Outcome(task, done=False, retriable=True), agent_id=agent, by="")
 
 
 def retry_the_slow_way(job, task, agent):
-    reports.report([Outcome(task, done=False, retriable=True)], agent_id=agent, by="")
+    reports.report_in_transaction(
+        [Outcome(task, done=False, retriable=True)], agent_id=agent, by=""
+    )
 
 
 def refuse(job, task, agent):
@@ -126,7 +129,7 @@ STEPS = 30
 
 
 def status_of(job, started):
-    """The status that the tasks of a job come to, by the words of the architecture."""
+    """The status that follows from a job's tasks by the rule of the architecture."""
     total, done, failed, cancelled = recounted(job)
     if total == 0:
         return "FAILED" if started else "PENDING"

@@ -1,4 +1,4 @@
-"""`manage.py reset`: what has drifted is put right and told; `--all` empties the database."""
+"""`manage.py reset` repairs what has drifted and prints it; `--all` empties the database."""
 
 import io
 import sys
@@ -36,8 +36,8 @@ pytestmark = pytest.mark.django_db
 IN_ORDER = [
     "tasks: 0 back in the queue, 0 failed, 0 cancelled",
     "chains: 0 detached",
-    "chains: 0 mended",
-    "jobs: 0 mended",
+    "chains: 0 repaired",
+    "jobs: 0 repaired",
 ]
 
 
@@ -51,10 +51,10 @@ def test_where_all_is_right_nothing_is_changed():
     give(make_agent(), make_chain(tasks=3).channel)
     make_held_task()
     make_job(tasks=3)
-    told = Event.objects.count()
+    before = Event.objects.count()
 
     assert run() == IN_ORDER
-    assert Event.objects.count() == told
+    assert Event.objects.count() == before
 
 
 def test_the_tasks_of_lost_agents_are_given_back():
@@ -83,7 +83,7 @@ def test_leases_that_ran_out_are_taken_back():
     assert run()[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
 
 
-def test_a_chain_without_its_turn_and_with_a_wrong_status_is_mended_and_told():
+def test_a_chain_without_its_turn_and_with_a_wrong_status_is_repaired():
     chain = make_chain(tasks=2)
     Task.objects.filter(chain=chain).update(blocked=True)
     Chain.objects.filter(pk=chain.pk).update(status=ChainStatus.DONE)
@@ -91,7 +91,7 @@ def test_a_chain_without_its_turn_and_with_a_wrong_status_is_mended_and_told():
     assert run("--reason", "after the restore")[2:4] == [
         f"chain {chain.pk}: it was done, is queued;"
         " task 1 was blocked, is not blocked, for anybody",
-        "chains: 1 mended",
+        "chains: 1 repaired",
     ]
     assert [step.blocked for step in steps_of(chain)] == [False, True]
     assert Event.objects.filter(type="chain.progressed").latest("id").reason == "after the restore"
@@ -114,7 +114,7 @@ def test_a_job_that_counted_wrong_is_counted_anew():
 
     assert run()[3:] == [
         f"job {job.pk}: had missed -2 tasks, -1 completed, 0 failed, 0 cancelled",
-        "jobs: 1 mended",
+        "jobs: 1 repaired",
     ]
     assert counted(job) == recounted(job) == (3, 0, 0, 0)
     assert fresh(job).total == 3
@@ -126,7 +126,7 @@ def test_a_job_of_the_wrong_status_is_judged_anew():
     fold()
     Job.objects.filter(pk=job.pk).update(status=JobStatus.FAILED)
 
-    assert run()[4] == "jobs: 1 mended"
+    assert run()[4] == "jobs: 1 repaired"
     assert fresh(job).status == JobStatus.PENDING
 
 
@@ -138,10 +138,10 @@ def test_a_dry_run_tells_and_changes_nothing():
     fold()
     Job.objects.filter(pk=job.pk).update(total=5)
 
-    said = run("--dry-run")
+    output = run("--dry-run")
 
-    assert said[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
-    assert said[-2:] == ["jobs: 1 mended", "Nothing was changed: this was a dry run."]
+    assert output[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
+    assert output[-2:] == ["jobs: 1 repaired", "Nothing was changed: this was a dry run."]
     assert fresh(task).status == Status.IN_PROGRESS
     assert fresh(job).total == 5
 
@@ -165,10 +165,10 @@ def test_all_is_emptied_once_the_name_of_the_database_is_typed(monkeypatch):
     make_chain(tasks=1)
     monkeypatch.setattr(sys, "stdin", Terminal(f"{database()}\n"))
 
-    said = run("--all")
+    output = run("--all")
 
-    assert database() in said[0]
-    assert said[-1] == "The database is empty but for its users."
+    assert database() in output[0]
+    assert output[-1] == "The database is empty except for its users."
     for kind in (Agent, Channel, Chain, Task, Job, Event):
         assert not kind.objects.exists()
     assert get_user_model().objects.filter(username="operator").exists()
@@ -184,7 +184,7 @@ def test_anything_else_typed_leaves_all_as_it_is(monkeypatch):
     assert Task.objects.exists()
 
 
-def test_without_a_terminal_it_must_be_said_in_words(monkeypatch):
+def test_without_a_terminal_the_option_is_required(monkeypatch):
     make_task()
     monkeypatch.setattr(sys, "stdin", StringIO(f"{database()}\n"))
 
@@ -195,7 +195,7 @@ def test_without_a_terminal_it_must_be_said_in_words(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_said_in_words_it_does_not_ask(monkeypatch):
+def test_with_the_option_it_does_not_ask(monkeypatch):
     make_task()
     monkeypatch.setattr(sys, "stdin", StringIO())
 

@@ -1,4 +1,4 @@
-"""The best results of a sweep, and how results spread over its grid."""
+"""The best results of a sweep, and their distribution over the grid."""
 
 import statistics
 import sys
@@ -8,45 +8,45 @@ import pytest
 from jobs import statistics as over_the_grid
 from tests.jobs.calls import run
 from tests.jobs.sweeps import artifact, functions, grid
-from tests.spots.calls import said
+from tests.spots.calls import data
 
 pytestmark = pytest.mark.django_db
 
 
 def best(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/best"))
+    return data(sweeps.get(f"/{job_id}/best"))
 
 
 def spread(sweeps, job_id):
-    return said(sweeps.get(f"/{job_id}/statistics"))
+    return data(sweeps.get(f"/{job_id}/statistics"))
 
 
-def found(lines):
-    return {line["value"]: line["fopt"] for line in lines}
+def found(groups):
+    return {group["value"]: group["fopt"] for group in groups}
 
 
 def test_the_best_is_the_smallest_overall_and_of_each_kind(sweeps, spots):
     job_id = sweeps.make(algorithms=["PSO", "GA"], dimension=(2, 3, 1))
     tasks = run(spots, 0.5, -1.5, 0.25, 3)
 
-    told = best(sweeps, job_id)
+    groups = best(sweeps, job_id)
 
-    assert (told["best"]["taskId"], told["best"]["fopt"]) == (tasks[1]["id"], -1.5)
-    assert "result" not in told["best"]
-    assert found(told["byAlgorithm"]) == {"PSO": -1.5, "GA": 0.25}
-    assert told["byFunction"] == []
-    assert found(told["byParameter"]["dimension"]) == {2: 0.25, 3: -1.5}
-    assert found(told["byParameter"]["iterations"]) == {100: -1.5}
+    assert (groups["best"]["taskId"], groups["best"]["fopt"]) == (tasks[1]["id"], -1.5)
+    assert "result" not in groups["best"]
+    assert found(groups["byAlgorithm"]) == {"PSO": -1.5, "GA": 0.25}
+    assert groups["byFunction"] == []
+    assert found(groups["byParameter"]["dimension"]) == {2: 0.25, 3: -1.5}
+    assert found(groups["byParameter"]["iterations"]) == {100: -1.5}
 
 
 def test_the_best_of_each_function_and_parameter_of_the_second_form(sweeps, spots):
     job_id = sweeps.make(functions())
     run(spots, 4, 3, 2, 1)
 
-    told = best(sweeps, job_id)
+    groups = best(sweeps, job_id)
 
-    assert found(told["byFunction"]) == {"sphere": 3, "ackley": 1}
-    assert found(told["byParameter"]["run.step"]) == {0.1: 2, 0.2: 1}
+    assert found(groups["byFunction"]) == {"sphere": 3, "ackley": 1}
+    assert found(groups["byParameter"]["run.step"]) == {0.1: 2, 0.2: 1}
 
 
 def test_of_equals_the_one_made_first_is_the_best(sweeps, spots):
@@ -57,10 +57,10 @@ def test_of_equals_the_one_made_first_is_the_best(sweeps, spots):
 
 
 def test_a_sweep_without_results_has_no_best(sweeps):
-    told = best(sweeps, sweeps.make())
+    groups = best(sweeps, sweeps.make())
 
-    assert told["best"] is None
-    assert told["byAlgorithm"] == []
+    assert groups["best"] is None
+    assert groups["byAlgorithm"] == []
 
 
 def test_statistics_are_those_of_the_results(sweeps, spots):
@@ -69,30 +69,30 @@ def test_statistics_are_those_of_the_results(sweeps, spots):
     run(spots, *of_pso, *of_ga)
     spots.fail(spots.claim_one(), retriable=False)
 
-    told = spread(sweeps, job_id)
+    groups = spread(sweeps, job_id)
 
-    for line, values, failed, rank in zip(
-        told["byAlgorithm"], [of_ga, of_pso], [1, 0], [1, 2], strict=True
+    for group, values, failed, rank in zip(
+        groups["byAlgorithm"], [of_ga, of_pso], [1, 0], [1, 2], strict=True
     ):
-        assert (line["count"], line["failed"], line["rank"]) == (len(values), failed, rank)
-        assert line["mean"] == pytest.approx(statistics.fmean(values), rel=1e-12)
-        assert line["std"] == pytest.approx(statistics.stdev(values), rel=1e-12)
-        assert line["median"] == pytest.approx(statistics.median(values), rel=1e-12)
-        assert (line["min"], line["max"]) == (min(values), max(values))
-    assert [line["value"] for line in told["byAlgorithm"]] == ["GA", "PSO"]
-    assert told["overall"]["count"] == 7
-    assert told["overall"]["min"] == -7.0
-    assert [line["value"] for line in told["byParameter"]["dimension"]] == [1, 2, 3, 4]
+        assert (group["count"], group["failed"], group["rank"]) == (len(values), failed, rank)
+        assert group["mean"] == pytest.approx(statistics.fmean(values), rel=1e-12)
+        assert group["std"] == pytest.approx(statistics.stdev(values), rel=1e-12)
+        assert group["median"] == pytest.approx(statistics.median(values), rel=1e-12)
+        assert (group["min"], group["max"]) == (min(values), max(values))
+    assert [group["value"] for group in groups["byAlgorithm"]] == ["GA", "PSO"]
+    assert groups["overall"]["count"] == 7
+    assert groups["overall"]["min"] == -7.0
+    assert [group["value"] for group in groups["byParameter"]["dimension"]] == [1, 2, 3, 4]
 
 
 def test_equal_means_share_a_rank_and_none_has_none(sweeps, spots):
     job_id = sweeps.of(4)
     run(spots, 1, 1, 2)
 
-    lines = spread(sweeps, job_id)["byParameter"]["dimension"]
+    groups = spread(sweeps, job_id)["byParameter"]["dimension"]
 
-    assert [line["rank"] for line in lines] == [1, 1, 3, None]
-    assert [line["std"] for line in lines] == [None] * 4
+    assert [group["rank"] for group in groups] == [1, 1, 3, None]
+    assert [group["std"] for group in groups] == [None] * 4
 
 
 def test_numbers_of_any_size_break_nothing(sweeps, spots):
@@ -123,7 +123,7 @@ def test_results_without_an_fopt_are_not_counted(sweeps, spots):
     assert spread(sweeps, job_id)["overall"]["count"] == 1
 
 
-def test_a_parameter_of_any_json_is_told_apart(sweeps, spots):
+def test_values_of_any_json_are_grouped(sweeps, spots):
     values = ["a", 1, True, 0.5]
     job_id = sweeps.make(artifact(run={"x": {"type": "ENUM_LIST", "values": values}}))
     run(spots, 1, 2, 3, 4)
@@ -136,7 +136,7 @@ def test_a_parameter_of_very_many_values_is_named_and_left_out(sweeps, spots, mo
     job_id = sweeps.make(grid(seed=4, size=3))
     run(spots, 1)
 
-    told = spread(sweeps, job_id)
+    groups = spread(sweeps, job_id)
 
-    assert told["tooManyValues"] == ["run.seed"]
-    assert list(told["byParameter"]) == ["run.size"]
+    assert groups["tooManyValues"] == ["run.seed"]
+    assert list(groups["byParameter"]) == ["run.size"]

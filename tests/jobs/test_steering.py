@@ -1,4 +1,4 @@
-"""B17: jobs are listed, cancelled and tried again."""
+"""B17: jobs are listed, cancelled and retried."""
 
 from datetime import timedelta
 
@@ -12,20 +12,20 @@ from jobs.exceptions import JobUnknown
 from jobs.models import Job
 from tasks.models import Task
 from tests.jobs.calls import assert_counts_are_true, row
-from tests.spots.calls import refusal, said
+from tests.spots.calls import data, refusal
 
 pytestmark = pytest.mark.django_db
 
 
-def told(type_, **fields):
+def events(type_, **fields):
     return Event.objects.filter(type=type_, **fields)
 
 
-def test_b17_cancelling_ends_what_waits_and_asks_what_runs(sweeps, spots):
+def test_b17_cancelling_ends_queued_tasks_and_asks_running_ones(sweeps, spots):
     job_id = sweeps.of(5)
     held = spots.claim(number=2)
 
-    body = said(sweeps.cancel(job_id, reason="wrong grid"))
+    body = data(sweeps.cancel(job_id, reason="wrong grid"))
 
     assert body == {
         "success": True,
@@ -35,7 +35,7 @@ def test_b17_cancelling_ends_what_waits_and_asks_what_runs(sweeps, spots):
         "asked": 2,
     }
     assert sweeps.counts(job_id) == ("RUNNING", 0, 0, 3)
-    assert said(spots.beat())["cancelled"] == [task["id"] for task in held]
+    assert data(spots.beat())["cancelled"] == [task["id"] for task in held]
     assert sweeps.job(job_id)["cancelAskedAt"]
 
 
@@ -44,18 +44,18 @@ def test_a_cancelled_job_ends_with_its_last_task(sweeps, spots):
     done, failed = spots.claim(number=2)
     sweeps.cancel(job_id)
 
-    said(spots.complete(done))
-    assert said(spots.fail(failed))["willRetry"] is False
+    data(spots.complete(done))
+    assert data(spots.fail(failed))["willRetry"] is False
 
     assert sweeps.counts(job_id) == ("CANCELLED", 1, 0, 2)
     assert_counts_are_true(row(job_id))
     assert sweeps.job(job_id)["finishedAt"]
 
 
-def test_a_job_that_nobody_began_is_cancelled_at_once(sweeps, spots):
+def test_a_job_without_a_claimed_task_is_cancelled_at_once(sweeps, spots):
     job_id = sweeps.of(3)
 
-    assert said(sweeps.cancel(job_id))["status"] == "CANCELLED"
+    assert data(sweeps.cancel(job_id))["status"] == "CANCELLED"
 
     assert spots.claim() == []
 
@@ -65,7 +65,7 @@ def test_cancelling_again_does_what_is_left(sweeps, spots):
     spots.claim_one()
     sweeps.cancel(job_id)
 
-    again = said(sweeps.cancel(job_id))
+    again = data(sweeps.cancel(job_id))
 
     assert (again["cancelled"], again["asked"]) == (0, 0)
     assert Event.objects.filter(type="job.cancel_asked").count() == 1
@@ -92,14 +92,14 @@ def test_a_job_that_has_ended_is_not_cancelled(sweeps, spots, retriable):
     assert sweeps.job(job_id) == before
 
 
-def test_the_journal_says_who_cancelled_and_why(sweeps, spots):
+def test_the_journal_has_who_cancelled_and_why(sweeps, spots):
     job_id = sweeps.of(2)
 
     sweeps.cancel(job_id, reason="wrong grid")
 
-    assert told("job.created").get().job_id == str(row(job_id).pk)
-    assert told("job.cancel_asked").get().reason == "wrong grid"
-    assert set(told("task.cancelled").values_list("actor", "reason")) == {("local", "wrong grid")}
+    assert events("job.created").get().job_id == str(row(job_id).pk)
+    assert events("job.cancel_asked").get().reason == "wrong grid"
+    assert set(events("task.cancelled").values_list("actor", "reason")) == {("local", "wrong grid")}
 
 
 def test_b17_a_retry_puts_failed_tasks_back_with_all_their_attempts(sweeps, spots):
@@ -110,15 +110,15 @@ def test_b17_a_retry_puts_failed_tasks_back_with_all_their_attempts(sweeps, spot
         spots.fail(task, retriable=False)
     assert sweeps.counts(job_id) == ("COMPLETED", 1, 2, 0)
 
-    body = said(sweeps.retry(job_id, reason="more memory"))
+    body = data(sweeps.retry(job_id, reason="more memory"))
 
     assert body == {"success": True, "jobId": job_id, "status": "RUNNING", "retried": 2}
     assert sweeps.counts(job_id) == ("RUNNING", 1, 0, 0)
     again = spots.claim()
     assert {task["id"] for task in again} == {task["id"] for task in failing}
     for task in again:
-        assert said(spots.fail(task))["willRetry"] is True
-    assert told("task.requeued", reason="more memory").count() == 2
+        assert data(spots.fail(task))["willRetry"] is True
+    assert events("task.requeued", reason="more memory").count() == 2
     assert_counts_are_true(row(job_id))
 
 
@@ -126,7 +126,7 @@ def test_a_retry_of_nothing_changes_nothing(sweeps):
     job_id = sweeps.of(1)
     before = sweeps.job(job_id)
 
-    assert said(sweeps.retry(job_id))["retried"] == 0
+    assert data(sweeps.retry(job_id))["retried"] == 0
 
     assert sweeps.job(job_id) == before
 
@@ -158,22 +158,22 @@ def test_a_bad_reason_changes_nothing(sweeps, verb, body):
 def test_b17_jobs_are_listed_the_newest_first(sweeps):
     made = [sweeps.of(1) for _ in range(3)]
 
-    listed = said(sweeps.get())["jobs"]
+    listed = data(sweeps.get())["jobs"]
 
     assert [job["id"] for job in listed] == made[::-1]
     assert listed[0].items() <= sweeps.job(made[-1]).items()
 
 
 def ids(response):
-    return [job["id"] for job in said(response)["jobs"]]
+    return [job["id"] for job in data(response)["jobs"]]
 
 
-def test_a_list_goes_on_by_its_cursor(sweeps):
+def test_a_list_continues_by_its_cursor(sweeps):
     made = [sweeps.of(1) for _ in range(5)]
     found, cursor = [], ""
 
     while True:
-        page = said(sweeps.get(limit=2, cursor=cursor))
+        page = data(sweeps.get(limit=2, cursor=cursor))
         found += [job["id"] for job in page["jobs"]]
         cursor = page.get("next_cursor")
         if not cursor:
@@ -183,10 +183,10 @@ def test_a_list_goes_on_by_its_cursor(sweeps):
     assert found == made[::-1]
 
 
-def test_a_list_goes_by_offset_too(sweeps):
+def test_a_list_may_be_paged_by_offset(sweeps):
     made = [sweeps.of(1) for _ in range(5)]
 
-    page = said(sweeps.get(limit=2, offset=1))
+    page = data(sweeps.get(limit=2, offset=1))
 
     assert [job["id"] for job in page["jobs"]] == made[::-1][1:3]
     assert (page["total"], page["limit"], page["offset"]) == (5, 2, 1)
@@ -197,7 +197,7 @@ def test_a_list_shows_the_status_of_this_moment_and_is_filtered_by_it(sweeps, sp
     spots.complete(spots.claim_one())
     spots.claim_one()
 
-    assert [job["status"] for job in said(sweeps.get())["jobs"]] == [
+    assert [job["status"] for job in data(sweeps.get())["jobs"]] == [
         "PENDING",
         "RUNNING",
         "COMPLETED",
@@ -223,5 +223,5 @@ def test_a_list_is_filtered_by_name_and_time(sweeps):
     "query",
     [{"cursor": "x"}, {"limit": "ten"}, {"offset": "-1"}, {"created_after": "yesterday"}],
 )
-def test_what_a_list_cannot_be_asked_is_refused(sweeps, query):
+def test_invalid_queries_of_a_list_are_refused(sweeps, query):
     assert refusal(sweeps.get(**query))[0] == 400

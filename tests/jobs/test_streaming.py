@@ -1,4 +1,4 @@
-"""Many results over the wire: little memory, no open transaction, and room for others."""
+"""Many results in one answer take little memory and no open transaction or request thread."""
 
 import csv
 import json

@@ -1,14 +1,14 @@
-"""What a job counts is true after whatever changed its tasks, before and after it is folded in."""
+"""A job's counters are right after each change of its tasks, before and after folding."""
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from jobs import tally
 from jobs.models import Job, Tally
-from tasks import batches, dead_letters, fastlane, leases, reports, transitions
-from tasks.fastlane import Outcome
+from tasks import batches, dead_letters, leases, reports, transitions
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tests.factories import (
     counted,
@@ -19,6 +19,7 @@ from tests.factories import (
     make_job,
     make_job_tasks,
     make_task,
+    run_fast,
     silence,
     sweeps,
     take,
@@ -32,11 +33,11 @@ pytestmark = pytest.mark.django_db
 
 
 def complete_the_slow_way(task):
-    reports.report([Outcome(task.pk, done=True)], agent_id="a", by="")
+    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id="a", by="")
 
 
 def complete_and_claim(task):
-    assert fastlane.run("a", outcomes=[Outcome(task.pk, done=True)], channel=sweeps().pk).served
+    assert run_fast("a", outcomes=[Outcome(task.pk, done=True)], channel=sweeps().pk)
 
 
 def fail_all_it_may(task):
@@ -44,7 +45,7 @@ def fail_all_it_may(task):
         if fresh(task).status == "queued":
             give(make_agent("a"), sweeps())
         outcome = Outcome(task.pk, done=False, retriable=True)
-        reports.report([outcome], agent_id="a", by="")
+        reports.report_in_transaction([outcome], agent_id="a", by="")
 
 
 def expire(task):
@@ -116,8 +117,8 @@ def add(task):
 def write_by_hand(task):
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tasks_task SET status = 'failed', dead_letter = 'exhausted',"
-            " finished_at = now(), lease_expires_at = NULL WHERE job_id = %s",
+            "UPDATE tasks_task SET status = 'cancelled', finished_at = now(),"
+            " lease_expires_at = NULL WHERE job_id = %s",
             [task.job_id],
         )
 
@@ -151,7 +152,7 @@ def insert_by_hand(task):
         (purge, (2, 0, 0, 0)),
         (delete, (2, 0, 0, 0)),
         (add, (5, 0, 0, 0)),
-        (write_by_hand, (3, 0, 3, 0)),
+        (write_by_hand, (3, 0, 0, 3)),
         (insert_by_hand, (4, 1, 0, 0)),
     ],
 )
@@ -171,7 +172,7 @@ def test_every_change_of_a_task_is_counted_once(change, counts):
 # Folding.
 
 
-def test_folding_says_how_many_tallies_there_were(monkeypatch):
+def test_folding_returns_the_number_of_tallies(monkeypatch):
     monkeypatch.setattr(tally, "FOLD", tally.FOLD.replace(str(tally.BATCH), "2"))
     monkeypatch.setattr(tally, "BATCH", 2)
     make_job(tasks=1)
@@ -186,7 +187,7 @@ def test_folding_says_how_many_tallies_there_were(monkeypatch):
     assert seen(job).status == "COMPLETED"
 
 
-def test_what_changes_no_count_leaves_no_tally():
+def test_a_change_without_effect_on_counters_writes_no_tally():
     job = make_job(tasks=2)
     alone = make_task()
     task = give(make_agent("a"), sweeps())
@@ -203,20 +204,21 @@ def test_what_changes_no_count_leaves_no_tally():
     assert seen(job).status == "RUNNING"
 
 
-def test_one_statement_is_one_tally_for_each_job_however_many_tasks():
+def test_a_statement_leaves_a_tally_for_each_task_that_ends_and_none_for_a_renewal():
     jobs = [make_job(tasks=4) for _ in range(2)]
-    tasks = take(make_agent("a"), sweeps(), max_tasks=8)
+    tasks = take(make_agent("a"), sweeps(), max_tasks=8, lease_seconds=60)
     tally.fold()
 
+    leases.renew_listed("a", {task.pk: None for task in tasks})
+    assert not Tally.objects.exists()
     outcomes = [Outcome(task.pk, done=True) for task in tasks]
-    assert fastlane.run("a", outcomes=outcomes).served
+    assert run_fast("a", outcomes=outcomes)
 
-    assert list(Tally.objects.order_by("job").values_list("job", "completed")) == [
-        (job.pk, 4) for job in jobs
-    ]
+    counted = Tally.objects.order_by("job").values_list("job").annotate(Sum("completed"))
+    assert list(counted) == [(job.pk, 4) for job in jobs]
 
 
-def test_a_deleted_job_takes_its_tasks_along_and_leaves_no_tally():
+def test_deleting_a_job_deletes_its_tasks_and_tallies():
     job, other = make_job(tasks=2), make_job(tasks=1)
     tally.fold()
     give(make_agent("a"), sweeps())
@@ -230,7 +232,7 @@ def test_a_deleted_job_takes_its_tasks_along_and_leaves_no_tally():
     assert seen(other).total == 1
 
 
-def test_what_was_rolled_back_was_never_counted():
+def test_a_rolled_back_change_is_not_counted():
     job = make_job(tasks=2)
     before = counted(job)
 

@@ -1,4 +1,4 @@
-"""What the world is told of each problem."""
+"""The answer to each problem."""
 
 import json
 
@@ -19,7 +19,7 @@ class LeaseLost(Conflict):
     """The task is no longer leased to this agent."""
 
 
-def told(response):
+def answered(response):
     return response.status_code, json.loads(response.content)["error"]
 
 
@@ -38,10 +38,10 @@ def told(response):
         (Problem, 400, "problem"),
     ],
 )
-def test_each_kind_has_its_number_and_its_word(kind, status, code):
+def test_each_problem_has_its_status_and_code(kind, status, code):
     response = http.respond(RequestFactory().get("/v1/tasks"), kind("So it is."))
 
-    assert told(response) == (status, {"code": code, "message": "So it is."})
+    assert answered(response) == (status, {"code": code, "message": "So it is."})
 
 
 def test_a_code_may_be_given_where_a_problem_is_raised():
@@ -50,16 +50,16 @@ def test_a_code_may_be_given_where_a_problem_is_raised():
     assert (problem.code, Conflict("No.").code) == ("not_owner", "conflict")
 
 
-def test_without_a_message_the_docstring_speaks():
+def test_the_default_message_is_the_docstring():
     assert LeaseLost().message == "The task is no longer leased to this agent."
 
 
-def test_who_is_told_to_try_again_is_told_when():
+def test_an_answer_to_try_again_says_when():
     assert http.respond(RequestFactory().get("/v1"), Unavailable())["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize("path", ["/internal/v1/hello", "/internal/", "/api/v1/jobs"])
-def test_spots_and_their_users_are_told_in_a_form_of_their_own(path):
+def test_spots_and_their_users_get_errors_in_their_own_form(path):
     request = RequestFactory().get(path)
 
     plain = http.respond(request, Invalid("spotId is required"))
@@ -122,7 +122,7 @@ def get(client, settings):
         (exceptions.MethodNotAllowed("GET"), 405, "method_not_allowed"),
     ],
 )
-def test_what_a_view_raises_becomes_an_answer(get, exception, status, code):
+def test_an_exception_of_a_view_becomes_an_answer(get, exception, status, code):
     response = get(exception)
 
     assert response.status_code == status
@@ -133,7 +133,10 @@ def test_what_a_view_raises_becomes_an_answer(get, exception, status, code):
 def test_a_crash_is_logged_and_tells_nothing(get, caplog):
     response = get(RuntimeError("the secret is 42"))
 
-    assert told(response) == (500, {"code": "internal", "message": "Something went wrong here."})
+    assert answered(response) == (
+        500,
+        {"code": "internal", "message": "Something went wrong here."},
+    )
     assert "the secret is 42" in caplog.text
 
 
@@ -144,31 +147,31 @@ def test_a_crash_of_a_view_fails_the_test_that_did_not_expect_it(get, client):
         get(RuntimeError("x"))
 
 
-def test_an_unknown_path_of_an_api_is_told_in_json(client):
+def test_an_unknown_path_of_an_api_answers_json(client):
     response = client.get("/v1/nowhere")
 
-    assert told(response) == (
+    assert answered(response) == (
         404,
         {"code": "not_found", "message": "There is nothing at /v1/nowhere."},
     )
 
 
 @override_settings(ALLOWED_HOSTS=["localhost"])
-def test_an_unknown_host_is_told_in_json(client):
+def test_an_unknown_host_answers_json(client):
     response = client.get("/v1/agents", headers={"host": "evil.example"})
 
     assert response.status_code in {400, 403}
     assert response.json()["error"]["code"] in {"unknown_host", "protected_mode"}
 
 
-def test_an_unknown_host_is_told_which_setting_would_name_it(rf):
+def test_the_answer_to_an_unknown_host_names_the_setting(rf):
     response = views.bad_request(rf.get("/v1/agents"), DisallowedHost("evil.example"))
 
     assert response.status_code == 400
     assert b"COORDINATOR_ALLOWED_HOSTS" in response.content
 
 
-def test_people_in_the_admin_are_told_in_html(admin_client):
+def test_people_in_the_admin_get_html(admin_client):
     response = admin_client.get("/admin/nowhere/")
 
     assert response.status_code == 404

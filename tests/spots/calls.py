@@ -1,4 +1,4 @@
-"""Requests of SPOTs as seed 004 has them, and what a refusal must look like."""
+"""Requests of SPOTs as in seed 004, and checks of the answers."""
 
 import json
 
@@ -31,14 +31,14 @@ class Spots:
         return self.send("post", f"/internal/v1{path}", body)
 
     def hello(self, **body):
-        return said(self.post("/hello", **body))["spotId"]
+        return data(self.post("/hello", **body))["spotId"]
 
     def beat(self, spot_id="spot-1", **more):
         usual = {"spotId": spot_id, "cpuLoad": 10.5, "runningTasks": 0, "totalCores": 4}
         return self.post("/heartbeat", **usual | more)
 
     def claim(self, spot_id="spot-1", number=10):
-        return said(self.post("/tasks/claim", spotId=spot_id, maxTasks=number))["tasks"]
+        return data(self.post("/tasks/claim", spotId=spot_id, maxTasks=number))["tasks"]
 
     def claim_one(self, spot_id="spot-1"):
         """The one task that the SPOT gets; there must be one."""
@@ -52,13 +52,13 @@ class Spots:
         return self.post(f"/tasks/{task['id']}/fail", spotId=spot_id, **more)
 
     def listed(self, spot_id="spot-1"):
-        """The SPOT as everybody sees it; None when it is not there."""
-        spots = said(self.get("/api/v1/spots"))["spots"]
+        """The SPOT in the list of SPOTs, or None."""
+        spots = data(self.get("/api/v1/spots"))["spots"]
         return next((spot for spot in spots if spot["id"] == spot_id), None)
 
 
-def said(response, status=200):
-    """What an answer of this status says."""
+def data(response, status=200):
+    """The JSON of an answer, which must have this status."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == JSON
     return response.json()
@@ -66,7 +66,7 @@ def said(response, status=200):
 
 def refusal(response):
     """Status and message of a refusal, which must be in the form of seed 004."""
-    body = said(response, response.status_code)
+    body = data(response, response.status_code)
     assert body.keys() == {"success", "error"}
     assert body["success"] is False
     assert body["error"]
@@ -74,7 +74,7 @@ def refusal(response):
 
 
 def make_sweep(tasks=1, **more):
-    """A sweep of that many tasks that run one after the other in the order of `dimension`."""
+    """A sweep of that many tasks, queued in the order of `dimension`."""
     sweep = forms.read(ranges(dimension=(1, tasks, 1), **more))
     return transitions.create_sweep(sweep, by=callers.LOCAL)[0]
 

@@ -1,4 +1,4 @@
-"""What the tests of the SPOTs' protocol start from."""
+"""Fixtures of the tests of the SPOTs' protocol."""
 
 import pytest
 

@@ -1,11 +1,11 @@
-"""Every endpoint of seed 004 that writes: its path, a good body, the kind of each field."""
+"""Every endpoint of seed 004 that writes: its path, a valid body, the type of each field."""
 
 import pytest
 
 from tests.api_v1.endpoints import ANY, BODY, FLAG, LIST, NUMBER, TEXT, TEXTS, Endpoint
 from tests.api_v1.endpoints import WRONG as OF_OTHERS
 from tests.jobs.sweeps import artifact, ranges
-from tests.spots.calls import Spots, make_sweep, said
+from tests.spots.calls import Spots, data, make_sweep
 
 REAL = "real"
 WRONG = OF_OTHERS | {REAL: ["5", "", True, [], {}]}
@@ -117,14 +117,14 @@ class World:
     def __init__(self, client):
         self.spots = Spots(client)
         job = make_sweep(4)
-        said(self.spots.beat("spot-1"))
+        data(self.spots.beat("spot-1"))
         done, failed, held = self.spots.claim(number=3)
-        said(self.spots.complete(done))
-        said(self.spots.fail(failed, retriable=False))
+        data(self.spots.complete(done))
+        data(self.spots.fail(failed, retriable=False))
         self.names = {"spot": "spot-1", "held": held["id"], "job": job.public_id}
 
     def filled(self, value):
-        """The value with every name in braces made an id of this world."""
+        """The value with every name in braces replaced by an id of this world."""
         if isinstance(value, str):
             return value.format(**self.names)
         if isinstance(value, dict):
@@ -132,7 +132,7 @@ class World:
         return value
 
     def send(self, endpoint, body):
-        """Send bytes, or anything that JSON can say, to the endpoint."""
+        """Send bytes, or any JSON, to the endpoint."""
         return self.spots.send(endpoint.method, self.filled(endpoint.path), body)
 
     def good(self, endpoint, **more):

@@ -1,4 +1,4 @@
-"""What every endpoint of seed 004 does with nonsense: says what is wrong, and writes nothing.
+"""Every endpoint of seed 004 refuses bad input with a message, and writes nothing.
 
 The bodies are sent one after another into the same world, which must be the same in the end.
 """
@@ -25,7 +25,7 @@ PREFIXES = ("^internal/", "^api/v1/")
 
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker):
-    """Made once for a module: what its tests write is rolled back after each of them."""
+    """Created once for a module; the writes of each test are rolled back."""
     with django_db_blocker.unblock():
         made = World(Client())
     yield made
@@ -64,21 +64,21 @@ def test_a_good_body_is_taken(world, endpoint):
 
 
 @every_write
-def test_fields_that_nobody_knows_are_ignored(world, endpoint):
+def test_unknown_fields_are_ignored(world, endpoint):
     more = {"nonsense": {"deep": [None]}, "": 5, "spotIdd": 7, "__proto__": {}}
 
     assert world.send(endpoint, world.good(endpoint, **more)).status_code in {200, 201}
 
 
 @every_write
-def test_names_match_in_letters_of_any_case(world, endpoint):
+def test_names_match_without_regard_to_case(world, endpoint):
     shouted = {name.upper(): value for name, value in world.good(endpoint).items()}
 
     assert world.send(endpoint, shouted).status_code in {200, 201}
 
 
 @every_write
-def test_what_is_not_json_is_refused(world, unchanged, endpoint):
+def test_invalid_json_is_refused(world, unchanged, endpoint):
     for body in MALFORMED if endpoint.bare else [b"", *MALFORMED]:
         assert refusal(world.send(endpoint, body)) == (400, "invalid JSON"), body[:40]
 
@@ -90,7 +90,7 @@ def test_json_that_is_not_an_object_is_refused(world, unchanged, endpoint):
 
 
 @every_write
-def test_null_says_nothing(world, endpoint):
+def test_null_is_an_empty_body(world, endpoint):
     response = world.send(endpoint, None)
 
     if endpoint.required:

@@ -1,4 +1,4 @@
-"""Where the older system went wrong with SPOTs (contract 004, 6), by its letters there."""
+"""The older system's defects with SPOTs (contract 004, 6), by their letters there."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out, silence
 from tests.racing import at_once
-from tests.spots.calls import Spots, counted, make_sweep, refusal, said
+from tests.spots.calls import Spots, counted, data, make_sweep, refusal
 from tests.tasks.plans import pages, rerun
 
 pytestmark = pytest.mark.django_db
@@ -24,18 +24,18 @@ def row(task):
 
 
 def lose(spot_id="spot-1"):
-    """As if the SPOT had been silent for too long."""
+    """Make the SPOT silent for too long."""
     silence(Agent.objects.get(pk=spot_id), timedelta(seconds=11))
     return leases.release_lost()
 
 
 @pytest.mark.parametrize("epoch", [{}, {"leaseEpoch": 1}], ids=["without epoch", "with epoch"])
-def test_b1_the_late_result_of_a_task_that_nobody_took_counts(spots, epoch):
+def test_b1_a_late_result_of_an_unclaimed_task_counts(spots, epoch):
     job = make_sweep()
     task = spots.claim_one()
     lose()
 
-    assert said(spots.complete(task, fopt=0.5, **epoch)) == {"success": True}
+    assert data(spots.complete(task, fopt=0.5, **epoch)) == {"success": True}
 
     assert (row(task).status, row(task).result["fopt"]) == ("done", 0.5)
     assert counted(job) == ("COMPLETED", 1, 0)
@@ -52,8 +52,8 @@ def test_b1_the_late_result_of_a_task_that_another_has_is_refused(spots, epoch):
     for response in (spots.complete(task, **epoch), spots.fail(task, **epoch)):
         assert refusal(response) == (409, "task not assigned to this spot")
     assert row(task).agent_id == "spot-2"
-    said(spots.complete(task, "spot-2"))
-    assert said(spots.complete(task, **epoch))["message"] == "already completed"
+    data(spots.complete(task, "spot-2"))
+    assert data(spots.complete(task, **epoch))["message"] == "already completed"
     assert counted(job) == ("COMPLETED", 1, 0)
 
 
@@ -61,12 +61,12 @@ def test_b1_the_late_result_of_a_task_that_another_has_is_refused(spots, epoch):
 def test_b2_a_failure_reason_brings_nothing_back_to_life(spots, reason):
     job = make_sweep(3)
     done, held = spots.claim("spot-1", 2)
-    said(spots.complete(done, fopt=1))
+    data(spots.complete(done, fopt=1))
     queued = {"id": str(Task.objects.get(status="queued").pk)}
 
     for name in ("spot-1", "spot-2"):
-        told = said(spots.fail(done, name, failureReason=reason))
-        assert told == {"success": True, "message": "already terminal", "failureReason": reason}
+        answer = data(spots.fail(done, name, failureReason=reason))
+        assert answer == {"success": True, "message": "already terminal", "failureReason": reason}
     for task in (held, queued):
         assert refusal(spots.fail(task, "spot-2", failureReason=reason))[0] == 409
 
@@ -79,13 +79,13 @@ def test_b2_a_failure_reason_brings_nothing_back_to_life(spots, reason):
 def test_b3_a_final_failure_with_a_reason_is_counted(spots, reason):
     job = make_sweep(maxAttempts=2)
 
-    told = [
-        said(spots.fail(spots.claim_one(), failureReason=reason, error="boom")) for _ in range(2)
+    answers = [
+        data(spots.fail(spots.claim_one(), failureReason=reason, error="boom")) for _ in range(2)
     ]
 
-    assert [one["willRetry"] for one in told] == [True, False]
+    assert [one["willRetry"] for one in answers] == [True, False]
     kept = reason if reason != "WHATEVER" else "RUNTIME_ERROR"
-    assert {one["failureReason"] for one in told} == {kept}
+    assert {one["failureReason"] for one in answers} == {kept}
     assert Task.objects.get().fail_reason == f"boom [{kept}]"
     assert counted(job) == ("FAILED", 0, 1)
 
@@ -100,7 +100,7 @@ def test_b5_a_report_and_a_reaper_at_once_end_a_task_once(spots):
 
     def report(part):
         answers = [spots.complete(task) for task in tasks[part::2]]
-        return [said(answer).get("message", "") for answer in answers]
+        return [data(answer).get("message", "") for answer in answers]
 
     def reap():
         return sum(len(leases.expire_leases()) for _ in range(20))
@@ -117,7 +117,7 @@ def test_b5_a_report_and_a_reaper_at_once_end_a_task_once(spots):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_has(spots):
+def test_b5_the_reaper_takes_nothing_from_a_spot_with_a_concurrent_heartbeat(spots):
     make_sweep(10)
     for number in range(10):
         spots.claim_one(f"spot-{number}")
@@ -125,7 +125,7 @@ def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_ha
 
     def beat():
         for number in range(10):
-            said(spots.beat(f"spot-{number}"))
+            data(spots.beat(f"spot-{number}"))
 
     def reap():
         for _ in range(10):
@@ -133,11 +133,11 @@ def test_b5_a_heartbeat_and_a_reaper_at_once_leave_a_spot_that_speaks_what_it_ha
 
     at_once(beat, reap)
 
-    # Whoever was reaped had not spoken yet; from then on nobody is.
+    # Only SPOTs that had not sent anything yet were reaped; from now on none is.
     freed = Task.objects.filter(status="queued").count()
     assert len(leases.release_lost()) == 0
     assert Task.objects.in_progress().count() == 10 - freed
-    assert {spot["status"] for spot in said(spots.get("/api/v1/spots"))["spots"]} == {"UP"}
+    assert {spot["status"] for spot in data(spots.get("/api/v1/spots"))["spots"]} == {"UP"}
 
 
 def test_b6_a_task_that_kills_its_worker_ends_as_a_dead_letter(spots):
@@ -168,7 +168,7 @@ def test_b7_a_report_of_an_earlier_lease_is_not_taken_for_the_present_one(spots,
         assert refusal(response) == (409, "task not assigned to this spot")
     assert "but it's assigned to spot-1 by a later lease" in caplog.text
     assert row(now).status == "in_progress"
-    assert said(spots.complete(now, leaseEpoch=2, fopt=2)) == {"success": True}
+    assert data(spots.complete(now, leaseEpoch=2, fopt=2)) == {"success": True}
     assert row(now).result["fopt"] == 2
 
 
@@ -178,13 +178,13 @@ def test_b9_a_spot_gets_no_more_than_it_runs_at_once(spots):
 
     first, second = spots.claim(spot_id, 10)
     assert spots.claim(spot_id, 10) == []
-    said(spots.complete(first, spot_id))
+    data(spots.complete(first, spot_id))
     assert len(spots.claim(spot_id, 10)) == 1
     assert row(second).agent_id == spot_id
 
 
 def multiply(number):
-    """That many tasks more, all like the one there is."""
+    """Add copies of the one task."""
     columns = [
         field.column
         for field in Task._meta.concrete_fields
@@ -220,18 +220,18 @@ def test_b13_json_that_is_none_is_the_clients_mistake_and_tells_nothing_else(spo
         assert refusal(response) == (400, "invalid JSON")
 
 
-def test_b14_what_went_wrong_in_earlier_attempts_is_kept(spots):
+def test_b14_errors_of_earlier_attempts_are_kept(spots):
     make_sweep()
-    told = [
+    answers = [
         {"error": "OutOfMemoryError"},
         {"error": "killed", "failureReason": "TIMEOUT", "exitCode": 137},
         {"exitCode": 1, "outputSnippet": "x" * 600 + "last words", "retriable": False},
     ]
-    for failure in told:
+    for failure in answers:
         task = spots.claim_one()
-        said(spots.fail(task, **failure))
+        data(spots.fail(task, **failure))
 
-    shown = said(spots.get(f"/v1/tasks/{task['id']}"))["task"]
+    shown = data(spots.get(f"/v1/tasks/{task['id']}"))["task"]
 
     reasons = [attempt["reason"] for attempt in shown["bad_attempts"]]
     assert reasons[:2] == ["OutOfMemoryError", "killed [TIMEOUT, exit code 137]"]
@@ -244,7 +244,7 @@ def test_b18_with_a_token_strangers_see_nothing_but_health(spots, client, settin
 
     assert refusal(spots.get("/api/v1/spots"))[0] == 401
     assert refusal(spots.get("/api/v1/jobs"))[0] == 401
-    said(Spots(client, **{"x-api-key": "t"}).get("/api/v1/spots"))
+    data(Spots(client, **{"x-api-key": "t"}).get("/api/v1/spots"))
 
 
 def test_b19_a_worker_that_starts_again_is_the_same_spot(spots):
@@ -254,7 +254,7 @@ def test_b19_a_worker_that_starts_again_is_the_same_spot(spots):
 
     assert spots.hello(spotId=spot_id, ipAddress="10.0.0.2") == spot_id
 
-    [spot] = said(spots.get("/api/v1/spots"))["spots"]
+    [spot] = data(spots.get("/api/v1/spots"))["spots"]
     assert (spot["id"], spot["ipAddress"], spot["tasks"]) == (spot_id, "10.0.0.2", 0)
     again = spots.claim_one(spots.hello())
     assert (again["id"], again["attempt"]) == (task["id"], 1)
@@ -276,7 +276,7 @@ def test_b20_a_task_that_a_heartbeat_lists_outlasts_the_five_minutes(spots, list
     nearly_over = Task.objects.get(pk=kept["id"]).lease_expires_at - timedelta(seconds=299)
     Task.objects.update(lease_expires_at=nearly_over)
 
-    assert said(spots.beat(tasks=[listed(kept)])) == {"success": True, "ok": True}
+    assert data(spots.beat(tasks=[listed(kept)])) == {"success": True, "ok": True}
 
     left = row(kept).lease_expires_at - nearly_over
     assert timedelta(seconds=290) < left < timedelta(seconds=310)

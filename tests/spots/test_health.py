@@ -1,4 +1,4 @@
-"""`GET /api/v1/health`: what there is to do, or that the database is away (seed 004, 2.1)."""
+"""`GET /api/v1/health`: counts of work, or that the database is away (seed 004, 2.1)."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ from jobs import tally
 from spots import health
 from tests.factories import make_held_task, silence
 from tests.serving import NO_TLS, serving
-from tests.spots.calls import make_sweep, said
+from tests.spots.calls import data, make_sweep
 
 URL = "/api/v1/health"
 
@@ -28,7 +28,7 @@ def in_thread(transactional_db):
 
 @pytest.fixture
 def asked(spots, in_thread):
-    return lambda: said(spots.get(URL))
+    return lambda: data(spots.get(URL))
 
 
 def test_an_empty_coordinator_is_healthy(asked):
@@ -61,9 +61,9 @@ def test_tasks_of_all_jobs_are_counted_at_any_moment(asked, spots, folding):
     assert now() == (5, 0)
     first, second = spots.claim(number=2)
     assert now() == (3, 2)
-    said(spots.complete(first))
+    data(spots.complete(first))
     assert now() == (3, 1)
-    said(spots.fail(second))
+    data(spots.fail(second))
     assert now() == (4, 0)
 
 
@@ -75,14 +75,14 @@ def test_tasks_of_other_protocols_are_not_counted(asked):
 
 def test_spots_that_are_up_are_counted(asked, spots):
     for name in ("spot-1", "spot-2", "spot-3"):
-        said(spots.beat(name))
+        data(spots.beat(name))
     Agent.objects.create(pk="agent-1")
     silence(Agent.objects.get(pk="spot-3"), timedelta(seconds=11))
 
     assert asked()["activeSpots"] == 2
 
 
-def test_two_questions_do_however_much_there_is(in_thread, django_assert_num_queries):
+def test_health_needs_two_queries_for_any_amount_of_work(in_thread, django_assert_num_queries):
     make_sweep(50)
 
     def look():
@@ -120,17 +120,17 @@ def test_it_is_public_and_answers_to_get_alone(spots, settings, in_thread):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0h 0m"), (59, "0h 0m"), (11_520, "3h 12m"), (360_000, "100h 0m")]
+    ("seconds", "shown"), [(0, "0h 0m"), (59, "0h 0m"), (11_520, "3h 12m"), (360_000, "100h 0m")]
 )
-def test_uptime_is_told_in_hours_and_minutes(seconds, told):
-    assert health.uptime(seconds) == told
+def test_uptime_is_shown_in_hours_and_minutes(seconds, shown):
+    assert health.uptime(seconds) == shown
 
 
 WITH_SESSION = {"cookie": f"sessionid={'x' * 32}"}
 
 
 def unhealthy(server):
-    """What a server without a database says, also to who is signed in, and how soon."""
+    """The answer of a server without a database to a signed-in caller, and its time."""
     started = time.monotonic()
     response = httpx.get(server.url + URL, headers=WITH_SESSION, timeout=60, verify=NO_TLS)
     took = time.monotonic() - started
@@ -142,7 +142,7 @@ def unhealthy(server):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_is_told():
+def test_health_says_that_the_database_is_away():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with serving(COORDINATOR_DATABASE_URL=f"postgresql://u:p@127.0.0.1:{port}/d") as server:
@@ -159,7 +159,7 @@ def waiting(server, path, headers):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_does_not_answer_is_told_in_time_however_many_wait_for_it():
+def test_health_answers_in_time_while_many_wait_for_a_silent_database():
     with ExitStack() as stack:
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         database = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d"
@@ -167,9 +167,9 @@ def test_a_database_that_does_not_answer_is_told_in_time_however_many_wait_for_i
         for _ in range(12):
             stack.enter_context(waiting(server, "/v1/agents", server.headers))
         stack.enter_context(waiting(server, "/v1/stream", WITH_SESSION))
-        told = [unhealthy(server) for _ in range(3)]
+        answers = [unhealthy(server) for _ in range(3)]
 
-    assert {why for why, _ in told} == {"does not answer"}
+    assert {why for why, _ in answers} == {"does not answer"}
     # Each takes less than two seconds where the machine is not busy; behind those who wait the
     # first of them would take more than ten.
-    assert sum(took for _, took in told) < 9
+    assert sum(took for _, took in answers) < 9

@@ -1,4 +1,4 @@
-"""Paths that there are not, methods that a path does not answer to, and the list of SPOTs."""
+"""Unknown paths, methods that a path does not support, and the list of SPOTs."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from agents.models import Agent
 from tests.factories import make_agent, silence
-from tests.spots.calls import UNKNOWN, make_sweep, refusal, said
+from tests.spots.calls import UNKNOWN, data, make_sweep, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_a_wrong_method_is_told_the_right_ones(spots, path):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(spots, path):
     for method in sorted(METHODS - ANSWERS[path]):
         response = spots.send(method, path, {})
 
@@ -57,7 +57,7 @@ def test_a_wrong_method_is_told_the_right_ones(spots, path):
         "/api/v1/healthy",
     ],
 )
-def test_a_path_that_there_is_not_is_not_found(spots, method, path):
+def test_an_unknown_path_is_not_found(spots, method, path):
     response = spots.send(method, path, {})
 
     if path.startswith("/Internal"):
@@ -69,20 +69,20 @@ def test_a_path_that_there_is_not_is_not_found(spots, method, path):
 def test_an_id_that_cannot_be_stored_is_refused(spots):
     response = spots.post("/tasks/%00/complete", spotId="spot-1")
 
-    assert refusal(response) == (400, "task_id: must not hold NUL")
+    assert refusal(response) == (400, "task_id must not contain NUL")
 
 
 def names(body):
     return [spot["id"] for spot in body["spots"]]
 
 
-def test_spots_are_listed_the_one_heard_of_last_on_top(spots):
+def test_spots_are_listed_the_last_seen_first(spots):
     for name, seconds in (("spot-1", 5), ("spot-2", 60), ("spot-3", 2)):
-        said(spots.beat(name))
+        data(spots.beat(name))
         silence(Agent.objects.get(pk=name), timedelta(seconds=seconds))
     make_agent("agent-1")
 
-    body = said(spots.get("/api/v1/spots"))
+    body = data(spots.get("/api/v1/spots"))
 
     assert names(body) == ["spot-3", "spot-1", "spot-2"]
     assert [spot["status"] for spot in body["spots"]] == ["UP", "UP", "DOWN"]
@@ -90,12 +90,12 @@ def test_spots_are_listed_the_one_heard_of_last_on_top(spots):
 
 
 def test_an_empty_list_is_a_list(spots):
-    assert said(spots.get("/api/v1/spots")) == {"spots": []}
+    assert data(spots.get("/api/v1/spots")) == {"spots": []}
 
 
-def test_what_a_spot_holds_is_counted_beside_what_it_says(spots):
+def test_held_tasks_are_counted_beside_what_the_spot_reports(spots):
     make_sweep(3)
-    said(spots.beat(runningTasks=7))
+    data(spots.beat(runningTasks=7))
     spots.claim("spot-1", 2)
     spots.claim("spot-2", 1)
 
@@ -105,29 +105,29 @@ def test_what_a_spot_holds_is_counted_beside_what_it_says(spots):
 
 def test_all_spots_are_listed_with_as_many_queries_as_one(spots, django_assert_num_queries):
     for number in range(3):
-        said(spots.beat(f"spot-{number}"))
+        data(spots.beat(f"spot-{number}"))
 
     with django_assert_num_queries(2):
-        assert len(said(spots.get("/api/v1/spots"))["spots"]) == 3
+        assert len(data(spots.get("/api/v1/spots"))["spots"]) == 3
 
 
 def test_more_spots_than_a_page_are_listed_at_once(spots):
     Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(501))
 
-    assert len(said(spots.get("/api/v1/spots"))["spots"]) == 501
+    assert len(data(spots.get("/api/v1/spots"))["spots"]) == 501
 
 
-def test_who_asks_for_pages_gets_every_spot_once(spots):
+def test_pages_have_every_spot_once(spots):
     Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(7))
     seen, query = [], "limit=3"
     while query:
-        body = said(spots.get(f"/api/v1/spots?{query}"))
+        body = data(spots.get(f"/api/v1/spots?{query}"))
         seen += names(body)
         query = f"limit=3&cursor={body['next_cursor']}" if "next_cursor" in body else ""
 
     assert sorted(seen) == [f"spot-{n}" for n in range(7)]
 
 
-def test_a_page_that_makes_no_sense_is_refused(spots):
+def test_an_invalid_page_is_refused(spots):
     assert refusal(spots.get("/api/v1/spots?cursor=x"))[0] == 400
     assert refusal(spots.get("/api/v1/spots?limit=x"))[0] == 400

@@ -1,4 +1,4 @@
-"""Workers that are paused or slow, and coordinators that start again: real processes throughout."""
+"""Paused and slow workers, and restarted coordinators, all as real processes."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def working(server, spot_id, seconds):
 
 
 def heard(worker, pattern):
-    return eventually(lambda: re.search(pattern, worker.said), 20)[1]
+    return eventually(lambda: re.search(pattern, worker.output), 20)[1]
 
 
 @pytest.mark.parametrize("taken", [True, False], ids=["another has it", "nobody has it"])
@@ -105,17 +105,17 @@ def test_a_worker_paused_longer_than_its_lease_reports_late(server, taken):
         eventually(lambda: server.task(task_id)["status"] == "queued", 20)
         if taken:
             assert [task["id"] for task in server.claim("spot-2")] == [task_id]
-        assert "told" not in worker.said
+        assert "answer" not in worker.output
         os.kill(worker.process.pid, signal.SIGCONT)
-        told = heard(worker, "told (.*)")
+        answer = heard(worker, "answer (.*)")
 
     if taken:
         wrong = '409 {"success": false, "error": "task not assigned to this spot"}'
-        assert told == wrong
+        assert answer == wrong
         assert server.task(task_id)["assigned_agent_id"] == "spot-2"
         assert server.complete(task_id, "spot-2") == {"success": True}
     else:
-        assert told == '200 {"success": true}'
+        assert answer == '200 {"success": true}'
         assert server.task(task_id)["result"]["fopt"] == 1.5
     assert server.job(job) == ("COMPLETED", 1, 0)
     [attempt] = server.task(task_id)["bad_attempts"]

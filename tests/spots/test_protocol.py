@@ -5,22 +5,22 @@ import json
 import pytest
 
 from tasks.models import Task
-from tests.spots.calls import UNKNOWN, counted, make_sweep, refusal, said
+from tests.spots.calls import UNKNOWN, counted, data, make_sweep, refusal
 
 pytestmark = pytest.mark.django_db
 
 
 def test_hello_makes_a_spot(spots):
-    body = said(spots.post("/hello", ipAddress="192.168.1.100"))
+    body = data(spots.post("/hello", ipAddress="192.168.1.100"))
 
     assert body["spotId"].startswith("spot-")
     assert body["coordinatorVersion"] == "2.0.0"
     assert spots.listed(body["spotId"])["ipAddress"] == "192.168.1.100"
 
 
-def test_hello_says_nothing_and_is_known_by_where_it_came_from(spots):
+def test_an_empty_hello_registers_the_peer_address(spots):
     for body in (b"", {}, {"ipAddress": "my-machine"}, {"ipAddress": None}):
-        spot_id = said(spots.send("post", "/internal/v1/hello", body))["spotId"]
+        spot_id = data(spots.send("post", "/internal/v1/hello", body))["spotId"]
 
         assert spots.listed(spot_id)["ipAddress"] == "127.0.0.1", body
 
@@ -29,7 +29,7 @@ def test_each_hello_makes_another_spot(spots):
     assert spots.hello() != spots.hello()
 
 
-def test_a_spot_tells_what_it_is_and_can_do(spots):
+def test_hello_registers_data_and_capabilities(spots):
     optimizers = [
         {"optimizerId": "o1", "version": "1", "algorithms": ["PSO", "GA"], "functions": ["f"]},
         {"optimizerId": "o2", "algorithms": ["GA", "DE"]},
@@ -45,7 +45,7 @@ def test_a_spot_tells_what_it_is_and_can_do(spots):
 
 
 def test_a_heartbeat_is_answered_with_success(spots):
-    assert said(spots.beat(ipAddress="10.0.0.7")) == {"success": True, "ok": True}
+    assert data(spots.beat(ipAddress="10.0.0.7")) == {"success": True, "ok": True}
 
     spot = spots.listed()
     assert spot.pop("lastHeartbeat").endswith("Z")
@@ -63,7 +63,7 @@ def test_a_heartbeat_is_answered_with_success(spots):
     }
 
 
-def test_an_address_once_known_stays_unless_another_is_told(spots):
+def test_a_known_address_stays_until_the_spot_sends_another(spots):
     spot_id = spots.hello(ipAddress="10.0.0.7")
 
     spots.beat(spot_id)
@@ -72,10 +72,10 @@ def test_an_address_once_known_stays_unless_another_is_told(spots):
     assert spots.listed(spot_id)["ipAddress"] == "10.0.0.8"
 
 
-def test_what_newer_workers_tell_of_themselves_is_kept(spots):
+def test_data_of_newer_workers_are_kept(spots):
     more = {"ramUsedMb": 100, "ramTotalMb": 200, "loadAvg1m": -1.0, "diskFreeGb": 1.5}
-    said(spots.beat(**more, cachedArtifacts=["a.jar"]))
-    said(spots.beat())
+    data(spots.beat(**more, cachedArtifacts=["a.jar"]))
+    data(spots.beat())
 
     spot = spots.listed()
     assert more.items() <= spot.items()
@@ -89,8 +89,8 @@ def test_a_claim_gets_what_a_worker_needs(spots):
 
     assert task["id"] == task["taskId"]
     assert task["jobId"] == job.public_id
-    wanted = {"alg": "PSO", "iterations": 100, "agents": 10, "dimension": 1}
-    assert json.loads(task["payload"]) == task["params"] == wanted
+    params = {"alg": "PSO", "iterations": 100, "agents": 10, "dimension": 1}
+    assert json.loads(task["payload"]) == task["params"] == params
     assert task["jarPath"] == job.specification["jarPath"]
     assert task["mainClass"] == job.specification["mainClass"]
     assert (task["leaseEpoch"], task["attempt"], task["maxAttempts"]) == (1, 1, 3)
@@ -98,28 +98,28 @@ def test_a_claim_gets_what_a_worker_needs(spots):
     assert not any(name.startswith("artifact") for name in task)
 
 
-def test_a_spot_that_nobody_knows_may_claim_and_is_known_then(spots):
+def test_an_unknown_spot_may_claim_and_is_registered(spots):
     make_sweep()
 
     assert len(spots.claim("ghost")) == 1
     assert spots.listed("ghost")["status"] == "UP"
 
 
-def test_one_task_is_claimed_unless_more_are_asked_for(spots):
+def test_one_task_is_claimed_by_default(spots):
     make_sweep(3)
 
-    assert len(said(spots.post("/tasks/claim", spotId="spot-1"))["tasks"]) == 1
+    assert len(data(spots.post("/tasks/claim", spotId="spot-1"))["tasks"]) == 1
     assert len(spots.claim(number=10)) == 2
 
 
 def test_with_nothing_to_do_the_list_is_empty(spots):
-    assert said(spots.post("/tasks/claim", spotId="spot-1", maxTasks=5)) == {"tasks": []}
+    assert data(spots.post("/tasks/claim", spotId="spot-1", maxTasks=5)) == {"tasks": []}
 
 
-def test_a_completed_task_is_done_with_all_that_was_told(spots):
+def test_a_completed_task_is_done_with_the_whole_result(spots):
     job = make_sweep()
     task = spots.claim_one()
-    told = {
+    result = {
         "runtimeMs": 1500,
         "iter": 100,
         "fopt": -0.00123,
@@ -129,27 +129,27 @@ def test_a_completed_task_is_done_with_all_that_was_told(spots):
         "peakRamMb": 512,
     }
 
-    assert said(spots.complete(task, **told, unknown="x")) == {"success": True}
-    assert Task.objects.get(pk=task["id"]).result == told
+    assert data(spots.complete(task, **result, unknown="x")) == {"success": True}
+    assert Task.objects.get(pk=task["id"]).result == result
     assert counted(job) == ("COMPLETED", 1, 0)
 
 
-def test_what_was_not_told_is_left_out_of_the_result(spots):
+def test_absent_fields_are_left_out_of_the_result(spots):
     make_sweep()
     task = spots.claim_one()
 
-    said(spots.complete(task))
+    data(spots.complete(task))
 
     assert Task.objects.get(pk=task["id"]).result == {"runtimeMs": 0}
 
 
-def test_completing_again_changes_nothing_whoever_asks(spots):
+def test_completing_again_changes_nothing_for_any_spot(spots):
     job = make_sweep()
     task = spots.claim_one()
-    said(spots.complete(task, fopt=1))
+    data(spots.complete(task, fopt=1))
 
     for again in (spots.complete(task, fopt=2), spots.complete(task, "spot-2", fopt=3)):
-        assert said(again) == {"success": True, "message": "already completed"}
+        assert data(again) == {"success": True, "message": "already completed"}
     assert Task.objects.get(pk=task["id"]).result["fopt"] == 1
     assert counted(job) == ("COMPLETED", 1, 0)
 
@@ -157,48 +157,48 @@ def test_completing_again_changes_nothing_whoever_asks(spots):
 def test_failing_retries_until_the_attempts_are_spent(spots):
     job = make_sweep()
 
-    told = [said(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
+    answers = [data(spots.fail(spots.claim_one(), error=f"e{n}", retriable=True)) for n in range(3)]
 
-    assert told == [{"success": True, "willRetry": again} for again in (True, True, False)]
+    assert answers == [{"success": True, "willRetry": again} for again in (True, True, False)]
     assert counted(job) == ("FAILED", 0, 1)
 
 
-def test_a_failure_is_tried_again_unless_it_says_otherwise(spots):
+def test_a_failure_is_retried_by_default(spots):
     make_sweep()
 
-    assert said(spots.fail(spots.claim_one()))["willRetry"] is True
-    assert said(spots.fail(spots.claim_one(), retriable=False))["willRetry"] is False
+    assert data(spots.fail(spots.claim_one()))["willRetry"] is True
+    assert data(spots.fail(spots.claim_one(), retriable=False))["willRetry"] is False
     assert spots.claim() == []
 
 
-def test_failing_what_has_ended_is_told_so(spots):
+def test_failing_an_ended_task_says_so(spots):
     make_sweep(2)
     done, failed = spots.claim(number=2)
-    said(spots.complete(done))
-    said(spots.fail(failed, retriable=False))
+    data(spots.complete(done))
+    data(spots.fail(failed, retriable=False))
 
     for task in (done, failed):
         for spot_id in ("spot-1", "spot-2"):
-            again = said(spots.fail(task, spot_id))
+            again = data(spots.fail(task, spot_id))
             assert again == {"success": True, "message": "already terminal"}
-    late = said(spots.complete(failed))
+    late = data(spots.complete(failed))
     assert late == {"success": True, "message": "already completed"}
     assert Task.objects.get(pk=failed["id"]).status == "failed"
 
 
-def test_the_same_failure_told_twice_is_one(spots):
+def test_the_same_failure_reported_twice_counts_once(spots):
     make_sweep()
     task = spots.claim_one()
 
     first, again = spots.fail(task, error="x"), spots.fail(task, error="x")
 
-    assert said(first) == said(again) == {"success": True, "willRetry": True}
+    assert data(first) == data(again) == {"success": True, "willRetry": True}
     assert Task.objects.get(pk=task["id"]).attempts == 1
 
 
 @pytest.mark.parametrize("task_id", [UNKNOWN, "task-001", "null", "x" * 300, "%ff"])
 @pytest.mark.parametrize("verb", ["complete", "fail"])
-def test_a_task_that_there_is_not_is_not_found(spots, verb, task_id):
+def test_an_unknown_task_is_not_found(spots, verb, task_id):
     for more in ({}, {"failureReason": "UNSUPPORTED"}):
         response = spots.post(f"/tasks/{task_id}/{verb}", spotId="spot-1", **more)
 
@@ -217,11 +217,11 @@ def test_another_spots_task_is_not_touched(spots, caplog):
         assert refusal(response) == (409, "task not assigned to this spot")
     held = Task.objects.get(pk=task["id"])
     assert (held.status, held.agent_id) == ("in_progress", "spot-1")
-    line = f"Spot spot-2 tried to complete task {task['id']} but it's assigned to spot-1"
-    assert ("coordinator.spots", 30, line) in caplog.record_tuples
+    message = f"Spot spot-2 tried to complete task {task['id']} but it's assigned to spot-1"
+    assert ("coordinator.spots", 30, message) in caplog.record_tuples
 
 
-def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):
+def test_an_unclaimed_task_cannot_be_completed(spots):
     make_sweep()
     task = {"id": str(Task.objects.get().pk)}
 
@@ -242,11 +242,11 @@ def test_a_task_that_nobody_claimed_is_nobodys_to_complete(spots):
         ({"runningTasks": -1}, "runningTasks must be non-negative"),
         ({"totalCores": 0}, "totalCores must be positive"),
         ({"totalCores": None}, "totalCores is required"),
-        ({"cpuLoad": "45"}, "cpuLoad: a number is wanted"),
-        ({"tasks": [5]}, "tasks[0]: an object is wanted"),
+        ({"cpuLoad": "45"}, "cpuLoad must be a number"),
+        ({"tasks": [5]}, "tasks[0] must be an object"),
     ],
 )
-def test_a_heartbeat_that_makes_no_sense_is_refused(spots, body, message):
+def test_an_invalid_heartbeat_is_refused(spots, body, message):
     spot_id = {} if body == {} else {"spotId": "spot-1"}
     usual = spot_id | {"cpuLoad": 10.5, "runningTasks": 0, "totalCores": 4}
 
@@ -261,7 +261,7 @@ def test_a_heartbeat_that_makes_no_sense_is_refused(spots, body, message):
         (-5, "maxTasks must be positive"),
         (11, "maxTasks cannot exceed 10"),
         (100, "maxTasks cannot exceed 10"),
-        ("4", "maxTasks: a whole number is wanted"),
+        ("4", "maxTasks must be a whole number"),
     ],
 )
 def test_a_claim_takes_from_one_to_ten(spots, number, message):
@@ -271,7 +271,7 @@ def test_a_claim_takes_from_one_to_ten(spots, number, message):
     assert refusal(spots.post("/tasks/claim")) == (400, "spotId is required")
 
 
-def test_a_report_that_makes_no_sense_is_refused_before_its_task_is_looked_for(spots):
+def test_an_invalid_report_is_refused_before_its_task_is_looked_for(spots):
     path = f"/tasks/{UNKNOWN}/complete"
 
     assert refusal(spots.post(path)) == (400, "spotId is required")
@@ -280,23 +280,23 @@ def test_a_report_that_makes_no_sense_is_refused_before_its_task_is_looked_for(s
     assert refusal(spots.post(f"/tasks/{UNKNOWN}/fail")) == (400, "spotId is required")
 
 
-def test_names_of_fields_match_in_letters_of_any_case(spots):
+def test_names_of_fields_match_without_regard_to_case(spots):
     body = {"SPOTID": "spot-1", "CpuLoad": 1, "runningtasks": 0, "totalCORES": 1}
 
-    assert said(spots.post("/heartbeat", **body))["ok"] is True
+    assert data(spots.post("/heartbeat", **body))["ok"] is True
 
 
 def test_a_slash_at_the_end_does_no_harm(spots):
     make_sweep(2)
 
-    [task] = said(spots.post("/tasks/claim/", spotId="spot-1"))["tasks"]
-    said(spots.post(f"/tasks/{task['id']}/complete/", spotId="spot-1"))
-    said(spots.post("/hello/"))
-    said(spots.get("/api/v1/spots/"))
+    [task] = data(spots.post("/tasks/claim/", spotId="spot-1"))["tasks"]
+    data(spots.post(f"/tasks/{task['id']}/complete/", spotId="spot-1"))
+    data(spots.post("/hello/"))
+    data(spots.get("/api/v1/spots/"))
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
 def test_any_content_type_will_do(client, content_type):
     response = client.generic("POST", "/internal/v1/hello", b'{"ipAddress":"::1"}', content_type)
 
-    assert said(response)["spotId"]
+    assert data(response)["spotId"]

@@ -1,4 +1,4 @@
-"""What the older system's own tests asked for (contract 004, 4), by their numbers there."""
+"""The older system's own tests (contract 004, 4), by their numbers there."""
 
 import json
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tasks import leases
 from tasks.models import Task
 from tests.factories import let_lease_run_out, silence
 from tests.jobs.sweeps import artifact
-from tests.spots.calls import counted, make_sweep, said
+from tests.spots.calls import counted, data, make_sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -29,18 +29,18 @@ def optimizers(*named):
 def test_1_counters_over_http(spots):
     job = make_sweep()
     url = f"/api/v1/jobs/{job.public_id}"
-    assert said(spots.get(url))["status"] == "PENDING"
-    said(spots.beat())
+    assert data(spots.get(url))["status"] == "PENDING"
+    data(spots.beat())
 
     [task] = spots.claim(number=5)
     assert task["jobId"] == job.public_id
-    said(spots.complete(task, fopt=0.001, unknownField={"x": 1}))
-    again = said(spots.complete(task))
+    data(spots.complete(task, fopt=0.001, unknownField={"x": 1}))
+    again = data(spots.complete(task))
 
     assert again["message"] == "already completed"
-    now = said(spots.get(url))
+    now = data(spots.get(url))
     assert (now["status"], now["completedTasks"], now["failedTasks"]) == ("COMPLETED", 1, 0)
-    results = said(spots.get(f"{url}/results"))
+    results = data(spots.get(f"{url}/results"))
     assert results["totalCompleted"] == 1
     assert results["results"][0]["fopt"] == 0.001
 
@@ -50,7 +50,7 @@ def test_2_a_task_is_claimed_once(spots):
 
     [task] = spots.claim()
     assert spots.claim() == []
-    said(spots.complete(task))
+    data(spots.complete(task))
 
     assert counted(job)[0] == "COMPLETED"
     assert spots.claim() == []
@@ -62,14 +62,14 @@ def test_4_the_whole_way(spots):
     first, second, third = spots.claim(spot_id)
     assert {row(task).agent_id for task in (first, second, third)} == {spot_id}
 
-    said(spots.complete(first, spot_id, runtimeMs=5, fopt=1.5, resultJson="{}"))
-    assert "message" in said(spots.complete(first, spot_id))
-    said(spots.complete(second, spot_id))
-    assert said(spots.fail(third, spot_id, retriable=True))["willRetry"] is True
+    data(spots.complete(first, spot_id, runtimeMs=5, fopt=1.5, resultJson="{}"))
+    assert "message" in data(spots.complete(first, spot_id))
+    data(spots.complete(second, spot_id))
+    assert data(spots.fail(third, spot_id, retriable=True))["willRetry"] is True
     assert (row(third).status, row(third).agent_id) == ("queued", None)
     [again] = spots.claim(spot_id)
     assert again["id"] == third["id"]
-    said(spots.complete(again, spot_id))
+    data(spots.complete(again, spot_id))
 
     assert spots.claim(spot_id) == []
     assert counted(job) == ("COMPLETED", 3, 0)
@@ -80,12 +80,12 @@ def test_5_the_last_attempt_fails_for_good(spots):
     make_sweep(maxAttempts=1)
     task = spots.claim_one()
 
-    assert said(spots.fail(task, retriable=True))["willRetry"] is False
+    assert data(spots.fail(task, retriable=True))["willRetry"] is False
     assert row(task).status == "failed"
-    assert said(spots.fail(task))["message"] == "already terminal"
+    assert data(spots.fail(task))["message"] == "already terminal"
 
 
-def test_13_a_stuck_task_is_tried_again(spots):
+def test_13_a_stuck_task_is_retried(spots):
     make_sweep()
     task = spots.claim_one()
 
@@ -106,10 +106,10 @@ def test_14_a_stuck_task_without_attempts_fails(spots):
     assert counted(job) == ("FAILED", 0, 1)
 
 
-def test_15_and_16_what_is_fresh_or_over_is_left_alone(spots):
+def test_15_and_16_fresh_and_ended_tasks_are_not_reaped(spots):
     make_sweep(2)
     done, fresh = spots.claim(number=2)
-    said(spots.complete(done))
+    data(spots.complete(done))
 
     let_lease_run_out(row(done))
 
@@ -130,7 +130,7 @@ def test_17_all_that_are_stuck_are_tried_again(spots):
 
 def test_18_a_silent_spot_is_down_and_its_tasks_are_free(spots):
     make_sweep()
-    said(spots.beat())
+    data(spots.beat())
     task = spots.claim_one()
 
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
@@ -139,11 +139,11 @@ def test_18_a_silent_spot_is_down_and_its_tasks_are_free(spots):
 
     assert spots.listed()["status"] == "DOWN"
     assert (row(task).status, row(task).agent_id) == ("queued", None)
-    said(spots.beat())
+    data(spots.beat())
     assert spots.listed()["status"] == "UP"
 
 
-def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
+def test_19_a_spot_that_was_just_seen_keeps_its_tasks(spots):
     make_sweep()
     task = spots.claim_one()
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=9))
@@ -154,7 +154,7 @@ def test_19_a_spot_that_was_just_heard_of_keeps_what_it_has(spots):
     assert row(task).agent_id == "spot-1"
 
 
-def test_20_and_21_a_spot_gets_what_it_can_do(spots):
+def test_20_and_21_a_spot_gets_tasks_that_it_meets(spots):
     make_sweep(algorithms=("PSO",))
     elsewhere = spots.hello(capabilities=optimizers(("o1", ["DE"])))
     able = spots.hello(capabilities=optimizers(("o1", ["GA"]), ("o2", ["PSO"])))
@@ -170,12 +170,12 @@ def test_20_a_spot_that_declares_nothing_gets_everything(spots):
         assert len(spots.claim(spots.hello(capabilities=capabilities), 1)) == 1, capabilities
 
 
-def test_20_a_spot_that_comes_back_by_a_heartbeat_is_still_asked_only_for_what_it_can_do(spots):
+def test_20_a_spot_that_comes_back_keeps_its_offers(spots):
     make_sweep(algorithms=("PSO",))
     spot_id = spots.hello(capabilities=optimizers(("o1", ["DE"])))
 
     silence(Agent.objects.get(pk=spot_id), timedelta(seconds=30))
-    said(spots.beat(spot_id))
+    data(spots.beat(spot_id))
 
     assert spots.claim(spot_id) == []
     assert spots.hello(spotId=spot_id) == spot_id
@@ -183,27 +183,27 @@ def test_20_a_spot_that_comes_back_by_a_heartbeat_is_still_asked_only_for_what_i
 
 
 @pytest.mark.parametrize("reason", ["UNSUPPORTED", "MISSING_ARTIFACT", "unsupported"])
-def test_22_what_a_spot_cannot_do_is_given_to_others_only(spots, reason):
+def test_22_a_refused_task_goes_to_other_spots_only(spots, reason):
     make_sweep()
     task = spots.claim_one("spot-1")
 
-    told = said(spots.fail(task, "spot-1", failureReason=reason, error="no such class"))
+    answer = data(spots.fail(task, "spot-1", failureReason=reason, error="no such class"))
 
-    assert told == {"success": True, "willRetry": True, "failureReason": reason.upper()}
+    assert answer == {"success": True, "willRetry": True, "failureReason": reason.upper()}
     assert row(task).attempts == 0
     assert spots.claim("spot-1") == []
     assert [one["id"] for one in spots.claim("spot-2")] == [task["id"]]
 
 
-def test_22_what_nobody_can_do_is_a_dead_letter(spots):
+def test_22_a_task_that_all_refuse_is_a_dead_letter(spots):
     job = make_sweep(maxAttempts=2)
 
-    told = [
-        said(spots.fail(spots.claim_one(name), name, failureReason="UNSUPPORTED"))["willRetry"]
+    retries = [
+        data(spots.fail(spots.claim_one(name), name, failureReason="UNSUPPORTED"))["willRetry"]
         for name in ("spot-1", "spot-2")
     ]
 
-    assert told == [True, False]
+    assert retries == [True, False]
     assert Task.objects.get().dead_letter == "unsupported"
     assert counted(job) == ("FAILED", 0, 1)
 
@@ -223,8 +223,8 @@ def test_28_and_29_the_first_values_stay(spots):
     make_sweep()
     task = spots.claim_one()
 
-    said(spots.complete(task, runtimeMs=7, iter=3, fopt=-12.5))
-    said(spots.complete(task, runtimeMs=8, iter=4, fopt=0))
+    data(spots.complete(task, runtimeMs=7, iter=3, fopt=-12.5))
+    data(spots.complete(task, runtimeMs=8, iter=4, fopt=0))
 
     assert row(task).result == {"runtimeMs": 7, "iter": 3, "fopt": -12.5}
 
@@ -238,7 +238,7 @@ def test_34_all_tasks_of_a_lost_spot_are_freed(spots):
     assert {row(task).agent_id for task in tasks} == {None}
 
 
-def test_45_a_worker_is_told_where_its_program_is_and_with_what_it_runs(spots):
+def test_45_a_claimed_task_names_its_program_and_parameters(spots):
     asked = artifact(run={"iter": {"type": "CONSTANT", "value": 100}}, artifactEndpoint="http://s")
     transitions.create_sweep(forms.read(asked), by=callers.LOCAL)
 
@@ -255,7 +255,7 @@ def test_45_a_worker_is_told_where_its_program_is_and_with_what_it_runs(spots):
     assert task["params"] == {**program, "params": {"run.iter": 100}}
 
 
-def test_52_what_is_not_known_of_a_spot_is_left_out(spots):
+def test_52_unknown_data_of_a_spot_are_left_out(spots):
     Agent.objects.create(pk="spot-1", protocol="spot")
 
     spot = spots.listed()

@@ -1,4 +1,4 @@
-"""SPOTs that only pretend to work, on a coordinator that really runs."""
+"""Simulated SPOTs on a real coordinator."""
 
 import re
 import signal
@@ -28,13 +28,13 @@ class Simulation(Program):
         return code
 
     def count(self, what):
-        """How many tasks it says came to that, at its end."""
+        """The number of tasks with this outcome in its last line."""
         found = re.search(rf"(\d+) {what}\b", self.lines[-1])
         return int(found[1]) if found else 0
 
 
 def simulated(pretender, **different):
-    """What comes of it when one SPOT meets what `pretender` answers."""
+    """The totals of one SPOT with the answers of `pretender`."""
     usual = {"url": pretender.url, "headers": {}, "shortest": 0.0, "longest": 0.0}
     play = Play(**usual | {"fail_rate": 0.0} | different)
     tally, _ = simulator.Simulation(play, 1).run(print, seconds=None, until_empty=True)
@@ -77,7 +77,7 @@ def test_five_do_twenty_tasks_and_leave_none_in_hand(coordinator):
 
     simulation = coordinator.simulate("--count", "5", "--delay", "50-150", "--until-empty")
 
-    assert simulation.end(within=15) == 0, simulation.said
+    assert simulation.end(within=15) == 0, simulation.output
     assert simulation.count("done") == 20
     job = coordinator.job(job_id)
     assert (job["status"], job["completedTasks"], job["runningTasks"]) == ("COMPLETED", 20, 0)
@@ -90,7 +90,7 @@ def test_half_of_the_tasks_fail_for_good_when_that_is_wished(coordinator):
         "--count", "5", "--delay", "10-50", "--fail-rate", "0.5", "--until-empty"
     )
 
-    assert simulation.end(within=30) == 0, simulation.said
+    assert simulation.end(within=30) == 0, simulation.output
     job = coordinator.job(job_id)
     assert job["completedTasks"] + job["failedTasks"] == 30
     assert 0 < job["failedTasks"] < 30
@@ -114,7 +114,7 @@ def test_results_look_as_the_older_simulation_made_them(coordinator):
     assert all(10 <= spot["cpuLoad"] <= 90 for spot in spots)
 
 
-def test_who_works_longer_than_a_silence_may_last_is_heard_of_meanwhile(coordinator):
+def test_a_long_task_is_accompanied_by_heartbeats(coordinator):
     job_id = coordinator.sweep(1)
     simulation = coordinator.simulate("--count", "1", "--delay", "8000", "--until-empty")
     eventually(lambda: coordinator.job(job_id)["runningTasks"])
@@ -131,44 +131,44 @@ def test_who_works_longer_than_a_silence_may_last_is_heard_of_meanwhile(coordina
 
     assert seen == {"UP"}
     assert len(leases - {None}) >= 3  # each heartbeat renews the task that it lists
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_gives_back_what_they_hold(coordinator, number):
+def test_a_signal_gives_back_their_tasks(coordinator, number):
     job_id = coordinator.sweep(10)
     simulation = coordinator.simulate("--count", "3", "--delay", "60000")
     eventually(lambda: coordinator.job(job_id)["runningTasks"] == 3)
 
     simulation.process.send_signal(number)
 
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
     assert simulation.count("given back") == 3
     job = coordinator.job(job_id)
     assert (job["pendingTasks"], job["runningTasks"], job["failedTasks"]) == (10, 0, 0)
-    assert "Traceback" not in simulation.said
+    assert "Traceback" not in simulation.output
 
 
-def test_it_ends_after_so_many_seconds(coordinator):
+def test_it_ends_after_the_given_seconds(coordinator):
     simulation = coordinator.simulate("--count", "2", "--seconds", "1")
 
-    assert simulation.end() == 0, simulation.said
+    assert simulation.end() == 0, simulation.output
     assert simulation.count("done") == 0
 
 
-def test_without_the_key_it_says_why_it_ends(coordinator):
+def test_without_the_key_it_ends_with_a_message(coordinator):
     simulation = coordinator.simulate(ORHESTRA_AGENT_KEY="close sesame")
 
     assert simulation.end() == 1
-    assert "refuses: 401" in simulation.said
-    assert "sesame" not in simulation.said
+    assert "refuses: 401" in simulation.output
+    assert "sesame" not in simulation.output
 
 
 def test_where_no_coordinator_is_it_starts_nothing(folder):
     simulation = Simulation(folder, "--url", "http://127.0.0.1:1")
 
     assert simulation.end() == 1
-    assert "No coordinator answers at http://127.0.0.1:1" in simulation.said
+    assert "No coordinator answers at http://127.0.0.1:1" in simulation.output
     assert not list(folder.glob("postgres*"))
 
 
@@ -176,7 +176,7 @@ def test_where_no_coordinator_is_it_starts_nothing(folder):
     ("option", "value"),
     [("--count", "0"), ("--count", "201"), ("--delay", "fast"), ("--fail-rate", "2")],
 )
-def test_an_option_that_makes_no_sense_is_refused(folder, option, value):
+def test_an_invalid_option_is_refused(folder, option, value):
     simulation = Simulation(folder, option, value)
 
     assert simulation.end() == 2
@@ -184,7 +184,7 @@ def test_an_option_that_makes_no_sense_is_refused(folder, option, value):
 
 
 @pytest.mark.parametrize("how", ["heartbeat", "report"])
-def test_a_task_that_was_taken_away_counts_for_nobody(how):
+def test_a_task_that_was_taken_away_counts_as_lost(how):
     with pretending() as pretender:
         pretender.tasks = [[task("a")], [task("b")]]
         if how == "heartbeat":
@@ -199,7 +199,7 @@ def test_a_task_that_was_taken_away_counts_for_nobody(how):
     assert (("a", "complete") in pretender.reports()) == (how == "report")
 
 
-def test_a_task_whose_cancellation_is_asked_fails_for_good():
+def test_a_task_that_is_to_be_cancelled_fails_for_good():
     with pretending() as pretender:
         pretender.tasks = [[task("a")]]
         pretender.told = {"cancelled": ["a"]}
@@ -222,7 +222,7 @@ def test_trouble_on_the_way_is_lived_through():
     assert pretender.asked("a/complete")[0]["leaseEpoch"] == 5
 
 
-def test_it_goes_to_the_coordinator_of_its_settings(settings):
+def test_it_uses_the_address_of_the_settings(settings):
     settings.COORDINATOR_PORT = 9000
     settings.COORDINATOR_HOST = "0.0.0.0"  # noqa: S104
     assert own_url() == "http://127.0.0.1:9000"

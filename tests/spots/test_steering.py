@@ -1,4 +1,4 @@
-"""How a SPOT hears of what operators want: draining, and jobs that are cancelled."""
+"""How a SPOT learns of operators' verbs: draining and cancelled jobs."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from agents.models import Agent
 from tasks import leases
 from tasks.models import Task
 from tests.factories import silence
-from tests.spots.calls import make_sweep, refusal, said
+from tests.spots.calls import data, make_sweep, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -18,36 +18,36 @@ def row(task):
 
 
 def cancel(spots, job):
-    said(spots.send("post", f"/api/v1/jobs/{job.public_id}/cancel"))
+    data(spots.send("post", f"/api/v1/jobs/{job.public_id}/cancel"))
 
 
-def test_a_heartbeat_tells_what_is_lost_and_what_is_to_stop(spots):
+def test_a_heartbeat_names_lost_and_cancelled_tasks(spots):
     job = make_sweep(4)
     spot_id = spots.hello()
     first, second, third = spots.claim(spot_id, 3)
     other = spots.claim_one("spot-2")
-    said(spots.complete(first, spot_id))
+    data(spots.complete(first, spot_id))
     cancel(spots, job)
     Agent.objects.filter(pk=spot_id).update(draining=True)
     past = {"id": third["id"], "leaseEpoch": 7}
 
-    told = said(spots.beat(spot_id, tasks=[first["id"], second["id"], other["id"], past, "x"]))
+    answer = data(spots.beat(spot_id, tasks=[first["id"], second["id"], other["id"], past, "x"]))
 
     nothing = "00000000-0000-0000-0000-000000000000"
-    assert told.pop("lost") == sorted([first["id"], other["id"], third["id"], nothing])
-    assert sorted(told.pop("cancelled")) == sorted([second["id"], third["id"]])
-    assert told == {"success": True, "ok": True, "drain": True}
+    assert answer.pop("lost") == sorted([first["id"], other["id"], third["id"], nothing])
+    assert sorted(answer.pop("cancelled")) == sorted([second["id"], third["id"]])
+    assert answer == {"success": True, "ok": True, "drain": True}
 
 
-def test_a_task_that_was_cancelled_is_told_so(spots):
+def test_a_report_on_a_cancelled_task_says_so(spots):
     job = make_sweep(3)
     first, second, third = spots.claim(number=3)
     cancel(spots, job)
 
-    assert said(spots.complete(first)) == {"success": True}
-    assert said(spots.fail(second)) == {"success": True, "willRetry": False}
+    assert data(spots.complete(first)) == {"success": True}
+    assert data(spots.fail(second)) == {"success": True, "willRetry": False}
     assert refusal(spots.complete(second)) == (409, "task was cancelled")
-    assert said(spots.fail(second))["message"] == "already terminal"
+    assert data(spots.fail(second))["message"] == "already terminal"
     silence(Agent.objects.get(pk="spot-1"), timedelta(seconds=11))
     leases.release_lost()
     assert refusal(spots.complete(third)) == (409, "task was cancelled")
@@ -58,12 +58,12 @@ def test_a_task_that_was_cancelled_is_told_so(spots):
     ]
 
 
-def test_a_spot_that_drains_finishes_what_it_has_and_gets_no_more(spots):
+def test_a_draining_spot_finishes_its_tasks_and_gets_no_more(spots):
     make_sweep(2)
     task = spots.claim_one()
     Agent.objects.filter(pk="spot-1").update(draining=True)
 
     assert spots.claim() == []
-    assert said(spots.complete(task)) == {"success": True}
+    assert data(spots.complete(task)) == {"success": True}
     assert spots.listed()["draining"] is True
     assert len(spots.claim("spot-2")) == 1

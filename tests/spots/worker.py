@@ -1,4 +1,4 @@
-"""A SPOT in a process of its own: claims one task, works for a while, completes it, says what."""
+"""A SPOT in its own process: claims one task, works, completes it and prints the answer."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ def main(url, spot_id, seconds):
     time.sleep(float(seconds))
     report = {"spotId": spot_id, "fopt": 1.5}
     status, body = post(f"{url}/internal/v1/tasks/{task['id']}/complete", report)
-    print("told", status, json.dumps(body), flush=True)  # noqa: T201
+    print("answer", status, json.dumps(body), flush=True)  # noqa: T201
 
 
 main(*sys.argv[1:])

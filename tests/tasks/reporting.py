@@ -1,7 +1,7 @@
 """Reports in one word, for tests."""
 
 from tasks import reports
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
 
@@ -20,7 +20,7 @@ def failed(task, *, by=None, epoch=None, reason="broken", retriable=False):
 def said(outcome, by):
     """The verdict; of a lost report, what was wrong with it. A lost one writes nothing."""
     before = Task.objects.filter(pk=outcome.task_id).values().first()
-    answers, _ = reports.report([outcome], agent_id=by and by.pk, by="operator")
+    answers, _ = reports.report_in_transaction([outcome], agent_id=by and by.pk, by="operator")
     answer = answers[0]
     if answer.verdict in {ALREADY, LOST}:
         assert Task.objects.filter(pk=outcome.task_id).values().first() == before

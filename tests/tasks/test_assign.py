@@ -6,8 +6,8 @@ from django.db.models.functions import Now
 from agents.models import Agent
 from tasks import reports, transitions
 from tasks.exceptions import NotReady, WrongStatus
-from tasks.fastlane import Outcome
-from tasks.models import SESSION_REQUEST, Task
+from tasks.fast_path import Outcome
+from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
     fresh,
@@ -26,7 +26,7 @@ def test_assign_gives_a_queued_task_to_a_named_agent():
     task = make_task()
     agent = make_agent("a")
 
-    given = transitions.assign(task.pk, "a", by="operator")
+    given = fresh(Task(pk=transitions.assign(task.pk, "a", by="operator").id))
 
     assert (given.status, given.agent, given.last_holder) == (Status.IN_PROGRESS, agent, "a")
     assert (given.lease_epoch, given.lease_expires_at) == (1, None)
@@ -58,7 +58,7 @@ def test_assign_by_an_operator_renews_no_presence():
 
 
 def test_assign_gives_out_session_requests():
-    task = make_task(type=SESSION_REQUEST)
+    task = make_task(assign_only=True)
 
     assert transitions.assign(task.pk, "a", by="operator").status == Status.IN_PROGRESS
 
@@ -95,7 +95,7 @@ def test_assign_refuses_a_task_behind_a_locked_one():
 def test_assign_refuses_a_task_of_a_chain_that_another_agent_owns():
     chain = make_chain(tasks=2)
     task = give(make_agent(), chain.channel)
-    reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
     assert refuses(NotReady, transitions.assign, steps_of(chain)[1], "b", by="operator")
 
@@ -122,8 +122,8 @@ def test_assign_gives_its_owner_the_next_of_an_owned_chain():
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel)
-    reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
-    given = transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator")
+    given = fresh(Task(pk=transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator").id))
 
     assert (given.status, given.agent) == (Status.IN_PROGRESS, agent)

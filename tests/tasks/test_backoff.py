@@ -9,9 +9,9 @@ from django.db.models.functions import Now
 from agents.models import Protocol
 from chains import transitions as chains
 from events.models import Event
-from tasks import batches, fastlane, leases, reports, transitions, ways
+from tasks import batches, claims, leases, reports, transitions
 from tasks.exceptions import NotReady
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
@@ -24,6 +24,7 @@ from tests.factories import (
     make_held_task,
     make_task,
     make_tasks,
+    run_fast,
     silence,
     steps_of,
     take,
@@ -45,18 +46,18 @@ def delays(seconds, attempts, samples=1):
 
 def fail_fast(task):
     outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
-    assert fastlane.run(task.agent_id, outcomes=[outcome]).served
+    assert run_fast(task.agent_id, outcomes=[outcome])
 
 
 def fail_slow(task):
     outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
-    answers, _ = reports.report([outcome], agent_id=task.agent_id, by="")
+    answers, _ = reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
     assert answers[0].verdict == ACCEPTED
 
 
 def expire(task):
     let_lease_run_out(task)
-    assert [taken.pk for taken in leases.expire_leases().retried] == [task.pk]
+    assert [taken.id for taken in leases.expire_leases().retried] == [task.pk]
 
 
 every_end = pytest.mark.parametrize("end", [fail_fast, fail_slow, expire])
@@ -113,7 +114,7 @@ def test_tasks_that_failed_together_do_not_come_back_together():
     take(agent, tasks[0].channel, max_tasks=5)
 
     outcomes = [Outcome(task.pk, done=False, retriable=True) for task in tasks]
-    assert fastlane.run(agent.pk, outcomes=outcomes).served
+    assert run_fast(agent.pk, outcomes=outcomes)
 
     assert len(set(Task.objects.values_list("available_at", flat=True))) == 5
 
@@ -169,7 +170,7 @@ def test_a_postponed_task_is_given_to_nobody_until_it_is_woken():
     assert refuses(NotReady, transitions.assign, task, agent.pk, by="operator")
 
     for protocol in (Protocol.PLAIN, Protocol.SPOT):
-        assert not ways.claim(ways.Wish(agent.pk, ids=[task.channel_id], protocol=protocol))
+        assert not claims.claim(ClaimRequest(agent.pk, ids=[task.channel_id], protocol=protocol))
     assert take(agent, task.channel) == []
     assert leases.wake_postponed() == 0
     let_time_come(task)
@@ -300,7 +301,9 @@ def test_its_owner_is_bound_meanwhile():
     elsewhere = make_task()
 
     assert take(agent, elsewhere.channel) == []
-    assert not ways.claim(ways.Wish(agent.pk, ids=[elsewhere.channel_id], protocol=Protocol.SPOT))
+    assert not claims.claim(
+        ClaimRequest(agent.pk, ids=[elsewhere.channel_id], protocol=Protocol.SPOT)
+    )
 
 
 def test_a_postponed_step_of_a_chain_that_is_detached_waits_on_and_is_for_anybody():

@@ -5,16 +5,16 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
-from django.db.models.functions import Now
 
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks import batches, reports, requirements, transitions
 from tasks.batches import Cancelled, Draft
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
+    fail_at_once,
     fresh,
     give,
     make_agent,
@@ -47,7 +47,9 @@ def statuses(job):
 
 
 def fail(task, **outcome):
-    reports.report([Outcome(task.pk, done=False, **outcome)], agent_id=None, by="tests")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, **outcome)], agent_id=None, by="tests"
+    )
 
 
 # Adding the tasks of a job.
@@ -151,7 +153,7 @@ def test_a_draft_that_fails_leaves_nothing(small_batches, some):
 @pytest.mark.django_db(transaction=True)
 def test_there_are_no_tasks_of_a_job_that_is_not_there():
     with pytest.raises(Exception, match="jobs_job"):
-        enqueue(Job(pk=uuid4(), kind=Kind.SWEEP), drafts(3))
+        enqueue(Job(pk=uuid4(), kind=JobKind.SWEEP), drafts(3))
 
     assert not Task.objects.exists()
 
@@ -169,7 +171,7 @@ def make_job_of_every_status():
     Task.objects.filter(pk=postponed.pk).update(postponed=True)
     transitions.cancel(asked.pk, by="tests")
     transitions.cancel(cancelled.pk, by="tests")
-    reports.report([Outcome(done.pk, done=True, result=1)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(done.pk, done=True, result=1)], agent_id=agent.pk, by="")
     fail(failed)
     assert queued.status == Status.QUEUED
     return job
@@ -253,7 +255,7 @@ def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_ba
     job = make_job(max_attempts=1)
     wanted = requirements.of({"algorithm": "PSO"})
     plain = make_job_tasks(job, 3, max_attempts=1)
-    choosy = make_job_tasks(job, 3, max_attempts=1, wants=wanted.wants)
+    wanting = make_job_tasks(job, 3, max_attempts=1, wants=wanted.wants)
     for name in ("first", "second"):
         agent = make_agent(name)
         for task in take(agent, sweeps(), max_tasks=2):
@@ -265,18 +267,20 @@ def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_ba
     assert batches.requeue_all(of(job), by="operator") == 6
 
     assert {fresh(task).requirement for task in plain} == {None}
-    assert {fresh(task).requirement for task in choosy} == {wanted}
-    assert take(make_agent("first"), sweeps(), max_tasks=9) == [*plain, *choosy]
+    assert {fresh(task).requirement for task in wanting} == {wanted}
+    assert take(make_agent("first"), sweeps(), max_tasks=9) == [*plain, *wanting]
 
 
 def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():
     job = make_job(tasks=1)
     agent = make_agent()
     task = give(agent, sweeps())
-    reports.report([Outcome(task.pk, done=False)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(task.pk, done=False)], agent_id=agent.pk, by="")
     batches.requeue_all(of(job), by="operator")
 
-    answers, _ = reports.report([Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(
+        [Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by=""
+    )
 
     assert answers[0].problem
     assert fresh(task).status == Status.QUEUED
@@ -286,7 +290,7 @@ def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():
 def test_it_is_a_few_statements_however_many_tasks(verb, django_assert_max_num_queries):
     job = make_job(tasks=100)
     if verb is batches.requeue_all:
-        of(job).update(status=Status.FAILED, dead_letter="exhausted", finished_at=Now())
+        fail_at_once(of(job))
 
     with django_assert_max_num_queries(9, connection=connection):
         verb(of(job), by="operator")

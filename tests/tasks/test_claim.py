@@ -7,7 +7,8 @@ from agents.models import Agent
 from chains import transitions as chains
 from events.models import Event
 from tasks import claims
-from tasks.models import SESSION_REQUEST, ClaimKey, Task
+from tasks.fast_path import ClaimRequest
+from tasks.models import ClaimKey, Task
 from tasks.states import Status
 from tests.factories import (
     fresh,
@@ -18,6 +19,7 @@ from tests.factories import (
     make_task,
     make_tasks,
     silence,
+    stored,
     take,
 )
 
@@ -26,7 +28,8 @@ pytestmark = pytest.mark.django_db
 
 def claim_with(key, agent, *channels, max_tasks=1):
     ids = [channel.pk for channel in channels]
-    return claims.claim(claims.Claim(agent_id=agent.pk, channels=ids, max_tasks=max_tasks, key=key))
+    request = ClaimRequest(agent.pk, ids=ids, max_tasks=max_tasks, key=key)
+    return stored(claims.claim(request))
 
 
 def test_a_claim_gives_a_task_to_the_agent_and_the_journal_says_so():
@@ -55,9 +58,9 @@ def test_a_lease_is_as_long_as_the_agent_wishes():
 
 
 def test_an_agent_never_heard_of_is_registered_by_its_claim():
-    wish = claims.Claim(agent_id="new", channels=[make_channel().pk])
+    request = ClaimRequest(agent_id="new", ids=[make_channel().pk])
 
-    assert claims.claim(wish) == []
+    assert claims.claim(request) == []
     assert Agent.objects.online().filter(pk="new").exists()
 
 
@@ -94,7 +97,7 @@ def test_several_channels_are_one_line():
     "fields",
     [
         {"available_at": Now() + timedelta(minutes=1)},
-        {"type": SESSION_REQUEST},
+        {"assign_only": True},
     ],
     ids=["later", "session request"],
 )

@@ -25,11 +25,11 @@ def written(task, **values):
 
 
 def test_a_task_in_progress_has_an_agent_and_a_queued_one_none():
-    constraint = "task_is_held_while_in_progress"
+    held, nobodys = "task_is_held_while_in_progress", "task_is_held_by_nobody_while_queued"
 
-    assert refused(constraint, written(make_task(), status="in_progress"))
-    assert refused(constraint, written(make_task(), agent=make_agent()))
-    assert refused(constraint, written(make_held_task(), agent=None))
+    assert refused(held, written(make_task(), status="in_progress"))
+    assert refused(held, written(make_held_task(), agent=None))
+    assert refused(nobodys, written(make_task(), agent=make_agent()))
 
 
 def test_only_a_task_in_progress_has_a_lease():
@@ -39,14 +39,14 @@ def test_only_a_task_in_progress_has_a_lease():
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
 def test_a_finished_task_has_the_time_of_its_end(status):
     reason = "exhausted" if status == "failed" else ""
-    nonsense = written(make_task(), status=status, dead_letter=reason)
+    nonsense = written(make_held_task(), status=status, dead_letter=reason)
 
     assert refused("task_is_finished_or_open", nonsense)
 
 
 @pytest.mark.parametrize(("status", "reason"), [("failed", ""), ("done", "exhausted")])
 def test_a_task_is_a_dead_letter_exactly_while_it_is_failed(status, reason):
-    nonsense = written(make_task(), status=status, finished_at=Now(), dead_letter=reason)
+    nonsense = written(make_held_task(), status=status, finished_at=Now(), dead_letter=reason)
 
     assert refused("task_is_a_dead_letter_when_failed", nonsense)
 
@@ -105,12 +105,34 @@ def test_two_tasks_of_a_chain_never_have_the_turn():
 
 
 @pytest.mark.parametrize("status", ["in_progress", "locked"])
-def test_two_tasks_of_a_chain_never_run(status):
+def test_while_a_task_of_a_chain_runs_or_is_locked_no_other_has_the_turn_or_runs(status):
     chain = make_chain(tasks=2)
-    give(agent := make_agent(), chain.channel)
-    nonsense = written(steps_of(chain)[1], status=status, agent=agent)
+    first = give(agent := make_agent(), chain.channel)
+    if status == "locked":
+        written(first, status="locked", reserved_for=None)()
+    behind = steps_of(chain)[1]
 
-    assert refused("task_of_a_chain_runs_alone", nonsense)
+    runs = written(behind, status="in_progress", agent=agent, blocked=False)
+    assert refused("task_has_the_turn_alone", runs)
+    assert refused("task_has_the_turn_alone", written(behind, blocked=False))
+
+
+def test_only_a_queued_task_is_blocked():
+    chain = make_chain(tasks=1)
+    task = give(make_agent(), chain.channel)
+
+    assert refused("task_is_blocked_only_while_queued", written(task, blocked=True))
+
+
+def test_the_rules_hold_for_new_tasks_too():
+    channel = make_task().channel
+
+    def add(**fields):
+        return lambda: Task.objects.create(channel=channel, title="t", **fields)
+
+    assert refused("task_is_held_while_in_progress", add(status="in_progress"))
+    assert refused("task_is_finished_or_open", add(status="done"))
+    assert refused("task_without_chain_stands_alone", add(sequence=1))
 
 
 def test_a_key_names_one_task_of_a_channel():

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db.models import F
 
 from chains import transitions as chains
-from tasks import batches, fastlane, leases, reports, transitions
-from tasks.fastlane import Outcome
+from tasks import batches, leases, reports, transitions
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import DeadLetter, Status
 from tests.factories import (
@@ -18,6 +18,7 @@ from tests.factories import (
     make_agent,
     make_chain,
     make_task,
+    run_fast,
     silence,
     take,
 )
@@ -28,17 +29,19 @@ pytestmark = pytest.mark.django_db
 
 def fast(task, **outcome):
     report = Outcome(task.pk, done=False, reason="broken", **outcome)
-    assert fastlane.run(task.agent_id, outcomes=[report]).served
+    assert run_fast(task.agent_id, outcomes=[report])
 
 
 def slow(task, **outcome):
-    reports.report(
+    reports.report_in_transaction(
         [Outcome(task.pk, done=False, reason="broken", **outcome)], agent_id=task.agent_id, by=""
     )
 
 
 def operator(task, **outcome):
-    reports.report([Outcome(task.pk, done=False, **outcome)], agent_id=None, by="operator")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, **outcome)], agent_id=None, by="operator"
+    )
 
 
 def lease_expired(task):

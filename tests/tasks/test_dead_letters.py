@@ -9,12 +9,13 @@ from django.db import connection
 
 from chains.models import OnFailure
 from events.models import Event
-from jobs.models import Job, Kind
+from jobs.models import Job, JobKind
 from tasks import batches, dead_letters, ready, reports
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task, TaskInput
 from tasks.states import Status
 from tests.factories import (
+    fail_at_once,
     fresh,
     give,
     make_agent,
@@ -47,12 +48,12 @@ def make_dead_tasks(number, channel=None):
     agent = make_agent()
     while tasks := take(agent, channel, max_tasks=50):
         outcomes = [Outcome(task.pk, done=False, reason="no disk") for task in tasks]
-        reports.report(outcomes, agent_id=agent.pk, by="")
+        reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
     return list(Task.objects.failed().filter(channel=channel))
 
 
 def make_sweep(tasks):
-    job = Job.objects.create(kind=Kind.SWEEP)
+    job = Job.objects.create(kind=JobKind.SWEEP)
     drafts = [batches.Draft("task", {}) for _ in range(tasks)]
     batches.enqueue_for_job(
         job.pk,
@@ -64,15 +65,6 @@ def make_sweep(tasks):
         by="tests",
     )
     return job
-
-
-def make_dead_at_once(job):
-    """As if each task of the job had failed."""
-    ids = list(Task.objects.filter(job=job).values_list("pk", flat=True))
-    for start in range(0, len(ids), 200):
-        Task.objects.filter(pk__in=ids[start : start + 200]).update(
-            status=Status.FAILED, dead_letter="exhausted", finished_at=job.created_at
-        )
 
 
 def counted(job):
@@ -194,7 +186,7 @@ def test_a_job_counts_what_is_tried_again_or_gone():
 
 def test_thousands_are_tried_again_by_a_few_statements(django_assert_max_num_queries):
     job = make_sweep(tasks=3_000)
-    make_dead_at_once(job)
+    fail_at_once(Task.objects.filter(job=job))
 
     with django_assert_max_num_queries(200):
         handled = every(dead_letters.requeue, Task.objects.failed())
@@ -232,7 +224,7 @@ def test_a_requeue_beside_claims_and_other_requeues_gives_each_task_out_once():
         assert one.count + len(one.refused) == other.count + len(other.refused) == len(ids)
         assert sorted(pk for share in shares for pk in share) == sorted(ids)
         done = [Outcome(pk, done=True) for pk in ids]
-        reports.report(done, agent_id=None, by="tests")
+        reports.report_in_transaction(done, agent_id=None, by="tests")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -261,7 +253,7 @@ def test_purges_beside_work_in_the_same_chains_meet_no_deadlock():
         for _ in range(40):
             for task in take(agent, channel):
                 failed = Outcome(task.pk, done=task.sequence % 2 == 0, epoch=task.lease_epoch)
-                reports.report([failed], agent_id=agent.pk, by="")
+                reports.report_in_transaction([failed], agent_id=agent.pk, by="")
 
     def purge():
         for _ in range(20):

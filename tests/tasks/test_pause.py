@@ -1,15 +1,13 @@
-"""A paused channel: claims get nothing from it, in whichever way; what runs goes on."""
+"""A paused channel: claims get nothing from it, by either path; what runs goes on."""
 
 import pytest
 
 from agents.models import Protocol
 from events.models import Event
-from tasks import choosy, fastlane, reports, requirements, transitions, waiting, ways
-from tasks.claims import Claim, claim
+from tasks import claims, reports, requirements, transitions, waiting
 from tasks.exceptions import ChannelUnknown
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.states import Status
-from tasks.ways import Wish
 from tests.api_v1.calls import UNKNOWN
 from tests.factories import (
     fresh,
@@ -19,6 +17,7 @@ from tests.factories import (
     make_channel,
     make_held_task,
     make_task,
+    run_fast,
     take,
 )
 
@@ -41,53 +40,45 @@ def resume(channel):
     return transitions.resume_channel(channel.pk, by="operator", reason="it is over")
 
 
-def test_the_fast_way_serves_nothing_from_a_paused_channel(paused):
-    answer = fastlane.run("agent-1", channel=paused.pk)
-
-    assert (answer.served, answer.choosy, answer.tasks) == (True, False, [])
-
-
-def test_the_choosy_way_serves_nothing_from_a_paused_channel(paused):
+def test_the_fast_path_serves_nothing_from_a_paused_channel(paused):
     make_task(paused, requirement=requirements.of({"gpu": "a100"}))
 
-    answer = choosy.claim("agent-1", channel=paused.pk)
-
-    assert (answer.served, answer.tasks) == (True, [])
+    assert run_fast("agent-1", channel=paused.pk).tasks == []
 
 
-def test_the_slow_way_serves_nothing_from_a_paused_channel(paused):
-    assert claim(Claim("agent-1", [paused.pk])) == []
+def test_the_transactional_path_serves_nothing_from_a_paused_channel(paused):
+    assert claims.claim_in_transaction(ClaimRequest("agent-1", ids=[paused.pk])) == []
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request",
     [{}, {"max_tasks": 5}, {"key": "once"}, {"protocol": Protocol.SPOT}],
     ids=["one", "several", "key", "spot"],
 )
-def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, wish):
-    assert not ways.claim(Wish("agent-1", ids=[paused.pk], **wish))
-    assert not ways.claim(Wish("agent-1", names=[paused.name], **wish))
+def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, request):
+    assert not claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
+    assert not claims.claim(ClaimRequest("agent-1", names=[paused.name], **request))
 
     resume(paused)
 
-    assert ways.claim(Wish("agent-1", ids=[paused.pk], **wish))
+    assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
 
 
 def test_a_chains_task_is_not_given_out_either():
     chain = make_chain(tasks=1)
     pause(chain.channel)
 
-    assert not ways.claim(Wish("agent-1", ids=[chain.channel_id]))
+    assert not claims.claim(ClaimRequest("agent-1", ids=[chain.channel_id]))
 
 
 def test_the_owner_of_a_chain_waits_too():
     agent = make_agent()
     chain = make_chain(tasks=2)
     first = give(agent, chain.channel)
-    reports.report([Outcome(first.pk, True)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(first.pk, True)], agent_id=agent.pk, by="")
     pause(chain.channel)
 
-    assert not ways.claim(Wish(agent.pk, ids=[chain.channel_id]))
+    assert not claims.claim(ClaimRequest(agent.pk, ids=[chain.channel_id]))
 
 
 def test_of_several_channels_those_that_are_not_paused_give(paused):
@@ -104,8 +95,8 @@ def test_what_runs_goes_on_and_may_be_reported_with_the_next_claim():
     make_task(task.channel)
     pause(task.channel)
 
-    wish = Wish(agent.pk, ids=[task.channel_id])
-    _, tasks = ways.report(agent.pk, [Outcome(task.pk, True)], wish)
+    request = ClaimRequest(agent.pk, ids=[task.channel_id])
+    _, tasks = reports.report(agent.pk, [Outcome(task.pk, True)], request)
 
     assert fresh(task).status == Status.DONE
     assert not tasks
@@ -120,7 +111,9 @@ def test_an_operator_still_assigns(paused):
 def test_nobody_who_waits_is_sent_to_a_paused_channel(paused):
     chain = make_chain(tasks=2)
     agent = make_agent()
-    reports.report([Outcome(give(agent, chain.channel).pk, True)], agent_id=agent.pk, by="")
+    reports.report_in_transaction(
+        [Outcome(give(agent, chain.channel).pk, True)], agent_id=agent.pk, by=""
+    )
     pause(chain.channel)
 
     found = waiting.peek([paused.pk, chain.channel_id], [agent.pk])

@@ -3,9 +3,10 @@
 import pytest
 from django.db import connection, transaction
 
-from tasks import choosy, claims, fastlane
+from tasks import claims, fast_path
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
-from tests.factories import make_channel
+from tests.factories import make_channel, run_fast
 from tests.tasks.plans import (
     PAGES,
     named,
@@ -73,77 +74,66 @@ def channel(db, filled):
     return filled
 
 
-def claiming(plan):
-    """The claim's own select: what is locked below the limit, in the node that updates tasks."""
-    updates = [node for node in nodes(plan) if node.get("Subplan Name") == "CTE claimed"]
-    limits = [node for node in nodes(updates[0]) if node["Node Type"] == "Limit"]
-    below = [node for node in limits[0]["Plans"] if "Subplan Name" not in node]
-    assert [node["Node Type"] for node in below] == ["LockRows"]
-    return limits[0]
+def looks_at_few(plan, limit):
+    """The heads are read in the order of their indexes, and no more are locked than are wanted."""
+    heads = walks(named(plan, "head"))
+    assert heads
+    assert all(reads_in_order(walk) for walk in heads)
+    locks = [node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "LockRows"]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in locks) == limit
+    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    return True
 
 
-def looking(plan):
-    """The look, without a lock, at the first in line."""
-    gates = [node for node in nodes(plan) if node.get("Subplan Name") == "CTE gate"]
-    return next(node for node in nodes(gates[0]) if node["Node Type"] == "Limit")
+def walks(plan):
+    """Every limited walk below the limit of all."""
+    limits = [node for node in nodes(plan) if node["Node Type"] == "Limit"]
+    return [node for node in limits if "Sort" not in {below["Node Type"] for below in nodes(node)}]
+
+
+def values_for(*channels, lease=60):
+    named = {"channels": list(channels), "protocol": "", "lease": lease}
+    return {"agent": "a", "actor": "agent:a", "request": ""} | named
 
 
 @pytest.mark.parametrize("limit", [1, 10])
-@pytest.mark.parametrize("by", ["id", "name"])
-def test_the_fast_claim_reads_an_index_in_order(channel, by, limit):
-    values = {"agent": "a", "actor": "agent:a", "request": "", "lease": 60}
-    values["channel"] = channel.pk if by == "id" else channel.name
+@pytest.mark.parametrize("by", ["ids", "names"])
+def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
+    other = make_channel()
+    named = [channel.pk, other.pk] if by == "ids" else [channel.name, other.name]
 
-    plan = run_prepared(fastlane.statement(False, by, limit), values)
+    plan = run_prepared(fast_path.statement(False, by, limit, limit + 8, False), values_for(*named))
 
-    assert reads_in_order(claiming(plan))
-    assert reads_in_order(looking(plan))
-    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    assert looks_at_few(plan, limit)
     assert Task.objects.held_by("a").count() == limit
 
 
-def test_a_choosy_claim_sees_by_the_index_that_chains_wait_too(channel):
-    values = {"agent": "a", "actor": "agent:a", "request": "", "lease": 60, "channel": channel.pk}
+def test_a_report_with_a_claim_reads_no_more(channel):
+    held = run_fast("a", channel=channel.pk).tasks[0]
+    outcomes = fast_path.columns_of([Outcome(held.id, done=True)])
 
-    plan = run_prepared(choosy.statement("id", 1, 17), values)
+    statement = fast_path.statement(True, "ids", 1, 9, False)
+    plan = run_prepared(statement, values_for(channel.pk, lease=None) | outcomes)
 
-    assert reads_in_order(named(plan, "gate"))
-    assert not Task.objects.held_by("a").exists()
-
-
-def test_a_fast_report_with_a_claim_reads_no_more(channel):
-    held = fastlane.run("a", channel=channel.pk).tasks[0]
-    outcomes = fastlane.columns_of([fastlane.Outcome(held.id, done=True)])
-    values = outcomes | {"agent": "a", "actor": "a", "request": "", "lease": None}
-
-    query = fastlane.statement(True, "id", 1)
-    plan = run_prepared(query, values | {"channel": channel.pk})
-
-    assert reads_in_order(claiming(plan))
-    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    assert looks_at_few(plan, 1)
     assert Task.objects.held_by("a").exclude(pk=held.id).count() == 1
 
 
-def test_the_slow_claim_looks_at_the_head_of_the_line_by_the_same_index(channel, asked):
-    other = make_channel()
-    wish = claims.Claim(agent_id="a", channels=[channel.pk, other.pk])
+def test_the_transactional_claim_looks_at_the_heads_by_the_same_indexes(channel):
+    values = {"channels": [channel.pk, make_channel().pk], "agent": "a"}
 
-    assert len(claims.claim(wish)) == 1
+    plan = run_prepared(claims._heads(9), values)
 
-    plan = rerun(list(asked), "CROSS JOIN LATERAL")
-    walks = [node for node in nodes(plan) if node["Node Type"] == "Limit"][1:]
-    assert walks
-    assert all(reads_in_order(walk) for walk in walks)
+    assert walks(plan)
+    assert all(reads_in_order(walk) for walk in walks(plan))
 
 
 def test_a_bound_agents_claim_finds_its_task_by_the_index_of_reserved_ones(channel, asked):
-    wish = claims.Claim(agent_id="owner-7", channels=[channel.pk])
+    request = ClaimRequest(agent_id="owner-7", ids=[channel.pk])
 
-    task = claims.claim(wish)[0]
+    task = claims.claim(request)[0]
 
     assert (task.reserved_for_id, task.sequence) == ("owner-7", 1)
-    looks = [sent for sent in asked if '"reserved_for_id" = ' in sent[0]]
-    for mark in ('AS "a" FROM "tasks_task"', "FOR NO KEY UPDATE"):
-        plan = rerun(looks, mark)
-        assert [index for _, index in scans_of_tasks(plan)] == ["task_reserved_for"]
-        assert pages(plan) < PAGES
+    plan = rerun(asked, '"reserved_for_id" = ')
+    assert [index for _, index in scans_of_tasks(plan)] == ["task_reserved_for"]
+    assert pages(plan) < PAGES

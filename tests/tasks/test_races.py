@@ -8,9 +8,9 @@ from django.db import transaction
 
 from agents import transitions as agents
 from agents.transitions import Beat
-from tasks import claims, fastlane, leases, reports, transitions
+from tasks import claims, leases, reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, ClaimKey, Task
 from tasks.states import Status
 from tests.factories import (
@@ -23,6 +23,7 @@ from tests.factories import (
     make_held_task,
     make_task,
     make_tasks,
+    run_fast,
     silence,
     take,
 )
@@ -34,9 +35,7 @@ ROUNDS = 15
 
 
 def fast_claim(agent, channel, max_tasks):
-    return [
-        task.id for task in fastlane.run(agent.pk, channel=channel.pk, max_tasks=max_tasks).tasks
-    ]
+    return [task.id for task in run_fast(agent.pk, channel=channel.pk, max_tasks=max_tasks).tasks]
 
 
 def slow_claim(agent, channel, max_tasks):
@@ -68,8 +67,8 @@ def test_the_same_key_twice_at_once_gets_the_same_tasks():
     agent = make_agent()
 
     for n in range(ROUNDS):
-        wish = claims.Claim(agent_id=agent.pk, channels=[channel.pk], max_tasks=2, key=str(n))
-        first, second = at_once(*[partial(claims.claim, wish)] * 2)
+        request = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], max_tasks=2, key=str(n))
+        first, second = at_once(*[partial(claims.claim, request)] * 2)
         assert first == second
 
     assert Task.objects.in_progress().count() == 2 * ROUNDS
@@ -118,7 +117,7 @@ def test_a_task_is_assigned_or_claimed_but_never_both(kind):
         assert task.agent == (assignee if given else claimer)
         assert (given is None) == bool(claimed)
         assert task.lease_epoch == 1
-        reports.report([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+        reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
 
 
 def test_a_heartbeat_beside_a_report_of_the_same_tasks():
@@ -135,11 +134,11 @@ def test_a_heartbeat_beside_a_report_of_the_same_tasks():
 
         def report(tasks=tasks):
             outcomes = [Outcome(task.pk, done=True) for task in reversed(tasks)]
-            return reports.report(outcomes, agent_id=agent.pk, by="")
+            return reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
 
         def fast_report(tasks=tasks):
             outcomes = [Outcome(task.pk, done=True) for task in reversed(tasks)]
-            return fastlane.run(agent.pk, outcomes=outcomes, channel=channel.pk)
+            return run_fast(agent.pk, outcomes=outcomes, channel=channel.pk)
 
         at_once(beat, report, fast_report, beat)
 
@@ -159,8 +158,10 @@ def test_a_completion_beside_a_sweep_always_counts(sweep):
 
         def complete(task=task):
             outcome = Outcome(task.pk, done=True)
-            if not fastlane.run(agent.pk, outcomes=[outcome]).served:
-                return reports.report([outcome], agent_id=agent.pk, by="")[0][0].verdict
+            if not run_fast(agent.pk, outcomes=[outcome]):
+                return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][
+                    0
+                ].verdict
             return "accepted"
 
         verdict, _, _ = at_once(complete, leases.expire_leases, leases.release_lost)
@@ -176,7 +177,9 @@ def test_a_completion_beside_a_cancellation_has_one_end():
         task = make_held_task(agent)
 
         def complete(task=task):
-            return reports.report([Outcome(task.pk, done=True)], agent_id=agent.pk, by="")
+            return reports.report_in_transaction(
+                [Outcome(task.pk, done=True)], agent_id=agent.pk, by=""
+            )
 
         def cancel(task=task):
             with suppress(WrongStatus):
@@ -194,9 +197,9 @@ def test_the_same_report_twice_at_once_counts_once():
 
         def fail(task=task):
             outcome = Outcome(task.pk, done=False, retriable=True, epoch=1)
-            if fastlane.run(agent.pk, outcomes=[outcome]).served:
+            if run_fast(agent.pk, outcomes=[outcome]):
                 return "accepted"
-            return reports.report([outcome], agent_id=agent.pk, by="")[0][0].verdict
+            return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][0].verdict
 
         assert sorted(at_once(fail, fail)) == ["accepted", "already"]
         assert (fresh(task).attempts, Attempt.objects.count()) == (1, n + 1)

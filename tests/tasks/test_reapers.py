@@ -8,7 +8,7 @@ from django.conf import settings
 from chains import transitions as chains
 from events.models import Event
 from tasks import leases, reports, transitions
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
 from tasks.states import Status
 from tests.factories import (
@@ -112,7 +112,7 @@ def test_losses_that_are_not_in_a_row_do_not_add_up():
         lose(agent)
         give(agent, task.channel)
         outcome = Outcome(task.pk, done=False, retriable=True)
-        reports.report([outcome], agent_id=agent.pk, by="")
+        reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
         give(agent, task.channel)
 
     assert fresh(task).status == Status.IN_PROGRESS
@@ -200,7 +200,7 @@ def test_a_lost_owner_between_two_steps_loses_its_chain_and_nothing_is_locked():
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel)
-    reports.report([Outcome(task.pk, done=True)], agent_id=agent.pk, by="")
+    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=agent.pk, by="")
     silence(agent)
 
     assert chains.detach_lost() == 1

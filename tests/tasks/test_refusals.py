@@ -5,9 +5,9 @@ from django.db import transaction
 
 from agents.models import Protocol
 from events.models import Event
-from tasks import fastlane, leases, reports, requirements, transitions, ways
+from tasks import claims, leases, reports, requirements, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, Requirement, Task
 from tasks.states import Status
 from tests.factories import (
@@ -19,6 +19,7 @@ from tests.factories import (
     make_held_task,
     make_task,
     make_tasks,
+    run_fast,
     silence,
     steps_of,
     take,
@@ -73,7 +74,7 @@ def test_a_refused_task_is_for_others_and_no_attempt_is_used(agent, other, epoch
     assert attempt.reason == REASON
     assert last_line(task) == ("task.retried", "agent:first", REASON)
     for protocol in (Protocol.PLAIN, Protocol.SPOT):
-        assert not ways.claim(ways.Wish("first", ids=[task.channel_id], protocol=protocol))
+        assert not claims.claim(ClaimRequest("first", ids=[task.channel_id], protocol=protocol))
     assert take(agent, task.channel) == []
     assert give(other, task.channel) == task
 
@@ -131,7 +132,7 @@ def test_attempts_that_failed_and_refusals_do_not_add_up(agent, other):
     refused(task, agent)
     give(other, task.channel)
     outcome = Outcome(task.pk, done=False, retriable=True)
-    assert fastlane.run(other.pk, outcomes=[outcome]).served
+    assert run_fast(other.pk, outcomes=[outcome])
 
     assert (fresh(task).status, fresh(task).attempts) == (Status.QUEUED, 1)
     assert take(other, task.channel) == [task]
@@ -145,7 +146,7 @@ def test_requeued_by_a_person_it_is_for_everybody_again(agent, to):
         refuse_by(1, task)
     else:
         last = give(make_agent(), task.channel)
-        reports.report([Outcome(last.pk, done=False)], agent_id=last.agent_id, by="")
+        reports.report_in_transaction([Outcome(last.pk, done=False)], agent_id=last.agent_id, by="")
     assert fresh(task).status == Status.FAILED
 
     transitions.requeue(task.pk, by="operator")
@@ -204,7 +205,7 @@ def test_a_refusal_is_an_outcome_like_others_and_the_first_counts(agent):
 def test_after_another_outcome_a_refusal_changes_nothing(agent, retriable):
     task = make_held_task(agent)
     outcome = Outcome(task.pk, done=False, retriable=retriable)
-    reports.report([outcome], agent_id=agent.pk, by="")
+    reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
 
     assert refused(task, agent) == ALREADY
     assert fresh(task).requirement is None

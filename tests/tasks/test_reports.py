@@ -7,9 +7,9 @@ import pytest
 from chains import transitions as chains
 from events.models import Event
 from problems import Conflict
-from tasks import claims, leases, reports, transitions
+from tasks import leases, reports, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fastlane import Outcome
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.states import Status
 from tests.factories import (
@@ -120,7 +120,9 @@ def test_an_agent_never_heard_of_is_not_made_by_its_report(held):
     stranger = make_agent("stranger")
     stranger_id, _ = stranger.pk, stranger.delete()
 
-    answers, _ = reports.report([Outcome(held.pk, done=True)], agent_id=stranger_id, by="")
+    answers, _ = reports.report_in_transaction(
+        [Outcome(held.pk, done=True)], agent_id=stranger_id, by=""
+    )
 
     assert answers[0].verdict == LOST
     assert not type(held.agent).objects.filter(pk=stranger_id).exists()
@@ -135,7 +137,9 @@ def test_an_operator_may_end_any_task_in_progress(held, report, status):
 
 
 def test_a_task_that_does_not_exist_is_unknown(agent):
-    answers, _ = reports.report([Outcome(uuid4(), done=True)], agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(
+        [Outcome(uuid4(), done=True)], agent_id=agent.pk, by=""
+    )
 
     assert isinstance(answers[0].problem, TaskUnknown)
 
@@ -284,7 +288,7 @@ def test_each_outcome_is_answered_on_its_own(agent, other):
     done(again, by=agent)
     outcomes = [Outcome(task.pk, done=True) for task in (lost, mine, again)]
 
-    answers, _ = reports.report(outcomes, agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
 
     assert [answer.task_id for answer in answers] == [lost.pk, mine.pk, again.pk]
     assert [answer.verdict for answer in answers] == [LOST, ACCEPTED, ALREADY]
@@ -295,7 +299,7 @@ def test_a_task_named_twice_is_reported_once(held, agent):
     outcomes = [Outcome(held.pk, done=False, reason="a"), Outcome(held.pk, done=False, reason="b")]
     outcomes += [Outcome(held.pk, done=True)]
 
-    answers, _ = reports.report(outcomes, agent_id=agent.pk, by="")
+    answers, _ = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
 
     assert [answer.verdict for answer in answers] == [ACCEPTED, ALREADY, LOST]
     assert fresh(held).fail_reason == "a"
@@ -304,10 +308,10 @@ def test_a_task_named_twice_is_reported_once(held, agent):
 def test_a_report_and_a_claim_of_the_next_step_are_one(agent):
     chain = make_chain(tasks=2)
     first = give(agent, chain.channel)
-    wish = claims.Claim(agent_id=agent.pk, channels=[chain.channel_id])
+    request = ClaimRequest(agent_id=agent.pk, ids=[chain.channel_id])
 
-    answers, tasks = reports.report(
-        [Outcome(first.pk, done=True)], agent_id=agent.pk, by="", wish=wish
+    answers, tasks = reports.report_in_transaction(
+        [Outcome(first.pk, done=True)], agent_id=agent.pk, by="", request=request
     )
 
     assert [answer.verdict for answer in answers] == [ACCEPTED]
@@ -318,12 +322,14 @@ def test_a_report_and_a_claim_with_a_key_may_be_sent_again(agent):
     channel = make_channel()
     make_tasks(3, channel=channel)
     first = give(agent, channel)
-    wish = claims.Claim(agent_id=agent.pk, channels=[channel.pk], key="k")
+    request = ClaimRequest(agent_id=agent.pk, ids=[channel.pk], key="k")
     outcomes = [Outcome(first.pk, done=True)]
-    _, tasks = reports.report(outcomes, agent_id=agent.pk, by="", wish=wish)
+    _, tasks = reports.report_in_transaction(outcomes, agent_id=agent.pk, by="", request=request)
 
-    answers, again = reports.report(outcomes, agent_id=agent.pk, by="", wish=wish)
+    answers, again = reports.report_in_transaction(
+        outcomes, agent_id=agent.pk, by="", request=request
+    )
 
     assert [answer.verdict for answer in answers] == [ALREADY]
     assert again == tasks
-    assert Task.objects.in_progress().get() == tasks[0]
+    assert Task.objects.in_progress().get().pk == tasks[0].id

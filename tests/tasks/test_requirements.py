@@ -8,8 +8,8 @@ from django.db.models import F
 
 from agents.models import Agent, Protocol
 from events.models import Event
-from tasks import choosy, fastlane, requirements, transitions, ways
-from tasks.fastlane import Outcome
+from tasks import claims, reports, requirements, transitions
+from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Requirement, Task
 from tasks.states import Status
 from tests.factories import (
@@ -20,7 +20,7 @@ from tests.factories import (
     make_channel,
     make_task,
     make_tasks,
-    take,
+    run_fast,
 )
 
 pytestmark = pytest.mark.django_db
@@ -32,22 +32,22 @@ def make_wanting(channel, wants, *, refused_by=(), **fields):
     return make_task(channel, requirement=requirements.of(wants, refused_by), **fields)
 
 
-def by_the_choosy_way(agent_id, channel, max_tasks=1):
-    answer = choosy.claim(agent_id, channel=channel.pk, max_tasks=max_tasks)
-    assert answer.served
-    return [task.id for task in answer.tasks]
+def by_fast_path(agent_id, channel, max_tasks=1, **fields):
+    result = run_fast(agent_id, channel=channel.pk, max_tasks=max_tasks, **fields)
+    return [task.id for task in result.tasks]
 
 
-def by_the_slow_way(agent_id, channel, max_tasks=1):
-    return [task.pk for task in take(Agent(pk=agent_id), channel, max_tasks=max_tasks)]
+def in_transaction(agent_id, channel, max_tasks=1, **fields):
+    request = ClaimRequest(agent_id, ids=[channel.pk], max_tasks=max_tasks, **fields)
+    return [task.id for task in claims.claim_in_transaction(request)]
 
 
-def by_whichever_way(agent_id, channel, max_tasks=1, **wish):
-    wanted = ways.Wish(agent_id, ids=[channel.pk], max_tasks=max_tasks, **wish)
-    return [task.pk if isinstance(task, Task) else task.id for task in ways.claim(wanted)]
+def by_either(agent_id, channel, max_tasks=1, **fields):
+    request = ClaimRequest(agent_id, ids=[channel.pk], max_tasks=max_tasks, **fields)
+    return [task.id for task in claims.claim(request)]
 
 
-every_way = pytest.mark.parametrize("claim", [by_the_choosy_way, by_the_slow_way, by_whichever_way])
+every_path = pytest.mark.parametrize("claim", [by_fast_path, in_transaction])
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def channel():
 # Who is given what.
 
 
-@every_way
+@every_path
 @pytest.mark.parametrize(
     ("wants", "offers", "gets"),
     [
@@ -81,7 +81,7 @@ def test_an_agent_is_given_what_it_can_do(channel, claim, wants, offers, gets):
     assert claim("a", channel) == ([task.pk] if gets else [])
 
 
-@every_way
+@every_path
 def test_an_agent_never_heard_of_has_no_limits(channel, claim):
     tasks = [make_wanting(channel, wants) for wants in (PSO, GA)]
 
@@ -89,7 +89,7 @@ def test_an_agent_never_heard_of_has_no_limits(channel, claim):
     assert Agent.objects.online().filter(pk="new").exists()
 
 
-@every_way
+@every_path
 def test_an_agent_that_refused_a_task_is_not_given_it_and_others_are(channel, claim):
     task = make_wanting(channel, {}, refused_by=["a", "b"])
     plain = make_task(channel)
@@ -99,7 +99,7 @@ def test_an_agent_that_refused_a_task_is_not_given_it_and_others_are(channel, cl
     assert claim("c", channel) == [task.pk]
 
 
-@every_way
+@every_path
 def test_what_an_agent_offers_counts_as_it_is_now(channel, claim):
     task = make_wanting(channel, PSO)
     make_agent("a", offers={"algorithm": ["GA"]})
@@ -110,21 +110,18 @@ def test_what_an_agent_offers_counts_as_it_is_now(channel, claim):
     assert claim("a", channel) == [task.pk]
 
 
-@every_way
+@every_path
 def test_a_draining_agent_is_given_nothing(channel, claim):
     make_wanting(channel, PSO)
     make_agent("a", draining=True)
 
-    if claim is by_the_choosy_way:
-        assert not choosy.claim("a", channel=channel.pk).served
-    else:
-        assert claim("a", channel) == []
+    assert claim("a", channel) == []
 
 
 # In which order.
 
 
-@every_way
+@every_path
 def test_tasks_of_all_requirements_and_of_none_are_one_line(channel, claim):
     tasks = [
         make_wanting(channel, wants, priority=priority)
@@ -138,7 +135,7 @@ def test_tasks_of_all_requirements_and_of_none_are_one_line(channel, claim):
     assert claim("b", channel, 9) == [tasks[2].pk]
 
 
-@every_way
+@every_path
 def test_the_most_urgent_comes_first_however_many_wait(channel, claim):
     for wants in (PSO, {}, GA):
         make_tasks(40, channel=channel, requirement=requirements.of(wants))
@@ -147,7 +144,7 @@ def test_the_most_urgent_comes_first_however_many_wait(channel, claim):
     assert claim("a", channel, 3) == [task.pk for task in urgent]
 
 
-@every_way
+@every_path
 def test_what_nobody_present_can_do_holds_nobody_up(channel, claim):
     make_tasks(60, channel=channel, requirement=requirements.of(GA), priority=9)
     wanted, plain = make_wanting(channel, PSO), make_task(channel)
@@ -156,7 +153,7 @@ def test_what_nobody_present_can_do_holds_nobody_up(channel, claim):
     assert claim("a", channel, 5) == [wanted.pk, plain.pk]
 
 
-@every_way
+@every_path
 def test_tasks_that_others_are_taking_are_passed_over(channel, claim):
     make_tasks(3, channel=channel, requirement=requirements.of(PSO))
 
@@ -168,7 +165,7 @@ def test_tasks_that_others_are_taking_are_passed_over(channel, claim):
 # How many.
 
 
-@every_way
+@every_path
 @pytest.mark.parametrize(("capacity", "gets"), [(None, 5), (3, 3), (9, 5)])
 def test_an_agent_is_given_no_more_than_it_has_room_for(channel, claim, capacity, gets):
     make_tasks(5, channel=channel, requirement=requirements.of(PSO))
@@ -178,7 +175,7 @@ def test_an_agent_is_given_no_more_than_it_has_room_for(channel, claim, capacity
     assert claim("a", channel) == []
 
 
-@every_way
+@every_path
 def test_room_comes_back_with_each_report(channel, claim):
     make_tasks(5, channel=channel)
     make_wanting(make_channel(), PSO)
@@ -186,12 +183,12 @@ def test_room_comes_back_with_each_report(channel, claim):
     first, _ = claim("a", channel, 2)
     assert claim("a", channel) == []
 
-    assert fastlane.run(agent.pk, outcomes=[Outcome(first, done=True)]).served
+    assert run_fast(agent.pk, outcomes=[Outcome(first, done=True)])
 
     assert len(claim("a", channel, 2)) == 1
 
 
-@every_way
+@every_path
 def test_an_agent_that_holds_more_than_it_now_has_room_for_is_given_none(channel, claim):
     make_tasks(5, channel=channel)
     assert len(claim("a", channel, 3)) == 3
@@ -204,46 +201,41 @@ def test_an_agent_that_holds_more_than_it_now_has_room_for_is_given_none(channel
 # Which way.
 
 
-def test_the_fast_way_changes_nothing_where_tasks_want_something(channel):
-    plain = make_task(channel, priority=1)
-    wanting = make_wanting(channel, PSO)
+def test_a_report_claims_by_the_same_statement_where_tasks_want_something(channel):
+    make_agent("a", offers={"algorithm": ["GA"]})
+    make_wanting(channel, PSO, priority=1)
+    expected = [make_wanting(channel, GA), make_task(channel)]
     held = give(make_agent("a"), make_task().channel)
 
-    alone = fastlane.run("a", channel=channel.pk)
-    with_report = fastlane.run(
-        "a", outcomes=[Outcome(held.pk, done=True)], channel=channel.name.upper()
-    )
+    result = run_fast("a", [Outcome(held.pk, done=True)], channel=channel.pk, max_tasks=9)
 
-    assert (alone.served, alone.choosy) == (with_report.served, with_report.choosy) == (False, True)
-    assert fresh(held).status == Status.IN_PROGRESS
-    assert fresh(plain).status == fresh(wanting).status == Status.QUEUED
+    assert [task.id for task in result.tasks] == [task.pk for task in expected]
+    assert fresh(held).status == Status.DONE
 
 
 def test_the_fast_way_serves_the_channel_again_when_nothing_there_wants_anything(channel):
     wanting, plain = make_wanting(channel, PSO, priority=1), make_task(channel)
-    assert by_whichever_way("a", channel) == [wanting.pk]
+    assert by_either("a", channel) == [wanting.pk]
 
-    answer = fastlane.run("b", channel=channel.pk)
-
-    assert (answer.served, [task.id for task in answer.tasks]) == (True, [plain.pk])
+    assert by_fast_path("b", channel) == [plain.pk]
 
 
 def test_tasks_that_want_something_elsewhere_are_of_no_account(channel):
     make_wanting(make_channel(), PSO)
     make_task(channel)
 
-    assert fastlane.run("a", channel=channel.pk).served
+    assert run_fast("a", channel=channel.pk)
 
 
-def test_both_ways_hand_out_alike(channel):
+def test_both_paths_hand_out_alike(channel):
     tasks = make_tasks(2, channel=channel, requirement=requirements.of(PSO), payload={"n": [1]})
 
-    handed = choosy.claim("a", channel=channel.name.upper(), lease_seconds=30).tasks[0]
-    give(Agent(pk="b"), channel, lease_seconds=30)
+    handed = run_fast("a", channel=channel.name.upper(), lease_seconds=30).tasks[0]
+    in_transaction("b", channel, lease_seconds=30)
 
     row = fresh(tasks[0])
     assert handed.payload == '{"n": [1]}'
-    for field in set(handed._fields) - {"payload", "available_at"}:
+    for field in set(handed._fields) - {"payload"}:
         assert getattr(handed, field) == getattr(row, field), field
     chosen, slow = (Task.objects.filter(pk=task.pk).values().get() for task in tasks)
     differing = {name for name in chosen if chosen[name] != slow[name]}
@@ -261,8 +253,8 @@ def test_both_ways_hand_out_alike(channel):
 def test_a_claim_registers_its_agent_by_protocol_and_renews_its_presence(channel):
     agent = make_agent("old", seen_ago=timedelta(hours=1))
 
-    by_whichever_way("spot-1", channel, protocol=Protocol.SPOT)
-    by_whichever_way(agent.pk, channel, protocol=Protocol.SPOT)
+    by_either("spot-1", channel, protocol=Protocol.SPOT)
+    by_either(agent.pk, channel, protocol=Protocol.SPOT)
 
     assert Agent.objects.get(pk="spot-1").protocol == Protocol.SPOT
     assert set(Agent.objects.online().values_list("pk", flat=True)) == {"spot-1", "old"}
@@ -278,10 +270,10 @@ def test_where_chains_wait_in_line_too_the_first_in_order_decides(channel, proto
     make_agent("a", offers={"algorithm": ["PSO"]})
 
     def claim():
-        return by_whichever_way("a", channel, 9, protocol=protocol)
+        return by_either("a", channel, 9, protocol=protocol)
 
-    assert not choosy.claim("a", channel=channel.pk).served
     assert claim() == [before.pk, *[task.pk for task in behind]]
+    assert run_fast("a", channel=channel.pk) is None
     assert claim() == [chain.tasks.get().pk]
     assert claim() == []
     assert fresh(not_for_it).status == Status.QUEUED
@@ -293,19 +285,19 @@ def test_an_agent_that_is_bound_to_a_chain_is_not_given_what_it_could_do(channel
     give(agent, chain.channel)
     wanting = make_wanting(channel, PSO)
 
-    assert by_whichever_way("a", channel) == []
-    assert by_whichever_way("a", channel, protocol=Protocol.SPOT) == []
-    assert by_whichever_way("b", channel) == [wanting.pk]
+    assert by_either("a", channel) == []
+    assert by_either("a", channel, protocol=Protocol.SPOT) == []
+    assert by_either("b", channel) == [wanting.pk]
 
 
 def test_taking_a_task_that_wants_something_releases_a_chain_that_does_not_bind(channel):
     chain = make_chain(make_channel(), tasks=1)
     agent = make_agent("a")
     task = give(agent, chain.channel)
-    assert ways.report_one(Outcome(task.pk, done=True), agent_id="a", by="").problem is None
+    assert reports.report_one(Outcome(task.pk, done=True), agent_id="a", by="").problem is None
     wanting = make_wanting(channel, PSO)
 
-    assert by_whichever_way("a", channel) == [wanting.pk]
+    assert by_either("a", channel) == [wanting.pk]
     assert fresh(chain).owner is None
 
 
@@ -313,14 +305,16 @@ def test_taking_a_task_that_wants_something_releases_a_chain_that_does_not_bind(
 def test_a_report_with_a_claim_is_one_transaction_there_too(channel):
     held, wanting, other = (make_wanting(channel, wants) for wants in (PSO, PSO, GA))
     make_agent("a", offers={"algorithm": ["PSO"]})
-    assert by_whichever_way("a", channel) == [held.pk]
+    assert by_either("a", channel) == [held.pk]
 
-    answers, tasks = ways.report(
-        "a", [Outcome(held.pk, done=True, result=1)], ways.Wish("a", ids=[channel.pk], max_tasks=5)
+    answers, tasks = reports.report(
+        "a",
+        [Outcome(held.pk, done=True, result=1)],
+        ClaimRequest("a", ids=[channel.pk], max_tasks=5),
     )
 
     assert [answer.verdict for answer in answers] == ["accepted"]
-    assert [task.pk for task in tasks] == [wanting.pk]
+    assert [task.id for task in tasks] == [wanting.pk]
     assert (fresh(held).status, fresh(held).result) == (Status.DONE, 1)
     assert fresh(other).status == Status.QUEUED
     assert written_by(held) == written_by(wanting) != written_by(other)
@@ -338,10 +332,10 @@ def test_several_channels_and_keys_mind_what_tasks_want(channel):
     make_wanting(channel, GA)
     tasks = [make_wanting(other, PSO), make_wanting(channel, PSO)]
     make_agent("a", offers={"algorithm": ["PSO"]})
-    wish = ways.Wish("a", ids=[channel.pk, other.pk], max_tasks=5, key="k")
+    request = ClaimRequest("a", ids=[channel.pk, other.pk], max_tasks=5, key="k")
 
-    assert [task.pk for task in ways.claim(wish)] == [task.pk for task in tasks]
-    assert [task.pk for task in ways.claim(wish)] == [task.pk for task in tasks]
+    assert [task.id for task in claims.claim(request)] == [task.pk for task in tasks]
+    assert [task.id for task in claims.claim(request)] == [task.pk for task in tasks]
 
 
 def test_an_operator_may_assign_what_the_agent_does_not_offer(channel):
@@ -363,7 +357,7 @@ def test_the_same_needs_are_one_row_and_none_is_no_row():
     assert Requirement.objects.count() == 4
 
 
-@every_way
+@every_path
 def test_a_task_that_waits_for_its_time_is_given_to_nobody(channel, claim):
     task = make_wanting(channel, PSO)
     Task.objects.filter(pk=task.pk).update(

@@ -190,8 +190,8 @@ def test_whoever_cannot_have_a_task_passes_the_turn_on(server):
     for n in range(3):
         chain = make_chain(tasks=2)
         with server.client() as client:
-            wish = {"agent_id": f"bound-{n}", "channel_id": str(chain.channel_id)}
-            client.post("/v1/tasks/claim", json=wish).raise_for_status()
+            request = {"agent_id": f"bound-{n}", "channel_id": str(chain.channel_id)}
+            client.post("/v1/tasks/claim", json=request).raise_for_status()
     with claims(server) as claim:
         bound = [claim(f"bound-{n}", channel, seconds=6) for n in range(3)]
         free = claim("free", channel)
@@ -206,8 +206,8 @@ def test_whoever_cannot_have_a_task_passes_the_turn_on(server):
 def test_a_chains_next_task_wakes_its_owner(server):
     chain = make_chain(tasks=1)
     with server.client() as client:
-        wish = {"agent_id": "owner", "channel_id": str(chain.channel_id)}
-        task = client.post("/v1/tasks/claim", json=wish).raise_for_status().json()["task"]
+        request = {"agent_id": "owner", "channel_id": str(chain.channel_id)}
+        task = client.post("/v1/tasks/claim", json=request).raise_for_status().json()["task"]
         done = {"task_id": task["id"], "agent_id": "owner"}
         client.post("/v1/tasks/complete", json=done).raise_for_status()
     with claims(server) as claim:
@@ -235,9 +235,9 @@ def test_a_task_is_given_when_its_time_comes(server):
 
 def test_a_client_that_leaves_claims_nothing_and_the_next_gets_the_task(server):
     channel = make_channel()
-    wish = {"agent_id": "gone", "channel_id": str(channel.pk)}
+    request = {"agent_id": "gone", "channel_id": str(channel.pk)}
     with server.client() as client, pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/tasks/claim?wait_seconds=30", json=wish, timeout=0.5)
+        client.post("/v1/tasks/claim?wait_seconds=30", json=request, timeout=0.5)
     with claims(server) as claim:
         staying = claim("staying", channel)
         task = make_task(channel)
@@ -266,9 +266,9 @@ def is_online():
     "given", ["31", "-1", "1.5", "x", "", "1e1", "100", "\u0663", "1&wait_seconds=2"]
 )
 def test_the_time_to_wait_is_a_whole_number_up_to_thirty(server, given):
-    wish = {"agent_id": "worker", "channel": "any"}
+    request = {"agent_id": "worker", "channel": "any"}
     with server.client() as client:
-        answer = client.post(f"/v1/tasks/claim?wait_seconds={given}", json=wish)
+        answer = client.post(f"/v1/tasks/claim?wait_seconds={given}", json=request)
 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_request"

@@ -7,9 +7,10 @@ import pytest
 from django.db import connection, connections
 
 from tasks import waiting
-from tasks.claims import Claim, claim
+from tasks.claims import claim
+from tasks.fast_path import ClaimRequest
 from tasks.models import Task
-from tests.factories import make_channel, make_task
+from tests.factories import make_channel, make_task, stored
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -32,7 +33,7 @@ class Look:
     """A claim by one agent of one channel, which first does what a test wants of it."""
 
     def __init__(self, agent, channel, *first):
-        self.wish = Claim(agent, [channel.pk])
+        self.request = ClaimRequest(agent, ids=[channel.pk])
         self.first = list(first)
         self.begun = [threading.Event() for _ in range(10)]
 
@@ -40,11 +41,11 @@ class Look:
         self.begun.pop(0).set()
         if self.first and (found := self.first.pop(0)()) is not None:
             return found
-        return claim(self.wish)
+        return stored(claim(self.request))
 
     def wait(self):
         return waiting.claim(
-            self, agent_id=self.wish.agent_id, channels=lambda: self.wish.channels, seconds=10
+            self, agent_id=self.request.agent_id, channels=lambda: self.request.ids, seconds=10
         )
 
 

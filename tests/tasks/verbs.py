@@ -5,7 +5,7 @@ import pytest
 from chains import transitions as chains
 from events.models import Event
 from tasks import reports, transitions
-from tasks.fastlane import Outcome
+from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import FINISHED, Status
 from tests.factories import (
@@ -23,7 +23,9 @@ def last_line(task):
 
 
 def fail(task, **fields):
-    reports.report([Outcome(task.pk, done=False, **fields)], agent_id=None, by="tests")
+    reports.report_in_transaction(
+        [Outcome(task.pk, done=False, **fields)], agent_id=None, by="tests"
+    )
     return fresh(task)
 
 
@@ -47,7 +49,7 @@ def make_of_status(status):
         transitions.cancel(task.pk, by="tests")
     elif status in FINISHED:
         outcome = Outcome(task.pk, done=status == Status.DONE)
-        reports.report([outcome], agent_id=None, by="tests")
+        reports.report_in_transaction([outcome], agent_id=None, by="tests")
     task = fresh(task)
     assert task.status == status
     return task

@@ -1,23 +1,23 @@
-"""Django's `migrate`, by one process at a time and without the limits of requests."""
+"""Django's `migrate`, in one process at a time and without the timeouts of requests."""
 
 from typing import Any
 
 from django.core.management.commands import migrate
 from django.db import connections
 
-MIGRATING = 0x6D696772  # "migr", as a number: the advisory lock of the one who migrates
+MIGRATING = 0x6D696772  # "migr", as a number: the advisory lock of the migrating process
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         with connection.cursor() as cursor:
-            # A large table takes longer to change than a request may take.
+            # Changing a large table takes longer than a request may.
             for limit in ("statement_timeout", "lock_timeout"):
                 cursor.execute(f"SET {limit} = 0")
             cursor.execute(f"SELECT pg_advisory_lock({MIGRATING})")
         try:
             super().handle(*args, **options)
         finally:
-            # Ends the session, and with it the lock and the lifted limits.
+            # Ends the session, and with it the lock and the changed timeouts.
             connection.close()

@@ -25,7 +25,7 @@ from accounts.protected import OPEN_UP
 from coordinator_project import embedded, env, http_server, maintenance, processes
 from coordinator_project.cluster import EmbeddedFailed
 
-PATIENCE = 3.0  # seconds for the processes of a killed coordinator to go
+PATIENCE = 3.0  # seconds for the processes of a killed coordinator to end
 
 
 class Command(BaseCommand):
@@ -36,11 +36,11 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         host, port = settings.COORDINATOR_HOST, settings.COORDINATOR_PORT
         with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
-            self._say_where_files_lie()
+            self._say_where_files_are()
             call_command("migrate", verbosity=0, interactive=False)
             maintenance.make_months()
             self._make_first_admin()
-            # Imported here, once, so that every process starts with all of it.
+            # Imported once, before the processes are forked.
             import_module("coordinator_project.asgi")
             get_resolver().url_patterns  # noqa: B018
             connections.close_all()
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self.stdout.write(line)
         self.stdout.flush()
 
-    def _say_where_files_lie(self) -> None:
+    def _say_where_files_are(self) -> None:
         if env.database_url()[0] != env.EMBEDDED:
             return
         home = embedded.home_of(settings.COORDINATOR_DATA_DIR)
@@ -85,8 +85,8 @@ class Command(BaseCommand):
         try:
             people.create_superuser("admin", password=password)
         except IntegrityError:
-            return  # somebody has the name already, or another server was faster
-        self._say(f"Made the first user: admin, password {password} (it is not shown again).")
+            return  # a user has this name, or another server was faster
+        self._say(f"Created the first user: admin, password {password} (it is not shown again).")
 
     def _say_ready(self, listening: socket.socket) -> None:
         host, port = listening.getsockname()[:2]
@@ -95,8 +95,8 @@ class Command(BaseCommand):
             self._say(f"Protected mode: only this machine is served. To open up, {OPEN_UP}")
         if host in settings.EVERY_ADDRESS and not settings.EXTRA_HOSTS:
             self._say(
-                "Only localhost is answered so far: set COORDINATOR_ALLOWED_HOSTS "
-                "to the names and addresses that others call this machine by."
+                "Only requests to localhost are answered: set COORDINATOR_ALLOWED_HOSTS "
+                "to the names and addresses of this machine."
             )
         self._say(f"Coordinator serves http://{shown}:{port}")
 
@@ -108,7 +108,7 @@ def _look_after_database() -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Be the only coordinator of a data folder; a killed one counts as gone."""
+    """Lock the data folder for one coordinator; the lock of a killed one is released."""
     with embedded.private(folder / "serve.lock") as lock:
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -119,7 +119,7 @@ def alone(folder: Path) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise CommandError(
                         f"Another coordinator runs on the data folder {folder}. "
-                        "Stop it, or set COORDINATOR_DATA_DIR to a folder of its own."
+                        "Stop it, or set COORDINATOR_DATA_DIR to another folder."
                     ) from None
                 time.sleep(0.05)
         yield
@@ -142,8 +142,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
                 why = os.strerror(errno.EADDRINUSE) if taken else problem.strerror
                 raise CommandError(
                     f"Cannot listen on {host}:{port}: {why}. "
-                    "Set COORDINATOR_PORT or COORDINATOR_HOST to another one, "
-                    "or stop what holds it."
+                    "Set another COORDINATOR_PORT or COORDINATOR_HOST, "
+                    "or stop the program that uses it."
                 ) from problem
             time.sleep(0.05)
     with listening:

@@ -1,4 +1,4 @@
-// What the page asks of the server, and how it is told of refusals.
+// Requests to the server; a refusal becomes an exception.
 
 import { _ } from "./i18n.js";
 
@@ -14,7 +14,7 @@ const token = () =>
   document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ??
   document.querySelector("meta[name=csrf-token]").content;
 
-/** The answer's JSON; a Refusal where the server says no, or where it cannot be reached. */
+/** The response's JSON; throws a Refusal if the server refuses or cannot be reached. */
 export async function ask(method, path, body) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -28,10 +28,10 @@ export async function ask(method, path, body) {
   } catch {
     throw new Refusal(0, "unreachable", _("The server cannot be reached."));
   }
-  const said = await answer.json().catch(() => null);
-  if (answer.ok) return said;
+  const data = await answer.json().catch(() => null);
+  if (answer.ok) return data;
   if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent("/")}`);
-  const error = said?.error;
+  const error = data?.error;
   throw new Refusal(
     answer.status,
     error?.code ?? String(answer.status),
@@ -43,7 +43,7 @@ export const get = (path) => ask("GET", path);
 export const post = (path, body) => ask("POST", path, body);
 export const patch = (path, body) => ask("PATCH", path, body);
 
-/** A path with those parameters that say something. */
+/** A path with those parameters that are not empty. */
 export function query(path, values) {
   const filled = Object.entries(values).filter(([, value]) => value || value === 0);
   const text = new URLSearchParams(filled).toString();

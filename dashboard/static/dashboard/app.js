@@ -1,4 +1,4 @@
-// The page: which part is shown, and what stands around it.
+// The page: which part is shown, and what surrounds it.
 
 import { Agents } from "./agents.js";
 import { Board } from "./board.js";
@@ -57,7 +57,7 @@ const connections = {
   refused: () => _("Not allowed"),
 };
 
-/** Words that change with every second would be read aloud each time: those are for the eye. */
+/** The duration changes every second; screen readers would read it aloud each time, so it is hidden from them. */
 function connection() {
   const element = document.getElementById("connection");
   const { connection: now, brokenAt } = state;

@@ -1,7 +1,7 @@
 // The board of a channel: its chains as cards, its tasks without chain in three columns.
 
 import { columnOf, COLUMNS, inOrder, sorted, sortedChains } from "./board_state.js";
-import { assignChain, claimFor, newChain, newChannel, newTask, requestSession } from "./forms.js";
+import { claimFor, newChain, newChannel, newTask, requestSession } from "./forms.js";
 import { number } from "./format.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -13,16 +13,16 @@ import { Verbs } from "./verbs.js";
 const names = { queued: () => _("Queued"), in_progress: () => _("In progress"), done: () => _("Done") };
 const MOST_DRAWN = 200;
 
-const told = (refusal) => announce(refusal.message);
+const announceRefusal = (refusal) => announce(refusal.message);
 
 export function Board({ id, chain }) {
   const rows = [...state.channels.values()].sort((a, b) => a.name.localeCompare(b.name));
   const channel = state.channels.get(id) ?? rows[0];
   useEffect(() => {
-    if (channel) showBoard(channel.id).catch(told);
+    if (channel) showBoard(channel.id).catch(announceRefusal);
   }, [channel?.id]);
   useEffect(() => {
-    if (chain && state.board.loaded) readChain(chain).catch(told);
+    if (chain && state.board.loaded) readChain(chain).catch(announceRefusal);
   }, [chain, state.board.loaded]);
   if (!channel) {
     return html`<section class="panel"><header><h1>${_("Board")}</h1></header>
@@ -67,12 +67,12 @@ function Chains({ channel }) {
     <h2 id="chains">${_("Chains")} <span class="count">${number(rows.length)}${board.next ? "+" : ""}</span></h2>
     ${rows.length === 0 && html`<${Empty}>${say(_("No chains in %(name)s."), channel)}<//>`}
     <div class="chains" onKeyDown=${rove}>${rows.map((row) => html`<${Chain} key=${row.id} row=${row} opened=${board.opened.get(row.id)} />`)}</div>
-    ${board.next && html`<p class="empty"><${Act} does=${() => moreChains().catch(told)}>${_("More chains")}<//></p>`}
+    ${board.next && html`<p class="empty"><${Act} does=${() => moreChains().catch(announceRefusal)}>${_("More chains")}<//></p>`}
   </section>`;
 }
 
 function Chain({ row, opened }) {
-  const toggle = () => (opened ? closeChain(row.id) : readChain(row.id).catch(told));
+  const toggle = () => (opened ? closeChain(row.id) : readChain(row.id).catch(announceRefusal));
   const ended = ["done", "failed", "cancelled"].reduce((sum, name) => sum + (row.counts[name] ?? 0), 0);
   return html`<article class="panel chain ${row.status} ${opened ? "open" : ""}" data-chain=${row.id}>
     <header>
@@ -85,9 +85,7 @@ function Chain({ row, opened }) {
       <span class="small">${row.owner ? html`<span class="soft">${_("owner")}</span> ${row.owner}` : html`<span class="soft">${_("no owner")}</span>`}</span>
     </header>
     ${opened && html`<div class="row body">
-      ${state.me.operate && html`
-        <button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>
-        ${!row.owner && html`<button type="button" onClick=${() => assignChain(row)}>${_("Assign an agent")}</button>`}`}
+      ${state.me.operate && html`<button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>`}
       <${Verbs} kind="chains" row=${row} title=${row.name} />
       ${row.on_failure === "stop" && html`<span class="tag">${_("stops when a task fails")}</span>`}
     </div>
@@ -103,7 +101,7 @@ function ChainTasks({ row, opened }) {
       <h3>${names[name]()} <span class="count">${number(of(name).length)}${opened.next ? "+" : ""}</span></h3>
       <${Cards} tasks=${of(name)} />
     </section>`)}</div>
-    ${opened.next && html`<p class="empty"><${Act} does=${() => readChain(row.id, last).catch(told)}>${_("More tasks")}<//></p>`}`;
+    ${opened.next && html`<p class="empty"><${Act} does=${() => readChain(row.id, last).catch(announceRefusal)}>${_("More tasks")}<//></p>`}`;
 }
 
 function Columns({ channel }) {
@@ -114,12 +112,12 @@ function Columns({ channel }) {
       <h3>${names[name]()} <span class="count">${number(columns[name].count)}${columns[name].more ? "+" : ""}</span></h3>
       <${Cards} tasks=${sorted(name, columns[name].tasks)} />
       ${columns[name].next && html`<p class="empty"><${Act} label=${say(_("More of %(name)s in %(channel)s"), { name: names[name](), channel: channel.name })}
-        does=${() => moreOf(name).catch(told)}>${_("More")}<//></p>`}
+        does=${() => moreOf(name).catch(announceRefusal)}>${_("More")}<//></p>`}
     </section>`)}</div>
   </section>`;
 }
 
-/** Many cards are drawn as they are wanted: a browser lays out some hundreds at ease. */
+/** Not all cards at once: browsers lay out a few hundred quickly. */
 function Cards({ tasks }) {
   const [drawn, setDrawn] = useState(MOST_DRAWN);
   if (!tasks.length) return html`<p class="soft small">${_("Nothing here.")}</p>`;
@@ -136,7 +134,7 @@ function Card({ task }) {
       ${task.sequence ? `${task.sequence}. ` : ""}${task.title}</button>
     <span class="row small">
       <${Status} status=${task.status} />
-      ${task.agent_id && html`<span>${task.agent_id}</span>`}
+      ${task.assigned_agent_id && html`<span>${task.assigned_agent_id}</span>`}
       ${task.priority > 0 && html`<span class="tag">${say(_("priority %(n)s"), { n: task.priority })}</span>`}
       ${task.cancel_asked_at && html`<span class="warn">${_("cancel asked")}</span>`}
       ${task.dead_letter && html`<span class="alarm">${_("dead letter")}</span>`}

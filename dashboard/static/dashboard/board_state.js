@@ -15,39 +15,39 @@ export const empty = (id = null) => ({
 
 const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
-export function fill(board, said) {
-  if (said.channel && said.channel.id !== board.id) return;
+export function fill(board, data) {
+  if (data.channel && data.channel.id !== board.id) return;
   board.loaded = true;
   board.uncertain = false;
-  board.chains = byId(said.chains);
-  board.next = said.next ?? null;
+  board.chains = byId(data.chains);
+  board.next = data.next ?? null;
   for (const name of COLUMNS) {
-    const { tasks, count, more, next } = said.columns[name];
+    const { tasks, count, more, next } = data.columns[name];
     board.columns[name] = { tasks: byId(tasks), count, more, next: next ?? null };
   }
 }
 
-export function addChains(board, said) {
-  for (const row of said.chains) board.chains.set(row.id, row);
-  board.next = said.next ?? null;
+export function addChains(board, data) {
+  for (const row of data.chains) board.chains.set(row.id, row);
+  board.next = data.next ?? null;
 }
 
-export function addTasks(board, name, said) {
-  for (const row of said.tasks) board.columns[name].tasks.set(row.id, row);
-  board.columns[name].next = said.next ?? null;
+export function addTasks(board, name, data) {
+  for (const row of data.tasks) board.columns[name].tasks.set(row.id, row);
+  board.columns[name].next = data.next ?? null;
 }
 
-export function fillChain(board, id, said, after) {
+export function fillChain(board, id, data, after) {
   const tasks = after ? board.opened.get(id)?.tasks ?? new Map() : new Map();
-  for (const row of said.tasks) tasks.set(row.id, row);
-  board.opened.set(id, { tasks, next: said.next ?? null });
+  for (const row of data.tasks) tasks.set(row.id, row);
+  board.opened.set(id, { tasks, next: data.next ?? null });
 }
 
 export const columnOf = (status) =>
   status === "queued" ? "queued" : status === "in_progress" || status === "locked"
     ? "in_progress" : "done";
 
-/** Put a task where it is now; `uncertain` where a count cannot be told from this alone. */
+/** Put a task where it is now; `uncertain` where this alone does not give a count. */
 export function patchTask(board, task) {
   for (const { tasks } of board.opened.values()) {
     if (tasks.has(task.id)) {

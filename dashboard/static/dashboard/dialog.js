@@ -40,7 +40,7 @@ function Dialog({ title, render, wide, close }) {
       <button type="button" class="quiet" aria-label=${_("Close")} onClick=${close}>✕</button>
     </header>
     ${render(close)}
-    <div class="said" role="status" aria-live="polite"></div>
+    <div class="announcements" role="status" aria-live="polite"></div>
   </dialog>`;
 }
 
@@ -85,9 +85,9 @@ export function Form({ fields: asked, button, submit, close, note, watch }) {
     setBusy(true);
     setProblem(null);
     try {
-      const said = await submit(values);
-      if (said) {
-        announce(said);
+      const message = await submit(values);
+      if (message) {
+        announce(message);
         close();
       }
     } catch (refusal) {

@@ -1,4 +1,4 @@
-// New things, and what people do to a task or chain by the agents' own API.
+// New things, and what people do to a task by the agents' own API.
 
 import { post } from "./api.js";
 import { ask } from "./dialog.js";
@@ -6,14 +6,13 @@ import { _, say } from "./i18n.js";
 import { html } from "./preact.js";
 import { Act, announce } from "./parts.js";
 import { state } from "./store.js";
-import { subscribed } from "./subscribe.js";
 import { agentOptions } from "./verbs.js";
 
 const channels = () => [...state.channels.values()].map((row) => [row.id, row.name]);
 const name = () => ({ name: "name", label: _("Name"), required: true });
 const description = () => ({ name: "description", label: _("Description"), kind: "area" });
-const agent = (value) => ({
-  name: "agent_id", label: _("Agent"), required: true, kind: "suggest", options: agentOptions(), value,
+const agent = () => ({
+  name: "agent_id", label: _("Agent"), required: true, kind: "suggest", options: agentOptions(),
 });
 
 const channel = (value) => ({
@@ -49,7 +48,7 @@ export const newChain = (channelId) =>
     },
   });
 
-/** A new task, in the chain or channel where one clicked. */
+/** A new task in this chain, or in this channel. */
 export const newTask = (channelId, chain) =>
   ask(chain ? say(_("New task in %(name)s"), chain) : _("New task"), {
     button: _("Create task"),
@@ -85,32 +84,12 @@ export const claimFor = (row) =>
   ask(say(_("Claim from %(name)s"), row), {
     button: _("Claim"),
     fields: [agent()],
-    note: html`<p class="hint">${_("The agent gets the task that is first in line for it.")}</p>`,
+    note: html`<p class="hint">${_("The agent gets the first task in the queue that it may have.")}</p>`,
     async submit({ agent_id }) {
       const { tasks } = await post("/v1/tasks/claim", { agent_id, channel_id: row.id, max_tasks: 1 });
       if (!tasks.length) throw new Error(_("No task of this channel is ready for that agent."));
       return say(_("“%(title)s” is now with %(agent)s."), { title: tasks[0].title, agent: agent_id });
     },
-  });
-
-export const assignTask = (task) =>
-  ask(say(_("Assign “%(title)s”"), task), {
-    button: _("Assign"),
-    fields: [agent(task.reserved_for)],
-    submit: ({ agent_id }) => subscribed(agent_id, task.channel_id, async () => {
-      await post("/v1/tasks/assign", { task_id: task.id, agent_id });
-      return say(_("“%(title)s” is now with %(agent)s."), { title: task.title, agent: agent_id });
-    }),
-  });
-
-export const assignChain = (chain) =>
-  ask(say(_("Assign an agent to %(name)s"), chain), {
-    button: _("Assign"),
-    fields: [agent()],
-    submit: ({ agent_id }) => subscribed(agent_id, chain.channel_id, async () => {
-      await post(`/v1/chains/${chain.id}/assign-agent`, { agent_id });
-      return say(_("%(name)s belongs to %(agent)s."), { name: chain.name, agent: agent_id });
-    }),
   });
 
 export const complete = (task) =>
@@ -145,7 +124,7 @@ export const fail = (task) =>
   });
 
 export const sendInput = (task) =>
-  ask(say(_("Send input to %(agent)s"), { agent: task.agent_id ?? task.assigned_agent_id }), {
+  ask(say(_("Send input to %(agent)s"), { agent: task.assigned_agent_id }), {
     button: _("Send"),
     fields: [
       {
@@ -156,7 +135,7 @@ export const sendInput = (task) =>
       { name: "send_enter", label: _("Press Enter after it"), kind: "check", value: true },
     ],
     async submit(values) {
-      const agent_id = task.agent_id ?? task.assigned_agent_id;
+      const agent_id = task.assigned_agent_id;
       await post("/v1/tasks/inputs", { task_id: task.id, agent_id, ...values });
       return _("Sent.");
     },

@@ -20,8 +20,8 @@ export function Jobs() {
   for (const row of state.jobs.values()) rows.set(row.id, row);
   const more = async () => {
     try {
-      const said = await get(query("/console/jobs", { after: older.next }));
-      setOlder({ rows: [...older.rows, ...said.jobs], next: said.next ?? null });
+      const data = await get(query("/console/jobs", { after: older.next }));
+      setOlder({ rows: [...older.rows, ...data.jobs], next: data.next ?? null });
     } catch (refusal) {
       announce(refusal.message);
     }
@@ -58,18 +58,18 @@ export function JobRow({ row, opened, toggle }) {
 
 /** The plot follows the job while it runs, read again at most every few seconds. */
 function Results({ row }) {
-  const [said, setSaid] = useState(null);
+  const [data, setData] = useState(null);
   useEffect(() => {
     let wanted = true;
     const timer = setTimeout(
-      () => get(`/console/jobs/${row.id}/plot`).then((plot) => wanted && setSaid(plot), () => {}),
-      said ? PLOT_AGAIN_AFTER : 0,
+      () => get(`/console/jobs/${row.id}/plot`).then((plot) => wanted && setData(plot), () => {}),
+      data ? PLOT_AGAIN_AFTER : 0,
     );
     return () => {
       wanted = false;
-      if (!said) clearTimeout(timer);
+      if (!data) clearTimeout(timer);
     };
-  }, [row.id, said && row.completed]);
-  if (!said) return html`<p class="soft">${_("One moment…")}</p>`;
-  return html`<div style=${{ flex: "1 0 100%" }}><${Plot} said=${said} /></div>`;
+  }, [row.id, data && row.completed]);
+  if (!data) return html`<p class="soft">${_("One moment…")}</p>`;
+  return html`<div style=${{ flex: "1 0 100%" }}><${Plot} data=${data} /></div>`;
 }

@@ -9,7 +9,7 @@ import { state } from "./store.js";
 import { openTask } from "./task.js";
 import { begin, verbsFor } from "./verbs.js";
 
-const FAILED = { status: "failed", dead_letter: true };
+const DEAD_LETTER = { status: "failed" };
 
 export function Letters() {
   const [read, setRead] = useState(null);
@@ -17,9 +17,9 @@ export function Letters() {
   const [channel, setChannel] = useState("");
   const load = async (cursor) => {
     try {
-      const said = await get(query("/v1/dead-letters", { channel_id: channel, cursor }));
+      const data = await get(query("/v1/dead-letters", { channel_id: channel, cursor }));
       setRead((old) => ({
-        rows: cursor ? [...old.rows, ...said.dead_letters] : said.dead_letters, next: said.next_cursor ?? null,
+        rows: cursor ? [...old.rows, ...data.dead_letters] : data.dead_letters, next: data.next_cursor ?? null,
       }));
     } catch (refusal) {
       announce(refusal.message);
@@ -37,7 +37,7 @@ export function Letters() {
     if (!next.delete(id)) next.add(id);
     setChosen(next);
   };
-  const verbs = verbsFor("tasks", FAILED).filter((verb) => /requeue|purge|delete/.test(verb.name));
+  const verbs = verbsFor("tasks", DEAD_LETTER);
   const title = say(_("%(n)s chosen"), { n: number(picked.length) });
   return html`<section class="panel" aria-labelledby="letters">
     <header><h1 id="letters">${_("Dead letters")}</h1>

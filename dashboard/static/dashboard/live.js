@@ -1,5 +1,5 @@
 // One connection to the server: WebSocket, else server-sent events, else polling.
-// Each goes on after the cursor that was told last, so nothing is lost between them.
+// Each goes on after the last cursor, so nothing is lost between them.
 
 import { get, query } from "./api.js";
 
@@ -11,11 +11,11 @@ const SILENT_FOR = 45_000;
 const TRY_BETTER_AFTER = 60_000;
 
 export class Live {
-  /** `heard(message)`; `changed(state, since)`; `lost()`: the cursor is of no use any more. */
+  /** `heard(message)`; `changed(state, since)`; `lost()`: the cursor cannot be used any more. */
   constructor({ heard, changed, lost }) {
     Object.assign(this, { heard, changed, lost });
     this.cursor = null;
-    this.round = 0; // of all that is under way, only the latest round may speak
+    this.round = 0; // of all attempts under way, only the latest counts
     this.failures = 0;
     this.brokenAt = null;
     addEventListener("online", () => this.again());
@@ -45,14 +45,14 @@ export class Live {
     this.timer = setTimeout(action, wait);
   }
 
-  tell(state) {
+  report(state) {
     this.changed(state, this.brokenAt);
   }
 
   works(state) {
     this.failures = 0;
     this.brokenAt = null;
-    this.tell(state);
+    this.report(state);
   }
 
   take(message) {
@@ -61,14 +61,14 @@ export class Live {
     this.heard(message);
   }
 
-  /** Wait, longer each time; at the second failure ask whether only this way is closed. */
+  /** Wait, longer each time; at the second failure ask whether only this transport is blocked. */
   async failed(round, next, again = this.failures % 2 === 1) {
     if (round !== this.round) return;
     this.stop();
     const mine = this.round;
     this.failures += 1;
     this.brokenAt ??= Date.now();
-    this.tell(Date.now() - this.brokenAt > OFFLINE_AFTER ? "offline" : "reconnecting");
+    this.report(Date.now() - this.brokenAt > OFFLINE_AFTER ? "offline" : "reconnecting");
     if (next && again) {
       try {
         this.take(await get(query("/console/changes", { cursor: this.cursor })));
@@ -77,7 +77,7 @@ export class Live {
       } catch (refusal) {
         if (mine !== this.round) return;
         if (refusal.status === 400) return this.lost();
-        if (refusal.status === 403) return this.tell("refused");
+        if (refusal.status === 403) return this.report("refused");
       }
     }
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(this.failures, 6));
@@ -89,7 +89,7 @@ export class Live {
     const path = query("/console/live", { cursor: this.cursor });
     const socket = new WebSocket(`${scheme}://${location.host}${path}`);
     this.close = () => socket.close();
-    if (!this.brokenAt) this.tell("reconnecting");
+    if (!this.brokenAt) this.report("reconnecting");
     socket.onmessage = ({ data }) => {
       if (round !== this.round) return;
       this.works("live");
@@ -100,7 +100,7 @@ export class Live {
       if (round !== this.round) return;
       if (code === 4400) this.lost();
       else if (code === 4401) location.assign("/login?next=/");
-      else if (code === 4403) this.tell("refused");
+      else if (code === 4403) this.report("refused");
       else if (code === 4503) this.byEvents(round);
       else this.failed(round, (mine) => this.byEvents(mine));
     };
@@ -139,7 +139,7 @@ export class Live {
     else this.later(() => this.byPolling(round, until), POLL_EVERY);
   }
 
-  /** A socket can be dead without knowing; after a long silence the server is asked outright. */
+  /** A socket can be dead unnoticed; after a long silence the page asks the server. */
   watch(round) {
     this.later(async () => {
       const before = this.cursor;

@@ -1,4 +1,4 @@
-// Small things that all pages are made of.
+// Small components that all pages use.
 
 import { _, ngettext, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -22,7 +22,7 @@ export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
 export const tasksOf = (count) =>
   say(ngettext("%(n)s task", "%(n)s tasks", count), { n: number(count) });
 
-/** How far something is: a bar for the eye, a sentence for the ear. */
+/** Progress, as a bar with a label for screen readers. */
 export function Bar({ counts, total }) {
   const shown = ["done", "failed", "in_progress", "locked"].filter((name) => counts[name]);
   const text = shown.map((name) => `${word(name)} ${number(counts[name])}`).join(", ");
@@ -35,7 +35,7 @@ export function Bar({ counts, total }) {
   </span>`;
 }
 
-/** A line over the last hour; its label says the peak and the present. */
+/** A line over the last hour; its label has the peak and the latest value. */
 export function Spark({ points, label }) {
   const most = Math.max(...points, 0.001);
   const x = (index) => (index * 100) / Math.max(1, points.length - 1);
@@ -47,7 +47,7 @@ export function Spark({ points, label }) {
   </svg>`;
 }
 
-/** A button that waits for what it began, and says nothing twice. */
+/** A button that is disabled until the action that it began has ended. */
 export function Act({ children, does, kind = "", label, disabled = false }) {
   const [busy, setBusy] = useState(false);
   const click = async () => {
@@ -65,18 +65,18 @@ export function Act({ children, does, kind = "", label, disabled = false }) {
 
 const AFTER_CLOSING = 50;
 const KEPT_FOR = 6_000;
-const MOST_SAID = 3;
+const MOST_ANNOUNCED = 3;
 
-/** Say the result of an action aloud and on screen, for a while.
+/** Announce the result of an action, on screen and to screen readers, for a while.
 
-What lies beside an open dialog is inert, so there it is said in the dialog on top. */
+Everything outside an open dialog is inert, so the announcement goes into the topmost dialog. */
 export function announce(text) {
   setTimeout(() => {
     const line = document.createElement("p");
     line.textContent = text;
-    const places = document.querySelectorAll("#said, dialog[open] > .said");
+    const places = document.querySelectorAll("#announcements, dialog[open] > .announcements");
     const place = places[places.length - 1];
-    while (place.children.length >= MOST_SAID) place.firstElementChild.remove();
+    while (place.children.length >= MOST_ANNOUNCED) place.firstElementChild.remove();
     place.append(line);
     setTimeout(() => line.remove(), KEPT_FOR);
   }, AFTER_CLOSING);

@@ -22,20 +22,20 @@ const axes = {
   dimension: () => _("Dimension"),
 };
 
-export function Plot({ said }) {
+export function Plot({ data }) {
   const [axis, setAxis] = useState("");
-  if (!said.points.length) return html`<p class="soft small">${_("No results yet.")}</p>`;
-  const known = Object.keys(said.axes).filter((name) => said.axes[name].length);
-  const id = `axis-${said.job?.id}`;
+  if (!data.points.length) return html`<p class="soft small">${_("No results yet.")}</p>`;
+  const known = Object.keys(data.axes).filter((name) => data.axes[name].length);
+  const id = `axis-${data.job?.id}`;
   return html`<div class="row"><label for=${id}>${_("Plot")}</label>
       <select id=${id} style=${{ width: "auto" }} value=${axis} onChange=${(event) => setAxis(event.target.value)}>
         <option value="">${_("Convergence over time")}</option>
         ${known.map((name) => html`<option key=${name} value=${name}>${say(_("Best by %(axis)s"), { axis: axes[name]?.() ?? name })}</option>`)}
       </select></div>
-    ${axis ? html`<${Best} rows=${said.axes[axis]} name=${axes[axis]?.() ?? axis} />` : html`<${Convergence} points=${said.points} />`}`;
+    ${axis ? html`<${Best} rows=${data.axes[axis]} name=${axes[axis]?.() ?? axis} />` : html`<${Convergence} points=${data.points} />`}`;
 }
 
-/** Values that span many powers of ten are told apart on a logarithmic scale only. */
+/** Values that span many powers of ten need a logarithmic scale. */
 function scaleOf(points) {
   const values = points.flatMap((point) => [point.value, point.best]).filter(Number.isFinite);
   const low = Math.min(...values);

@@ -1,4 +1,4 @@
-// What the page knows: read once, then patched by what the server tells.
+// The page's state: read once, then patched by the server's messages.
 
 import { get, query } from "./api.js";
 import { Live } from "./live.js";
@@ -44,17 +44,17 @@ const live = new Live({
 const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
 async function readOverview() {
-  const said = await get("/console/overview");
+  const data = await get("/console/overview");
   Object.assign(state, {
-    ready: true, failure: null, counters: said.counters, me: said.me,
-    channels: byId(said.channels), agents: byId(said.agents), jobs: byId(said.jobs),
-    events: said.events, notifications: said.notifications ?? [],
+    ready: true, failure: null, counters: data.counters, me: data.me,
+    channels: byId(data.channels), agents: byId(data.agents), jobs: byId(data.jobs),
+    events: data.events, notifications: data.notifications ?? [],
   });
   changed();
-  return said.cursor;
+  return data.cursor;
 }
 
-/** Read everything anew and listen from there; where the server is away, try until it is back. */
+/** Read everything and listen from there; while the server is away, try again. */
 export async function open() {
   try {
     const cursor = await readOverview();
@@ -70,13 +70,13 @@ export async function open() {
 }
 
 export async function readBoard(channel) {
-  const said = await get(query("/console/board", { channel }));
-  board.fill(state.board, said);
+  const data = await get(query("/console/board", { channel }));
+  board.fill(state.board, data);
   await Promise.all([...state.board.opened.keys()].map((id) => readChain(id)));
   changed();
 }
 
-/** Show a channel's board; the newest wish wins. */
+/** Show a channel's board; of several requests the last one wins. */
 export async function showBoard(channel) {
   if (state.board.id === channel && state.board.loaded) return;
   state.board = board.empty(channel);
@@ -93,14 +93,14 @@ export async function moreChains() {
 export async function moreOf(column) {
   const { id, columns } = state.board;
   const after = columns[column].next;
-  const said = await get(query("/console/tasks", { channel: id, column, after }));
-  board.addTasks(state.board, column, said);
+  const data = await get(query("/console/tasks", { channel: id, column, after }));
+  board.addTasks(state.board, column, data);
   changed();
 }
 
 export async function readChain(id, after) {
-  const said = await get(query(`/console/chains/${id}/tasks`, { after }));
-  board.fillChain(state.board, id, said, after);
+  const data = await get(query(`/console/chains/${id}/tasks`, { after }));
+  board.fillChain(state.board, id, data, after);
   changed();
 }
 
@@ -121,7 +121,7 @@ function again(kind, action) {
   if (due.has(kind)) return;
   due.set(kind, setTimeout(() => {
     due.delete(kind);
-    action().catch(() => {}); // the connection's state tells of a server that is away
+    action().catch(() => {}); // the connection's state shows that the server is away
   }, READ_AGAIN_AFTER));
 }
 

@@ -3,7 +3,7 @@
 import { get, query } from "./api.js";
 import { show } from "./dialog.js";
 import { because, moment, number } from "./format.js";
-import { assignTask, complete, fail, sendInput } from "./forms.js";
+import { complete, fail, sendInput } from "./forms.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Ago, Status, useStore } from "./parts.js";
@@ -33,7 +33,7 @@ function Task({ id }) {
   useEffect(() => {
     let wanted = true;
     const timer = setTimeout(() => read(id).then(
-      (said) => wanted && setKnown(said),
+      (data) => wanted && setKnown(data),
       (refusal) => wanted && setProblem(refusal.message),
     ), known ? 300 : 0); // a task that changes fast is not read at every change
     return () => {
@@ -62,15 +62,11 @@ function Task({ id }) {
 }
 
 function Actions({ task }) {
-  const row = { ...task, agent_id: task.assigned_agent_id };
-  const running = task.status === "in_progress";
   return html`<div class="row">
-    ${state.me.operate && html`
-      ${task.status === "queued" && html`<button type="button" onClick=${() => assignTask(row)}>${_("Assign")}</button>`}
-      ${running && html`
-        <button type="button" onClick=${() => complete(row)}>${_("Complete")}</button>
-        <button type="button" onClick=${() => fail(row)}>${_("Fail")}</button>
-        <button type="button" onClick=${() => sendInput(row)}>${_("Send input")}</button>`}`}
+    ${state.me.operate && task.status === "in_progress" && html`
+      <button type="button" onClick=${() => complete(task)}>${_("Complete")}</button>
+      <button type="button" onClick=${() => fail(task)}>${_("Fail")}</button>
+      <button type="button" onClick=${() => sendInput(task)}>${_("Send input")}</button>`}
     <${Verbs} kind="tasks" row=${task} title=${task.title} />
   </div>`;
 }

@@ -12,13 +12,13 @@ const PAGE = 100;
 
 export function Events({ rows }) {
   if (!rows.length) return html`<${Empty}>${_("Nothing has happened yet.")}<//>`;
-  return html`<ol class="list timeline">${rows.map((row) => html`<${Line} key=${row.id} row=${row} />`)}</ol>`;
+  return html`<ol class="list timeline">${rows.map((row) => html`<${EventRow} key=${row.id} row=${row} />`)}</ol>`;
 }
 
-/** The agent is named beside it, and the coordinator goes without saying. */
+/** Whether the actor needs no mention: it is the coordinator, or the agent that is shown already. */
 const named = ({ actor, agent_id }) => actor === "coordinator" || actor === `agent:${agent_id}`;
 
-function Line({ row }) {
+function EventRow({ row }) {
   const channel = state.channels.get(row.channel_id);
   return html`<li data-event=${row.id}>
     <time datetime=${row.created_at} title=${moment(row.created_at)}>${time(row.created_at)}</time>
@@ -45,8 +45,8 @@ export function Timeline() {
   const cut = Object.values(wanted).some(Boolean);
   const load = async (cursor) => {
     try {
-      const said = await get(query("/v1/events", { ...wanted, limit: PAGE, cursor }));
-      setRead((old) => ({ rows: cursor ? [...old.rows, ...said.events] : said.events, next: said.next_cursor ?? null }));
+      const data = await get(query("/v1/events", { ...wanted, limit: PAGE, cursor }));
+      setRead((old) => ({ rows: cursor ? [...old.rows, ...data.events] : data.events, next: data.next_cursor ?? null }));
     } catch (refusal) {
       announce(refusal.message);
     }

@@ -1,4 +1,4 @@
-// The verbs of operators: what one will do is shown first, a reason is asked, refusals are told.
+// The verbs of operators: each shows what it will do, asks for a reason and reports refusals.
 
 import { post, Refusal } from "./api.js";
 import { Form, show } from "./dialog.js";
@@ -11,38 +11,13 @@ import { subscribed } from "./subscribe.js";
 
 const MOST_REFUSALS = 20;
 
-// Where a verb can only be refused it is not offered; the server decides all the same.
-const FITS = {
-  tasks: [
-    [/^unlock/, (row) => row.status === "locked"],
-    [/^requeue/, (row) => row.status === "failed" || row.status === "cancelled"],
-    [/^cancel/, (row) => ["queued", "locked", "in_progress"].includes(row.status)],
-    [/^reassign/, (row) => ["in_progress", "locked"].includes(row.status)],
-    [/prior/, (row) => row.status === "queued"],
-  ],
-  agents: [
-    [/^drain/, (row) => !row.draining],
-    [/^resume/, (row) => row.draining],
-  ],
-  channels: [
-    [/^pause/, (row) => !row.paused_at],
-    [/^resume/, (row) => row.paused_at],
-  ],
-  chains: [
-    [/^unlock/, (row) => row.locked?.length],
-    [/^(detach|release|reassign)/, (row) => row.owner],
-  ],
-  jobs: [
-    [/^cancel/, (row) => !["done", "completed", "failed", "cancelled"].includes(String(row.status).toLowerCase())],
-    [/^retry/, (row) => row.failed],
-  ],
-};
-
-const fits = (kind, name, row) =>
-  (FITS[kind] ?? []).every(([pattern, test]) => !pattern.test(name) || test(row));
+/** Whether a verb is offered on a row; the server still decides. */
+const isOffered = ({ offered_when }, row) =>
+  Object.entries(offered_when).every(([name, wanted]) =>
+    Array.isArray(wanted) ? wanted.includes(row[name]) : wanted === Boolean(row[name]));
 
 export const verbsFor = (kind, row) =>
-  (state.verbs[kind] ?? []).filter((verb) => verb.allowed && fits(kind, verb.name, row));
+  (state.verbs[kind] ?? []).filter((verb) => verb.allowed && isOffered(verb, row));
 
 /** Buttons for all that this person may do to this row. */
 export const Verbs = ({ kind, row, title }) =>
@@ -52,9 +27,9 @@ export const Verbs = ({ kind, row, title }) =>
 
 const kinds = { text: "text", number: "number", boolean: "check", choice: "select", agent: "suggest" };
 
-function asField({ name, label, type, required, choices }) {
+function asField({ name, label, type, required, choices }, row) {
   const options = type === "agent" ? agentOptions() : choices ?? [];
-  const value = type === "choice" ? options[0]?.[0] : undefined;
+  const value = { choice: options[0]?.[0], agent: row?.reserved_for }[type];
   return { name, label, required, options, value, kind: kinds[type] ?? "text" };
 }
 
@@ -91,15 +66,15 @@ function Steps({ kind, verb, ids, row, close }) {
   }, []);
   const submit = async (values) => {
     const carryOut = () => carry(path, { ids, reason: values.reason, values: chosen(values) });
-    const said = row?.channel_id && values.agent
+    const result = row?.channel_id && values.agent
       ? await subscribed(values.agent, row.channel_id, carryOut) : await carryOut();
-    if (!said.refused.length) return done(said.done);
-    setRefused(said);
+    if (!result.refused.length) return done(result.done);
+    setRefused(result);
     return null;
   };
   if (refused) return html`<${Refused} ...${refused} close=${close} />`;
   const fields = [
-    ...verb.fields.map(asField),
+    ...verb.fields.map((field) => asField(field, row)),
     { name: "reason", label: _("Reason, kept in the journal"), required: true, kind: "text" },
   ];
   const note = html`<div aria-live="polite">
@@ -109,12 +84,12 @@ function Steps({ kind, verb, ids, row, close }) {
   return html`<${Form} ...${{ fields, submit, close, note }} button=${verb.label} watch=${preview} />`;
 }
 
-/** The answer; where the one row that was meant is refused, that refusal. */
+/** The response; if it is about one row and that was refused, the refusal is thrown. */
 async function carry(path, body) {
-  const said = await post(path, body);
-  const [only] = said.refused;
+  const result = await post(path, body);
+  const [only] = result.refused;
   if (body.ids.length === 1 && only) throw new Refusal(409, only.code, only.message);
-  return said;
+  return result;
 }
 
 const chosen = ({ reason, ...values }) =>

@@ -1,4 +1,4 @@
-"""Remove what is too old to keep."""
+"""`manage.py purge`: remove old events, tasks and jobs."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,24 +16,24 @@ from tasks import retention as tasks
 
 class Command(BaseCommand):
     help = (
-        "Remove what is too old to keep: events, and where it is asked for finished tasks and jobs."
-        " With no option it is the events that are older than the retention allows."
+        "Remove old events, finished tasks and finished jobs, as the options say."
+        " Without an option: the events that are older than the retention."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--events", "--days", type=int, metavar="DAYS", help="events older than that"
+            "--events", "--days", type=int, metavar="DAYS", help="remove events older than that"
         )
         parser.add_argument(
             "--tasks",
             type=int,
             metavar="DAYS",
-            help="tasks that stand alone, and whole chains, finished before that",
+            help="remove chainless tasks and whole chains that finished before that",
         )
         parser.add_argument(
-            "--jobs", type=int, metavar="DAYS", help="whole jobs that finished before that"
+            "--jobs", type=int, metavar="DAYS", help="remove whole jobs that finished before that"
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would go")
 
     def handle(
         self,
@@ -47,10 +47,10 @@ class Command(BaseCommand):
         if events is None and tasks is None and jobs is None:
             events = settings.EVENT_RETENTION.days
         if events is not None and events < 0:
-            raise CommandError("--days counts back from now, so it cannot be negative.")
+            raise CommandError("--events counts back from now, so it must not be negative.")
         for name, days in (("--tasks", tasks), ("--jobs", jobs)):
             if days is not None and days < 1:
-                raise CommandError(f"{name} counts back from now: 1 at least.")
+                raise CommandError(f"{name} counts back from now, so it must be 1 or more.")
         verb = "Would remove" if dry_run else "Removed"
         if events is not None:
             self._events(events, verb, dry_run=dry_run)
@@ -61,11 +61,11 @@ class Command(BaseCommand):
 
     def _events(self, days: int, verb: str, *, dry_run: bool) -> None:
         if days == 0:
-            self.stdout.write("Retention is off: nothing is purged.")
+            self.stdout.write("Retention is off: nothing was purged.")
             return
         gone = events.purge(_ago(days), dry_run=dry_run)
         months = f", whole months: {', '.join(gone.months)}" if gone.months else ""
-        self.stdout.write(f"{verb} {gone.events} events and {gone.keys} used-up keys{months}.")
+        self.stdout.write(f"{verb} {gone.events} events and {gone.keys} used keys{months}.")
 
     def _tasks(self, before: datetime, verb: str, *, dry_run: bool) -> None:
         alone = tasks.purge(before, by=actor(), dry_run=dry_run)

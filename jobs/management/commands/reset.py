@@ -1,4 +1,4 @@
-"""Put right what has drifted, or empty a development database."""
+"""`manage.py reset`: repair what has drifted, or empty a development database."""
 
 import sys
 from collections.abc import Callable
@@ -19,23 +19,23 @@ ROOMS = ("agents", "tasks", "chains", "jobs", "events")
 
 class Command(BaseCommand):
     help = (
-        "Give back the tasks of lost agents, settle every chain, recount every job, and say what"
+        "Take back the tasks of lost agents, settle every chain, recount every job, and print what"
         " was wrong. With --all: delete everything but users."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--reason", default="reset", help="why; it is kept in the journal")
+        parser.add_argument("--reason", default="reset", help="why, for the journal")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what would become of it"
+            "--dry-run", action="store_true", help="only print what would be repaired"
         )
         parser.add_argument(
             "--all",
             dest="everything",
             action="store_true",
-            help="empty the database of a development machine, after asking",
+            help="empty the database of a development machine, after a confirmation",
         )
         parser.add_argument(
-            "--yes-empty-everything", dest="sure", action="store_true", help="do not ask for --all"
+            "--yes-empty-everything", dest="sure", action="store_true", help="confirm --all"
         )
 
     def handle(
@@ -58,38 +58,39 @@ class Command(BaseCommand):
         reaped = leases.expire_leases()
         reaped += leases.release_lost()
         self.stdout.write(
-            f"tasks: {len(reaped.retried)} back in the queue, {len(reaped.failed)} failed,"
+            f"tasks: {len(reaped.retried)} back in the queue,"
+            f" {len(reaped.failed)} failed,"
             f" {len(reaped.cancelled)} cancelled"
         )
         detached = _all_of(transitions.detach_expired) + _all_of(transitions.detach_lost)
         self.stdout.write(f"chains: {detached} detached")
-        drifted = 0
+        repaired = 0
         for chain in chains.settle_all(by=actor(), reason=reason):
-            drifted += 1
+            repaired += 1
             self.stdout.write(f"chain {chain.chain_id}: {'; '.join(chain.changes)}")
-        self.stdout.write(f"chains: {drifted} mended")
+        self.stdout.write(f"chains: {repaired} repaired")
         wrong = jobs.recount()
         for job in wrong:
             self.stdout.write(
                 f"job {job.job_id}: had missed {job.total} tasks, {job.completed} completed,"
                 f" {job.failed} failed, {job.cancelled} cancelled"
             )
-        self.stdout.write(f"jobs: {len(wrong)} mended")
+        self.stdout.write(f"jobs: {len(wrong)} repaired")
 
     def _ask(self, *, sure: bool) -> None:
         if sure:
             return
         if not sys.stdin.isatty():
             raise CommandError(
-                "--all asks at a terminal, and there is none: say --yes-empty-everything as well."
+                "--all needs a terminal to ask for confirmation: add --yes-empty-everything."
             )
         name = connection.get_connection_params()["dbname"]
         host = connection.get_connection_params().get("host") or "this machine"
         self.stdout.write(
             f"All agents, channels, tasks, chains, jobs and events of the database {name!r}"
-            f" at {host} will be gone for good. Users stay."
+            f" at {host} will be deleted. Users stay."
         )
-        self.stdout.write(f"Type the name of the database, {name}, to go on:")
+        self.stdout.write(f"Type the name of the database, {name}, to confirm:")
         if sys.stdin.readline().strip() != name:
             raise CommandError("Nothing was deleted.")
 
@@ -102,11 +103,11 @@ class Command(BaseCommand):
         ]
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
-        self.stdout.write("The database is empty but for its users.")
+        self.stdout.write("The database is empty except for its users.")
 
 
 def _all_of(batch: Callable[[], int]) -> int:
-    """Repeat a pass that does a batch at a time until there is nothing left; how many it did."""
+    """Repeat `batch` until it finds nothing more to do; return how much it did."""
     total = 0
     while done := batch():
         total += done

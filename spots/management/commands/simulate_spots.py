@@ -1,4 +1,4 @@
-"""`manage.py simulate_spots`: try the coordinator with SPOTs that only pretend to work."""
+"""`manage.py simulate_spots`: try the coordinator with simulated SPOTs."""
 
 import argparse
 import re
@@ -8,16 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from spots.simulator import Play, Refused, Simulation, Unreachable
+from spots.simulator import CoordinatorUnreachable, Play, RequestRefused, Simulation
 
 MOST = 200
 
 
 class Command(BaseCommand):
     help = (
-        "Have SPOTs named sim-1, sim-2, … claim tasks of a running coordinator over HTTP, wait a "
-        "while and report results by chance. They take whatever is queued: not for real work. "
-        "Ctrl-C gives back what they hold."
+        "Let SPOTs named sim-1, sim-2, … claim tasks of a running coordinator over HTTP, wait a "
+        "while and report random results. They take all queued tasks: not for real work. "
+        "Ctrl-C gives back the tasks that they hold."
     )
     requires_system_checks = []
 
@@ -31,13 +31,13 @@ class Command(BaseCommand):
             metavar="MS-MS",
             help="how many milliseconds a task takes, between two bounds (200-1200)",
         )
-        add("--fail-rate", type=_part, default=0.0, help="which part of the tasks fails, 0 to 1")
-        add("--url", default="", help="the coordinator (the one that these settings name)")
+        add("--fail-rate", type=_share, default=0.0, help="the share of tasks that fail, 0 to 1")
+        add("--url", default="", help="the coordinator (the one of these settings)")
         add("--key", default="", help="the agent key (safer: ORHESTRA_AGENT_KEY)")
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--seconds", type=float, help="stop after so many")
+        end.add_argument("--seconds", type=float, help="stop after so many seconds")
         end.add_argument(
-            "--until-empty", action="store_true", help="stop once none of them finds a task"
+            "--until-empty", action="store_true", help="stop when no SPOT finds a task"
         )
 
     def handle(self, **options: Any) -> None:
@@ -51,9 +51,9 @@ class Command(BaseCommand):
             tally, took = simulation.run(
                 self._say, seconds=options["seconds"], until_empty=options["until_empty"]
             )
-        except Unreachable as problem:
+        except CoordinatorUnreachable as problem:
             raise CommandError(f"No coordinator answers at {url}: {problem}.") from problem
-        except Refused as refusal:
+        except RequestRefused as refusal:
             raise CommandError(f"The coordinator at {url} refuses: {refusal}") from refusal
         ended = tally.done + tally.failed
         self._say(f"{tally}, in {took:.1f} s: {ended / took:.1f} tasks a second.")
@@ -64,16 +64,16 @@ class Command(BaseCommand):
 
 
 def own_url() -> str:
-    """Where the coordinator of these settings listens."""
+    """The URL of the coordinator with these settings."""
     if not settings.COORDINATOR_PORT:
-        raise CommandError("COORDINATOR_PORT is 0, so nobody can tell which one it is: give --url.")
+        raise CommandError("COORDINATOR_PORT is 0, so the port is not known: give --url.")
     every = settings.COORDINATOR_HOST in settings.EVERY_ADDRESS
     host = "127.0.0.1" if every else settings.OWN_HOST
     return f"http://{host}:{settings.COORDINATOR_PORT}"
 
 
 def credentials(key: str) -> dict[str, str]:
-    """The agent key, given or of these settings; without one the token, if there is any."""
+    """The headers of the agent key, given or from the settings, or else of the token, if any."""
     if key := key or settings.ORHESTRA_AGENT_KEY:
         return {"X-Orhestra-Key": key}
     if settings.COORDINATOR_AUTH_TOKEN:
@@ -83,7 +83,7 @@ def credentials(key: str) -> dict[str, str]:
 
 def _count(text: str) -> int:
     if not 1 <= (count := int(text)) <= MOST:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST} is wanted")
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST}")
     return count
 
 
@@ -91,11 +91,11 @@ def _delay(text: str) -> tuple[float, float]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
     bounds = sorted(float(part or found[1]) / 1000 for part in found.groups()) if found else []
     if not bounds:
-        raise argparse.ArgumentTypeError("two numbers of milliseconds are wanted, as in 200-1200")
+        raise argparse.ArgumentTypeError("must be one or two numbers of milliseconds, as 200-1200")
     return bounds[0], bounds[1]
 
 
-def _part(text: str) -> float:
-    if not 0 <= (part := float(text)) <= 1:
-        raise argparse.ArgumentTypeError("a number from 0 to 1 is wanted")
-    return part
+def _share(text: str) -> float:
+    if not 0 <= (share := float(text)) <= 1:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 1")
+    return share

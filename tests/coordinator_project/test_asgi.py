@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 
 from coordinator_project import asgi
-from coordinator_project.body import Refused, body_of, replay
-from coordinator_project.lane import KEPT_AT_MOST, Responder
+from coordinator_project.body import BodyTooLarge, body_of, replay
+from coordinator_project.threads import KEPT_AT_MOST, Responder
 
 MIB = 1024 * 1024
 
@@ -30,7 +30,7 @@ def scope_of(path="/echo", query=b"", headers=(), method="POST"):
 
 
 def client(*parts, then="http.disconnect"):
-    """A `receive` that gives the parts of a body, then says what follows."""
+    """A `receive` that returns the parts of a body, and whether more follow."""
     events = [
         {"type": "http.request", "body": part, "more_body": place < len(parts) - 1}
         for place, part in enumerate(parts)
@@ -60,7 +60,7 @@ class Sent(list):
 
 
 def echo(environ, start_response):
-    """A WSGI application that answers with what it was given."""
+    """A WSGI application that echoes its environment and body."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body = environ["wsgi.input"].read(length)
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -85,7 +85,7 @@ async def test_a_chunked_body_reaches_wsgi_whole(threads):
     assert sent.body == b"one two three"
 
 
-async def test_the_length_of_a_chunked_body_is_known_from_the_door_on():
+async def test_the_length_of_a_chunked_body_is_known_to_django():
     scope = scope_of(headers=[CHUNKED])
 
     await body_of(scope, client(b"four", b"five"))
@@ -106,24 +106,24 @@ async def test_a_body_of_the_largest_size_passes():
         [(b"content-length", b"%d" % (MIB + 1)), (b"expect", b"100-continue")],
     ],
 )
-async def test_a_length_far_too_large_or_asked_about_is_refused_unread(headers):
+async def test_a_far_too_large_or_expected_body_is_refused_unread(headers):
     async def receive():
         raise AssertionError("read although it was too large")
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=headers), receive)
 
 
-async def test_a_client_that_only_listens_when_it_has_spoken_hears_that_it_was_too_much():
-    said = [True, True, False]
+async def test_a_client_that_sends_all_first_gets_413_too():
+    more = [True, True, False]
 
     async def receive():
-        return {"type": "http.request", "body": b"x" * MIB, "more_body": said.pop(0)}
+        return {"type": "http.request", "body": b"x" * MIB, "more_body": more.pop(0)}
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=[(b"content-length", b"%d" % (3 * MIB))]), receive)
 
-    assert not said
+    assert not more
 
 
 async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large():
@@ -133,13 +133,13 @@ async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large():
         read.append(1)
         return {"type": "http.request", "body": b"x" * 300_000, "more_body": True}
 
-    with pytest.raises(Refused):
+    with pytest.raises(BodyTooLarge):
         await body_of(scope_of(headers=[CHUNKED]), receive)
 
     assert len(read) == 4
 
 
-async def test_too_large_is_said_in_the_form_of_the_api():
+async def test_413_has_the_form_of_the_api_family():
     sent = Sent()
     headers = [(b"content-length", b"2000000"), (b"x-request-id", b"mine")]
 
@@ -172,7 +172,7 @@ async def test_headers_with_an_underscore_do_not_pass_for_those_with_a_dash():
     assert scope["headers"] == [(b"host", b"localhost"), (b"x-api-key", b"")]
 
 
-async def test_replay_gives_the_body_and_then_what_the_client_says():
+async def test_replay_returns_the_body_and_then_the_client_s_messages():
     receive = replay(b"all", client(then="http.disconnect"))
 
     assert await receive() == {"type": "http.request", "body": b"all", "more_body": False}
@@ -227,19 +227,19 @@ async def test_a_fault_of_the_application_reaches_the_server(threads):
         ("/health", b"", False),
     ],
 )
-async def test_what_waits_takes_the_async_lane_and_all_else_the_threads(
+async def test_waiting_requests_run_async_and_all_others_in_threads(
     monkeypatch, path, query, waits
 ):
     taken = []
 
-    async def waiting_lane(scope, receive, send):
+    async def async_application(scope, receive, send):
         taken.append((True, scope["path"], await receive()))
 
     def wsgi(environ, start_response):
         taken.append((False, environ["PATH_INFO"], None))
         return echo(environ, start_response)
 
-    monkeypatch.setattr(asgi, "waiting_lane", waiting_lane)
+    monkeypatch.setattr(asgi, "async_application", async_application)
     monkeypatch.setattr(asgi, "wsgi_application", wsgi)
     length = (b"content-length", b"2")
 
@@ -253,18 +253,18 @@ async def test_what_waits_takes_the_async_lane_and_all_else_the_threads(
 
 
 async def test_it_lives_as_long_as_the_server():
-    said = asyncio.Queue()
+    received = asyncio.Queue()
     sent = Sent()
-    life = asyncio.create_task(asgi.application({"type": "lifespan"}, said.get, sent))
+    life = asyncio.create_task(asgi.application({"type": "lifespan"}, received.get, sent))
 
-    await said.put({"type": "lifespan.startup"})
-    await said.put({"type": "lifespan.shutdown"})
+    await received.put({"type": "lifespan.startup"})
+    await received.put({"type": "lifespan.shutdown"})
     await asyncio.wait_for(life, 5)
 
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-async def test_websockets_elsewhere_than_at_the_console_are_closed():
+async def test_websockets_on_other_paths_are_closed():
     sent = Sent()
 
     await asgi.application({"type": "websocket", "path": "/v1/stream"}, client(), sent)
@@ -272,5 +272,5 @@ async def test_websockets_elsewhere_than_at_the_console_are_closed():
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-def test_django_takes_no_larger_body_than_the_door():
+def test_django_accepts_no_larger_body():
     assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == settings.MAX_BODY_BYTES == MIB

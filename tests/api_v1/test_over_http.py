@@ -1,4 +1,4 @@
-"""Bad input through the door of a running coordinator."""
+"""Bad input over HTTP to a running coordinator."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ PATHS = ["/agents/heartbeat", "/tasks", "/tasks/claim", "/tasks/report", "/event
 
 @pytest.fixture(scope="module")
 def server():
-    folder = Path(tempfile.mkdtemp(prefix="coordinator-door-"))
+    folder = Path(tempfile.mkdtemp(prefix="coordinator-http-"))
     folder.chmod(0o711)
     try:
         with running(folder / "data", COORDINATOR_PROCESSES="1") as coordinator:
@@ -68,13 +68,13 @@ def test_nonsense_is_refused(server, nothing_written, body):
         assert refusal(server.post(path, content=body))[0] == 400, path
 
 
-def test_what_there_is_not_is_not_found(server, nothing_written):
+def test_unknown_objects_are_not_found(server, nothing_written):
     assert refusal(server.get("/nothing")) == (404, "not_found")
     assert refusal(server.post("/tasks/%00/cancel", json={})) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/tasks/claim", "/tasks/claim?wait_seconds=1"])
-def test_a_wrong_method_is_told_the_right_one(server, nothing_written, path):
+def test_the_answer_to_a_wrong_method_names_the_right_one(server, nothing_written, path):
     response = server.get(path)
 
     assert refusal(response) == (405, "method_not_allowed")

@@ -1,8 +1,8 @@
-"""The lane of threads: a2wsgi runs a WSGI application there, with fewer hops between threads.
+"""WSGI requests in threads, by a2wsgi with fewer switches between threads.
 
-As it comes, a2wsgi crosses from the thread to the loop and back for each piece of the body and
-of the answer. Here the body is whole before the thread starts, and an answer of ordinary size
-crosses once.
+By itself, a2wsgi switches between thread and event loop for each piece of the body and of the
+answer. Here the body is read before the thread starts, and an answer of usual size is passed on
+once.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ QUEUE = 10
 
 
 class Responder(WSGIResponder):
-    """One request on its way through a thread, with the whole of its `body`."""
+    """One request in a thread, with its whole `body`."""
 
     def __init__(self, app: WSGIApp, threads: ThreadPoolExecutor, body: bytes) -> None:
         super().__init__(app, threads, QUEUE)
@@ -27,12 +27,12 @@ class Responder(WSGIResponder):
         self.room = KEPT_AT_MOST
 
     def wsgi(self, environ: Environ, start_response: StartResponse) -> None:
-        """Run the application; in the thread."""
+        """Run the application (in the thread)."""
         environ["wsgi.input"] = BytesIO(self.body)
         super().wsgi(environ, start_response)
 
     def send(self, message: SendEvent | None) -> None:
-        """Keep what the application says until it has ended, unless it grows large."""
+        """Keep the application's messages until it has ended, or until they are large."""
         if message is None or self.room < 0:
             super().send(message)
         elif message["type"] == "http.response.start":
@@ -46,7 +46,7 @@ class Responder(WSGIResponder):
                 super().send(self._pieces(more=True))
 
     async def sender(self, send: Send) -> None:
-        """Pass on what was too large to keep, or, once the application has ended, all of it."""
+        """Send a large answer piece by piece, a small one when the application has ended."""
         await super().sender(send)
         if self.head is not None and self.room >= 0:
             await send(self.head)

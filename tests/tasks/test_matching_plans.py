@@ -1,14 +1,14 @@
-"""A claim that minds what tasks want reads a few pages for each kind of task that it may have.
+"""A claim reads a few pages for each kind of task that it may have.
 
-Also when thousands stand at the head of the line that nobody present can do, and thousands wait
+Also when thousands stand at the head of the queue that nobody present can do, and thousands wait
 for their time.
 """
 
 import pytest
 from django.db import connection, transaction
 
-from agents.models import Agent
-from tasks import choosy, claims, fastlane, leases, line, requirements
+from tasks import claims, fast_path, leases, queue, requirements
+from tasks.fast_path import LOOK_AHEAD
 from tasks.models import Requirement, Task
 from tests.factories import make_agent, make_channel
 from tests.tasks.plans import PAGES, named, nodes, pages, rerun, run_prepared, scans_of_tasks
@@ -95,12 +95,12 @@ def values_for(agent, channel):
         "actor": "agent:a",
         "request": "",
         "lease": 60,
-        "channel": channel.pk,
+        "channels": [channel.pk],
         "protocol": "spot",
     }
 
 
-def walks_of_the_line(plan):
+def walks_of_queues(plan):
     """Every limited walk below, one for the tasks that want nothing and one for each class."""
     limits = [node for node in nodes(plan) if node["Node Type"] == "Limit"]
     return [node for node in limits if "Sort" not in {below["Node Type"] for below in nodes(node)}]
@@ -114,15 +114,15 @@ def few_pages(plan):
 
 @pytest.mark.parametrize("limit", [1, 10])
 @pytest.mark.parametrize("counting", [False, True])
-def test_a_choosy_claim_walks_the_head_of_each_line_that_suits(channel, agent, limit, counting):
-    statement = choosy.statement("id", limit, limit + choosy.LOOK_AHEAD, counting=counting)
+def test_a_claim_walks_the_head_of_each_queue_that_suits(channel, agent, limit, counting):
+    statement = fast_path.statement(False, "ids", limit, limit + LOOK_AHEAD, counting)
 
     plan = run_prepared(statement, values_for(agent, channel))
 
-    walks = walks_of_the_line(named(plan, "head"))
+    walks = walks_of_queues(named(plan, "head"))
     indexes = {index for walk in walks for _, index in scans_of_tasks(walk)}
-    assert indexes == {"task_free_alone", "task_free_for_some"}
-    for part in ("gate", "room", "head"):
+    assert indexes == {"task_free_alone", "task_free_for_some", "task_free_in_chain"}
+    for part in ("room", "head"):
         assert few_pages(named(plan, part))
     claiming = next(node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "Limit")
     assert {index for _, index in scans_of_tasks(claiming)} <= {"tasks_task_pkey"}
@@ -133,7 +133,7 @@ def test_a_choosy_claim_walks_the_head_of_each_line_that_suits(channel, agent, l
 
 def test_an_agent_that_nothing_suits_learns_so_at_little_cost(channel):
     picky = make_agent("picky", offers={"algorithm": ["none of these"]})
-    statement = choosy.statement("id", 5, 5 + choosy.LOOK_AHEAD)
+    statement = fast_path.statement(False, "ids", 5, 5 + LOOK_AHEAD, False)
 
     plan = run_prepared(statement, values_for(picky, channel))
 
@@ -141,21 +141,12 @@ def test_an_agent_that_nothing_suits_learns_so_at_little_cost(channel):
     assert set(Task.objects.held_by(picky.pk).values_list("requirement", flat=True)) == {None}
 
 
-def test_the_fast_way_leaves_such_a_channel_after_a_look(channel, agent):
-    plan = run_prepared(fastlane.statement(False, "id", 1), values_for(agent, channel))
+def test_the_transactional_path_walks_the_same_queues(channel, agent):
+    values = {"channels": [channel.pk, make_channel().pk], "agent": agent.pk}
 
-    assert few_pages(named(plan, "gate"))
-    assert not Agent.objects.get(pk=agent.pk).tasks.exists()
+    plan = run_prepared(claims._heads(5 + LOOK_AHEAD), values)
 
-
-def test_the_slow_way_walks_the_same_lines(channel, agent, asked):
-    other = make_channel()
-    wish = claims.Claim(agent_id=agent.pk, channels=[channel.pk, other.pk], max_tasks=5)
-
-    assert len(claims.claim(wish)) == 5
-
-    plan = rerun(list(asked), "CROSS JOIN LATERAL")
-    indexes = {index for walk in walks_of_the_line(plan) for _, index in scans_of_tasks(walk)}
+    indexes = {index for walk in walks_of_queues(plan) for _, index in scans_of_tasks(walk)}
     assert indexes == {"task_free_alone", "task_free_for_some", "task_free_in_chain"}
     assert few_pages(plan)
 
@@ -168,16 +159,18 @@ def test_waking_looks_only_at_those_whose_time_has_come(channel, asked):
     assert pages(plan) < PAGES
 
 
-def test_a_place_far_behind_is_found_without_reading_the_line_to_its_end(channel, asked):
+def test_a_position_far_behind_is_found_without_reading_the_queue_to_its_end(channel):
     last = Task.objects.free().filter(priority=1).latest("queue_at", "id")
 
-    assert line.place(last) == line.MOST + 1
+    assert queue.position(last) == queue.FAR + 1
 
-    plan = rerun(asked, line.AHEAD[:30])
+    place = {"priority": last.priority, "queue_at": last.queue_at, "sequence": last.sequence}
+    values = {"channel": channel.pk, "id": last.pk, **place}
+    plan = run_prepared(queue._position(queue.FAR), values)
     read = [node for node in nodes(plan) if node.get("Relation Name") == "tasks_task"]
     assert "Seq Scan" not in {node["Node Type"] for node in read}
     heads = [node for node in read if node["Actual Rows"] > 1]
-    assert all(node["Actual Rows"] <= line.MOST for node in heads)
+    assert all(node["Actual Rows"] <= queue.FAR for node in heads)
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in heads) <= (
-        line.MOST * (CLASSES + 2)
+        queue.FAR * (CLASSES + 2)
     )

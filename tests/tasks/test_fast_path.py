@@ -1,4 +1,4 @@
-"""The fast way: what it serves, what it leaves alone, and that it does what the slow way does."""
+"""The fast path: what it serves, what it leaves alone, and that both paths do the same."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from agents.models import Agent
 from chains import transitions as chains
 from events.models import Event
-from tasks import fastlane, reports, transitions
-from tasks.fastlane import Outcome
-from tasks.models import SESSION_REQUEST, Attempt, Task
+from tasks import claims, fast_path, reports, transitions
+from tasks.fast_path import ClaimRequest, Outcome
+from tasks.models import Attempt, Task
 from tasks.states import Status
 from tests.factories import (
     fresh,
@@ -25,6 +25,7 @@ from tests.factories import (
     make_held_task,
     make_task,
     make_tasks,
+    run_fast,
     silence,
 )
 
@@ -40,8 +41,8 @@ def test_it_claims_in_order_by_the_channels_id_or_name():
     tasks = make_tasks(3, channel=channel)
     urgent = make_task(channel, priority=1)
 
-    by_id = fastlane.run("a", channel=channel.pk, max_tasks=2, lease_seconds=60)
-    by_name = fastlane.run("b", channel="bUILDS", max_tasks=9)
+    by_id = run_fast("a", channel=channel.pk, max_tasks=2, lease_seconds=60)
+    by_name = run_fast("b", channel="bUILDS", max_tasks=9)
 
     assert ids(by_id.tasks) == [urgent.pk, tasks[0].pk]
     assert ids(by_name.tasks) == [tasks[1].pk, tasks[2].pk]
@@ -55,18 +56,18 @@ def test_it_claims_in_order_by_the_channels_id_or_name():
 def test_what_it_hands_out_is_what_the_row_says():
     task = make_task(payload={"a": [1, "é"]}, description="d", max_attempts=5)
 
-    handed = fastlane.run("a", channel=task.channel_id).tasks[0]
+    handed = run_fast("a", channel=task.channel_id).tasks[0]
 
     row = fresh(task)
     assert handed.payload == '{"a": [1, "é"]}'
-    for field in set(handed._fields) - {"payload", "available_at"}:
+    for field in set(handed._fields) - {"payload"}:
         assert getattr(handed, field) == getattr(row, field), field
 
 
 def test_a_claim_that_finds_nothing_is_served_and_registers_the_agent():
-    answer = fastlane.run("new", channel=make_channel().pk)
+    result = run_fast("new", channel=make_channel().pk)
 
-    assert (answer.served, answer.tasks, answer.overtaken) == (True, [], False)
+    assert (result.tasks, result.overtaken) == ([], False)
     assert Agent.objects.online().filter(pk="new").exists()
 
 
@@ -74,7 +75,7 @@ def test_it_renews_presence():
     agent = make_agent()
     silence(agent)
 
-    fastlane.run(agent.pk, channel=make_channel().pk)
+    run_fast(agent.pk, channel=make_channel().pk)
 
     assert Agent.objects.online().filter(pk=agent.pk).exists()
 
@@ -85,12 +86,9 @@ def test_it_reports_and_claims_in_one_go_and_the_journal_tells_the_ending_first(
     agent = make_agent("a")
     give(agent, channel)
 
-    answer = fastlane.run(
-        "a", outcomes=[Outcome(first.pk, done=True, result=[1])], channel=channel.pk
-    )
+    result = run_fast("a", outcomes=[Outcome(first.pk, done=True, result=[1])], channel=channel.pk)
 
-    assert answer.served
-    assert ids(answer.tasks) == [second.pk]
+    assert ids(result.tasks) == [second.pk]
     assert (fresh(first).status, fresh(first).result) == (Status.DONE, [1])
     lines = Event.objects.filter(actor="agent:a").order_by("id")
     assert [(line.type, line.task_id) for line in lines][1:] == [
@@ -103,11 +101,11 @@ def test_a_task_that_it_puts_back_is_not_claimed_in_the_same_go():
     task = make_held_task(agent := make_agent())
     outcome = Outcome(task.pk, done=False, retriable=True)
 
-    answer = fastlane.run(agent.pk, outcomes=[outcome], channel=task.channel_id)
+    result = run_fast(agent.pk, outcomes=[outcome], channel=task.channel_id)
 
-    assert (answer.served, answer.tasks) == (True, [])
+    assert result.tasks == []
     assert fresh(task).status == Status.QUEUED
-    assert ids(fastlane.run(agent.pk, channel=task.channel_id).tasks) == [task.pk]
+    assert ids(run_fast(agent.pk, channel=task.channel_id).tasks) == [task.pk]
 
 
 def unserved_chain_first(agent):
@@ -118,15 +116,6 @@ def unserved_owner(agent):
     chain = make_chain(tasks=1)
     give(agent, chain.channel)
     return {"channel": make_task().channel_id}
-
-
-def unserved_draining(agent):
-    Agent.objects.filter(pk=agent.pk).update(draining=True)
-    return {"channel": make_task().channel_id}
-
-
-def unserved_unknown_channel(agent):
-    return {"channel": uuid4()}
 
 
 def unserved_report_of_a_chains_task(agent):
@@ -172,9 +161,8 @@ def test_what_it_does_not_serve_it_leaves_as_it_was(unserved):
     wanted = unserved(agent)
     before = list(Task.objects.order_by("id").values())
 
-    answer = fastlane.run(agent.pk, **wanted)
+    assert run_fast(agent.pk, **wanted) is None
 
-    assert not answer.served
     assert list(Task.objects.order_by("id").values()) == before
     assert not Attempt.objects.exists()
 
@@ -183,15 +171,56 @@ def test_it_passes_over_what_is_not_ready_or_waits_for_its_owner():
     chain = make_chain(tasks=2)
     owner = make_agent(subscriptions=(chain.channel.name,))
     chains.assign_agent(chain.pk, owner.pk, by="operator")
-    make_task(chain.channel, type=SESSION_REQUEST)
+    make_task(chain.channel, assign_only=True)
     make_task(chain.channel, available_at=Now() + timedelta(minutes=1))
+    plain = make_task(chain.channel, type="of any type")
 
-    answer = fastlane.run("a", channel=chain.channel_id, max_tasks=9)
-
-    assert (answer.served, answer.tasks) == (True, [])
+    assert ids(run_fast("a", channel=chain.channel_id, max_tasks=9).tasks) == [plain.pk]
 
 
-# Both ways agree.
+def nothing_for_a_draining_agent(agent):
+    Agent.objects.filter(pk=agent.pk).update(draining=True)
+    return make_task().channel_id
+
+
+def nothing_in_an_unknown_channel(agent):
+    return uuid4()
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [value for name, value in sorted(globals().items()) if name.startswith("nothing_")],
+)
+def test_where_there_is_nothing_it_takes_the_outcomes_and_claims_nothing(nothing):
+    held = make_held_task(agent := make_agent())
+
+    result = run_fast(agent.pk, [Outcome(held.pk, done=True)], channel=nothing(agent))
+
+    assert result.tasks == []
+    assert fresh(held).status == Status.DONE
+
+
+def test_several_channels_are_one_queue():
+    one, two, three = make_channel("one"), make_channel("two"), make_channel("three")
+    expected = [make_task(two, priority=9), make_task(one, priority=5), make_task(two)]
+    make_task(three, priority=99)
+
+    request = ClaimRequest("a", names=["ONE", "two", "nowhere"], max_tasks=9)
+    assert ids(fast_path.run("a", request=request).tasks) == [task.pk for task in expected]
+
+
+def test_an_agent_with_a_capacity_reports_and_claims_within_it():
+    channel = make_channel()
+    held = make_held_task(agent := make_agent("a", capacity=2), channel=channel)
+    waiting = make_tasks(3, channel=channel)
+
+    result = run_fast(agent.pk, [Outcome(held.pk, done=True)], channel=channel.pk, max_tasks=9)
+
+    assert ids(result.tasks) == [task.pk for task in waiting[:2]]
+    assert run_fast(agent.pk, channel=channel.pk).tasks == []
+
+
+# Both paths agree.
 
 COMPARED = [
     "status", "result", "fail_reason", "attempts", "losses", "closed_epoch", "lease_epoch",
@@ -234,11 +263,11 @@ def held_of_kind(kind):
     return task
 
 
-def ended(kind, outcome, way):
+def ended(kind, outcome, path):
     """What the row and its attempts look like after the report, the change undone again."""
     with transaction.atomic():
         task = held_of_kind(kind)
-        way(Outcome(task.pk, **outcome))
+        path(Outcome(task.pk, **outcome))
         row = fresh(task)
         attempts = list(Attempt.objects.values("epoch", "agent_id", "outcome", "reason"))
         lines = list(
@@ -250,11 +279,11 @@ def ended(kind, outcome, way):
 
 
 def fast(outcome):
-    assert fastlane.run("holder", outcomes=[outcome]).served
+    assert run_fast("holder", outcomes=[outcome])
 
 
-def slow(outcome):
-    answers, _ = reports.report([outcome], agent_id="holder", by="")
+def transactional(outcome):
+    answers, _ = reports.report_in_transaction([outcome], agent_id="holder", by="")
     assert answers[0].verdict == reports.Verdict.ACCEPTED
 
 
@@ -265,19 +294,19 @@ def slow(outcome):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(kind=kinds, outcome=outcomes)
-def test_the_fast_and_the_slow_way_end_a_hold_alike(db, kind, outcome):
-    assert ended(kind, outcome, fast) == ended(kind, outcome, slow)
+def test_both_paths_end_a_lease_alike(db, kind, outcome):
+    assert ended(kind, outcome, fast) == ended(kind, outcome, transactional)
 
 
-def test_the_fast_and_the_slow_claim_hand_out_alike():
+def test_both_paths_hand_out_alike():
     channel = make_channel()
     tasks = make_tasks(2, channel=channel, priority=3, payload={"a": 1})
 
-    fastlane.run("a", channel=channel.pk, lease_seconds=30)
-    give(make_agent("b"), channel, lease_seconds=30)
+    run_fast("a", channel=channel.pk, lease_seconds=30)
+    claims.claim_in_transaction(ClaimRequest("b", ids=[channel.pk], lease_seconds=30))
 
-    fast_row, slow_row = (Task.objects.filter(pk=task.pk).values().get() for task in tasks)
-    differing = {name for name in fast_row if fast_row[name] != slow_row[name]}
+    fast_row, row = (Task.objects.filter(pk=task.pk).values().get() for task in tasks)
+    differing = {name for name in fast_row if fast_row[name] != row[name]}
     assert differing <= {
         "id", "title", "agent_id", "last_holder", "available_at", "created_at", "claimed_at",
         "updated_at", "lease_expires_at",

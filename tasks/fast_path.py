@@ -1,0 +1,369 @@
+"""The fast path: outcomes and a claim of chainless tasks in one SQL statement, which is one commit.
+
+It serves what agents do all day: report tasks without a chain, and claim the next from one or
+several channels. Where more is needed (a chain, a claim key, a report that is not simply accepted)
+the statement changes nothing, and the caller takes the transactional path (`claims`, `reports`).
+What the statement does, in the order in which it happens:
+
+1. `seen`: renews the agent's presence when that is older than a second; a claim registers it;
+2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
+3. `head`: looks, without a lock, at the first tasks that the agent may have (`queue.heads`);
+4. `served`: all reported tasks were held, and a claim meets no chain: the agent owns none, and the
+   first task in order is of none;
+5. `ended`: ends the reported tasks;
+6. `claimed`: takes the first of those seen that nobody else is taking.
+
+The limits stand in the text: with a bound limit a generic plan read the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.db.models import BooleanField, Case, DurationField, F, Q, Value, When
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+
+from agents import transitions as agents
+from agents.models import Protocol
+from events.context import request_id
+from tasks import queue
+from tasks.models import Task
+from tasks.statements import Statement, assignments, raw, text_of
+from tasks.states import (
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    FAIL,
+    RETRY,
+    Columns,
+    DeadLetter,
+    first_of,
+    paused,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+LOOK_AHEAD = 8
+"""How many heads of the queue are looked at beyond those wanted: others may be taking them."""
+
+MOST_HEADS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """The tasks that an agent asks for, from channels by id, or by name where no id is given."""
+
+    agent_id: str
+    ids: Sequence[UUID] = ()
+    names: Sequence[str] = ()
+    max_tasks: int = 1
+    lease_seconds: int | None = None
+    key: str = ""
+    protocol: Protocol = Protocol.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an agent says became of a task: done with a result, or failed with a reason."""
+
+    task_id: UUID
+    done: bool
+    result: object = None
+    reason: str = ""
+    retriable: bool = False
+    epoch: int | None = None
+
+
+class TaskRow(NamedTuple):
+    """A task as a statement returns it; its JSON is still text."""
+
+    id: UUID
+    user_id: UUID | None
+    channel_id: UUID
+    chain_id: UUID | None
+    job_id: UUID | None
+    sequence: int
+    title: str
+    description: str
+    type: str
+    session_token: str
+    payload: str
+    priority: int
+    execution_mode: str
+    idempotency_key: str
+    status: str
+    blocked: bool
+    postponed: bool
+    reserved_for_id: str | None
+    agent_id: str | None
+    lease_epoch: int
+    lease_expires_at: datetime | None
+    attempts: int
+    max_attempts: int
+    cancel_asked_at: datetime | None
+    result: str | None
+    fail_reason: str
+    dead_letter: str
+    created_at: datetime
+    available_at: datetime
+    claimed_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FastResult:
+    """What the statement did: the tasks that it claimed, or without a claim those that it ended.
+
+    `overtaken`: others were quicker with every task that the agent could have had.
+    """
+
+    tasks: Sequence[TaskRow]
+    overtaken: bool = False
+
+
+COLUMNS = ", ".join(f"tasks_task.{name}" for name in TaskRow._fields)
+
+SELECT = Statement.of(f"SELECT {COLUMNS} FROM tasks_task WHERE id = ANY (%(ids)s::uuid[])")  # noqa: S608
+
+
+def rows(ids: Sequence[UUID]) -> list[TaskRow]:
+    """These tasks as they are now, in this order; those that are gone are left out."""
+    found = {row[0]: TaskRow(*row) for row in SELECT.run({"ids": list(ids)})}
+    return [found[pk] for pk in ids if pk in found]
+
+
+REGISTER = """INSERT INTO agents_agent (id, protocol)
+  SELECT %(agent)s::text, %(protocol)s::text WHERE NOT EXISTS (
+    SELECT FROM agents_agent
+    WHERE id = %(agent)s AND last_seen_at > now() - interval '1 second')
+  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
+
+RENEW = """UPDATE agents_agent SET last_seen_at = now()
+  WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'"""
+
+CONTEXT = """context AS (
+  SELECT (SELECT count(*) FROM seen),
+    set_config('coordinator.actor', %(actor)s, true),
+    set_config('coordinator.request_id', %(request)s, true))"""
+
+OUTCOMES = """outcome AS (
+  SELECT * FROM unnest(%(ids)s::uuid[], %(done)s::bool[], %(results)s::jsonb[], %(reasons)s::text[],
+    %(retriable)s::bool[], %(epochs)s::bigint[])
+    AS o (id, done, result, reason, retriable, epoch))"""
+
+HELD = """SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
+  o.done OR NOT o.retriable OR t.cancel_asked_at IS NOT NULL OR t.attempts + 1 >= t.max_attempts
+    AS ends"""
+"""An outcome `o` of the task `t` that its agent holds; `ends`: it is not tried again."""
+
+KEEP_BAD_ATTEMPTS = """INSERT INTO tasks_attempt
+    (task_id, epoch, agent_id, outcome, reason, started_at, ended_at)
+  SELECT h.id, h.lease_epoch, h.agent_id, 'failed', h.reason, h.claimed_at, now()
+  FROM held h WHERE NOT h.done"""
+
+NAMED = {
+    "ids": "c.id = ANY (%(channels)s::uuid[])",
+    "names": "lower(c.name) = ANY (ARRAY(SELECT lower(n) FROM unnest(%(channels)s::text[]) n))",
+}
+
+
+@lru_cache
+def end_held() -> str:
+    """The UPDATE by which a report ends leases; `h` is a row of `HELD`."""
+    attempts = F("attempts") + 1
+    failed: Columns = {
+        "attempts": attempts,
+        "losses": 0,
+        "closed_epoch": F("lease_epoch"),
+        "result": None,
+        "fail_reason": raw("h.reason"),
+    }
+    dead_letter = Case(
+        When(_is("h.retriable"), then=Value(DeadLetter.EXHAUSTED)),
+        default=Value(DeadLetter.NOT_RETRIABLE),
+    )
+    columns = first_of(
+        [
+            (_is("h.done"), COMPLETE(result=raw("h.result"))),
+            (Q(cancel_asked_at__isnull=False), CANCEL(**failed)),
+            (_is("h.ends"), FAIL(**failed, dead_letter=dead_letter)),
+        ],
+        otherwise=RETRY(**failed, **paused(attempts)),
+    )
+    return f"UPDATE tasks_task SET {assignments(columns)} FROM held h WHERE tasks_task.id = h.id"  # noqa: S608
+
+
+def _is(name: str) -> RawSQL:
+    return raw(name, BooleanField())
+
+
+@lru_cache
+def start_lease() -> str:
+    """The UPDATE that gives tasks to an agent, up to its WHERE."""
+    columns = CLAIM(
+        agent=raw("%(agent)s"),
+        last_holder=raw("%(agent)s"),
+        lease_seconds=raw("%(lease)s::int"),
+        lease_expires_at=Now() + raw("make_interval(secs => %(lease)s::int)", DurationField()),
+    )
+    return f"UPDATE tasks_task SET {assignments(columns)}"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def statement(outcomes: bool, claims: str, limit: int, heads: int, counting: bool) -> Statement:
+    """The statement. `claims`: how it names its channels, "ids" or "names"; "" without a claim.
+
+    `heads`: how many tasks it looks at. An agent with a capacity is served only by `counting` what
+    it holds, and then its row must be locked: `room` is unknown otherwise.
+    """
+    parts = [f"seen AS ({REGISTER if claims else RENEW} RETURNING 1)", CONTEXT]
+    needs = []
+    if outcomes:
+        parts += [OUTCOMES, _held()]
+        needs.append("(SELECT count(*) FROM held) = cardinality(%(ids)s::uuid[])")
+    if claims:
+        parts += _looking(claims, limit, heads, outcomes=outcomes, counting=counting)
+        needs += [
+            "(SELECT tasks FROM room) IS NOT NULL",
+            "NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)",
+            "COALESCE((SELECT chain_id IS NULL FROM head LIMIT 1), true)",
+        ]
+    yes = " AND ".join(needs) or "true"
+    parts.append(f"served AS MATERIALIZED (SELECT {yes} AS yes FROM context)")  # noqa: S608
+    served = "(SELECT yes FROM served)"
+    if outcomes:
+        parts += [
+            f"ended AS ({end_held()} AND {served} RETURNING {COLUMNS}, tasks_task.queue_at)",
+            f"bad AS ({KEEP_BAD_ATTEMPTS} AND {served})",
+        ]
+    if not claims:
+        return _answer(parts, "NULL, NULL", "ended")
+    # The journal tells endings first.
+    first = "AND (SELECT count(*) FROM ended) IS NOT NULL" if outcomes else ""
+    lock = Task.objects.free().filter(pk=raw("h.id")).order_by().lock_unless_busy().values("id")
+    parts.append(
+        f"""claimed AS ({start_lease()} WHERE tasks_task.id = ANY (ARRAY(
+    SELECT t.id FROM (SELECT id FROM head WHERE chain_id IS NULL) h
+    CROSS JOIN LATERAL ({text_of(lock)}) t
+    WHERE {served} {first} LIMIT (SELECT tasks FROM room)))
+  RETURNING {COLUMNS}, tasks_task.queue_at)"""  # noqa: S608
+    )
+    return _answer(parts, "(SELECT count(*) FROM head), (SELECT tasks FROM room)", "claimed")
+
+
+def _held() -> str:
+    return f"""held AS ({HELD}
+  FROM context, outcome o JOIN tasks_task t ON t.id = o.id
+  WHERE t.chain_id IS NULL AND t.status = 'in_progress' AND t.agent_id = %(agent)s
+    AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)
+  ORDER BY t.id FOR NO KEY UPDATE OF t)"""
+
+
+def _looking(claims: str, limit: int, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
+    """How many tasks there is room for, in which channels, and the heads of their queues."""
+    capacity = "(SELECT capacity FROM agents_agent WHERE id = %(agent)s)"
+    holds = (
+        "(SELECT count(*) FROM tasks_task WHERE agent_id = %(agent)s AND status = 'in_progress')"
+    )
+    reported = " + (SELECT count(*) FROM held)" if outcomes else ""
+    room = f"LEAST({limit}, GREATEST(0, {capacity} - {holds}{reported}))" if counting else "NULL"
+    return [
+        f"room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tasks)",
+        f"""channel AS (SELECT c.id FROM context, tasks_channel c
+  WHERE {NAMED[claims]} AND c.paused_at IS NULL
+    AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))""",  # noqa: S608
+        f"head AS MATERIALIZED ({queue.heads('channel', heads)})",
+    ]
+
+
+def _answer(parts: Sequence[str], more: str, rows: str) -> Statement:
+    """Whether it was served, and each row behind that; at least one line, whatever happened."""
+    return Statement.of(
+        f"WITH {', '.join(parts)} SELECT (SELECT yes FROM served), {more}, r.*"  # noqa: S608
+        f" FROM context LEFT JOIN {rows} r ON true ORDER BY {queue.order_by('r')}"
+    )
+
+
+def run(
+    agent_id: str, outcomes: Sequence[Outcome] = (), request: ClaimRequest | None = None
+) -> FastResult | None:
+    """Take the outcomes and claim, or do one of both; None when the path does not apply.
+
+    All of it happens, or nothing. Must not be called inside a transaction that goes on: the locks
+    that the statement takes follow the order of one statement only.
+    """
+    if not outcomes and not request:
+        return FastResult([])
+    if (request and request.key) or len({one.task_id for one in outcomes}) < len(outcomes):
+        return None
+    return _run(_values(agent_id, outcomes, request), outcomes, request)
+
+
+def _run(
+    values: Mapping[str, object],
+    outcomes: Sequence[Outcome],
+    request: ClaimRequest | None,
+    *,
+    counting: bool = False,
+) -> FastResult | None:
+    """Others may take what was seen first; then more of the queue is looked at."""
+    claims = "" if request is None else "ids" if request.ids else "names"
+    limit = request.max_tasks if request else 0
+    heads = limit + LOOK_AHEAD
+    while True:
+        answer = statement(bool(outcomes), claims, limit, heads, counting).run(values)
+        served, seen, room = answer[0][:3]
+        if request and room is None:  # it has a capacity, and must not ask twice at once
+            with transaction.atomic():
+                agents.lock([request.agent_id])
+                return _run(values, outcomes, request, counting=True)
+        if not served:
+            return None
+        tasks = [TaskRow(*row[3:-1]) for row in answer if row[3] is not None]
+        if tasks or not room or not seen:
+            return FastResult(tasks)
+        if outcomes or seen < heads or heads > MOST_HEADS:
+            return FastResult([], overtaken=True)
+        heads *= 8
+
+
+def _values(
+    agent_id: str, outcomes: Sequence[Outcome], request: ClaimRequest | None
+) -> dict[str, object]:
+    values: dict[str, object] = {
+        "agent": agent_id,
+        "actor": f"agent:{agent_id}",
+        "request": request_id.get(),
+    }
+    if request:
+        values |= {
+            "protocol": request.protocol,
+            "channels": list(request.ids or request.names),
+            "lease": request.lease_seconds,
+        }
+    return values | columns_of(outcomes) if outcomes else values
+
+
+def columns_of(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """The outcomes as the parallel arrays that `OUTCOMES` reads."""
+    return {
+        "ids": [outcome.task_id for outcome in outcomes],
+        "done": [outcome.done for outcome in outcomes],
+        "results": [as_json(outcome.result) for outcome in outcomes],
+        "reasons": [outcome.reason for outcome in outcomes],
+        "retriable": [outcome.retriable for outcome in outcomes],
+        "epochs": [outcome.epoch for outcome in outcomes],
+    }
+
+
+def as_json(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,170 @@
+"""The queue of a channel: what may be claimed, in which kinds, in what order, and how it is read.
+
+A free task is of one of three kinds, each with a partial index in the order of the queue. The queue
+is read from the heads of these indexes and nowhere else, so its length does not count. Where tasks
+are for some agents only, the index has their requirement before the order: a claim hops from one
+requirement to the next and looks at no task that its agent cannot do, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import F, Q
+
+from tasks.statements import Statement, raw, text_of
+from tasks.states import Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tasks.models import Task
+    from tasks.querysets import TaskQuerySet
+
+FREE = Q(status=Status.QUEUED, blocked=False, postponed=False, assign_only=False, reserved_for=None)
+"""A claim may give it to anybody who meets its requirement: the generated column `free`."""
+
+ALONE = Q(free=True, chain=None, requirement=None)
+IN_CHAIN = Q(free=True, chain__isnull=False)
+MATCHING = Q(free=True, requirement__isnull=False)
+"""The kinds of free tasks; an index for each has just these conditions."""
+
+ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
+"""The order in which free tasks are claimed (architecture: Order)."""
+
+FAR = 1_000
+"""How far the queue is looked along for a position: behind so many others is just far behind."""
+
+MEETS = """NOT %(agent)s::text = ANY (r.refused_by) AND NOT EXISTS (
+    SELECT FROM agents_agent a, jsonb_each_text(r.wants) w
+    WHERE a.id = %(agent)s AND a.offers ? w.key AND NOT a.offers -> w.key ? w.value)
+  AND NOT EXISTS (
+    SELECT FROM jsonb_each_text(r.requires) w WHERE NOT EXISTS (
+      SELECT FROM agents_agent a WHERE a.id = %(agent)s AND a.offers -> w.key ? w.value))"""
+"""Whether the agent may have tasks of requirement `r`; `requirements.serves` says it in Python."""
+
+
+class Head(NamedTuple):
+    """A free task near the head of a queue, by what decides its order."""
+
+    id: UUID
+    chain_id: UUID | None
+    priority: int
+    queue_at: datetime
+    sequence: int
+
+
+@cache
+def order_by(alias: str) -> str:
+    """The order of the queue for rows that a statement calls `alias`."""
+    ordered = text_of(_tasks().order_by(*ORDER).values("title"))
+    return ordered.partition(" ORDER BY ")[2].replace('"tasks_task"', alias)
+
+
+def heads(channels: str, limit: int, *, agent: bool = True, behind: Q | None = None) -> str:
+    """The first free tasks of several channels as one queue, as SQL; its columns are of `Head`.
+
+    `channels` is a relation of the statement with their `id`s. With `agent` only those whose
+    requirement the agent meets (%(agent)s); else all. `behind`: only those that it holds for.
+    """
+    kinds = " UNION ALL ".join(_each_kind("c.id", limit, agent=agent, behind=behind or Q()))
+    return (
+        f"SELECT h.* FROM {channels} c CROSS JOIN LATERAL ({kinds}) h"  # noqa: S608
+        f" ORDER BY {order_by('h')} LIMIT {limit:d}"
+    )
+
+
+def _each_kind(channel: str, limit: int, *, agent: bool, behind: Q) -> list[str]:
+    free = _tasks().filter(behind, channel=raw(channel)).order_by(*ORDER).values(*Head._fields)
+    matching = text_of(free.filter(MATCHING, requirement=raw("r.id"))[:limit])
+    met = f"WHERE {MEETS}" if agent else ""
+    return [
+        f"({text_of(free.filter(ALONE)[:limit])})",
+        f"({text_of(free.filter(IN_CHAIN)[:limit])})",
+        f"(SELECT m.* FROM (SELECT r.id FROM ({_requirements(channel)}) w"  # noqa: S608
+        f" JOIN tasks_requirement r ON r.id = w.id {met}) r CROSS JOIN LATERAL ({matching}) m)",
+    ]
+
+
+def _requirements(channel: str) -> str:
+    """The requirements for which tasks wait in a channel; one look at the index for each.
+
+    Requirements that are known from the past cost nothing.
+    """
+    matching = _tasks().filter(MATCHING, channel=raw(channel)).order_by("requirement_id")
+    first = text_of(matching.values("requirement_id")[:1])
+    following = matching.filter(requirement__gt=raw("waiting.id")).values("requirement_id")[:1]
+    return f"""WITH RECURSIVE waiting (id) AS (({first}) UNION ALL
+    SELECT ({text_of(following)}) FROM waiting WHERE waiting.id IS NOT NULL)
+  SELECT id FROM waiting WHERE id IS NOT NULL"""  # noqa: S608
+
+
+def count(channel: str, limit: int) -> str:
+    """How many free tasks a channel has, as SQL; of each kind no more than `limit` are counted."""
+    free = _tasks().filter(channel=raw(channel)).values("id")
+    kinds = [
+        free.filter(ALONE).order_by(*ORDER),
+        free.filter(IN_CHAIN).order_by(*ORDER),
+        free.filter(MATCHING).order_by("requirement_id"),
+    ]
+    parts = " UNION ALL ".join(f"({text_of(kind[:limit])})" for kind in kinds)
+    return f"(SELECT count(*) FROM ({parts}) free)"  # noqa: S608
+
+
+@lru_cache(maxsize=32)
+def _counts(limit: int) -> Statement:
+    return Statement.of(
+        f"SELECT c.id, {count('c.id', limit)} FROM tasks_channel c"  # noqa: S608
+        " WHERE c.id = ANY (%(channels)s::uuid[]) AND c.paused_at IS NULL"
+    )
+
+
+def counts(channels: Collection[UUID], most: int) -> dict[UUID, int]:
+    """How many free tasks each of these channels has that is not paused: exact up to `most`."""
+    limit = 1 << max(most - 1, 1).bit_length()  # a few texts serve all
+    return dict(_counts(limit).run({"channels": list(channels)}))
+
+
+@cache
+def _position(far: int) -> Statement:
+    before = " OR ".join(
+        [
+            "h.priority > %(priority)s::int",
+            "h.priority = %(priority)s::int AND (h.queue_at, h.sequence, h.id)"
+            " < (%(queue_at)s::timestamptz, %(sequence)s::int, %(id)s::uuid)",
+        ]
+    )
+    channel = "(SELECT %(channel)s::uuid AS id)"
+    return Statement.of(
+        f"SELECT count(*) FROM ({heads(channel, far, agent=False)}) h WHERE {before}"  # noqa: S608
+    )
+
+
+def position(task: Task) -> int:
+    """A free task's position in its channel, from 1; more than `FAR` for far behind.
+
+    Tasks that want something are counted as well, though not every agent may have them.
+    """
+    place = {"priority": task.priority, "queue_at": task.queue_at, "sequence": task.sequence}
+    values = {"channel": task.channel_id, "id": task.pk, **place}
+    return min(int(_position(FAR).run(values)[0][0]), FAR) + 1
+
+
+def page(channel: UUID, after: Head | None, limit: int) -> Sequence[Head]:
+    """The free chainless tasks of a channel behind one of them, or from the head on."""
+    behind = Q(chain=None)
+    if after:
+        behind &= Q(priority__lt=after.priority) | Q(priority=after.priority) & (
+            Q(queue_at__gt=after.queue_at) | Q(queue_at=after.queue_at, id__gt=after.id)
+        )
+    rows = heads("(SELECT %(channel)s::uuid AS id)", limit, agent=False, behind=behind)
+    return [Head(*row) for row in Statement.of(rows).run({"channel": channel})]
+
+
+def _tasks() -> TaskQuerySet:
+    tasks: TaskQuerySet = apps.get_model("tasks", "Task")._default_manager.all()
+    return tasks

@@ -1,0 +1,182 @@
+"""What a verb says beforehand is what it does, and it is offered where it does something."""
+
+import pytest
+from django.db import transaction
+
+from accounts.callers import LOCAL
+from agents.models import Agent
+from chains import transitions as chains
+from chains.models import Chain, OnFailure
+from console.verbs import Preview, carry_out
+from dashboard import rows as pages
+from dashboard.acts import KINDS
+from dashboard.deltas import channels as channel_rows
+from jobs import tally
+from jobs import transitions as jobs
+from jobs.models import Job
+from tasks import transitions as tasks
+from tasks.exceptions import WrongStatus
+from tasks.models import Channel, Task
+from tests.chains.steps import complete, fail
+from tests.factories import (
+    give,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_job,
+    make_task,
+    sweeps,
+)
+
+pytestmark = pytest.mark.django_db
+
+VERBS = [(kind, verb) for kind, offered in KINDS.items() for verb in offered.verbs]
+each_verb = pytest.mark.parametrize(
+    ("kind", "verb"), VERBS, ids=[f"{kind}-{verb.name}" for kind, verb in VERBS]
+)
+# The columns that show whether a verb has changed anything.
+STATE = {
+    Task: ("status", "agent", "priority", "cancel_asked_at"),
+    Chain: ("owner", "on_failure"),
+    Channel: ("paused_at",),
+    Agent: ("draining",),
+    Job: ("cancel_asked_at",),
+}
+
+
+@pytest.fixture
+def values():
+    """What the verbs ask for; the agent can have any task or chain that anybody can have."""
+    names = tuple(Channel.objects.values_list("name", flat=True))
+    return {"agent": make_agent(subscriptions=names), "priority": 5, "on_failure": "stop"}
+
+
+@pytest.fixture(autouse=True)
+def world():
+    """Rows of each kind in every status."""
+    make_task()
+    make_held_task()
+    tasks.cancel(make_held_task().pk, by="tests")
+    tasks.cancel(make_task().pk, by="tests")
+    complete(make_held_task())
+    fail(make_held_task())
+
+    make_chain(tasks=2)
+    give(make_agent(), make_chain(tasks=2).channel)
+    complete(give(make_agent(), make_chain(tasks=1).channel))
+    complete(give(make_agent(), make_chain(tasks=2).channel))
+    fail(give(make_agent(), make_chain(tasks=1, on_failure=OnFailure.STOP).channel))
+    locked = make_chain(tasks=2)
+    give(make_agent(), locked.channel)
+    chains.detach(locked.pk, owner_id=None, by="tests")
+
+    tasks.pause_channel(make_channel().pk, by="tests")
+    tasks.pause_channel(make_held_task().channel_id, by="tests")
+    make_agent(draining=True)
+
+    for end in (complete, fail):
+        make_job(tasks=1)
+        end(give(make_agent(), sweeps()))
+    make_job(tasks=2)
+    fail(give(make_agent(), sweeps()))
+    give(make_agent(), sweeps())
+    asked = make_job(tasks=2)
+    give(make_agent(), sweeps())
+    jobs.cancel(asked.pk, by="tests")
+    jobs.cancel(make_job(tasks=1).pk, by="tests")
+    make_job(tasks=1)
+    tally.fold()
+
+
+def state():
+    return {model: set(model.objects.values_list("pk", *names)) for model, names in STATE.items()}
+
+
+def tried(verb, rows, values):
+    """What comes of the verb on these rows, and whether it changed anything; it is undone."""
+    before = state()
+    with transaction.atomic():
+        result = carry_out(verb, rows, LOCAL, "why", values)
+        changed = state() != before
+        transaction.set_rollback(True)
+    return result, changed
+
+
+def each_row(model):
+    return [model.objects.filter(pk=pk) for pk in model.objects.values_list("pk", flat=True)]
+
+
+def affects(verb, rows, values):
+    """How many things the verb says it will change."""
+    return sum(
+        part.affects(rows, values).count() if isinstance(part, Preview) else len(part(rows, values))
+        for part in verb.previews
+        if not isinstance(part, Preview) or (part.says and is_of_a_change(part.says))
+    )
+
+
+def is_of_a_change(sentence):
+    sentence = str(sentence % {"count": 1})
+    return "already" not in sentence and "task in progress goes on" not in sentence
+
+
+def refuses(verb, rows, values):
+    return sum(
+        rows.count() - part.affects(rows, values).count()
+        for part in verb.previews
+        if isinstance(part, Preview) and part.refuses
+    )
+
+
+def is_running(chain):
+    return Task.objects.filter(chain=chain).in_progress().exists()
+
+
+@each_verb
+def test_a_verb_does_what_it_says_beforehand(kind, verb, values):
+    model = KINDS[kind].model
+
+    if verb.name != "reassign":  # where each row but the first may find the agent bound
+        result, _ = tried(verb, model.objects.all(), values)
+        assert len(result.refused) == refuses(verb, model.objects.all(), values)
+    for row in each_row(model):
+        if (kind, verb.name) == ("chains", "reassign") and is_running(row.get()):
+            continue  # refused, and its preview leaves that to the refusal
+        result, changed = tried(verb, row, values)
+        assert len(result.refused) == refuses(verb, row, values), row.values()
+        assert changed == (affects(verb, row, values) > 0), row.values()
+
+
+ROWS = {
+    "tasks": pages.tasks,
+    "chains": pages.chains,
+    "agents": lambda rows: pages.agents(Agent.objects.with_online().filter(pk__in=rows)),
+    "jobs": lambda rows: pages.jobs(Job.objects.counted().filter(pk__in=rows)),
+    "channels": channel_rows,
+}
+
+
+def judged_by_page(verb, row):
+    """As in static/dashboard/verbs.js."""
+    return all(
+        bool(row.get(name)) is wanted if isinstance(wanted, bool) else row.get(name) in wanted
+        for name, wanted in verb.offered_when.columns.items()
+    )
+
+
+@each_verb
+def test_a_verb_is_offered_where_it_changes_something(kind, verb, values):
+    offered = 0
+    for row in each_row(KINDS[kind].model):
+        [shown] = ROWS[kind](row)
+        fits = verb.offered_when.fits(row.get())
+        assert verb.offered_when(row, {}).exists() == judged_by_page(verb, shown) == fits
+        result, changed = tried(verb, row, values)
+        problems = [type(problem) for _, problem in result.refused]
+        if fits:
+            offered += 1
+            assert WrongStatus not in problems
+        else:
+            assert problems or not changed, row.values()
+    assert offered
