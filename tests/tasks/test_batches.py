@@ -301,8 +301,8 @@ def test_it_is_a_few_statements_however_many_tasks(verb, django_assert_max_num_q
 # What a large statement costs.
 
 
-def test_triggers_compare_old_rows_with_new_ones_by_hashing():
-    """They keep the plan of their first run, for one row as a rule; an inner join by that plan
+def test_no_trigger_compares_each_old_row_with_each_new_one():
+    """A trigger keeps the plan of its first run, mostly for one row; an inner join by that plan
     would compare each row of a large statement with each."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -313,4 +313,4 @@ def test_triggers_compare_old_rows_with_new_ones_by_hashing():
         sources = [source for (source,) in cursor.fetchall()]
 
     joins = re.findall(r"(\S+) JOIN (?:old|new)_rows", " ".join(sources))
-    assert set(joins) == {"FULL"}
+    assert set(joins) <= {"FULL"}
