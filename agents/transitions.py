@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
@@ -45,13 +45,12 @@ def enter(agent_id: str, *, seen: bool = True, protocol: Protocol = Protocol.PLA
     assigns work to it does not renew it.
     """
     seen_at = "now()" if seen else "agents_agent.last_seen_at"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO agents_agent (id, protocol) VALUES (%s, %s) ON CONFLICT (id)"  # noqa: S608
-            f" DO UPDATE SET last_seen_at = {seen_at}",
-            [agent_id, protocol],
-        )
-    return Agent.objects.get(pk=agent_id)
+    entered = Agent.objects.raw(
+        "INSERT INTO agents_agent (id, protocol) VALUES (%s, %s) ON CONFLICT (id)"  # noqa: S608
+        f" DO UPDATE SET last_seen_at = {seen_at} RETURNING *",
+        [agent_id, protocol],
+    )
+    return entered[0]
 
 
 def hear(agent_id: str) -> None:

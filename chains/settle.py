@@ -5,6 +5,7 @@ statuses of its tasks, its owner and `on_failure`. Nothing else writes them.
 """
 
 from collections.abc import Collection
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db.models.functions import Now
 
 from chains.models import Chain, ChainStatus, OnFailure
 from tasks.models import Task
+from tasks.statements import Statement, raw, text_of
 from tasks.states import FINISHED, Status
 
 
@@ -65,14 +67,22 @@ def settle_each(chains: Collection[UUID]) -> None:
 
 
 def _deciding(chain: Chain) -> list[Step]:
-    """The few steps by which all is decided, in order: what runs, waits first or failed first."""
-    all_ = Task.objects.filter(chain=chain).order_by("sequence")
-    first, *others = (
-        steps.values_list(*Step._fields)[:1]
-        for steps in (all_.queued(), all_.with_turn(), all_.active(), all_.failed(), all_)
-    )
-    steps = [Step(*row) for row in first.union(*others)]
+    """The few steps by which all is decided, in order: what waits first, what runs or has the turn,
+    what failed first and what comes first at all.
+    """
+    steps = {Step(*row) for row in _deciding_statement().run({"chain": chain.pk})}
     return sorted(steps, key=lambda step: step.sequence)
+
+
+@cache
+def _deciding_statement() -> Statement:
+    steps = Task.objects.filter(chain=raw("%(chain)s::uuid")).order_by("sequence")
+    not_blocked = steps.filter(finished_at=None, blocked=False)  # by a constraint one at most
+    firsts = [
+        text_of(some.values(*Step._fields)[:1])
+        for some in (steps.queued(), not_blocked, steps.failed(), steps)
+    ]
+    return Statement.of(" UNION ALL ".join(f"({first})" for first in firsts))
 
 
 def _turn(chain: Chain, steps: Collection[Step]) -> Step | None:

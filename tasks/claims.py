@@ -53,8 +53,7 @@ def pick(agent: Agent, request: ClaimRequest) -> Sequence[TaskRow]:
     """The second half of a claim, for an agent that is locked and so is the chain it owns."""
     if answered := _answered(request):
         return answered
-    channels = set() if agent.draining else set(Channel.objects.giving(request.ids, request.names))
-    ids = _for_agent(agent, request, channels) if channels else []
+    ids = [] if agent.draining else _for_agent(agent, request)
     if not ids:
         return []
     if request.key:
@@ -71,17 +70,16 @@ def _answered(request: ClaimRequest) -> list[TaskRow]:
     return fast_path.rows(known.task_ids) if known else []
 
 
-def _for_agent(agent: Agent, request: ClaimRequest, channels: Collection[UUID]) -> list[UUID]:
+def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:
     """What is reserved for the agent, if anything is; else the first that it may have."""
-    bound = Task.objects.binding(agent.pk).only(
-        "channel", "status", "blocked", "postponed", "assign_only"
-    )
-    for task in bound:
-        return [task.pk] if task.is_ready and task.channel_id in channels else []
+    bound = Task.objects.binding(agent.pk).select_related("channel")
+    for task in bound.defer("title", "description", "payload", "result"):
+        return [task.pk] if task.is_ready and request.asks(task.channel) else []
+    channels = Channel.objects.giving(request.ids, request.names)
     most = request.max_tasks
     if agent.capacity is not None:
         most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
-    return _free_for(agent.pk, channels, most) if most > 0 else []
+    return _free_for(agent.pk, channels, most) if channels and most > 0 else []
 
 
 def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID]:

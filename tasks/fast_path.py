@@ -34,7 +34,7 @@ from agents import transitions as agents
 from agents.models import Protocol
 from events.context import request_id
 from tasks import queue
-from tasks.models import Task
+from tasks.models import Channel, Task
 from tasks.statements import Statement, assignments, raw, text_of
 from tasks.states import (
     CANCEL,
@@ -73,6 +73,12 @@ class ClaimRequest:
     lease_seconds: int | None = None
     key: str = ""
     protocol: Protocol = Protocol.PLAIN
+
+    def asks(self, channel: Channel) -> bool:
+        """Whether it may get tasks of this channel: it is among those named, and not paused."""
+        names = {name.lower() for name in self.names}
+        named = channel.pk in self.ids if self.ids else channel.name.lower() in names
+        return named and channel.paused_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +170,23 @@ OUTCOMES = """outcome AS (
   SELECT * FROM jsonb_to_recordset(%(outcomes)s::jsonb)
     AS o (id uuid, done bool, result jsonb, reason text, retriable bool, epoch bigint))"""
 
-HELD = """SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
-  o.done OR NOT o.retriable OR t.cancel_asked_at IS NOT NULL OR t.attempts + 1 >= t.max_attempts
-    AS ends"""
-"""An outcome `o` of the task `t` that its agent holds; `ends`: it is not tried again."""
+HELD = """held AS MATERIALIZED (
+  SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
+    o.done OR NOT o.retriable OR t.cancel_asked_at IS NOT NULL OR t.attempts + 1 >= t.max_attempts
+      AS ends
+  FROM {} (SELECT * FROM outcome ORDER BY id) o CROSS JOIN LATERAL (
+    SELECT * FROM tasks_task WHERE id = o.id AND status = 'in_progress' AND {}
+      AND (o.epoch IS NULL OR o.epoch = lease_epoch) FOR NO KEY UPDATE) t)"""
+
+
+def held(holds: str, after: str = "") -> str:
+    """The outcomes of tasks that are held, locked by id; `holds`: what else must be so of a task.
+
+    `ends`: it is not tried again. Each task is looked up by its id: an index by agent would be full
+    of what the agent held before.
+    """
+    return HELD.format(after and f"{after},", holds)
+
 
 KEEP_BAD_ATTEMPTS = """INSERT INTO tasks_attempt
     (task_id, epoch, agent_id, outcome, reason, started_at, ended_at)
@@ -182,7 +201,7 @@ NAMED = {
 
 @lru_cache
 def end_held() -> str:
-    """The UPDATE by which a report ends leases; `h` is a row of `HELD`."""
+    """The UPDATE by which a report ends leases; `h` is a row of `held`."""
     attempts = F("attempts") + 1
     failed: Columns = {
         "attempts": attempts,
@@ -232,7 +251,7 @@ def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statem
     parts = [f"seen AS ({REGISTER if claims else RENEW} RETURNING 1)", CONTEXT]
     needs = []
     if outcomes:
-        parts += [OUTCOMES, _held()]
+        parts += [OUTCOMES, held("chain_id IS NULL AND agent_id = %(agent)s", after="context")]
         needs.append("(SELECT count(*) FROM held) = jsonb_array_length(%(outcomes)s::jsonb)")
     if claims:
         parts += _looking(claims, heads, outcomes=outcomes, counting=counting)
@@ -262,14 +281,6 @@ def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statem
   RETURNING {COLUMNS}, tasks_task.queue_at)"""  # noqa: S608
     )
     return _answer(parts, "(SELECT count(*) FROM head), (SELECT tasks FROM room)", "claimed")
-
-
-def _held() -> str:
-    return f"""held AS ({HELD}
-  FROM context, outcome o JOIN tasks_task t ON t.id = o.id
-  WHERE t.chain_id IS NULL AND t.status = 'in_progress' AND t.agent_id = %(agent)s
-    AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)
-  ORDER BY t.id FOR NO KEY UPDATE OF t)"""
 
 
 def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list[str]:

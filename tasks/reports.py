@@ -29,10 +29,7 @@ from tasks.states import COMPLETE, DeadLetter, Status
 def _end_held_statement() -> Statement:
     return Statement.of(
         f"""WITH {fast_path.OUTCOMES},
-held AS MATERIALIZED ({fast_path.HELD}
-  FROM outcome o JOIN tasks_task t ON t.id = o.id
-  WHERE t.status = 'in_progress' AND (%(agent)s::text IS NULL OR t.agent_id = %(agent)s::text)
-    AND (o.epoch IS NULL OR o.epoch = t.lease_epoch)),
+{fast_path.held("(%(agent)s::text IS NULL OR agent_id = %(agent)s::text)")},
 ended AS ({fast_path.end_held()} RETURNING {COLUMNS}),
 bad AS ({fast_path.KEEP_BAD_ATTEMPTS})
 SELECT * FROM ended"""  # noqa: S608
