@@ -1,4 +1,4 @@
-"""`settle` makes a chain right from its tasks and its owner, whatever happened to them.
+"""`settle` makes a chain right from its tasks and its owner, after every change of them.
 
 Whose turn it is, which tasks are blocked or reserved, and the chain's status follow from the
 statuses of its tasks, its owner and `on_failure`. Nothing else writes them.
@@ -16,7 +16,7 @@ from tasks.states import FINISHED, Status
 
 
 class Step(NamedTuple):
-    """What settling a chain needs to know of one of its tasks."""
+    """The columns of a task that settling its chain needs."""
 
     id: UUID
     sequence: int
@@ -34,11 +34,11 @@ class Step(NamedTuple):
 
 
 def settle(chain: Chain) -> bool:
-    """Make a locked chain right; whether a task got its turn by it.
+    """Make a locked chain right; returns whether a task got the turn.
 
-    Idempotent, and a few rows are read and written however long the chain is. At most one task
-    has its turn: the queued one of the smallest sequence, while none of the chain is in progress
-    or locked and none before it failed in a chain that stops on failure.
+    Idempotent. Reads and writes a few rows, however long the chain is. At most one task has the
+    turn: the queued one of the smallest sequence, while none of the chain is in progress or locked
+    and, in a chain that stops on failure, none before it has failed.
     """
     steps = _deciding(chain)
     turn = _turn(chain, steps)
@@ -65,7 +65,7 @@ def settle_each(chains: Collection[UUID]) -> None:
 
 
 def _deciding(chain: Chain) -> list[Step]:
-    """The few steps by which all is decided, in order: what runs, waits first or failed first."""
+    """The few steps that decide everything, in order: those active, and the first of each kind."""
     all_ = Task.objects.filter(chain=chain).order_by("sequence")
     first, *others = (
         steps.values_list(*Step._fields)[:1]

@@ -1,4 +1,4 @@
-"""What tasks do when an agent says that the session it was asked for is there."""
+"""Completes a session request when an agent posts the event that its session has started."""
 
 from collections.abc import Mapping
 

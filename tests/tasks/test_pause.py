@@ -51,17 +51,17 @@ def test_the_transactional_path_serves_nothing_from_a_paused_channel(paused):
 
 
 @pytest.mark.parametrize(
-    "request",
+    "fields",
     [{}, {"max_tasks": 5}, {"key": "once"}, {"protocol": Protocol.SPOT}],
     ids=["one", "several", "key", "spot"],
 )
-def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, request):
-    assert not claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
-    assert not claims.claim(ClaimRequest("agent-1", names=[paused.name], **request))
+def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, fields):
+    assert not claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **fields))
+    assert not claims.claim(ClaimRequest("agent-1", names=[paused.name], **fields))
 
     resume(paused)
 
-    assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **request))
+    assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **fields))
 
 
 def test_a_chains_task_is_not_given_out_either():
@@ -116,7 +116,7 @@ def test_nobody_who_waits_is_sent_to_a_paused_channel(paused):
     )
     pause(chain.channel)
 
-    found = waiting.peek([paused.pk, chain.channel_id], [agent.pk])
+    found = waiting.ready_tasks([paused.pk, chain.channel_id], [agent.pk])
 
     assert not any(found.free.values())
     assert found.kept_for == frozenset()

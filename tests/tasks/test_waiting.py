@@ -21,7 +21,7 @@ from tests.serving import NO_TLS, serving
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Nobody is found by the clock here, so whatever comes soon comes because somebody was woken.
-RARELY = "from tasks import waiting; waiting.LOOK_AGAIN = 60"
+RARELY = "from tasks import waiting; waiting.CHECK_AGAIN = 60"
 SOON = 5.0
 
 

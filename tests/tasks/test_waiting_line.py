@@ -22,7 +22,7 @@ SOON = 5.0
 
 @pytest.fixture(autouse=True)
 def _nobody_is_found_by_the_clock(monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_AGAIN", 60)
+    monkeypatch.setattr(waiting, "CHECK_AGAIN", 60)
 
 
 class Failed(Exception):
@@ -135,7 +135,7 @@ async def in_another_thread(make, *given):
 
 
 async def test_what_no_notification_tells_is_found_by_the_clock(monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_AGAIN", 0.5)
+    monkeypatch.setattr(waiting, "CHECK_AGAIN", 0.5)
     channel = await in_another_thread(make_channel)
     lucky = await start(Look("agent", channel))
 
