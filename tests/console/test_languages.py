@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from chains import transitions as chains
-from tests.console.clicking import click, preview, signed_in, told
+from tests.console.clicking import click, messages_of, preview
+from tests.console.people import browser_of
 from tests.factories import fresh, give, make_agent, make_chain, steps_of
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +20,7 @@ def chain():
 
 
 def reading(language):
-    operator = signed_in("Operator")
+    operator = browser_of("Operator")
     operator.defaults["HTTP_ACCEPT_LANGUAGE"] = language
     return operator
 
@@ -56,7 +57,7 @@ def test_people_read_in_their_language_what_a_verb_will_do(chain, language, will
 def test_people_read_in_their_language_what_was_done(chain, language, said):
     page = click(reading(language), chain, "detach")
 
-    assert said in told(page)
+    assert said in messages_of(page)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.db import connection
 from benchmarks import lists
 from chains.models import Chain
 from tasks.models import Task
-from tests.console.clicking import signed_in
+from tests.console.people import browser_of
 from tests.tasks.plans import nodes
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def filled(django_db_setup, django_db_blocker):
 
 @pytest.mark.parametrize("asked", LISTS)
 def test_a_list_reads_a_part_of_a_long_table_in_a_few_queries(filled, asked):
-    viewer = signed_in("Viewer")
+    viewer = browser_of("Viewer")
     path, mark, query = asked.partition("?")
     statements = []
 

@@ -17,7 +17,6 @@ from jobs.models import Job
 from tasks import transitions as tasks
 from tasks.exceptions import WrongStatus
 from tasks.models import Channel, Task
-from tests.chains.steps import complete, fail
 from tests.factories import (
     give,
     make_agent,
@@ -28,6 +27,7 @@ from tests.factories import (
     make_task,
     sweeps,
 )
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
 
