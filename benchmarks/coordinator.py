@@ -16,23 +16,22 @@ import psycopg
 
 from coordinator_project import embedded
 from coordinator_project.cluster import free_port
-from coordinator_project.env import BASE_DIR
 
 PATIENCE = 60.0
 OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "SECRET_KEY")
 
 
 class CoordinatorFailed(Exception):
-    """The coordinator that was to be measured does not do what it should."""
+    """The coordinator that is measured does not do what it should."""
 
 
 @dataclass(frozen=True)
 class Coordinator:
-    """A running coordinator, and the way straight to its database."""
+    """A running coordinator, and the address of its database."""
 
     port: int
     url: str
-    server: int  # process ids, to tell whose CPU time is used
+    server: int  # process ids, for the CPU time that each uses
     postgres: int
 
     @property
@@ -44,33 +43,36 @@ class Coordinator:
         return psycopg.connect(self.url, autocommit=True, application_name="bench")
 
     def open_channel(self, name: str) -> UUID:
-        said: dict[str, dict[str, str]] = orjson.loads(self.post("/v1/channels", {"name": name}))
-        return UUID(said["channel"]["id"])
+        created: dict[str, dict[str, str]] = orjson.loads(self.post("/v1/channels", {"name": name}))
+        return UUID(created["channel"]["id"])
 
     def get(self, path: str) -> bytes:
-        """What the coordinator answers to one request that must be granted."""
-        return self._ask("GET", path)
+        """The body of the response to one request, which must succeed."""
+        return self._request("GET", path)
 
     def post(self, path: str, body: object, within: float = 30.0) -> bytes:
-        """The same, with something to say."""
-        return self._ask("POST", path, orjson.dumps(body), within)
+        """The same for a request with a body."""
+        return self._request("POST", path, orjson.dumps(body), within)
 
-    def _ask(self, verb: str, path: str, body: bytes | None = None, within: float = 30.0) -> bytes:
+    def _request(
+        self, verb: str, path: str, body: bytes | None = None, within: float = 30.0
+    ) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within)
         try:
             connection.request(verb, path, body)
-            answer = connection.getresponse()
-            content = answer.read()
-            if answer.status >= 300:
-                raise CoordinatorFailed(f"{verb} {path}: {answer.status} {content.decode()}")
+            response = connection.getresponse()
+            content = response.read()
+            if response.status >= 300:
+                raise CoordinatorFailed(f"{verb} {path}: {response.status} {content.decode()}")
             return content
         finally:
             connection.close()
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Coordinator]:
-    """What `script/server` runs, with default settings, until the block ends."""
+def running(folder: Path, product: Path) -> Iterator[Coordinator]:
+    """What `script/server` runs in the checkout `product`, with default settings, until the block
+    ends; its data is in `folder`."""
     folder.mkdir(mode=0o711, exist_ok=True)
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
@@ -78,7 +80,8 @@ def running(folder: Path) -> Iterator[Coordinator]:
     log = folder / "server.log"
     with log.open("wb") as file:
         server = subprocess.Popen(  # noqa: S603
-            [sys.executable, BASE_DIR / "manage.py", "serve"],
+            [sys.executable, product / "manage.py", "serve"],
+            cwd=product,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=file,

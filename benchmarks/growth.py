@@ -1,4 +1,4 @@
-"""What a claim costs on a long line: two coordinators side by side, asked in turn.
+"""What a claim costs on a long queue: two coordinators side by side, asked in turn.
 
 One has 10,000 queued tasks; the other a million, and a million finished ones. On both half of the
 queued tasks are in chains of ten, most of them owned, as the engine would have left them: in an
@@ -6,23 +6,29 @@ owned chain the task whose turn it is is reserved for the owner, those behind it
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import dict_row
 
-from benchmarks import line, machine
-from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
-from benchmarks.line import CHANNEL
-from benchmarks.over_http import CLAIM, REPORT, Connection, Held, held, outcomes, request
-from benchmarks.results import Growth
-from tasks import fastlane
+from benchmarks import queue
+from benchmarks.coordinator import Coordinator
+from benchmarks.over_http import (
+    CLAIM,
+    REPORT,
+    Connection,
+    HeldTask,
+    claimed,
+    outcomes,
+    request,
+)
+from benchmarks.queue import CHANNEL
+from benchmarks.results import Section, TimeRatio, time_heads
+from benchmarks.run import Run
 
 SMALL = 10_000
 CHAIN_LENGTH = 10
@@ -30,14 +36,16 @@ OWNED = 0.9
 SIDE_CHANNEL = "bench-side"
 WORKERS = 100
 WARM_UP = 30
+ONE_CHANNEL = "one channel, over HTTP"
+TWO_CHANNELS = "two channels"
+OWNER = "the owner of a chain"
 
-Say = Callable[[str], None]
-Claim = Callable[[str], tuple[float, list[Held]]]  # by an agent: seconds, what it was given
+Claim = Callable[[str], tuple[float, list[HeldTask]]]  # by an agent: its seconds and tasks
 
 
 @dataclass(frozen=True)
-class Size:
-    """How long a line is."""
+class QueueSize:
+    """How many tasks a queue has."""
 
     queued: int
     finished: int
@@ -51,115 +59,93 @@ class Size:
         return int(self.chains * OWNED)
 
 
-def measure(folder: Path, large: int, claims: int, say: Say) -> tuple[str, list[Growth]]:
-    """The median times of so many claims of each kind, and what they were measured on."""
-    sizes = {"small": Size(min(SMALL, large), 0), "large": Size(large, large)}
+def measure(run: Run) -> list[Section]:
+    """The median times of each kind of claim, on the small queue and on the large."""
+    large = 2_000 if run.quick else run.large
+    sizes = {"small": QueueSize(min(SMALL, large), 0), "large": QueueSize(large, large)}
+    ratios = []
     with ExitStack() as stack:
-        sides = []
+        queues = {}
         for name, size in sizes.items():
-            coordinator = stack.enter_context(running(folder / name))
-            db = stack.enter_context(coordinator.connect())
-            say(f"filling the {name} line: {size.queued:,} queued, {size.finished:,} finished")
-            sides.append(stack.enter_context(closing(Side(coordinator, db, size))))
-        ran_on = machine.description(sides[0].db)
-        kinds = zip(sides[0].kinds().items(), sides[1].kinds().values(), strict=True)
-        grown = [
-            _compare(name, (on_small, on_large), claims) for (name, on_small), on_large in kinds
-        ]
-        for one in grown:
-            say(f"  {one.name:<44}{one.small:.2f} ms, {one.large:.2f} ms   ratio {one.ratio:.2f}")
-        return ran_on, grown
+            coordinator, db = stack.enter_context(run.coordinator(name))
+            run.say(
+                f"  filling the {name} queue: {size.queued:,} queued, {size.finished:,} finished"
+            )
+            queues[name] = stack.enter_context(closing(FilledQueue(coordinator, db, size)))
+        kinds = {name: filled.kinds() for name, filled in queues.items()}
+        for kind in kinds["small"]:
+            times = medians({name: kinds[name][kind] for name in kinds}, claims_of(run))
+            ratios.append(TimeRatio(kind, times["small"], times["large"]))
+            run.say(f"  {kind}: {times['small']:.2f} ms, {times['large']:.2f} ms")
+    return [Section(time_heads("claim", "small", "large"), ratios)]
 
 
-def _compare(name: str, sides: tuple["Timed", "Timed"], claims: int) -> Growth:
-    """Claim on one side and on the other in turn, first on this one, then on that."""
-    times: dict[int, list[float]] = {0: [], 1: []}
-    warm_up = min(WARM_UP, claims)
-    for number in range(warm_up + claims):
-        for which in (0, 1) if number % 2 else (1, 0):
-            times[which].append(sides[which].claim() * 1000)
-    return Growth(name, *(median(times[which][warm_up:]) for which in (0, 1)))
+def claims_of(run: Run) -> int:
+    """How many claims of each kind are measured."""
+    return 5 if run.quick else 200
 
 
-class Side:
-    """One coordinator with its line, and the kinds of claims that are measured on it."""
+def medians(kinds: "Mapping[str, TimedClaim]", claims: int) -> dict[str, float]:
+    """The median milliseconds of each kind; they take turns, beginning with another each time."""
+    times: dict[str, list[float]] = {name: [] for name in kinds}
+    order = list(kinds)
+    for _ in range(min(WARM_UP, claims) + claims):
+        order.append(order.pop(0))
+        for name in order:
+            times[name].append(kinds[name].claim() * 1000)
+    return {name: median(took[-claims:]) for name, took in times.items()}
 
-    def __init__(self, coordinator: Coordinator, db: psycopg.Connection, size: Size) -> None:
-        self.db = db
+
+class FilledQueue:
+    """One coordinator with its queue, and the kinds of claims that are measured on it."""
+
+    def __init__(self, coordinator: Coordinator, db: psycopg.Connection, size: QueueSize) -> None:
         self.connection = Connection(coordinator.port)
         self.channel = coordinator.open_channel(CHANNEL)
         side_channel = coordinator.open_channel(SIDE_CHANNEL)
         fill(db, size, self.channel, side_channel)
         self.owners = (f"owner-{number}" for number in range(1, size.owned + 1))
-        self.session = psycopg.connect(
-            coordinator.url,
-            autocommit=True,
-            row_factory=dict_row,
-            options="-c plan_cache_mode=force_generic_plan",
-        )
 
     def close(self) -> None:
         self.connection.close()
-        self.session.close()
 
-    def kinds(self) -> dict[str, "Timed"]:
-        both = [CHANNEL, SIDE_CHANNEL]
+    def kinds(self) -> dict[str, "TimedClaim"]:
+        one, both = self._over_http([CHANNEL]), self._over_http([CHANNEL, SIDE_CHANNEL])
         return {
-            "the statement of the fast way, in SQL": Timed(self, self._straight, repeat("sql")),
-            "the fast way, over HTTP": Timed(self, self._over_http([CHANNEL]), repeat("fast")),
-            "the slow way: two channels": Timed(self, self._over_http(both), repeat("slow")),
-            "the slow way: the owner of a chain": Timed(
-                self, self._over_http([CHANNEL]), self.owners
-            ),
+            ONE_CHANNEL: TimedClaim(self, one, repeat("fast")),
+            TWO_CHANNELS: TimedClaim(self, both, repeat("slow")),
+            OWNER: TimedClaim(self, one, self.owners),
         }
 
     def _over_http(self, channels: list[str]) -> Claim:
-        def claim(agent: str) -> tuple[float, list[Held]]:
-            wish = {"agent_id": agent, "channels": channels, "max_tasks": 1}
-            asked = request(CLAIM, orjson.dumps(wish))
+        def claim(agent: str) -> tuple[float, list[HeldTask]]:
+            body = {"agent_id": agent, "channels": channels, "max_tasks": 1}
+            claim_request = request(CLAIM, orjson.dumps(body))
             started = time.perf_counter()
-            answer = self.connection.ask(asked)
-            return time.perf_counter() - started, held(answer, 1)
+            response = self.connection.ask(claim_request)
+            return time.perf_counter() - started, claimed(response, 1)
 
         return claim
 
-    def _straight(self, agent: str) -> tuple[float, list[Held]]:
-        claim = fastlane.statement(False, "id", 1)
-        values = {
-            "agent": agent,
-            "actor": f"agent:{agent}",
-            "request": "",
-            "protocol": "",
-            "channel": self.channel,
-            "lease": None,
-        }
-        with psycopg.RawCursor(self.session, row_factory=dict_row) as cursor:
-            started = time.perf_counter()
-            row = cursor.execute(claim.text, claim.arguments(values), prepare=True).fetchone()
-            took = time.perf_counter() - started
-        if row is None or row["id"] is None:
-            raise CoordinatorFailed("The statement of the fast way has claimed nothing.")
-        return took, [Held(str(row["id"]), row["lease_epoch"])]
-
-    def report(self, agent: str, tasks: list[Held]) -> None:
-        """Complete what a claim was given; this is not measured."""
+    def complete(self, agent: str, tasks: list[HeldTask]) -> None:
+        """Complete claimed tasks; this is not measured."""
         body = f'{{"agent_id":"{agent}","outcomes":[{outcomes(tasks)}]}}'
         self.connection.ask(request(REPORT, body.encode()))
 
 
 @dataclass(frozen=True)
-class Timed:
-    """One kind of claim on one side."""
+class TimedClaim:
+    """One kind of claim on one queue."""
 
-    side: Side
-    give: Claim
+    filled: FilledQueue
+    by: Claim
     agents: Iterator[str]
 
     def claim(self) -> float:
         """How many seconds the claim took; its task is done afterwards."""
         agent = next(self.agents)
-        took, tasks = self.give(agent)
-        self.side.report(agent, tasks)
+        took, tasks = self.by(agent)
+        self.filled.complete(agent, tasks)
         return took
 
 
@@ -168,32 +154,32 @@ def repeat(agent: str) -> Iterator[str]:
         yield agent
 
 
-def fill(db: psycopg.Connection, size: Size, channel: UUID, side_channel: UUID) -> None:
-    """Make the line. The tasks without a chain come first in it, a tenth in the side channel."""
+def fill(db: psycopg.Connection, size: QueueSize, channel: UUID, side_channel: UUID) -> None:
+    """Fill the queue. Tasks without a chain come first, a tenth of them in the side channel."""
     here = f"'{channel}'::uuid"
-    line.insert(
+    queue.insert(
         db,
         size.finished,
         id="uuidv7('-1 day')",
         channel_id=here,
-        queue_at=line.in_line(size.finished, "1 day"),
+        queue_at=queue.queue_at(size.finished, "1 day"),
         status="'done'",
         agent_id=f"'worker-' || n % {WORKERS}",
         last_holder=f"'worker-' || n % {WORKERS}",
         lease_epoch="1",
         closed_epoch="1",
-        result=f"'{line.RESULT}'",
+        result=f"'{queue.RESULT}'",
         claimed_at="now() - interval '1 hour'",
         finished_at="now() - interval '1 hour'",
     )
     alone = size.queued - size.chains * CHAIN_LENGTH
-    line.insert(
+    queue.insert(
         db,
         alone,
         channel_id=f"CASE WHEN n % 10 = 0 THEN '{side_channel}'::uuid ELSE {here} END",
-        queue_at=line.in_line(alone, "1 hour"),
+        queue_at=queue.queue_at(alone, "1 hour"),
     )
-    line.insert_rows(
+    queue.insert_rows(
         db,
         "chains_chain",
         {
@@ -204,14 +190,14 @@ def fill(db: psycopg.Connection, size: Size, channel: UUID, side_channel: UUID) 
             "status": f"CASE WHEN n <= {size.owned} THEN 'in_progress' ELSE 'queued' END",
             "on_failure": "'continue'",
             "owner_id": f"CASE WHEN n <= {size.owned} THEN 'owner-' || n END",
-            "created_at": line.in_line(size.chains),
+            "created_at": queue.queue_at(size.chains),
         },
         f"generate_series(1, {size.chains}) AS n",
     )
-    line.insert_rows(
+    queue.insert_rows(
         db,
         "tasks_task",
-        line.PLAIN
+        queue.QUEUED
         | {
             "channel_id": here,
             "chain_id": "chain.id",
@@ -228,10 +214,10 @@ def fill(db: psycopg.Connection, size: Size, channel: UUID, side_channel: UUID) 
     db.execute("CHECKPOINT")
 
 
-def _register_agents(db: psycopg.Connection, size: Size) -> None:
-    """Make owners and workers: not seen for a minute, so that nobody is announced; not lost."""
+def _register_agents(db: psycopg.Connection, size: QueueSize) -> None:
+    """Make owners and workers that were seen a minute ago: neither announced nor lost."""
     seen = {"last_seen_at": "now() - interval '1 minute'"}
     owners = f"generate_series(1, {size.owned}) AS n"
-    line.insert_rows(db, "agents_agent", {"id": "'owner-' || n"} | seen, owners)
+    queue.insert_rows(db, "agents_agent", {"id": "'owner-' || n"} | seen, owners)
     workers = f"generate_series(0, {WORKERS - 1}) AS n"
-    line.insert_rows(db, "agents_agent", {"id": "'worker-' || n"} | seen, workers)
+    queue.insert_rows(db, "agents_agent", {"id": "'worker-' || n"} | seen, workers)

@@ -1,4 +1,4 @@
-"""Rows by the million, as the engine would have left them, for whoever measures lists."""
+"""Rows by the million, as the engine would have left them, to measure lists."""
 
 from django.db import connection, transaction
 

@@ -47,10 +47,10 @@ def peak_megabytes(root: int, others: Collection[int] = ()) -> float:
     peaks = [0]
     for pid in _tree(root, others):
         try:
-            told = (PROC / str(pid) / "status").read_text().splitlines()
+            status = (PROC / str(pid) / "status").read_text().splitlines()
         except OSError:
             continue
-        peaks += [int(line.split()[1]) for line in told if line.startswith("VmHWM:")]
+        peaks += [int(line.split()[1]) for line in status if line.startswith("VmHWM:")]
     return max(peaks) / 1024
 
 
@@ -59,10 +59,10 @@ def held_megabytes(root: int, others: Collection[int] = ()) -> float:
     kilobytes = 0
     for pid in _tree(root, others):
         try:
-            told = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+            status = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        kilobytes += sum(int(line.split()[1]) for line in told if line.startswith("Pss:"))
+        kilobytes += sum(int(line.split()[1]) for line in status if line.startswith("Pss:"))
     return kilobytes / 1024
 
 

@@ -1,34 +1,34 @@
 """The work over HTTP: a few keep-alive connections in one thread, each an agent of its own.
 
 The client shares the machine's cores with the server, so it is made by hand: it waits for all
-sockets at once, builds requests from bytes and reads of an answer only what the next needs.
+sockets at once, builds requests from bytes and reads only what the next request needs.
 """
 
 import select
 import socket
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from benchmarks.coordinator import Coordinator, CoordinatorFailed
-from benchmarks.line import CHANNEL, RESULT
 from benchmarks.machine import Meter
+from benchmarks.queue import CHANNEL, RESULT
 from benchmarks.results import AGENTS, Speed
 
 CLAIM, COMPLETE, REPORT = "/v1/tasks/claim", "/v1/tasks/complete", "/v1/tasks/report"
 RECEIVE = 256 * 1024
 
 
-class Held(NamedTuple):
-    """A task that an agent has claimed, as it has to name it."""
+class HeldTask(NamedTuple):
+    """A task that an agent has claimed: what it has to name in its report."""
 
     task_id: str
     epoch: int
 
 
-# Yields the next request, is sent its answer; yields None once for each cycle that it has ended.
+# Yields the next request and is sent the response; yields None at the end of each cycle.
 Work = Generator[bytes | None, bytes, None]
 
 
@@ -44,7 +44,7 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bytes | None:
-        """The body of the answer; None while a part of it is still on its way."""
+        """The body of the response; None while a part of it is still on its way."""
         piece = self.socket.recv(RECEIVE)
         if not piece:
             raise CoordinatorFailed("The server has closed a connection.")
@@ -52,8 +52,8 @@ class Connection:
         head, found, body = self.buffer.partition(b"\r\n\r\n")
         if not found or len(body) < _length(head):
             return None
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise CoordinatorFailed(f"The server says {self.buffer.decode()}")
+        if not head.startswith(b"HTTP/1.1 20"):
+            raise CoordinatorFailed(f"The server responds {self.buffer.decode()}")
         self.buffer = b""
         return body
 
@@ -61,7 +61,7 @@ class Connection:
         self.socket.close()
 
     def ask(self, request: bytes) -> bytes:
-        """Send, and wait for the body of the answer."""
+        """Send, and wait for the body of the response."""
         self.send(request)
         while (body := self.receive()) is None:
             pass
@@ -83,19 +83,19 @@ def request(path: str, body: bytes) -> bytes:
 
 
 def claim_request(agent: str, *, max_tasks: int = 1) -> bytes:
-    wish = {"agent_id": agent, "channel": CHANNEL, "max_tasks": max_tasks}
-    return request(CLAIM, orjson.dumps(wish))
+    claim = {"agent_id": agent, "channel": CHANNEL, "max_tasks": max_tasks}
+    return request(CLAIM, orjson.dumps(claim))
 
 
-def held(answer: bytes, batch: int) -> list[Held]:
-    """What a claim was given: a whole batch, or the measurement is worth nothing."""
-    tasks = orjson.loads(answer)["tasks"]
+def claimed(response: bytes, batch: int) -> list[HeldTask]:
+    """The tasks that a claim got: a whole batch, or the measurement is worth nothing."""
+    tasks = orjson.loads(response)["tasks"]
     if len(tasks) != batch:
-        raise CoordinatorFailed(f"A claim was given {len(tasks)} tasks instead of {batch}.")
-    return [Held(task["id"], task["lease_epoch"]) for task in tasks]
+        raise CoordinatorFailed(f"A claim got {len(tasks)} tasks instead of {batch}.")
+    return [HeldTask(task["id"], task["lease_epoch"]) for task in tasks]
 
 
-def outcomes(tasks: Sequence[Held]) -> str:
+def outcomes(tasks: Sequence[HeldTask]) -> str:
     return ",".join(
         f'{{"task_id":"{task_id}","status":"done","lease_epoch":{epoch},"result":{RESULT}}}'
         for task_id, epoch in tasks
@@ -106,7 +106,7 @@ def two_requests(agent: str, batch: int) -> Work:
     """Claim one task, complete it; `batch` is one."""
     claim = claim_request(agent)
     while True:
-        task_id, epoch = held((yield claim), batch)[0]
+        task_id, epoch = claimed((yield claim), batch)[0]
         body = (
             f'{{"task_id":"{task_id}","agent_id":"{agent}",'
             f'"lease_epoch":{epoch},"result":{RESULT}}}'
@@ -116,27 +116,28 @@ def two_requests(agent: str, batch: int) -> Work:
 
 
 def reports(agent: str, batch: int) -> Work:
-    """Claim once; from then on report all that is held and claim the next in one request."""
+    """Claim once; from then on report all held tasks and claim the next in one request."""
     tail = f'],"claim":{{"channel":"{CHANNEL}","max_tasks":{batch}}}}}'
-    answer = yield claim_request(agent, max_tasks=batch)
+    response = yield claim_request(agent, max_tasks=batch)
     while True:
-        tasks = held(answer, batch)
+        tasks = claimed(response, batch)
         body = f'{{"agent_id":"{agent}","outcomes":[{outcomes(tasks)}{tail}'
-        answer = yield request(REPORT, body.encode())
-        if answer.count(b'"accepted"') != batch:
-            raise CoordinatorFailed(f"Not every outcome was accepted: {answer.decode()}")
+        response = yield request(REPORT, body.encode())
+        if response.count(b'"accepted"') != batch:
+            raise CoordinatorFailed(f"Not every outcome was accepted: {response.decode()}")
         yield None
 
 
-def cycles(coordinator: Coordinator, seconds: float, batch: int, *, single: bool) -> Speed:
-    """Let the agents work for some seconds; how fast it went. `single`: two requests a cycle."""
-    work = two_requests if single else reports
+def cycles(
+    coordinator: Coordinator, seconds: float, batch: int, work: Callable[[str, int], Work]
+) -> Speed:
+    """Let the agents work for some seconds; how fast it went."""
     agents = [work(f"http-{number}", batch) for number in range(AGENTS)]
     connections = [Connection(coordinator.port) for _ in agents]
     waiting = select.epoll()
     for number, connection in enumerate(connections):
         waiting.register(connection.socket, select.EPOLLIN)
-        # The first answer is part of no cycle: it is what an agent starts with.
+        # The first claim is part of no cycle: an agent starts with its task.
         body = connection.ask(next(agents[number]) or b"")
         connection.send(agents[number].send(body) or b"")
     by_socket = {
@@ -150,10 +151,10 @@ def cycles(coordinator: Coordinator, seconds: float, batch: int, *, single: bool
     while on_the_way:
         for number, _ in waiting.poll():
             connection, agent = by_socket[number]
-            answer = connection.receive()
-            if answer is None:
+            response = connection.receive()
+            if response is None:
                 continue
-            following = agent.send(answer)
+            following = agent.send(response)
             if following is None:
                 ended += 1
                 following = next(agent)
@@ -162,9 +163,8 @@ def cycles(coordinator: Coordinator, seconds: float, batch: int, *, single: bool
                 connection.send(following or b"")
             else:
                 on_the_way -= 1
-    took = now - started
     shares = meter.stop()
     waiting.close()
     for connection in connections:
         connection.close()
-    return Speed(ended, took, batch, shares)
+    return Speed(ended, now - started, batch, shares)

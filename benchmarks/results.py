@@ -1,4 +1,4 @@
-"""What was measured: speeds, ratios, and how they are told."""
+"""What was measured, and how it is printed: speeds, ratios and single findings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,23 +11,52 @@ AGENTS = 4
 QUIET = 0.1  # of a core, for all other processes together
 
 
+class Row(Protocol):
+    """A line of a table."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it has a target and misses it."""
+
+    def row(self) -> list[str]:
+        """Its cells."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the result, and what to say below it."""
+
+    heads: Sequence[str]
+    rows: Sequence[Row]
+    note: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        return any(row.is_missed for row in self.rows)
+
+    def text(self, *, markdown: bool) -> str:
+        shown = table(self.heads, [row.row() for row in self.rows], markdown=markdown)
+        return f"{shown}\n\n{self.note}" if self.note else shown
+
+
 @dataclass(frozen=True)
 class Speed:
-    """How many cycles ended in how many seconds, of how many tasks each; whose share of a core was
-    how large."""
+    """How many cycles ended in how many seconds, of how many tasks each; `shares` of a core by
+    process."""
 
     ended: int
-    took: float
+    seconds: float
     batch: int
     shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cycles(self) -> float:
         """Cycles a second."""
-        return self.ended / self.took
+        return self.ended / self.seconds
 
     @property
     def tasks(self) -> float:
+        """Tasks a second."""
         return self.cycles * self.batch
 
     def __str__(self) -> str:
@@ -35,61 +64,103 @@ class Speed:
         return f"{self.cycles:>9,.0f} cycles/s {self.tasks:>9,.0f} tasks/s   ({shares})"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Work over HTTP and the same straight in SQL; `target` is the ratio to reach for."""
-
-    key: str
-    name: str
-    batch: int
-    target: float | None
-
-
-PAIRS = (
-    Pair("two", "two requests a cycle", 1, None),
-    Pair("report", "one report a cycle", 1, 0.15),
-    Pair("batch10", "report, batches of 10", 10, 0.35),
-    Pair("batch50", "report, batches of 50", 50, 0.50),
-)
-
-
 @dataclass
-class Ratios:
-    """All rounds of one pair."""
+class SpeedRatio:
+    """All rounds of a cycle, and of the `reference` it is compared with. `at_least` is the target
+    for the median ratio."""
 
-    pair: Pair
-    over_http: list[Speed] = field(default_factory=list)
-    straight: list[Speed] = field(default_factory=list)
+    name: str
+    at_least: float | None = None
+    speeds: list[Speed] = field(default_factory=list)
+    reference: list[Speed] = field(default_factory=list)
 
     @property
-    def all(self) -> list[float]:
-        rounds = zip(self.over_http, self.straight, strict=True)
-        return [over_http.cycles / straight.cycles for over_http, straight in rounds]
+    def rounds(self) -> list[float]:
+        pairs = zip(self.speeds, self.reference, strict=True)
+        return [speed.cycles / reference.cycles for speed, reference in pairs]
 
     @property
     def median(self) -> float:
-        return median(self.all)
+        return median(self.rounds)
 
     @property
     def is_missed(self) -> bool:
-        return self.pair.target is not None and self.median < self.pair.target
+        return self.at_least is not None and self.median < self.at_least
 
     def row(self) -> list[str]:
-        target = "" if self.pair.target is None else f"≥ {self.pair.target:.2f}"
         return [
-            self.pair.name,
-            f"{median(speed.tasks for speed in self.over_http):,.0f}",
-            f"{median(speed.tasks for speed in self.straight):,.0f}",
-            f"{min(self.all):.3f} to {max(self.all):.3f}",
+            self.name,
+            f"{median(speed.tasks for speed in self.speeds):,.0f}",
+            f"{median(speed.tasks for speed in self.reference):,.0f}",
+            f"{min(self.rounds):.3f} to {max(self.rounds):.3f}",
             f"{self.median:.3f}",
-            target,
-            verdict(self.is_missed) if target else "",
+            "" if self.at_least is None else f"≥ {self.at_least:.2f}",
+            "" if self.at_least is None else verdict(self.is_missed),
         ]
 
 
-def quietness(ratios: Sequence[Ratios]) -> str:
+def speed_heads(measured: str, reference: str) -> list[str]:
+    """The heads of a table of speed ratios."""
+    return ["cycle", f"{measured}, tasks/s", f"{reference}, tasks/s", *RATIO_HEADS]
+
+
+RATIO_HEADS = ["rounds", "median ratio", "target", ""]
+
+
+@dataclass(frozen=True)
+class TimeRatio:
+    """The median time of something, in milliseconds, in an easy and in a hard situation."""
+
+    name: str
+    easy: float
+    hard: float
+    at_most: float = 1.5
+
+    @property
+    def ratio(self) -> float:
+        return self.hard / self.easy
+
+    @property
+    def is_missed(self) -> bool:
+        return self.ratio > self.at_most
+
+    def row(self) -> list[str]:
+        return [
+            self.name,
+            f"{self.easy:.2f}",
+            f"{self.hard:.2f}",
+            f"{self.ratio:.2f}",
+            f"≤ {self.at_most}",
+            verdict(self.is_missed),
+        ]
+
+
+def time_heads(name: str, easy: str, hard: str) -> list[str]:
+    """The heads of a table of time ratios."""
+    return [name, f"{easy}, ms", f"{hard}, ms", "ratio", "target", ""]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One measured value, and its target where there is one."""
+
+    name: str
+    value: str
+    target: str = ""
+    is_missed: bool = False
+
+    def row(self) -> list[str]:
+        return [self.name, self.value, self.target, verdict(self.is_missed) if self.target else ""]
+
+
+def finding_heads(name: str) -> list[str]:
+    """The heads of a table of findings."""
+    return [name, "", "target", ""]
+
+
+def quietness(ratios: Sequence[SpeedRatio]) -> str:
     """Whether other processes left the machine alone; where they did not, SQL suffers more."""
-    legs = {id(speed): speed for one in ratios for speed in (*one.over_http, *one.straight)}
+    legs = {id(speed): speed for one in ratios for speed in (*one.speeds, *one.reference)}
     disturbed = sum(speed.shares[OTHERS] > QUIET for speed in legs.values())
     if not disturbed:
         return f"The machine was quiet: other processes never took more than {QUIET:.0%} of a core."
@@ -99,72 +170,11 @@ def quietness(ratios: Sequence[Ratios]) -> str:
     )
 
 
-RATIO_HEADS = [
-    "cycle",
-    "HTTP, tasks/s",
-    "SQL, tasks/s",
-    "rounds",
-    "median ratio",
-    "target",
-    "",
-]
-
-
-@dataclass(frozen=True)
-class Growth:
-    """The median time of one kind of claim, in milliseconds, on a small and on a large line."""
-
-    LARGEST = 1.5
-
-    name: str
-    small: float
-    large: float
-
-    @property
-    def ratio(self) -> float:
-        return self.large / self.small
-
-    @property
-    def is_missed(self) -> bool:
-        return self.ratio > self.LARGEST
-
-    def row(self) -> list[str]:
-        return [
-            self.name,
-            f"{self.small:.2f}",
-            f"{self.large:.2f}",
-            f"{self.ratio:.2f}",
-            f"≤ {self.LARGEST}",
-            verdict(self.is_missed),
-        ]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was measured, and, where there is one, the target it is set against."""
-
-    name: str
-    value: str
-    target: str = ""
-    is_missed: bool = False
-
-    def row(self) -> list[str]:
-        told = verdict(self.is_missed) if self.target else ""
-        return [self.name, self.value, self.target, told]
-
-
-FINDING_HEADS = ["sweep", "", "target", ""]
-
-
-class Row(Protocol):
-    """What a table has a line for."""
-
-    @property
-    def is_missed(self) -> bool:
-        """Whether it has a target and misses it."""
-
-    def row(self) -> list[str]:
-        """The cells of its line."""
+def percentile(ordered: Sequence[float], part: float) -> float:
+    """The value below which this part of them lies; infinite where there is none."""
+    if not ordered:
+        return float("inf")
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
 def verdict(is_missed: bool) -> str:

@@ -14,37 +14,18 @@ from chains.models import Chain
 from dashboard import rows
 from dashboard.snapshot import ENDED_CHAINS, OPEN_CHAINS
 from problems import Invalid
+from tasks import queue
 from tasks.models import Task
+from tasks.queue import Head
 
 MOST = 100
 LOOKED_AT = 5_000  # of the tasks of all channels that ended last
 FIRST = 50
+HIGHEST = 2**31  # of a priority
 OPEN = "open"
 ENDED = "ended"
 COLUMNS = ("queued", "in_progress", "done")
 
-# Each part is the start of a walk of the index that claims take, so however many wait, the first
-# of them are found at once.
-QUEUED = """
-SELECT id, priority, queue_at, sequence FROM (
-  (SELECT id, priority, queue_at, sequence FROM tasks_task
-    WHERE channel_id = %(channel)s AND free AND chain_id IS NULL AND requirement_id IS NULL
-      {after}
-    ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s)
-  UNION ALL
-  (SELECT t.* FROM (SELECT id FROM tasks_requirement ORDER BY id DESC LIMIT 200) r
-    CROSS JOIN LATERAL (
-      SELECT id, priority, queue_at, sequence FROM tasks_task
-      WHERE channel_id = %(channel)s AND free AND requirement_id = r.id {after}
-      ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s) t)
-  UNION ALL
-  (SELECT id, priority, queue_at, sequence FROM (
-      SELECT id, priority, queue_at, sequence, channel_id FROM tasks_task
-      WHERE postponed ORDER BY available_at LIMIT {looked_at}) p
-    WHERE channel_id = %(channel)s {after})
-) waiting ORDER BY priority DESC, queue_at, sequence, id LIMIT %(limit)s
-"""
-BEHIND = "AND (-priority, queue_at, id) > (%(priority)s, %(queue_at)s, %(id)s)"
 DONE = """
 SELECT id, finished_at FROM (
   SELECT id, finished_at, channel_id, chain_id FROM tasks_task
@@ -123,21 +104,16 @@ def in_this_order(ids: Sequence[UUID]) -> list[rows.Row]:
 
 
 def _queued(channel: UUID, after: str, limit: int) -> PageOfIds:
-    values: dict[str, UUID | int | datetime] = {"channel": channel, "limit": limit + 1}
-    behind = ""
+    head = None
     if after:
-        behind = BEHIND
         priority, queue_at, last = _parts(after, 3)
-        values |= {"priority": _number(priority), "queue_at": _time(queue_at), "id": _uuid(last)}
-    with connection.cursor() as cursor:
-        cursor.execute(QUEUED.format(after=behind, looked_at=LOOKED_AT), values)
-        found = cursor.fetchall()
+        head = Head(_uuid(last), None, -_number(priority), _time(queue_at), 0)
+    found = queue.page(channel, head, limit + 1)
+    ids = [row.id for row in found[:limit]]
     if len(found) <= limit:
-        return PageOfIds([line[0] for line in found], "")
-    last_id, priority, queue_at, _ = found[limit - 1]
-    return PageOfIds(
-        [line[0] for line in found[:limit]], f"{-priority}|{queue_at.isoformat()}|{last_id}"
-    )
+        return PageOfIds(ids, "")
+    end = found[limit - 1]
+    return PageOfIds(ids, f"{-end.priority}|{end.queue_at.isoformat()}|{end.id}")
 
 
 def _in_progress(channel: UUID, after: str, limit: int) -> PageOfIds:
@@ -196,9 +172,12 @@ def _uuid(text: str) -> UUID:
 
 def _number(text: str) -> int:
     try:
-        return int(text[:20])
+        number = int(text[:20])
     except ValueError:
         raise BadBoardCursor from None
+    if abs(number) > HIGHEST:
+        raise BadBoardCursor
+    return number
 
 
 def _time(text: str) -> datetime:

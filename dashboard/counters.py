@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from django.db import connection
 
 from agents.models import Agent
 from dashboard.snapshot import counts_by_status
+from tasks import queue
+from tasks.models import Channel
 
 T = TypeVar("T")
 
@@ -34,20 +37,6 @@ SELECT (SELECT count(*) FROM (
 ENDED = """
 SELECT date_trunc('minute', finished_at), count(*) FROM tasks_task
 WHERE finished_at >= %s AND finished_at IS NOT NULL GROUP BY 1"""
-
-# Each part walks an index that holds exactly these rows, up to the limit.
-CHANNELS = """
-SELECT c.id,
-  (SELECT count(*) FROM (
-    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.chain_id IS NULL
-      AND t.requirement_id IS NULL LIMIT %(most)s) a)
-  + (SELECT count(*) FROM (
-    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.chain_id IS NOT NULL
-    LIMIT %(most)s) b)
-  + (SELECT count(*) FROM (
-    SELECT FROM tasks_task t WHERE t.channel_id = c.id AND t.free AND t.requirement_id IS NOT NULL
-    LIMIT %(most)s) d)
-FROM tasks_channel c ORDER BY c.id LIMIT %(channels)s"""
 
 ACTIVE = """
 SELECT channel_id, status, count(*) FROM tasks_task
@@ -151,21 +140,16 @@ def _counters() -> Counts:
     }
 
 
-def _channels() -> dict[object, Counts]:
+def _channels() -> dict[UUID, Counts]:
     """For each channel how many tasks are ready, in progress and locked."""
-    found: dict[object, dict[str, int]] = {}
-    more: set[object] = set()
+    ids = Channel.objects.order_by("pk").values_list("pk", flat=True)[:MOST_CHANNELS]
+    ready = queue.counts(list(ids), MOST_COUNTED)
+    found = {
+        channel: {"ready": min(count, MOST_COUNTED), "in_progress": 0, "locked": 0, "chains": 0}
+        for channel, count in ready.items()
+    }
+    more = {channel for channel, count in ready.items() if count >= MOST_COUNTED}
     with connection.cursor() as cursor:
-        cursor.execute(CHANNELS, {"most": MOST_COUNTED, "channels": MOST_CHANNELS})
-        for channel, ready in cursor.fetchall():
-            found[channel] = {
-                "ready": min(ready, MOST_COUNTED),
-                "in_progress": 0,
-                "locked": 0,
-                "chains": 0,
-            }
-            if ready >= MOST_COUNTED:
-                more.add(channel)
         cursor.execute(ACTIVE)
         for channel, status, number in cursor.fetchall():
             if channel in found:

@@ -1,1 +1,1 @@
-"""Programs to copy: what runs tasks for the coordinator, in as few lines as it takes."""
+"""Programs to copy: workers that run tasks for the coordinator, in few lines."""

@@ -10,12 +10,12 @@ a task has one of two forms:
     {"params": {"algorithm.name": "PSO", "algorithm.function": "sphere", "run.iterations": 100,
                 "run.agents": 10, "run.dimension": 2}}
 
-Of a name with dots the last part counts, and `algorithm.name` is the algorithm: PSO, GA or DE.
+Only the last part of a name with dots counts; `algorithm.name` is the algorithm: PSO, GA or DE.
 `function` may be sphere (the default), ackley, rosenbrock or rastrigin; `seed` may be given.
-To run something else, replace `read` and `solve`: what is below them knows of no optimisation.
+To run something else, replace `read` and `solve`: the code below them is the same for any task.
 """
 
-# ruff: noqa: B905, RUF007, S310, S311  (Python 3.9 knows no better way to pair values)
+# ruff: noqa: B905, RUF007, S310, S311  (Python 3.9 has no better way to pair values)
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Space:
         return self.at([self.dice.uniform(-self.edge, self.edge) for _ in range(self.dimension)])
 
 
-# How: each algorithm yields the best it knows, once an iteration, for as long as it is asked.
+# How: each algorithm yields the best it knows, once an iteration, for as long as the run lasts.
 
 
 def pso(space: Space, agents: int) -> Iterator[Found]:
@@ -149,8 +149,8 @@ ALGORITHMS = {"PSO": pso, "GA": ga, "DE": de}
 Body = dict[str, object]
 
 
-class Failed(Exception):
-    """The task cannot be done here; `final`: nor anywhere else."""
+class TaskFailed(Exception):
+    """The task cannot be done here; `final`: nor by any other worker."""
 
     def __init__(self, error: str, final: bool = False, reason: str = "RUNTIME_ERROR") -> None:
         super().__init__(error)
@@ -158,8 +158,8 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True)
-class Order:
-    """One run of an algorithm. The seed decides it: the same order, the same result."""
+class OptimizerRun:
+    """One run of an algorithm. The same settings and seed have the same result."""
 
     algorithm: str
     function: str
@@ -169,68 +169,68 @@ class Order:
     seed: int
 
 
-def read(payload: str) -> Order:
-    said = json.loads(payload)
-    params = said.get("params", said) if isinstance(said, dict) else None
+def read(payload: str) -> OptimizerRun:
+    data = json.loads(payload)
+    params = data.get("params", data) if isinstance(data, dict) else None
     if not isinstance(params, dict):
-        raise Failed("The payload is no object of parameters.", final=True)
+        raise TaskFailed("The payload is no object of parameters.", final=True)
     named = {name.rpartition(".")[2].lower(): value for name, value in params.items()}
     algorithm = params.get("algorithm.name") or named.get("algorithm") or named.get("alg")
     function = named.get("function", "sphere")
     if algorithm not in ALGORITHMS or function not in FUNCTIONS:
-        raise Failed(f"{algorithm} on {function} is not known here.", reason="UNSUPPORTED")
+        raise TaskFailed(f"{algorithm} on {function} is not known here.", reason="UNSUPPORTED")
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
     named = {"seed": int(digest[:12], 16), **named}
     least = {"iterations": 1, "agents": 4, "dimension": 1, "seed": 0}  # DE combines four agents
-    return Order(algorithm, function, *(_whole(named, name, least[name]) for name in least))
+    return OptimizerRun(algorithm, function, *(_whole(named, name, least[name]) for name in least))
 
 
 def _whole(named: Body, name: str, least: int) -> int:
     value = named.get(name)
-    if isinstance(value, dict):  # older jobs say {"max": 100} for 100
+    if isinstance(value, dict):  # older jobs have {"max": 100} for 100
         value = value.get("max")
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    raise Failed(f"{name} is {value!r}, not a whole number of at least {least}.", final=True)
+    raise TaskFailed(f"{name} is {value!r}, not a whole number of at least {least}.", final=True)
 
 
-def solve(order: Order, look_up: Callable[[], None] = lambda: None) -> Body:
+def solve(run: OptimizerRun, look_up: Callable[[], None] = lambda: None) -> Body:
     """Run it; `look_up` is called after each iteration, and ends the run by raising something."""
-    space = Space(order.function, order.dimension, order.seed)
-    steps = ALGORITHMS[order.algorithm](space, order.agents)
-    every = math.ceil(order.iterations / 100)  # a curve of about a hundred points
+    space = Space(run.function, run.dimension, run.seed)
+    steps = ALGORITHMS[run.algorithm](space, run.agents)
+    every = math.ceil(run.iterations / 100)  # a curve of about a hundred points
     curve = []
-    for number in range(1, order.iterations + 1):
+    for number in range(1, run.iterations + 1):
         fopt, place = next(steps)
-        if number % every == 0 or number in (1, order.iterations):
+        if number % every == 0 or number in (1, run.iterations):
             curve.append([number, fopt])
         look_up()
-    settled = json.dumps({"function": order.function, "seed": order.seed})
-    result: Body = {"iter": order.iterations, "fopt": fopt, "bestPos": place}
+    settled = json.dumps({"function": run.function, "seed": run.seed})
+    result: Body = {"iter": run.iterations, "fopt": fopt, "bestPos": place}
     return {**result, "charts": {"convergence": curve}, "resultJson": settled}
 
 
-# How tasks are got and reported.
+# How tasks are claimed and reported.
 
 log = logging.getLogger("worker")
 IDLE = 0.5  # seconds between two claims while there is nothing to do
-LONGEST_PAUSE = 3.0  # seconds between two tries while the coordinator does not answer
-TROUBLE = (OSError, http.client.HTTPException, ValueError)  # of the network, or what it brought
+LONGEST_PAUSE = 3.0  # seconds between two tries while the coordinator does not respond
+TROUBLE = (OSError, http.client.HTTPException, ValueError)  # with the network, or in a response
 
 
-class Refused(Exception):
-    """The coordinator will not have this from us."""
+class ReportRefused(Exception):
+    """The coordinator refuses a request."""
 
 
-class Claimed(TypedDict):
+class WorkerTask(TypedDict):
     id: str
     payload: str
     leaseEpoch: int
 
 
-class Answer(TypedDict, total=False):
+class CoordinatorResponse(TypedDict, total=False):
     spotId: str
-    tasks: list[Claimed]
+    tasks: list[WorkerTask]
     lost: list[str]
     cancelled: list[str]
     drain: bool
@@ -243,7 +243,7 @@ class Worker:
         self.options = options
         self.me: Body = {"spotId": options.spot_id} if options.spot_id else {}
         self.held: dict[str, int] = {}  # the tasks in hand, and the lease epoch of each
-        self.news: dict[tuple[str, int], Exception] = {}  # what heartbeats heard of them
+        self.news: dict[tuple[str, int], Exception] = {}  # what heartbeats brought about them
         self.draining = False
         self.leave_by = math.inf  # on the clock of time.monotonic()
 
@@ -257,8 +257,8 @@ class Worker:
         log.info("%s works for %s", self.me["spotId"], self.options.url)
         threading.Thread(target=self._beat, daemon=True).start()
         while self.leave_by == math.inf:
-            wish: Body = {"maxTasks": self.options.batch}
-            tasks = [] if self.draining else self.ask("tasks/claim", wish)["tasks"]
+            claim: Body = {"maxTasks": self.options.batch}
+            tasks = [] if self.draining else self.ask("tasks/claim", claim)["tasks"]
             self.held = {task["id"]: task["leaseEpoch"] for task in tasks}
             for task in tasks:
                 self._do(task)
@@ -274,64 +274,66 @@ class Worker:
             sys.exit(128 + number)
         self.leave_by = time.monotonic() + self.options.grace
 
-    def _do(self, task: Claimed) -> None:
+    def _do(self, task: WorkerTask) -> None:
         try:
             verb, report = self._outcome(task)
             # With its epoch, a late report cannot be taken for one of a later lease.
             report["leaseEpoch"] = task["leaseEpoch"]
             self.ask(f"tasks/{task['id']}/{verb}", report)
             log.info("%s: %s %s", task["id"], verb, report.get("fopt", report.get("error")))
-        except Refused as refusal:  # 409: another has it by now, or it was cancelled
+        except ReportRefused as refusal:  # 409: another has it by now, or it was cancelled
             log.warning("%s is dropped: %s", task["id"], refusal)
 
-    def _outcome(self, task: Claimed) -> tuple[str, Body]:
+    def _outcome(self, task: WorkerTask) -> tuple[str, Body]:
         """Run a task; what to report of it, and how."""
         begun = time.monotonic()
         try:
             if self.leave_by < math.inf:
-                raise Failed("The worker was told to stop before it began.")
-            order = read(task["payload"])
-            result = solve(order, lambda: self._look_up(task, order.iterations))
-        except Refused:
+                raise TaskFailed("The worker had to stop before the task began.")
+            run = read(task["payload"])
+            result = solve(run, lambda: self._look_up(task, run.iterations))
+        except ReportRefused:
             raise
-        except Failed as failure:
+        except TaskFailed as failure:
             return "fail", failure.report
         except Exception as problem:  # one task that goes wrong must not end the worker
             log.exception("%s went wrong", task["id"])
-            return "fail", Failed(f"{type(problem).__name__}: {problem}").report
+            return "fail", TaskFailed(f"{type(problem).__name__}: {problem}").report
         return "complete", {**result, "runtimeMs": round(1000 * (time.monotonic() - begun))}
 
-    def _look_up(self, task: Claimed, iterations: int) -> None:
+    def _look_up(self, task: WorkerTask, iterations: int) -> None:
         """Between two iterations: should this run go on?"""
         time.sleep(self.options.slow / 1000 / iterations)
         if news := self.news.get((task["id"], task["leaseEpoch"])):
             raise news
         if time.monotonic() > self.leave_by:
-            raise Failed("The worker was told to stop.")
+            raise TaskFailed("The worker had to stop.")
 
     def _beat(self) -> None:
-        """Say every few seconds what is in hand, which renews it, and hear what became of it."""
+        """Report the held tasks every few seconds, which renews their leases; note what is lost."""
         cores = os.cpu_count() or 1
         while True:
             held = dict(self.held)
             load = min(100.0, 100 * os.getloadavg()[0] / cores)
-            sign: Body = {"cpuLoad": load, "totalCores": cores, "runningTasks": len(held)}
-            sign["tasks"] = [{"id": task_id, "leaseEpoch": held[task_id]} for task_id in held]
-            with suppress(Refused, *TROUBLE):  # claims and reports meet the same, and say so
-                answer = self.ask("heartbeat", sign)
-                for task_id in answer.get("lost", []):
-                    self.news[task_id, held.get(task_id, 0)] = Refused("it is not ours any more")
-                for task_id in answer.get("cancelled", []):
-                    cancelled = Failed("Cancelled on request.", final=True)
+            beat: Body = {"cpuLoad": load, "totalCores": cores, "runningTasks": len(held)}
+            beat["tasks"] = [{"id": task_id, "leaseEpoch": held[task_id]} for task_id in held]
+            with suppress(ReportRefused, *TROUBLE):  # claims and reports log the same trouble
+                response = self.ask("heartbeat", beat)
+                for task_id in response.get("lost", []):
+                    self.news[task_id, held.get(task_id, 0)] = ReportRefused(
+                        "it is not ours any more"
+                    )
+                for task_id in response.get("cancelled", []):
+                    cancelled = TaskFailed("Cancelled on request.", final=True)
                     self.news[task_id, held.get(task_id, 0)] = cancelled
-                self.draining = answer.get("drain", False)
+                self.draining = response.get("drain", False)
             time.sleep(self.options.beat)
 
-    def ask(self, path: str, body: Body) -> Answer:
-        """Ask until there is an answer, however long the coordinator is away.
+    def ask(self, path: str, body: Body) -> CoordinatorResponse:
+        """Send a request until there is a response, however long the coordinator is away.
 
-        Twice does no harm: a report that was taken is known again, and tasks of a claim whose
-        answer was lost come back when their lease ends.
+        Sending it twice does no harm: an accepted report is known again, and tasks of a claim whose
+        response was lost are queued again when their lease ends.
         """
         url = f"{self.options.url.rstrip('/')}/internal/v1/{path}"
         headers = {"Content-Type": "application/json", "X-Orhestra-Key": self.options.key}
@@ -341,11 +343,11 @@ class Worker:
             request = urllib.request.Request(url, content, headers)
             try:
                 with urllib.request.urlopen(request, timeout=15) as response:
-                    answer: Answer = json.load(response)
-                    return answer
+                    data: CoordinatorResponse = json.load(response)
+                    return data
             except TROUBLE as problem:
                 if isinstance(problem, urllib.error.HTTPError) and problem.code < 500:
-                    raise Refused(f"{problem.code} {problem.read().decode()}") from None
+                    raise ReportRefused(f"{problem.code} {problem.read().decode()}") from None
                 if time.monotonic() > self.leave_by:
                     raise
                 log.warning("%s: %s; trying again", path, problem)
@@ -361,7 +363,7 @@ def main() -> int:
     add("--key", default=key, help="the agent key; safer in ORHESTRA_AGENT_KEY")
     add("--spot-id", default="", help="its name; with one, a restart is the same SPOT")
     add("--batch", type=int, default=1, metavar="N", help="take up to 10 tasks at a time")
-    add("--once", action="store_true", help="claim once, run what that gave and end")
+    add("--once", action="store_true", help="claim once, run those tasks and end")
     add("--until-empty", action="store_true", help="end when there is nothing to claim")
     add("--slow", type=float, default=0, metavar="MS", help="have each task last longer")
     add("--beat", type=float, default=2.5, metavar="S", help="seconds between heartbeats")
@@ -372,7 +374,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, worker.leave)
     try:
         worker.run()
-    except (Refused, *TROUBLE) as problem:
+    except (ReportRefused, *TROUBLE) as problem:
         log.error("The coordinator at %s: %s", worker.options.url, problem)
         return 1
     return 0

@@ -20,7 +20,7 @@ from agents.models import Agent
 from events import journal
 from tasks import fast_path, queue
 from tasks.exceptions import ChainBusy
-from tasks.fast_path import COLUMNS, LOOK_AHEAD, MOST_HEADS, ClaimRequest, TaskRow
+from tasks.fast_path import COLUMNS, MOST_HEADS, ClaimRequest, TaskRow, heads_for
 from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import Head
 from tasks.signals import chain_changed, chain_wanted
@@ -87,7 +87,7 @@ def _for_agent(agent: Agent, request: ClaimRequest, channels: Collection[UUID]) 
 def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID]:
     """The first task that nobody else is taking: of a chain alone, else up to `most`."""
     tried: set[UUID] = set()
-    limit = most + LOOK_AHEAD
+    limit = heads_for(most)
     while limit <= MOST_HEADS:
         values = {"channels": list(channels), "agent": agent_id}
         heads = [Head(*row) for row in _heads(limit).run(values)]

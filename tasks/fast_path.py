@@ -18,7 +18,7 @@ The limits stand in the text: with a bound limit a generic plan read the whole t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,10 +51,15 @@ from tasks.states import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-LOOK_AHEAD = 8
-"""How many heads of the queue are looked at beyond those wanted: others may be taking them."""
+MOST_HEADS = 16_384
 
-MOST_HEADS = 10_000
+
+def heads_for(most: int) -> int:
+    """How many heads of the queue a claim of so many looks at: others may be taking the first.
+
+    A power of two, so that a few texts serve all claims.
+    """
+    return 1 << (2 * most + 5).bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +161,8 @@ CONTEXT = """context AS (
     set_config('coordinator.request_id', %(request)s, true))"""
 
 OUTCOMES = """outcome AS (
-  SELECT * FROM unnest(%(ids)s::uuid[], %(done)s::bool[], %(results)s::jsonb[], %(reasons)s::text[],
-    %(retriable)s::bool[], %(epochs)s::bigint[])
-    AS o (id, done, result, reason, retriable, epoch))"""
+  SELECT * FROM jsonb_to_recordset(%(outcomes)s::jsonb)
+    AS o (id uuid, done bool, result jsonb, reason text, retriable bool, epoch bigint))"""
 
 HELD = """SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
   o.done OR NOT o.retriable OR t.cancel_asked_at IS NOT NULL OR t.attempts + 1 >= t.max_attempts
@@ -219,19 +223,19 @@ def start_lease() -> str:
 
 
 @lru_cache(maxsize=256)
-def statement(outcomes: bool, claims: str, limit: int, heads: int, counting: bool) -> Statement:
+def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statement:
     """The statement. `claims`: how it names its channels, "ids" or "names"; "" without a claim.
 
-    `heads`: how many tasks it looks at. An agent with a capacity is served only by `counting` what
-    it holds, and then its row must be locked: `room` is unknown otherwise.
+    `heads`: how many tasks it looks at, to take `most` of them. An agent with a capacity is served
+    only by `counting` what it holds, and then its row must be locked; else `room` is unknown.
     """
     parts = [f"seen AS ({REGISTER if claims else RENEW} RETURNING 1)", CONTEXT]
     needs = []
     if outcomes:
         parts += [OUTCOMES, _held()]
-        needs.append("(SELECT count(*) FROM held) = cardinality(%(ids)s::uuid[])")
+        needs.append("(SELECT count(*) FROM held) = jsonb_array_length(%(outcomes)s::jsonb)")
     if claims:
-        parts += _looking(claims, limit, heads, outcomes=outcomes, counting=counting)
+        parts += _looking(claims, heads, outcomes=outcomes, counting=counting)
         needs += [
             "(SELECT tasks FROM room) IS NOT NULL",
             "NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)",
@@ -268,16 +272,17 @@ def _held() -> str:
   ORDER BY t.id FOR NO KEY UPDATE OF t)"""
 
 
-def _looking(claims: str, limit: int, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
+def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
     """How many tasks there is room for, in which channels, and the heads of their queues."""
     capacity = "(SELECT capacity FROM agents_agent WHERE id = %(agent)s)"
     holds = (
         "(SELECT count(*) FROM tasks_task WHERE agent_id = %(agent)s AND status = 'in_progress')"
     )
     reported = " + (SELECT count(*) FROM held)" if outcomes else ""
-    room = f"LEAST({limit}, GREATEST(0, {capacity} - {holds}{reported}))" if counting else "NULL"
+    room = f"LEAST(%(most)s, GREATEST(0, {capacity} - {holds}{reported}))" if counting else "NULL"
     return [
-        f"room AS (SELECT CASE WHEN {capacity} IS NULL THEN {limit} ELSE {room} END AS tasks)",
+        "room AS (SELECT"
+        f" CASE WHEN {capacity} IS NULL THEN %(most)s::int ELSE {room} END AS tasks)",
         f"""channel AS (SELECT c.id FROM context, tasks_channel c
   WHERE {NAMED[claims]} AND c.paused_at IS NULL
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))""",  # noqa: S608
@@ -309,7 +314,7 @@ def run(
 
 
 def _run(
-    values: Mapping[str, object],
+    values: dict[str, object],
     outcomes: Sequence[Outcome],
     request: ClaimRequest | None,
     *,
@@ -317,23 +322,26 @@ def _run(
 ) -> FastResult | None:
     """Others may take what was seen first; then more of the queue is looked at."""
     claims = "" if request is None else "ids" if request.ids else "names"
-    limit = request.max_tasks if request else 0
-    heads = limit + LOOK_AHEAD
+    heads = heads_for(request.max_tasks) if request else 0
+    tasks: list[TaskRow] = []
+    begun = False
     while True:
-        answer = statement(bool(outcomes), claims, limit, heads, counting).run(values)
+        answer = statement(bool(outcomes), claims, heads, counting).run(values)
         served, seen, room = answer[0][:3]
-        if request and room is None:  # it has a capacity, and must not ask twice at once
+        if request and room is None and not begun:  # with a capacity it must not ask twice at once
             with transaction.atomic():
                 agents.lock([request.agent_id])
                 return _run(values, outcomes, request, counting=True)
         if not served:
-            return None
-        tasks = [TaskRow(*row[3:-1]) for row in answer if row[3] is not None]
-        if tasks or not room or not seen:
+            return FastResult(tasks, overtaken=not tasks) if begun else None
+        taken = [TaskRow(*row[3:-1]) for row in answer if row[3] is not None]
+        tasks += taken
+        if not request or len(taken) == room or not seen:
             return FastResult(tasks)
-        if outcomes or seen < heads or heads > MOST_HEADS:
-            return FastResult([], overtaken=True)
-        heads *= 8
+        if seen < heads or heads >= MOST_HEADS:
+            return FastResult(tasks, overtaken=not tasks)
+        begun, outcomes, heads = True, [], heads * 4
+        values["most"] = request.max_tasks - len(tasks)
 
 
 def _values(
@@ -349,21 +357,23 @@ def _values(
             "protocol": request.protocol,
             "channels": list(request.ids or request.names),
             "lease": request.lease_seconds,
+            "most": request.max_tasks,
         }
-    return values | columns_of(outcomes) if outcomes else values
+    return values | {"outcomes": as_json(outcomes)} if outcomes else values
 
 
-def columns_of(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """The outcomes as the parallel arrays that `OUTCOMES` reads."""
-    return {
-        "ids": [outcome.task_id for outcome in outcomes],
-        "done": [outcome.done for outcome in outcomes],
-        "results": [as_json(outcome.result) for outcome in outcomes],
-        "reasons": [outcome.reason for outcome in outcomes],
-        "retriable": [outcome.retriable for outcome in outcomes],
-        "epochs": [outcome.epoch for outcome in outcomes],
-    }
-
-
-def as_json(value: object) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+def as_json(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as `OUTCOMES` reads them."""
+    return orjson.dumps(
+        [
+            {
+                "id": outcome.task_id,
+                "done": outcome.done,
+                "result": outcome.result,
+                "reason": outcome.reason,
+                "retriable": outcome.retriable,
+                "epoch": outcome.epoch,
+            }
+            for outcome in outcomes
+        ]
+    ).decode()

@@ -36,6 +36,9 @@ MATCHING = Q(free=True, requirement__isnull=False)
 ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
 """The order in which free tasks are claimed (architecture: Order)."""
 
+SOON = 5_000
+"""How many postponed tasks, of all channels, are looked through for those of one."""
+
 FAR = 1_000
 """How far the queue is looked along for a position: behind so many others is just far behind."""
 
@@ -116,17 +119,20 @@ def count(channel: str, limit: int) -> str:
 
 
 @lru_cache(maxsize=32)
-def _counts(limit: int) -> Statement:
+def _counts(limit: int, giving: bool) -> Statement:
     return Statement.of(
         f"SELECT c.id, {count('c.id', limit)} FROM tasks_channel c"  # noqa: S608
-        " WHERE c.id = ANY (%(channels)s::uuid[]) AND c.paused_at IS NULL"
+        f" WHERE c.id = ANY (%(channels)s::uuid[]) {'AND c.paused_at IS NULL' if giving else ''}"
     )
 
 
-def counts(channels: Collection[UUID], most: int) -> dict[UUID, int]:
-    """How many free tasks each of these channels has that is not paused: exact up to `most`."""
+def counts(channels: Collection[UUID], most: int, *, giving: bool = False) -> dict[UUID, int]:
+    """How many free tasks each of these channels has: exact up to `most`.
+
+    `giving`: without the channels that are paused.
+    """
     limit = 1 << max(most - 1, 1).bit_length()  # a few texts serve all
-    return dict(_counts(limit).run({"channels": list(channels)}))
+    return dict(_counts(limit, giving).run({"channels": list(channels)}))
 
 
 @cache
@@ -155,14 +161,23 @@ def position(task: Task) -> int:
 
 
 def page(channel: UUID, after: Head | None, limit: int) -> Sequence[Head]:
-    """The free chainless tasks of a channel behind one of them, or from the head on."""
+    """The chainless tasks of a channel that wait, in order: from the head on, or behind `after`.
+
+    Those that are postponed are among them, as far as their time is among the next `SOON`.
+    """
     behind = Q(chain=None)
     if after:
         behind &= Q(priority__lt=after.priority) | Q(priority=after.priority) & (
             Q(queue_at__gt=after.queue_at) | Q(queue_at=after.queue_at, id__gt=after.id)
         )
-    rows = heads("(SELECT %(channel)s::uuid AS id)", limit, agent=False, behind=behind)
-    return [Head(*row) for row in Statement.of(rows).run({"channel": channel})]
+    free = heads("(SELECT %(channel)s::uuid AS id)", limit, agent=False, behind=behind)
+    soon = _tasks().filter(postponed=True).order_by("available_at").values("id")[:SOON]
+    later = _tasks().filter(behind, channel=raw("%(channel)s"), id__in=soon).order_by(*ORDER)
+    rows = Statement.of(
+        f"SELECT * FROM (({free}) UNION ALL ({text_of(later.values(*Head._fields)[:limit])})) h"  # noqa: S608
+        f" ORDER BY {order_by('h')} LIMIT {limit:d}"
+    )
+    return [Head(*row) for row in rows.run({"channel": channel})]
 
 
 def _tasks() -> TaskQuerySet:

@@ -165,7 +165,7 @@ def _judged(outcomes: Sequence[Outcome], agent_id: str | None) -> list[ReportVer
 
 
 def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> Mapping[UUID, TaskRow]:
-    values = fast_path.columns_of(outcomes) | {"agent": agent_id}
+    values = {"outcomes": fast_path.as_json(outcomes), "agent": agent_id}
     return {row[0]: TaskRow(*row) for row in _end_held_statement().run(values)}
 
 

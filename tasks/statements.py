@@ -50,7 +50,9 @@ class Statement:
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
             cursor.execute(self.text, self.arguments(values))
-            return cursor.fetchall() if cursor.description else []
+            # Not `description`, which makes an object for each column.
+            rows = cursor.pgresult is not None and cursor.pgresult.nfields
+            return cursor.fetchall() if rows else []
 
 
 def raw(text: str, output_field: Field | None = None) -> RawSQL:

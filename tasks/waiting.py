@@ -248,7 +248,7 @@ async def claim(
 
 def ready_tasks(channels: Collection[UUID], agents: Collection[str]) -> ReadyTasks:
     """Count the ready tasks of these channels for these agents, up to about as many as agents."""
-    free = queue.counts(channels, len(agents))
+    free = queue.counts(channels, len(agents), giving=True)
     kept = Task.objects.ready().filter(
         reserved_for__in=agents, channel__in=channels, channel__paused_at=None
     )

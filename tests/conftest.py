@@ -1,4 +1,4 @@
-"""One PostgreSQL for a run of the tests, however many processes run them."""
+"""One PostgreSQL for a run of the tests in all processes, and the mark on those that are slow."""
 
 import tempfile
 from pathlib import Path
@@ -9,6 +9,56 @@ from django.conf import settings
 from coordinator_project import databases, embedded, env
 
 FOLDER = pytest.StashKey[str]()
+TESTS = Path(__file__).parent
+# Folders and modules that start processes or a browser, race in many threads, replay many states,
+# fill large tables or try every path, list or page. `script/test quick` leaves them out.
+SLOW = {
+    "benchmarks",
+    "browser",
+    "demo",
+    "examples",
+    "smoke",
+    "accounts/test_agent_key.py",
+    "accounts/test_sign_in.py",
+    "api/test_body.py",
+    "api/test_pages.py",
+    "api_v1/test_bad_input.py",
+    "api_v1/test_fuzz.py",
+    "api_v1/test_lists.py",
+    "api_v1/test_over_http.py",
+    "chains/test_admin.py",
+    "chains/test_model.py",
+    "chains/test_races.py",
+    "console/test_large.py",
+    "console/test_speed.py",
+    "coordinator_project/test_embedded.py",
+    "coordinator_project/test_logs.py",
+    "coordinator_project/test_loop_health.py",
+    "coordinator_project/test_scripts.py",
+    "coordinator_project/test_serve.py",
+    "coordinator_project/test_settings.py",
+    "dashboard/test_live.py",
+    "dashboard/test_shutdown.py",
+    "dashboard/test_stream.py",
+    "events/test_partitions.py",
+    "events/test_retention.py",
+    "events/test_tail.py",
+    "jobs/test_api_results.py",
+    "jobs/test_races.py",
+    "jobs/test_races_of_many.py",
+    "jobs/test_races_with_operators.py",
+    "jobs/test_races_with_reapers.py",
+    "jobs/test_random_verbs.py",
+    "jobs/test_streaming.py",
+    "spots/test_bad_input.py",
+    "spots/test_health.py",
+    "spots/test_paused.py",
+    "spots/test_simulator.py",
+    "tasks/test_dead_letters.py",
+    "tasks/test_races.py",
+    "tasks/test_waiting.py",
+    "tasks/test_waiting_claims.py",
+}
 
 
 def pytest_configure(config):
@@ -20,6 +70,15 @@ def pytest_configure(config):
         Path(folder.name).chmod(0o711)
         config.add_cleanup(folder.cleanup)
         config.stash[FOLDER] = folder.name
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items):
+    assert [name for name in SLOW if not (TESTS / name).exists()] == []
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        if not SLOW.isdisjoint({path.parts[0], path.as_posix()}):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)

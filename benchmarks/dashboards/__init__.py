@@ -1,1 +1,1 @@
-"""People watch: how soon open dashboards are told, and what they cost."""
+"""Open dashboards: how soon they receive events, and what they cost."""

@@ -1,81 +1,68 @@
 """All that is measured of open dashboards, on a coordinator of its own."""
 
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from uuid import UUID
 
 import psycopg
 
-from benchmarks import line, machine, over_http
-from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
-from benchmarks.dashboards.audience import Audience, Reconnect, audience
-from benchmarks.dashboards.told import Told
+from benchmarks import machine, over_http, queue
+from benchmarks.coordinator import Coordinator, CoordinatorFailed
+from benchmarks.dashboards.audience import Audience, ReconnectPages, audience
+from benchmarks.dashboards.delivery import Delivery
 from benchmarks.machine import Meter
 from benchmarks.over_http import Connection
-from benchmarks.results import Finding
-
-Say = Callable[[str], None]
+from benchmarks.results import Finding, Section, finding_heads
+from benchmarks.run import Run
 
 WORKERS = 8
 ENOUGH = 10_000  # tasks for each second at full speed
-PATIENCE = 30.0  # seconds until what a page was not told by then is lost
+PATIENCE = 30.0  # seconds after which an event that has not arrived is lost
 SOON, LATEST = 1.0, 3.0  # seconds, for the median and the 99th percentile
 LEAST_RATIO = 0.75
 MOST_MEMORY = 300.0  # MiB
 
 
 @dataclass(frozen=True)
-class Size:
+class DashboardSize:
     """How many pages watch, how many are idle and how long, how fast and how long tasks are worked
-    meanwhile; how often and how long claims at full speed are compared."""
+    meanwhile."""
 
     pages: int = 500
     idle: int = 1_000
     settle: float = 5.0
     rate: int = 100
     seconds: float = 20.0
-    rounds: int = 5
-    leg: float = 4.0
 
 
-QUICK = Size(pages=10, idle=20, settle=0.5, seconds=1.0, rounds=1, leg=0.5)
+QUICK = DashboardSize(pages=10, idle=20, settle=0.5, seconds=1.0)
 
 
-def measure(folder: Path, size: Size, say: Say) -> tuple[str, list[Finding]]:
-    """What was found, and on what it was measured."""
+def measure(run: Run) -> list[Section]:
+    """Findings about idle pages, about pages that watch, and about claims meanwhile."""
+    size = QUICK if run.quick else DashboardSize()
     with (
-        running(folder / "dashboards") as coordinator,
-        coordinator.connect() as db,
+        run.coordinator("dashboards") as (coordinator, db),
         audience(coordinator.port) as pages,
     ):
-        ran_on = machine.description(db)
-        channel = coordinator.open_channel(line.CHANNEL)
+        channel = coordinator.open_channel(queue.CHANNEL)
         # The journal stays whole from its first event, so that a page can resume from any of them.
         tasks = int(size.rate * size.seconds * 2) + size.rate
-        line.insert(db, tasks, channel_id=f"'{channel}'::uuid", queue_at=line.in_line(tasks))
+        queue.insert(db, tasks, channel_id=f"'{channel}'::uuid", queue_at=queue.queue_at(tasks))
         _work(coordinator, size.rate, 0.5)  # connections and caches are there
-        say(f"dashboards: {size.idle:,} idle")
-        found = _idle(coordinator, pages, size)
-        _tell(say, found)
-        say(f"dashboards: {size.pages:,} open while {size.rate} tasks a second are worked")
-        told = _watched(coordinator, db, pages, size)
-        _tell(say, told)
-        say(f"dashboards: claims at full speed with {size.pages:,} open and with none")
-        compared = _compared(coordinator, db, pages, channel, size, say)
-    return ran_on, [*found, *told, *compared]
+        run.say(f"  {size.idle:,} idle")
+        findings = _idle(coordinator, pages, size)
+        run.say(f"  {size.pages:,} open while {size.rate} tasks a second are worked")
+        findings += _watched(coordinator, db, pages, size)
+        run.say(f"  claims at full speed with {size.pages:,} open and with none")
+        findings += _compared(run, coordinator, db, pages, channel, size)
+    return [Section(finding_heads("dashboards"), findings)]
 
 
-def _tell(say: Say, found: Sequence[Finding]) -> None:
-    for one in found:
-        say(f"  {one.name}: {one.value}")
-
-
-def _idle(coordinator: Coordinator, pages: Audience, size: Size) -> list[Finding]:
+def _idle(coordinator: Coordinator, pages: Audience, size: DashboardSize) -> list[Finding]:
     before = _memory(coordinator)
     pages.open(size.idle)
     time.sleep(size.settle)
@@ -95,47 +82,49 @@ def _memory(coordinator: Coordinator) -> float:
 
 
 def _watched(
-    coordinator: Coordinator, db: psycopg.Connection, pages: Audience, size: Size
+    coordinator: Coordinator, db: psycopg.Connection, pages: Audience, size: DashboardSize
 ) -> list[Finding]:
     """Pages open, tasks worked at a steady pace, each page once connecting anew meanwhile."""
     pages.open(size.pages)
     before = _last_event(db)
-    pages.ask(Reconnect(after=size.seconds / 4, over=size.seconds / 2))
+    pages.ask(ReconnectPages(after=size.seconds / 4, over=size.seconds / 2))
     meter = Meter({**coordinator.processes, "pages": pages.pid})
     meter.start()
     rate = _work(coordinator, size.rate, size.seconds)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
     rows = db.execute("SELECT id FROM events_event WHERE id > %s", [before]).fetchall()
-    told = pages.judge([number for (number,) in rows], PATIENCE)
+    delivery = pages.judge([number for (number,) in rows], PATIENCE)
     return [
         Finding(f"{size.pages:,} open, tasks worked", f"{rate:.0f}/s of {size.rate}/s"),
         Finding("- shares of a core", shares),
-        *findings(told),
+        *findings(delivery),
     ]
 
 
-def findings(told: Told) -> list[Finding]:
-    """How soon the pages were told, and whether of everything."""
-    if told.again != told.pages:
-        raise CoordinatorFailed(f"{told.again} of {told.pages} dashboards connected anew.")
+def findings(delivery: Delivery) -> list[Finding]:
+    """How soon the pages received the events, and whether they received all."""
+    if delivery.again != delivery.pages:
+        raise CoordinatorFailed(f"{delivery.again} of {delivery.pages} dashboards connected anew.")
     return [
         Finding(
-            "- told after, median",
-            f"{told.median:.2f} s",
+            "- received after, median",
+            f"{delivery.median:.2f} s",
             f"≤ {SOON:.0f} s",
-            is_missed=told.median > SOON,
+            is_missed=delivery.median > SOON,
         ),
         Finding(
-            "- told after, 99th percentile",
-            f"{told.late:.2f} s, at most {told.worst:.2f} s",
+            "- received after, 99th percentile",
+            f"{delivery.late:.2f} s, at most {delivery.worst:.2f} s",
             f"≤ {LATEST:.0f} s",
-            is_missed=told.late > LATEST,
+            is_missed=delivery.late > LATEST,
         ),
         Finding(
-            f"- lost, of {told.events:,} events to each",
-            f"{told.lost:,}, read anew {told.stale:,}" if told.lost or told.stale else "none",
+            f"- lost, of {delivery.events:,} events to each",
+            f"{delivery.lost:,}, read anew {delivery.stale:,}"
+            if delivery.lost or delivery.stale
+            else "none",
             "none",
-            is_missed=bool(told.lost or told.stale),
+            is_missed=bool(delivery.lost or delivery.stale),
         ),
     ]
 
@@ -156,9 +145,9 @@ def _work(coordinator: Coordinator, rate: int, seconds: float) -> float:
             for turn in range(each):
                 due = started + (turn * WORKERS + number) / rate
                 time.sleep(max(0.0, due - time.perf_counter()))
-                asked = next(work)
-                while asked is not None:
-                    asked = work.send(connection.ask(asked))
+                following = next(work)
+                while following is not None:
+                    following = work.send(connection.ask(following))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(one, range(WORKERS)))
@@ -166,23 +155,23 @@ def _work(coordinator: Coordinator, rate: int, seconds: float) -> float:
 
 
 def _compared(
+    run: Run,
     coordinator: Coordinator,
     db: psycopg.Connection,
     pages: Audience,
     channel: UUID,
-    size: Size,
-    say: Say,
+    size: DashboardSize,
 ) -> list[Finding]:
     """Claims and completions as fast as four agents can, with pages open and with none."""
     speeds: dict[int, list[float]] = {0: [], size.pages: []}
-    for number in range(size.rounds):
-        for count in sorted(speeds, reverse=bool(number % 2)):
+    for turn in run.turns(sorted(speeds)):
+        for count in turn:
             pages.open(0)
-            line.refill(db, channel, int(ENOUGH * max(size.leg, 1.0)))
+            queue.refill(db, channel, int(ENOUGH * max(run.seconds, 1.0)))
             pages.open(count)
-            speed = over_http.cycles(coordinator, size.leg, 1, single=True)
+            speed = over_http.cycles(coordinator, run.seconds, 1, over_http.two_requests)
             speeds[count].append(speed.cycles)
-            say(f"  {count:>5} open {speed}")
+            run.say(f"  {count:>5} open {speed}")
     pairs = zip(speeds[0], speeds[size.pages], strict=True)
     ratio = median(watched / alone for alone, watched in pairs)
     return [

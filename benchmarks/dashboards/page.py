@@ -1,4 +1,4 @@
-"""One open dashboard: a WebSocket made by hand that reads what it is told and answers pings."""
+"""One open dashboard: a WebSocket made by hand that reads messages and answers pings."""
 
 import socket
 import struct
@@ -18,13 +18,13 @@ HELLO = (
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 TEXT, CLOSE, PING = 0x81, 0x88, 0x89
-# What a client says is masked; with this mask it reads as it is.
+# A client masks its frames; this mask changes nothing.
 PONG = b"\x8a\x80\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the measurement needs of a message: the cursor, the events and when they were made."""
+    """What the measurement needs of a message: the cursor, and the events with their times."""
 
     cursor: int
     ids: tuple[int, ...]
@@ -33,13 +33,13 @@ class Message:
 
 
 def read(text: bytes) -> Message:
-    said = orjson.loads(text)
-    events = said.get("events", [])
+    data = orjson.loads(text)
+    events = data.get("events", [])
     return Message(
-        int(said["cursor"]),
+        int(data["cursor"]),
         tuple(int(event["id"]) for event in events),
         tuple(datetime.fromisoformat(event["created_at"]).timestamp() for event in events),
-        "events" in said.get("stale", ()),
+        "events" in data.get("stale", ()),
     )
 
 
@@ -61,15 +61,15 @@ def frames(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
     del buffer[:start]
 
 
-class Page:
-    """`told`: each message with the time when it was there. `again`: how often it reconnected."""
+class DashboardPage:
+    """`received`: each message with the time of its arrival. `again`: how often it reconnected."""
 
     # Messages of one process of the server are the same for all pages: each is read once.
     known: dict[bytes, Message] = {}
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.told: list[tuple[float, Message]] = []
+        self.received: list[tuple[float, Message]] = []
         self.again = -1
         self.cursor: int | None = None
         self.connect()
@@ -93,22 +93,22 @@ class Page:
             if not found:
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                raise CoordinatorFailed(f"A dashboard was answered by {bytes(head).decode()}")
+                raise CoordinatorFailed(f"A dashboard got the response {bytes(head).decode()}")
             self.is_open = True
             del self.buffer[: len(head) + len(found)]
         now = time.time()
         for kind, body in frames(self.buffer):
             if kind == TEXT:
-                self._hear(now, body)
+                self._take(now, body)
             elif kind == PING:
                 self.socket.sendall(PONG)
             else:
-                raise CoordinatorFailed(f"A dashboard was sent a frame {kind:#x}: {body!r}")
+                raise CoordinatorFailed(f"A dashboard received a frame {kind:#x}: {body!r}")
 
-    def _hear(self, now: float, text: bytes) -> None:
+    def _take(self, now: float, text: bytes) -> None:
         message = self.known.get(text)
         if message is None:
             message = self.known[text] = read(text)
         self.is_greeted = True
         self.cursor = message.cursor
-        self.told.append((now, message))
+        self.received.append((now, message))

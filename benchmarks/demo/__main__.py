@@ -10,9 +10,9 @@ from types import FrameType
 from rich.console import Console
 
 from benchmarks.demo import server, show, sweep, verdict, work
-from benchmarks.demo.agent import Orders
-from benchmarks.demo.fleet import Fleet, FleetFailed
-from benchmarks.demo.wire import Refused, Unreachable, Wire
+from benchmarks.demo.agent import AgentSettings
+from benchmarks.demo.fleet import DemoFleet, FleetFailed
+from benchmarks.demo.wire import CoordinatorUnreachable, RequestRefused, Wire
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     try:
         with server.found(token) as url:
             return _run(console, url, token, arguments)
-    except (server.NoCoordinator, Unreachable, Refused, FleetFailed) as problem:
+    except (server.NoCoordinator, CoordinatorUnreachable, RequestRefused, FleetFailed) as problem:
         console.print(f"The demonstration failed: {problem}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -40,7 +40,9 @@ def _run(console: Console, url: str, token: str, arguments: argparse.Namespace) 
     plan = work.enqueue(wire, files)
     enqueued = time.monotonic()
     names = [f"demo {os.getpid()} {number}" for number in range(1, arguments.agents + 1)]
-    fleet = Fleet([Orders(url, token, name, plan.channel_id, arguments.pause) for name in names])
+    fleet = DemoFleet(
+        [AgentSettings(url, token, name, plan.channel_id, arguments.pause) for name in names]
+    )
 
     def look() -> set[str]:
         return verdict.ended(verdict.tasks_of(wire, plan))
@@ -78,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 
 def _count(text: str) -> int:
     if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError("a number of at least 1 is wanted")
+        raise argparse.ArgumentTypeError("must be a number of at least 1")
     return count
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from benchmarks.demo.wire import Refused, Unreachable, Wire
+from benchmarks.demo.wire import CoordinatorUnreachable, RequestRefused, Wire
 from coordinator_project import embedded, env, lifeline
 
 READY_WITHIN = 60.0
@@ -66,7 +66,7 @@ def surroundings() -> dict[str, str]:
 def _answers(url: str, token: str) -> bool:
     try:
         return Wire(url, token, patience=0).get("/health").get("ok") is True
-    except (Unreachable, Refused, ValueError):
+    except (CoordinatorUnreachable, RequestRefused, ValueError):
         return False
 
 
@@ -102,19 +102,19 @@ def _started(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
 
 
 def _read(output: IO[str], lines: "SimpleQueue[str]") -> None:
-    """Take what the server says for as long as it runs, or it would wait for a reader."""
+    """Read the server's output for as long as it runs, or it would wait for a reader."""
     for line in output:
         lines.put(line)
     lines.put("")
 
 
 def _address(lines: "SimpleQueue[str]") -> str:
-    said = []
+    output = []
     try:
         while line := lines.get(timeout=READY_WITHIN):
-            said.append(line)
+            output.append(line)
             if ready := re.search(r"serves (http://\S+)", line):
                 return ready[1]
     except Empty:
-        said.append("It was not ready in time.")
-    raise NoCoordinator("The coordinator does not start:\n" + "".join(said))
+        output.append("It was not ready in time.")
+    raise NoCoordinator("The coordinator does not start:\n" + "".join(output))

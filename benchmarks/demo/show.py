@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.demo.fleet import Fleet
-from benchmarks.demo.verdict import Verdict
+from benchmarks.demo.fleet import DemoFleet
+from benchmarks.demo.verdict import DemoVerdict
 from benchmarks.demo.work import Plan
 
-LINES = 20  # of progress, where there is no terminal to draw a bar on
+STEPS = 20  # of progress that are printed where there is no terminal for a bar
 
 
 class Bar:
@@ -21,7 +21,7 @@ class Bar:
     def __init__(self, console: Console, total: int) -> None:
         self.console = console
         self.total = total
-        self.said = 0
+        self.shown = 0
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -46,9 +46,9 @@ class Bar:
 
     def show(self, done: int) -> None:
         self.progress.update(self.bar, completed=done)
-        part = done * LINES // self.total
-        if part > self.said and not self.console.is_terminal:
-            self.said = part
+        part = done * STEPS // self.total
+        if part > self.shown and not self.console.is_terminal:
+            self.shown = part
             self.console.print(f"{done} of {self.total} tasks done.")
 
 
@@ -61,7 +61,7 @@ class Times:
     check: float
 
 
-def table(plan: Plan, fleet: Fleet, verdict: Verdict, times: Times) -> Table:
+def table(plan: Plan, fleet: DemoFleet, verdict: DemoVerdict, times: Times) -> Table:
     megabytes = sum(file.size for file in plan.files.values()) / 1e6
     steps = sum(len(tasks) for tasks in plan.chains.values())
     shown = Table("What", "Came out", title="Coordinator: demonstration", min_width=60)

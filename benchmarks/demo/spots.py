@@ -14,18 +14,18 @@ from benchmarks.demo.wire import Wire
 from coordinator_project import env, lifeline
 
 PROGRAM = env.BASE_DIR / "examples" / "optimizer_worker.py"
-CATCH_WITHIN = 30.0  # seconds in which one must be met with a task in its hands
+CATCH_WITHIN = 30.0  # seconds in which one of them must hold a task
 LEAVE_WITHIN = 20.0
 LAST_WORDS = 2000  # characters
 
 
-class SpotsFailed(Exception):
+class SpotProcessesFailed(Exception):
     """The workers cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What every worker is told. `slow`: how many milliseconds longer each task takes."""
+class SpotSettings:
+    """Settings of every worker. `slow`: how many milliseconds longer each task takes."""
 
     url: str
     key: str
@@ -33,11 +33,11 @@ class Orders:
     logs: Path
 
 
-class Spots:
+class SpotProcesses:
     """The workers, by their ids: spot-1, spot-2 and on."""
 
-    def __init__(self, orders: Orders, count: int) -> None:
-        self.orders = orders
+    def __init__(self, settings: SpotSettings, count: int) -> None:
+        self.settings = settings
         self.started = 0
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         for _ in range(count):
@@ -51,10 +51,10 @@ class Spots:
             self.running[spot_id] = subprocess.Popen(  # noqa: S603
                 [
                     *(sys.executable, str(PROGRAM)),
-                    *("--url", self.orders.url, "--spot-id", spot_id),
-                    *("--slow", str(self.orders.slow)),
+                    *("--url", self.settings.url, "--spot-id", spot_id),
+                    *("--slow", str(self.settings.slow)),
                 ],
-                env=server.surroundings() | {"ORHESTRA_AGENT_KEY": self.orders.key},
+                env=server.surroundings() | {"ORHESTRA_AGENT_KEY": self.settings.key},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -72,7 +72,7 @@ class Spots:
         while time.monotonic() < deadline:
             for spot_id, process in self.running.items():
                 process.send_signal(signal.SIGSTOP)
-                time.sleep(0.1)  # what it had asked just before is answered by then
+                time.sleep(0.1)  # by then its last request has been answered
                 held = wire.get("/v1/tasks", agent_id=spot_id, status="in_progress")["tasks"]
                 if held:
                     process.kill()
@@ -80,17 +80,19 @@ class Spots:
                     del self.running[spot_id]
                     return spot_id
                 process.send_signal(signal.SIGCONT)
-        raise SpotsFailed("None of the workers was ever met with a task in its hands.")
+        raise SpotProcessesFailed("None of the workers ever held a task.")
 
     def look(self) -> None:
-        """Raise SpotsFailed if one has ended that nobody told to."""
+        """Raise SpotProcessesFailed if one of them has ended by itself."""
         for spot_id, process in self.running.items():
             if process.poll() is not None:
-                said = self._log(spot_id).read_text(errors="replace")[-LAST_WORDS:]
-                raise SpotsFailed(f"{spot_id} ended with exit code {process.returncode}:\n{said}")
+                output = self._log(spot_id).read_text(errors="replace")[-LAST_WORDS:]
+                raise SpotProcessesFailed(
+                    f"{spot_id} ended with exit code {process.returncode}:\n{output}"
+                )
 
     def stop(self) -> None:
-        """Tell all to stop, and see that they have."""
+        """Stop all, and wait until they have."""
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
@@ -101,4 +103,4 @@ class Spots:
                 process.wait()
 
     def _log(self, spot_id: str) -> Path:
-        return self.orders.logs / f"{spot_id}.log"
+        return self.settings.logs / f"{spot_id}.log"

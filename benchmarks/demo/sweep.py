@@ -10,9 +10,9 @@ from rich.console import Console
 
 from benchmarks.demo import server, show, sweep_show, sweep_verdict
 from benchmarks.demo.grid import JOB, TASKS
-from benchmarks.demo.spots import Orders, Spots, SpotsFailed
-from benchmarks.demo.sweep_verdict import Run
-from benchmarks.demo.wire import Refused, Unreachable, Wire, number, rows, text
+from benchmarks.demo.spots import SpotProcesses, SpotProcessesFailed, SpotSettings
+from benchmarks.demo.sweep_verdict import SweepRun
+from benchmarks.demo.wire import CoordinatorUnreachable, RequestRefused, Wire, number, rows, text
 
 WORKERS = 4
 SLOW = 250.0
@@ -36,21 +36,29 @@ def main(argv: list[str]) -> int:
             server.fresh(ORHESTRA_AGENT_KEY=key) as url,
             tempfile.TemporaryDirectory(prefix="coordinator-demo-") as logs,
         ):
-            return _run(console, Orders(url, key, arguments.slow, Path(logs)), arguments.workers)
-    except (server.NoCoordinator, Unreachable, Refused, SpotsFailed, SweepFailed) as problem:
+            return _run(
+                console, SpotSettings(url, key, arguments.slow, Path(logs)), arguments.workers
+            )
+    except (
+        server.NoCoordinator,
+        CoordinatorUnreachable,
+        RequestRefused,
+        SpotProcessesFailed,
+        SweepFailed,
+    ) as problem:
         console.print(f"The demonstration failed: {problem}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _run(console: Console, orders: Orders, count: int) -> int:
-    wire = Wire(orders.url)
+def _run(console: Console, settings: SpotSettings, count: int) -> int:
+    wire = Wire(settings.url)
     job = wire.post("/api/v1/jobs", JOB)
     job_id = text(job, "jobId")
     console.print(f"{job_id}: {number(job, 'totalTasks')} tasks for {count} workers.")
     began = time.monotonic()
-    spots = Spots(orders, count)
+    spots = SpotProcesses(settings, count)
     try:
         run = _watch(console, wire, job_id, spots)
     finally:
@@ -65,7 +73,7 @@ def _run(console: Console, orders: Orders, count: int) -> int:
     return 1 if found.complaints else 0
 
 
-def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> Run:
+def _watch(console: Console, wire: Wire, job_id: str, spots: SpotProcesses) -> SweepRun:
     """Wait for the end of the job; kill a worker and replace it when a third is done."""
     killed = replacement = ""
     done, news_at = 0, time.monotonic()
@@ -90,7 +98,7 @@ def _watch(console: Console, wire: Wire, job_id: str, spots: Spots) -> Run:
     best = rows(wire.get(f"/api/v1/jobs/{job_id}/best"), "byFunction")
     # All of the journal: this coordinator has done nothing else.
     events = list(wire.pages("/v1/events", "events", source="coordinator", limit=1000))
-    return Run(job, results, best, events[::-1], killed, replacement)
+    return SweepRun(job, results, best, events[::-1], killed, replacement)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -112,5 +120,5 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 def _count(text: str) -> int:
     if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError("a number of at least 1 is wanted")
+        raise argparse.ArgumentTypeError("must be a number of at least 1")
     return count

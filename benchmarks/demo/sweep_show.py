@@ -7,7 +7,7 @@ from rich.table import Table
 
 from benchmarks.demo.grid import AGENTS, ALGORITHMS, DIMENSIONS, FUNCTIONS, ITERATIONS, point
 from benchmarks.demo.show import mark
-from benchmarks.demo.sweep_verdict import GOOD_ENOUGH, Run, SweepVerdict, fopt, is_easy
+from benchmarks.demo.sweep_verdict import GOOD_ENOUGH, SweepRun, SweepVerdict, fopt, is_easy
 from benchmarks.demo.wire import Body, number, text
 
 
@@ -32,7 +32,7 @@ def results(rows: Sequence[Body]) -> Table:
 
 
 def best(rows: Sequence[Body]) -> Table:
-    """The best of each function, given those."""
+    """The best results, one for each function."""
     shown = Table("Function", "Best", "By", title="Best per function", min_width=80)
     for row in rows:
         algorithm, function, iterations, agents, dimension = point(row)
@@ -41,7 +41,7 @@ def best(rows: Sequence[Body]) -> Table:
     return shown
 
 
-def summary(run: Run, found: SweepVerdict, took: float) -> Table:
+def summary(run: SweepRun, found: SweepVerdict, took: float) -> Table:
     workers = {text(row, "assignedTo") for row in run.results}
     easy = [fopt(row) for row in run.results if is_easy(row)]
     counters = f"{number(run.job, 'completedTasks')} done, {number(run.job, 'failedTasks')} failed"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.demo import verdict
 from benchmarks.demo.grid import FUNCTIONS, POINTS, TASKS, point
-from benchmarks.demo.verdict import SHOWN, Verdict
+from benchmarks.demo.verdict import SHOWN, DemoVerdict
 from benchmarks.demo.wire import Body, inner, text
 from examples import optimizer_worker
 
@@ -22,8 +22,8 @@ COUNTERS: Body = {
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What the coordinator tells of a sweep that has ended, and which worker was replaced.
+class SweepRun:
+    """The coordinator's data on a sweep that has ended, and which worker was replaced.
 
     `best`: the best result of each function.
     """
@@ -38,7 +38,7 @@ class Run:
 
 @dataclass
 class SweepVerdict:
-    """What is wrong, by kind."""
+    """Complaints by kind."""
 
     counters: list[str] = field(default_factory=list)
     grid: list[str] = field(default_factory=list)
@@ -53,9 +53,9 @@ class SweepVerdict:
         return [line for kind in kinds for line in kind[:SHOWN]]
 
 
-def judge(run: Run) -> SweepVerdict:
+def judge(run: SweepRun) -> SweepVerdict:
     """Hold the job, its results and the journal against the grid."""
-    once = Verdict()
+    once = DemoVerdict()
     verdict.follow_tasks(run.events, {text(result, "taskId") for result in run.results}, once)
     return SweepVerdict(
         counters=list(_wrong_counters(run.job)),
@@ -79,20 +79,20 @@ def fopt(result: Body) -> float:
 
 
 def _wrong_counters(job: Body) -> Iterator[str]:
-    for name, wanted in COUNTERS.items():
-        if job.get(name) != wanted:
-            yield f"{name} of the job is {job.get(name)}, not {wanted}"
+    for name, expected in COUNTERS.items():
+        if job.get(name) != expected:
+            yield f"{name} of the job is {job.get(name)}, not {expected}"
 
 
 def _wrong_points(results: Sequence[Body]) -> Iterator[str]:
-    found, wanted = Counter(map(point, results)), Counter(POINTS)
-    for where in (wanted - found) or ():
+    found, expected = Counter(map(point, results)), Counter(POINTS)
+    for where in (expected - found) or ():
         yield f"there is no result for {where}"
-    for where in (found - wanted) or ():
+    for where in (found - expected) or ():
         yield f"there is a result too many for {where}"
 
 
-def _wrong_death(run: Run) -> Iterator[str]:
+def _wrong_death(run: SweepRun) -> Iterator[str]:
     """The task in the hands of the killed worker has to be done by another."""
     retried = {
         text(event, "task_id")
@@ -111,13 +111,13 @@ def _wrong_death(run: Run) -> Iterator[str]:
         yield f"{run.replacement}, which took the place of {run.killed}, has done nothing"
 
 
-def _wrong_best(run: Run) -> Iterator[str]:
+def _wrong_best(run: SweepRun) -> Iterator[str]:
     shown = {text(row, "function"): fopt(row) for row in run.best}
     for function in FUNCTIONS:
         values = [fopt(row) for row in run.results if row.get("function") == function]
-        told, right = shown.get(function), min(values, default=None)
-        if told != right:
-            yield f"the best of {function} is shown as {told}, not {right}"
+        best, right = shown.get(function), min(values, default=None)
+        if best != right:
+            yield f"the best of {function} is shown as {best}, not {right}"
 
 
 def _wrong_results(results: Sequence[Body]) -> Iterator[str]:

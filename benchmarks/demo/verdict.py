@@ -1,4 +1,4 @@
-"""Was everything done, rightly, in order and once? Asked of the coordinator's tasks and journal."""
+"""Was everything done, rightly, in order and once? The coordinator's tasks and journal tell."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 
 
 @dataclass
-class Verdict:
-    """What is wrong, by kind, and what else the journal tells."""
+class DemoVerdict:
+    """Complaints by kind, and what else is in the journal."""
 
     results: list[str] = field(default_factory=list)
     once: list[str] = field(default_factory=list)
@@ -28,9 +28,9 @@ class Verdict:
         return [line for kind in kinds for line in kind[:SHOWN]]
 
 
-def judge(plan: Plan, tasks: Iterable[Body], events: Sequence[Body]) -> Verdict:
+def judge(plan: Plan, tasks: Iterable[Body], events: Sequence[Body]) -> DemoVerdict:
     """Hold the tasks as they are, and the journal from its oldest event on, against the plan."""
-    verdict = Verdict()
+    verdict = DemoVerdict()
     verdict.results.extend(_wrong_results(plan, {text(task, "id"): task for task in tasks}))
     follow_tasks(events, set(plan.files).union(*plan.chains.values()), verdict)
     for chain_id, steps in plan.chains.items():
@@ -44,15 +44,14 @@ def tasks_of(wire: Wire, plan: Plan) -> list[Body]:
 
 
 def ended(tasks: Iterable[Body]) -> set[str]:
-    """The ids of those that nobody will work on any more, however they ended."""
+    """The ids of those that have ended, however they did."""
     return {text(task, "id") for task in tasks if task["status"] in ENDED}
 
 
 def events_of(wire: Wire, plan: Plan) -> list[Body]:
-    """What the coordinator wrote in its journal of this run, oldest first.
+    """The coordinator's journal of this run, oldest first.
 
-    The journal is read backwards to the making of the run's channel, so what is older, however
-    much that is, is not looked at.
+    The journal is read backwards to the event of the run's channel; older events are not read.
     """
     events = []
     for event in wire.pages("/v1/events", "events", source="coordinator"):
@@ -78,19 +77,19 @@ def _wrong_results(plan: Plan, tasks: dict[str, Body]) -> Iterator[str]:
     for task_id, name, right in expected(plan):
         task = tasks.pop(task_id, {})
         if task.get("status") != "done" or task.get("result") != right:
-            said = task.get("result") or task.get("fail_reason")
-            yield f"{name} is {task.get('status', 'missing')} with {said}, not {right}"
+            outcome = task.get("result") or task.get("fail_reason")
+            yield f"{name} is {task.get('status', 'missing')} with {outcome}, not {right}"
     for task_id in tasks:
-        yield f"task {task_id} was never asked for"
+        yield f"task {task_id} is not of this run"
 
 
-def follow_tasks(events: Iterable[Body], wanted: set[str], verdict: Verdict) -> None:
+def follow_tasks(events: Iterable[Body], task_ids: set[str], verdict: DemoVerdict) -> None:
     """Each task is held by one agent at a time, and completed once."""
     holder: dict[str, str] = {}
     done: set[str] = set()
     for event in events:
         task_id, agent_id = text(event, "task_id"), text(event, "agent_id")
-        if task_id not in wanted or event["type"] == "task.created":
+        if task_id not in task_ids or event["type"] == "task.created":
             continue
         if task_id in done:
             verdict.once.append(f"task {task_id} was done, then {event['type']} by {agent_id}")
@@ -109,27 +108,27 @@ def follow_tasks(events: Iterable[Body], wanted: set[str], verdict: Verdict) -> 
             verdict.taken_back += 1
         else:
             verdict.once.append(f"task {task_id}: {event['type']}")
-    verdict.once.extend(f"the journal does not see {task_id} done" for task_id in wanted - done)
+    verdict.once.extend(f"the journal does not see {task_id} done" for task_id in task_ids - done)
 
 
-def _follow_chain(events: Iterable[Body], places: dict[str, int], verdict: Verdict) -> None:
+def _follow_chain(events: Iterable[Body], places: dict[str, int], verdict: DemoVerdict) -> None:
     """A step is claimed when all before it are done, by the owner or by who then becomes it."""
     turn, owner, claimer = 1, "", ""
     for event in events:
         agent_id = text(event, "agent_id")
         place = places.get(text(event, "task_id"), 0)
-        said = f"{event['type']} of step {place} by {agent_id}"
+        step = f"{event['type']} of step {place} by {agent_id}"
         if event["type"] in {"task.claimed", "task.completed"}:
             if place != turn:
-                verdict.order.append(f"{said} when it was step {turn}'s turn")
+                verdict.order.append(f"{step} when it was step {turn}'s turn")
             if event["type"] == "task.claimed":
                 claimer = agent_id
                 if owner not in {"", agent_id}:
-                    verdict.ownership.append(f"{said} in a chain of {owner}")
+                    verdict.ownership.append(f"{step} in a chain of {owner}")
             else:
                 turn += 1
                 if owner != agent_id:
-                    verdict.ownership.append(f"{said} in a chain of {owner or 'nobody'}")
+                    verdict.ownership.append(f"{step} in a chain of {owner or 'nobody'}")
         elif event["type"] == "chain.acquired":
             if owner or inner(event, "payload").get("from") or agent_id != claimer:
                 verdict.ownership.append(f"{agent_id} acquired a chain of {owner or claimer}")

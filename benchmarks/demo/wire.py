@@ -1,4 +1,4 @@
-"""The coordinator as a client meets it: JSON over one kept connection, asked again on failure."""
+"""A client of the coordinator: JSON over one kept connection; failed requests are sent again."""
 
 import http.client
 import random
@@ -12,30 +12,30 @@ import orjson
 Json: TypeAlias = "str | int | float | bool | list[Json] | Body | None"
 Body: TypeAlias = dict[str, Json]
 
-TIMEOUT = 15.0  # seconds for an answer; longer than any claim waits
+TIMEOUT = 15.0  # seconds for a response; longer than any claim waits
 PATIENCE = 60.0  # seconds in which a coordinator that went away may come back
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 
 
-class Unreachable(Exception):
-    """The coordinator does not answer, and has not for a long time."""
+class CoordinatorUnreachable(Exception):
+    """The coordinator has not responded for a long time."""
 
 
-class Refused(Exception):
-    """The coordinator answers that it will not do this."""
+class RequestRefused(Exception):
+    """The coordinator has refused a request."""
 
-    def __init__(self, request: str, status: int, answer: str) -> None:
-        super().__init__(f"{request}: {status} {answer.strip()}")
+    def __init__(self, request: str, status: int, response: str) -> None:
+        super().__init__(f"{request}: {status} {response.strip()}")
         self.status = status
 
 
 class Wire:
     """One connection to the coordinator at `url`.
 
-    A request that finds nobody, gets no answer or an answer of 500 and above is sent again, after
-    a pause that grows and that chance shortens, so that a fleet does not come back all at once.
-    So every request may be carried out twice: each caller says why that is right for it.
+    A request that gets no response, or one of 500 and above, is sent again after a pause that grows
+    and is partly random, so that a fleet does not come back all at once. So every request may be
+    carried out twice: each caller explains why that is right for it.
     `interruptions` counts how often a request had to be sent again.
     """
 
@@ -59,11 +59,11 @@ class Wire:
 
     def pages(self, path: str, key: str, **query: str | int) -> Iterator[Body]:
         """The rows of a list, page after page."""
-        answer = self.get(path, **query)
-        yield from rows(answer, key)
-        while cursor := answer.get("next_cursor"):
-            answer = self.get(path, **query, cursor=str(cursor))
-            yield from rows(answer, key)
+        response = self.get(path, **query)
+        yield from rows(response, key)
+        while cursor := response.get("next_cursor"):
+            response = self.get(path, **query, cursor=str(cursor))
+            yield from rows(response, key)
 
     def _ask(self, method: str, path: str, query: dict[str, str | int], body: Json) -> Body:
         target = self.base + path + (f"?{urlencode(query)}" if query else "")
@@ -72,28 +72,28 @@ class Wire:
         longest = FIRST_PAUSE
         while True:
             try:
-                status, answer = self._try(method, target, content)
-                trouble = f"{status} {answer.decode(errors='replace')}"
+                status, response = self._try(method, target, content)
+                trouble = f"{status} {response.decode(errors='replace')}"
             except (OSError, http.client.HTTPException) as problem:
                 self.connection.close()
-                status, answer = 503, b""
+                status, response = 503, b""
                 trouble = str(problem) or type(problem).__name__
             if status < 500:
                 break
             if time.monotonic() > deadline:
-                raise Unreachable(f"{method} {path}: {trouble}")
+                raise CoordinatorUnreachable(f"{method} {path}: {trouble}")
             self.interruptions += 1
             time.sleep(random.uniform(0, longest))  # noqa: S311
             longest = min(2 * longest, LONGEST_PAUSE)
         if status >= 400:
-            raise Refused(f"{method} {path}", status, answer.decode(errors="replace"))
-        said: Body = orjson.loads(answer)
-        return said
+            raise RequestRefused(f"{method} {path}", status, response.decode(errors="replace"))
+        data: Body = orjson.loads(response)
+        return data
 
     def _try(self, method: str, target: str, content: bytes | None) -> tuple[int, bytes]:
         self.connection.request(method, target, content, self.headers)
-        answer = self.connection.getresponse()
-        return answer.status, answer.read()
+        response = self.connection.getresponse()
+        return response.status, response.read()
 
 
 def rows(body: Body, key: str) -> list[Body]:

@@ -56,12 +56,12 @@ def digest(path: Path) -> str:
 
 
 def link(chain_id: str, sequence: int, before: str) -> str:
-    """What a step of a chain makes of the step before it; of nothing, for the first."""
+    """The result of a step; it follows from that of the step before it, if there is one."""
     return hashlib.sha256(f"{chain_id} {sequence} {before}".encode()).hexdigest()
 
 
 def enqueue(wire: Wire, files: list[File]) -> Plan:
-    """Make a new channel and fill it: files in lists, and a chain in line after each part of them.
+    """Make a new channel and fill it: files in lists, and a chain after each part of them.
 
     Sent again, a list is known by its keys. A chain made twice leaves an empty one behind.
     """
@@ -79,7 +79,7 @@ def enqueue(wire: Wire, files: list[File]) -> Plan:
 
 
 def _enqueue_files(wire: Wire, plan: Plan, run: str, files: list[File]) -> None:
-    wanted: list[Body] = [
+    tasks: list[Body] = [
         {
             "channel_id": plan.channel_id,
             "title": file.name,
@@ -88,14 +88,14 @@ def _enqueue_files(wire: Wire, plan: Plan, run: str, files: list[File]) -> None:
         }
         for file in files
     ]
-    made = rows(wire.post("/v1/tasks", [*wanted]), "tasks")
+    made = rows(wire.post("/v1/tasks", [*tasks]), "tasks")
     plan.files |= {text(task, "id"): file for task, file in zip(made, files, strict=True)}
 
 
 def _enqueue_chain(wire: Wire, plan: Plan, run: str, name: str) -> None:
     new: Body = {"channel_id": plan.channel_id, "name": name}
     chain_id = text(inner(wire.post("/v1/chains", new), "chain"), "id")
-    wanted: list[Body] = [
+    tasks: list[Body] = [
         {
             "channel_id": plan.channel_id,
             "chain_id": chain_id,
@@ -106,5 +106,5 @@ def _enqueue_chain(wire: Wire, plan: Plan, run: str, name: str) -> None:
         }
         for sequence in range(1, STEPS + 1)
     ]
-    made = rows(wire.post("/v1/tasks", [*wanted]), "tasks")
+    made = rows(wire.post("/v1/tasks", [*tasks]), "tasks")
     plan.chains[chain_id] = [text(task, "id") for task in made]

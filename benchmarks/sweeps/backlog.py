@@ -1,26 +1,26 @@
-"""What a claim costs by what stands ahead of it: three coordinators side by side, asked in turn.
+"""What a claim costs behind a backlog: three coordinators side by side, asked in turn.
 
-On all three a SPOT that says what it can do claims tasks of a sweep, and each time exactly as many
-as it wants have been added at the end of the line just before:
+On all three a SPOT that offers what it can do claims tasks of a sweep. Just before each claim as
+many tasks as it claims are added at the end of the queue:
 
-- alone: nothing else is in the line;
-- many: as many tasks as are asked for stand ahead that it can do as well, so it gets older ones;
-- unserved: so many stand ahead that want what no SPOT can do; it gets the ones just added.
+- alone: nothing else is in the queue;
+- many: the backlog is tasks that the SPOT can do as well, so it gets the oldest of them;
+- unserved: the backlog is tasks that no SPOT can do; it gets the ones just added.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Self
 
 import psycopg
 
-from benchmarks import line, machine
-from benchmarks.coordinator import Coordinator, CoordinatorFailed, running
+from benchmarks import machine, queue
+from benchmarks.coordinator import Coordinator, CoordinatorFailed
 from benchmarks.over_http import Connection
-from benchmarks.results import Finding, Growth
+from benchmarks.results import Finding, TimeRatio
+from benchmarks.run import Run
 from benchmarks.sweeps import workers
 
 ALONE, MANY, UNSERVED = "alone", "many", "unserved"
@@ -32,8 +32,8 @@ HEALTH_CHECKS = 300
 HEALTHY = 20.0  # milliseconds, within which health answers
 
 
-class Side:
-    """One coordinator with its line, and the SPOT that claims there."""
+class Backlog:
+    """One coordinator with its queue, and the SPOT that claims there."""
 
     def __init__(self, coordinator: Coordinator, db: psycopg.Connection, kind: str, tasks: int):
         self.coordinator = coordinator
@@ -47,7 +47,7 @@ class Side:
             " FROM tasks_task ORDER BY id DESC LIMIT 1"
         ).fetchone()
         if row is None or row[2] is None:
-            raise CoordinatorFailed("The tasks of a sweep do not say what they want.")
+            raise CoordinatorFailed("The tasks of a sweep have no requirement.")
         self.like = {
             "channel_id": f"'{row[0]}'::uuid",
             "job_id": f"'{row[1]}'::uuid",
@@ -58,22 +58,22 @@ class Side:
 
     @contextmanager
     def awake(self) -> Iterator[Self]:
-        """With a connection, over which the SPOT has said what it can do."""
+        """With a connection, over which the SPOT has offered what it can do."""
         with closing(Connection(self.coordinator.port)) as self.connection:
             self.connection.ask(workers.hello(self.spot, OFFERED))
             yield self
 
     def claim(self, tasks: int) -> float:
         """How many seconds a claim of so many tasks takes; they are done afterwards."""
-        line.insert(self.db, tasks, **self.like, queue_at="now()")
-        asked = workers.claim(self.spot, tasks)
+        queue.insert(self.db, tasks, **self.like, queue_at="now()")
+        claim = workers.claim(self.spot, tasks)
         started = time.perf_counter()
-        answer = self.connection.ask(asked)
+        response = self.connection.ask(claim)
         took = time.perf_counter() - started
-        given = workers.claimed(answer)
-        if len(given) != tasks:
-            raise CoordinatorFailed(f"A claim was given {len(given)} tasks instead of {tasks}.")
-        for task_id in given:
+        claimed = workers.claimed(response)
+        if len(claimed) != tasks:
+            raise CoordinatorFailed(f"A claim got {len(claimed)} tasks instead of {tasks}.")
+        for task_id in claimed:
             workers.check_accepted(self.connection.ask(workers.complete(self.spot, task_id)))
         return took
 
@@ -87,52 +87,51 @@ class Side:
         return times
 
 
-def measure(folder: Path, tasks: int, claims: int) -> tuple[list[Finding], list[Growth]]:
+def measure(run: Run, tasks: int, claims: int) -> tuple[list[Finding], list[TimeRatio]]:
     """Health with so many tasks pending, and the median times of so many claims of each kind."""
     with ExitStack() as stack:
-        sides = {}
+        backlogs = {}
         for kind in (ALONE, MANY, UNSERVED):
-            coordinator = stack.enter_context(running(folder / kind))
-            db = stack.enter_context(coordinator.connect())
-            sides[kind] = Side(coordinator, db, kind, tasks)
-        for side in sides.values():
-            stack.enter_context(side.awake())
+            coordinator, db = stack.enter_context(run.coordinator(kind))
+            backlogs[kind] = Backlog(coordinator, db, kind, tasks)
+        for backlog in backlogs.values():
+            stack.enter_context(backlog.awake())
         processes = {
             f"{part} {kind}": pid
-            for kind, side in sides.items()
-            for part, pid in side.coordinator.processes.items()
+            for kind, backlog in backlogs.items()
+            for part, pid in backlog.coordinator.processes.items()
         }
         meter = machine.Meter(processes)
         meter.start()
-        checks = health(sides[MANY].health(), tasks)
-        grown = [one for batch in BATCHES for one in _compare(sides, batch, tasks, claims)]
+        checks = health(backlogs[MANY].health(), tasks)
+        ratios = [one for batch in BATCHES for one in _compare(backlogs, batch, tasks, claims)]
         others = f"{meter.stop()[machine.OTHERS]:.0%} of a core"
-    return [*checks, Finding("- others then, and while claims were compared", others)], grown
+    return [*checks, Finding("- others then, and while claims were compared", others)], ratios
 
 
 def health(times: Sequence[float], tasks: int) -> list[Finding]:
-    """What health takes, set against what it may take."""
-    told = {
+    """What health takes, set against its target."""
+    checks = {
         f"health, {tasks:,} tasks pending": median(times),
         "- 99th percentile": quantiles(times, n=100)[98],
     }
     return [
         Finding(name, f"{took:.1f} ms", f"≤ {HEALTHY:.0f} ms", took > HEALTHY)
-        for name, took in told.items()
+        for name, took in checks.items()
     ]
 
 
-def _compare(sides: dict[str, Side], batch: int, tasks: int, claims: int) -> list[Growth]:
-    """Claim on all sides in turn, each time beginning with another."""
-    times: dict[str, list[float]] = {kind: [] for kind in sides}
-    order = list(sides)
+def _compare(backlogs: dict[str, Backlog], batch: int, tasks: int, claims: int) -> list[TimeRatio]:
+    """Claim behind each backlog in turn, each time beginning with another."""
+    times: dict[str, list[float]] = {kind: [] for kind in backlogs}
+    order = list(backlogs)
     for _ in range(min(WARM_UP, claims) + claims):
         order.append(order.pop(0))
         for kind in order:
-            times[kind].append(sides[kind].claim(batch) * 1000)
+            times[kind].append(backlogs[kind].claim(batch) * 1000)
     middle = {kind: median(took[-claims:]) for kind, took in times.items()}
     what = f"{batch} {'task' if batch == 1 else 'tasks'}"
     return [
-        Growth(f"{what}, {tasks:,} pending", middle[ALONE], middle[MANY]),
-        Growth(f"{what}, {tasks:,} ahead for nobody", middle[ALONE], middle[UNSERVED]),
+        TimeRatio(f"{what}, {tasks:,} pending", middle[ALONE], middle[MANY]),
+        TimeRatio(f"{what}, {tasks:,} before it for nobody", middle[ALONE], middle[UNSERVED]),
     ]

@@ -1,7 +1,7 @@
 """Sixteen SPOTs at once: a job from the first claim to the last completion, and completions alone.
 
-Nobody waits for somebody else's report of the same job: so many completions a second on one job
-are set against those on sixteen jobs, one for each SPOT.
+Reports on the same job must not wait for each other: completions a second on one job are compared
+with those on sixteen jobs, one for each SPOT.
 """
 
 from statistics import median
@@ -13,35 +13,35 @@ from benchmarks.coordinator import Coordinator, CoordinatorFailed
 from benchmarks.machine import Meter
 from benchmarks.results import Finding
 from benchmarks.sweeps import workers
-from benchmarks.sweeps.workers import Crew
+from benchmarks.sweeps.workers import SpotWorkers
 
 CLAIMERS = 16
 BATCH, LARGEST_BATCH = 5, 10
 LEAST_RATIO = 0.8
 
-Told = dict[str, tuple[int, int]]  # events and the tasks that they name, by type of event
+JournalCounts = dict[str, tuple[int, int]]  # events and the tasks that they name, by type of event
 
 
 def through(coordinator: Coordinator, db: psycopg.Connection, tasks: int) -> list[Finding]:
     """Claim five, complete each, until a job of so many tasks is done; whether it all adds up."""
     job_id = workers.make_job(coordinator, tasks)
-    spots = Crew(coordinator, CLAIMERS)
+    spots = SpotWorkers(coordinator, CLAIMERS)
     meter = Meter(coordinator.processes)
     meter.start()
     took = spots.each(lambda spot: spot.drain(BATCH))
     shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
     job = orjson.loads(coordinator.get(f"{workers.JOBS}/{job_id}"))
     counters = job["totalTasks"], job["completedTasks"], job["failedTasks"]
-    check(spots.given, journal_of(db, job_id), counters, tasks)
+    check(spots.claimed_ids, journal_of(db, job_id), counters, tasks)
     return [
         Finding(f"{CLAIMERS} claimers, batch {BATCH}, {tasks:,} tasks", f"{tasks / took:,.0f}/s"),
         Finding("- shares of a core", shares),
-        Finding("- given twice, by id or journal", "none", "none"),
+        Finding("- claimed twice, by id or journal", "none", "none"),
         Finding("- done/failed, by the job", f"{counters[1]:,}/{counters[2]}"),
     ]
 
 
-def journal_of(db: psycopg.Connection, job_id: str) -> Told:
+def journal_of(db: psycopg.Connection, job_id: str) -> JournalCounts:
     rows = db.execute(
         "SELECT type, count(*), count(DISTINCT task_id) FROM events_event"
         " WHERE replace(job_id, '-', '') = %s AND task_id IS NOT NULL GROUP BY type",
@@ -50,16 +50,18 @@ def journal_of(db: psycopg.Connection, job_id: str) -> Told:
     return {name: (events, named) for name, events, named in rows}
 
 
-def check(given: list[str], told: Told, counters: tuple[int, int, int], tasks: int) -> None:
-    """Every task was given once and done once: to the SPOTs, in the journal and by the job."""
-    if not len(given) == len(set(given)) == tasks:
+def check(
+    claimed_ids: list[str], counts: JournalCounts, counters: tuple[int, int, int], tasks: int
+) -> None:
+    """Every task was claimed once and done once: to the SPOTs, in the journal and by the job."""
+    if not len(claimed_ids) == len(set(claimed_ids)) == tasks:
         raise CoordinatorFailed(
-            f"{len(given)} tasks were given, {len(set(given))} of them different, "
+            f"{len(claimed_ids)} tasks were claimed, {len(set(claimed_ids))} of them different, "
             f"where {tasks} were made."
         )
     once = dict.fromkeys(("task.created", "task.claimed", "task.completed"), (tasks, tasks))
-    if told != once:
-        raise CoordinatorFailed(f"The journal tells of {told} where {once} is right.")
+    if counts != once:
+        raise CoordinatorFailed(f"The journal has {counts} where {once} is right.")
     if counters != (tasks, tasks, 0):
         raise CoordinatorFailed(f"The job counts {counters} of {tasks} tasks.")
 
@@ -84,6 +86,6 @@ def _completions(coordinator: Coordinator, tasks: int, jobs: int) -> float:
     share = tasks // CLAIMERS
     for _ in range(jobs):
         workers.make_job(coordinator, share * CLAIMERS // jobs)
-    spots = Crew(coordinator, CLAIMERS)
+    spots = SpotWorkers(coordinator, CLAIMERS)
     spots.in_turn(lambda spot: spot.take(share, LARGEST_BATCH))
     return share * CLAIMERS / spots.each(lambda spot: spot.finish())

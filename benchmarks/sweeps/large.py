@@ -12,25 +12,25 @@ from benchmarks.over_http import Connection
 from benchmarks.results import Finding
 from benchmarks.sweeps import workers
 
-CONNECTIONS = 4  # so that every process of the server is asked
+CONNECTIONS = 4  # so that every process of the server gets some
 PACE = 0.05
 ALGORITHMS = ["PSO", "GA"]
 HELD_LITTLE = 200.0  # megabytes more than before, for the largest process
 
 
 def measure(coordinator: Coordinator, tasks: int) -> list[Finding]:
-    """Make a job of so many tasks while health is asked for and an idle SPOT asks for work."""
+    """Make a job of so many tasks while health is read and an idle SPOT claims."""
     before = _peak(coordinator)
     making = Making(coordinator, tasks)
     times: dict[str, list[float]] = {"health": [], "the claim of an idle SPOT": []}
-    asked = [workers.HEALTH, workers.claim("idle-spot", 1)]
+    requests = [workers.HEALTH, workers.claim("idle-spot", 1)]
     with ExitStack() as stack:
         connections = [
             stack.enter_context(closing(Connection(coordinator.port))) for _ in range(CONNECTIONS)
         ]
         making.start()
         for connection in cycle(connections):
-            for took, request in zip(times.values(), asked, strict=True):
+            for took, request in zip(times.values(), requests, strict=True):
                 started = time.perf_counter()
                 connection.ask(request)
                 took.append((time.perf_counter() - started) * 1000)

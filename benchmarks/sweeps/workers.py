@@ -1,6 +1,6 @@
 """Many SPOTs at once over keep-alive connections, from one lean thread; and the jobs they work on.
 
-What a SPOT sends is built beforehand where it can be, and of an answer is read only what it needs.
+Requests are built beforehand where possible, and only the needed part of a response is read.
 """
 
 import select
@@ -24,7 +24,7 @@ OUTCOME = (
 )
 PATIENCE = 300.0  # seconds, for a job that is made
 
-# Yields the next request, is sent its answer; ends when the SPOT has nothing more to do.
+# Yields the next request and is sent the response; ends when the SPOT has nothing more to do.
 Work = Generator[bytes, bytes, None]
 
 
@@ -39,14 +39,14 @@ def make_job(coordinator: Coordinator, tasks: int, algorithms: Sequence[str] = (
         "agents": one,
         "dimension": one,
     }
-    said = orjson.loads(coordinator.post(JOBS, body, within=PATIENCE))
-    if said["totalTasks"] != tasks:
-        raise CoordinatorFailed(f"A job of {tasks} tasks was asked for, and {said} was made.")
-    return str(said["jobId"])
+    job = orjson.loads(coordinator.post(JOBS, body, within=PATIENCE))
+    if job["totalTasks"] != tasks:
+        raise CoordinatorFailed(f"A job of {tasks} tasks was requested, and {job} was made.")
+    return str(job["jobId"])
 
 
 def hello(spot: str, algorithms: Sequence[str]) -> bytes:
-    """The request by which a SPOT says that it can do these, and nothing else."""
+    """The request by which a SPOT offers these algorithms, and nothing else."""
     optimizers = [{"optimizerId": "bench", "algorithms": list(algorithms)}]
     body = {"spotId": spot, "capabilities": {"optimizers": optimizers}}
     return request(HELLO, orjson.dumps(body))
@@ -56,8 +56,8 @@ def claim(spot: str, tasks: int) -> bytes:
     return request(CLAIM, orjson.dumps({"spotId": spot, "maxTasks": tasks}))
 
 
-def claimed(answer: bytes) -> list[str]:
-    return [task["id"] for task in orjson.loads(answer)["tasks"]]
+def claimed(response: bytes) -> list[str]:
+    return [task["id"] for task in orjson.loads(response)["tasks"]]
 
 
 def complete(spot: str, task_id: str) -> bytes:
@@ -65,54 +65,54 @@ def complete(spot: str, task_id: str) -> bytes:
     return request(path, b'{"spotId":"%b",' % spot.encode() + OUTCOME)
 
 
-def check_accepted(answer: bytes) -> None:
-    """An outcome was taken, and not for the second time."""
-    if answer.strip() != ACCEPTED:
-        raise CoordinatorFailed(f"A completion was answered by {answer.decode()}")
+def check_accepted(response: bytes) -> None:
+    """The outcome was accepted, and not for the second time."""
+    if response.strip() != ACCEPTED:
+        raise CoordinatorFailed(f"A completion got the response {response.decode()}")
 
 
 @dataclass
-class Spot:
-    """One SPOT of the crew and what it was given."""
+class SpotWorker:
+    """One SPOT and the tasks that it has claimed."""
 
     name: str
-    given: list[str] = field(default_factory=list)
+    claimed_ids: list[str] = field(default_factory=list)
 
     def drain(self, batch: int) -> Work:
         """Claim and complete until there is nothing left."""
         while task_ids := claimed((yield claim(self.name, batch))):
-            self.given += task_ids
+            self.claimed_ids += task_ids
             for task_id in task_ids:
                 check_accepted((yield complete(self.name, task_id)))
 
     def take(self, tasks: int, batch: int) -> Work:
         """Claim so many tasks and keep them."""
-        wanted = len(self.given) + tasks
-        while len(self.given) < wanted:
-            task_ids = claimed((yield claim(self.name, min(batch, wanted - len(self.given)))))
+        target = len(self.claimed_ids) + tasks
+        while len(self.claimed_ids) < target:
+            task_ids = claimed((yield claim(self.name, min(batch, target - len(self.claimed_ids)))))
             if not task_ids:
-                raise CoordinatorFailed("A SPOT was given nothing, though tasks are waiting.")
-            self.given += task_ids
+                raise CoordinatorFailed("A SPOT got nothing, though tasks are waiting.")
+            self.claimed_ids += task_ids
 
     def finish(self) -> Work:
-        """Complete all that was given."""
-        for task_id in self.given:
+        """Complete all claimed tasks."""
+        for task_id in self.claimed_ids:
             check_accepted((yield complete(self.name, task_id)))
 
 
-class Crew:
+class SpotWorkers:
     """SPOTs that work at once, each over a connection of its own."""
 
     def __init__(self, coordinator: Coordinator, size: int, name: str = "spot") -> None:
         self.port = coordinator.port
-        self.spots = [Spot(f"{name}-{number}") for number in range(size)]
+        self.spots = [SpotWorker(f"{name}-{number}") for number in range(size)]
 
     @property
-    def given(self) -> list[str]:
+    def claimed_ids(self) -> list[str]:
         """The tasks of all of them."""
-        return [task_id for spot in self.spots for task_id in spot.given]
+        return [task_id for spot in self.spots for task_id in spot.claimed_ids]
 
-    def each(self, work: Callable[[Spot], Work]) -> float:
+    def each(self, work: Callable[[SpotWorker], Work]) -> float:
         """Let every SPOT do its work, all of them at once; how many seconds it takes."""
         with ExitStack() as stack:
             waiting = stack.enter_context(select.epoll())
@@ -127,17 +127,17 @@ class Crew:
             while busy:
                 for number, _ in waiting.poll():
                     connection, its_work = busy[number]
-                    answer = connection.receive()
-                    if answer is None:
+                    response = connection.receive()
+                    if response is None:
                         continue
                     try:
-                        connection.send(its_work.send(answer))
+                        connection.send(its_work.send(response))
                     except StopIteration:
                         waiting.unregister(number)
                         del busy[number]
             return time.perf_counter() - started
 
-    def in_turn(self, work: Callable[[Spot], Work]) -> None:
+    def in_turn(self, work: Callable[[SpotWorker], Work]) -> None:
         """The same, one SPOT after the other."""
         for spot in self.spots:
             with closing(Connection(self.port)) as connection:
@@ -145,10 +145,10 @@ class Crew:
 
 
 def do(connection: Connection, work: Work) -> None:
-    """Work to the end, each request after the answer to the one before."""
+    """Work to the end, each request after the response to the one before."""
     try:
-        asked = next(work)
+        following = next(work)
         while True:
-            asked = work.send(connection.ask(asked))
+            following = work.send(connection.ask(following))
     except StopIteration:
         return

@@ -1,10 +1,34 @@
+"""One run of the whole benchmark, as short as it can be."""
+
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks.results import PAIRS
 from coordinator_project.env import BASE_DIR
+
+ROWS = [
+    "two requests a cycle",
+    "one report a cycle",
+    "report, batches of 10",
+    "report, batches of 50",
+    "claim and completion in SQL",
+    "- of its whole life",
+    "- times slower",
+    "two channels",
+    "20 agents wait, 20 tasks a second, median",
+    "200 agents wait, 50 tasks a second, median",
+    "one channel, over HTTP",
+    "the owner of a chain",
+    "16 claimers, batch 5",
+    "16 complete tasks of one job",
+    "a job of 1,000 tasks is made",
+    "health, 400 tasks pending",
+    "5 tasks, 400 before it for nobody",
+    "20 idle, memory of the server",
+    "- lost, of",
+    "claims at full speed, none open",
+]
 
 
 @pytest.mark.timeout(300)
@@ -17,23 +41,5 @@ def test_the_benchmark_measures_everything_once_and_briefly():
         check=False,
     )
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    for pair in PAIRS:
-        assert f"| {pair.name}" in done.stdout
-    for claim in ("the fast way, over HTTP", "the slow way: the owner of a chain"):
-        assert f"| {claim}" in done.stdout
-    for found in (
-        "16 claimers, batch 5",
-        "16 complete tasks of one job",
-        "a job of 1,000 tasks is made",
-        "health, 400 tasks pending",
-        "1 task, 400 pending",
-        "5 tasks, 400 ahead for nobody",
-        "20 idle, memory of the server",
-        "10 open, tasks worked",
-        "- lost, of",
-        "claims at full speed, none open",
-    ):
-        assert f"| {found}" in done.stdout
-    assert "PostgreSQL 18" in done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert [row for row in ROWS if f"| {row}" not in done.stdout] == []

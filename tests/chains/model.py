@@ -1,7 +1,7 @@
 """The rules as a small pure model: two agents, two chains of two tasks, one task without a chain.
 
-A state has only what cannot be derived: the tasks and the owners of the chains. The turn, the status
-of a chain, `blocked` and `reserved_for` are computed from it.
+A state has only what cannot be derived: the tasks and the owners of the chains. The turn, the
+status of a chain, `blocked` and `reserved_for` are computed from it.
 """
 
 # mypy: ignore-errors

@@ -1,4 +1,4 @@
-"""A verb on all that match a filter, where thousands do."""
+"""A verb on thousands of rows that match a filter."""
 
 import pytest
 

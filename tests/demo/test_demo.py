@@ -1,73 +1,109 @@
-import signal
+"""One run of each demonstration, as a person runs it; both check all that was done."""
 
-import httpx
+import re
+from contextlib import ExitStack, contextmanager, suppress
+
 import psutil
+import pytest
 
-from tests.coordinator_project.running import ask_each, gone, running
-from tests.demo.demo import demonstration
-
-FEW = ("--files", "40", "--agents", "2")
-SLOW = ("--files", "200", "--pause", "0.05")
+from benchmarks.demo import sweep_verdict, verdict
+from benchmarks.demo.work import File, Plan
+from tests.coordinator_project.running import Program, eventually, gone, running, surroundings
 
 
-def test_it_starts_a_coordinator_where_none_runs_and_stops_it(folder):
-    nobody = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "1"}
-    with demonstration(*FEW, "--pause", "0.01", **nobody) as demo:
-        demo.wait_for("go to the coordinator at http://127.0.0.1:")
+class Demo(Program):
+    """One `python -m benchmarks.demo`."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__("-m", "benchmarks.demo", *arguments, env=surroundings() | more)
+
+    def wait_for(self, pattern):
+        eventually(lambda: re.search(pattern, self.output) or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.output
+
+    def end(self):
+        code = self.process.wait(120)
+        self.reader.join(5)
+        return code
+
+    def row(self, name):
+        """The value beside `name` in the table at the end."""
+        found = re.search(rf"│ {re.escape(name)}[^│]*│ (.*?) *│", self.output)
+        assert found, self.output
+        return found[1]
+
+
+@contextmanager
+def demonstration(*arguments, **more):
+    demo = Demo(*arguments, **more)
+    try:
+        yield demo
+    finally:
+        demo.process.terminate()
+        demo.end()
+
+
+def kill(processes):
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # an earlier one may take it along
+            process.kill()
+
+
+@pytest.mark.timeout(240)
+def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(folder):
+    with ExitStack() as stack:
+        secret = {"COORDINATOR_AUTH_TOKEN": "open sesame"}
+        coordinator = stack.enter_context(running(folder, **secret)).ready()
+        url, port = coordinator.url, coordinator.url.rpartition(":")[2]
+        arguments = ("--files", "600", "--pause", "0.01")
+        demo = stack.enter_context(demonstration(*arguments, COORDINATOR_URL=url, **secret))
+
+        demo.wait_for(r"\n2\d\d of 636 tasks done")
+        kill([psutil.Process(coordinator.process.pid), *coordinator.family()])
+        coordinator.end()
+        again = running(folder, COORDINATOR_PORT=port, **secret)
+        stack.enter_context(again).ready()
+        demo.wait_for(r"\n[45]\d\d of 636 tasks done")
+        agents = [
+            child
+            for child in psutil.Process(demo.process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        kill(agents)
+
+        assert demo.end() == 0, demo.output
+    assert demo.row("Agents") == "4 processes, 4 killed"
+    assert int(demo.row("Requests sent again")) > 0
+    # Nothing waited for the end of its lease, so each agent found again what it held.
+    assert demo.row("Tasks taken back") == "0"
+    for check in ("Results as by hashlib", "Nothing done twice", "Chain order"):
+        assert demo.row(check) == "ok"
+
+
+@pytest.mark.timeout(240)
+def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(folder):
+    # The demonstration's coordinator ignores the settings of the shell.
+    settings = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_DATABASE_URL": "postgres://no"}
+    with demonstration("sweep", COORDINATOR_AUTH_TOKEN="not this one", **settings) as demo:
+        demo.wait_for("was killed at work; spot-5 takes its place")
         family = psutil.Process(demo.process.pid).children(recursive=True)
-        assert family
 
         assert demo.end() == 0, demo.output
         assert gone(family)
-    assert demo.row("Tasks").startswith("76: 40 files")
+    assert demo.row("Tasks") == "180 done, 0 failed"
+    assert int(demo.row("Tasks taken back")) >= 1
+    for check in ("Counters", "One result for each point", "Done by others after a death"):
+        assert demo.row(check) == "ok"
 
 
-def test_a_signal_in_the_middle_stops_all_that_it_started(folder):
-    nobody = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "1"}
-    with demonstration(*SLOW, **nobody) as demo:
-        demo.wait_until_done(0.2)
-        family = psutil.Process(demo.process.pid).children(recursive=True)
-        assert "postgres" in ask_each(family, psutil.Process.name)
+def test_the_verdicts_find_fault(tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text("pass\n")
+    plan = Plan("channel", {"task": File(path, "one.py", 5)}, {})
+    lie = {"id": "task", "status": "done", "result": "a lie"}
 
-        demo.process.send_signal(signal.SIGTERM)
+    found = verdict.judge(plan, [lie], [])
+    swept = sweep_verdict.judge(sweep_verdict.SweepRun({}, [], [], [], "", ""))
 
-        assert demo.end(within=30) == 128 + signal.SIGTERM
-        assert gone(family)
-        assert "Traceback" not in demo.output
-
-
-def test_an_address_that_is_named_must_answer():
-    with demonstration(*FEW, COORDINATOR_URL="http://127.0.0.1:1") as demo:
-        assert demo.end() == 1
-
-        assert "No coordinator answers at http://127.0.0.1:1" in demo.output
-
-
-def test_it_sends_the_token(folder):
-    secret = {"COORDINATOR_AUTH_TOKEN": "open sesame"}
-    with running(folder, **secret) as coordinator:
-        url = coordinator.ready().url
-        with demonstration(*FEW, COORDINATOR_URL=url) as without:
-            assert without.end() == 1
-            assert "401" in without.output
-
-        with demonstration(*FEW, COORDINATOR_URL=url, **secret) as demo:
-            assert demo.end() == 0, demo.output
-
-
-def test_what_somebody_else_did_to_its_tasks_is_found_out(folder):
-    with (
-        running(folder) as coordinator,
-        demonstration(*SLOW, COORDINATOR_URL=coordinator.ready().url) as demo,
-    ):
-        demo.wait_until_done(0.2)
-        with httpx.Client(base_url=coordinator.url) as client:
-            queued = client.get("/v1/tasks", params={"status": "queued"}).json()["tasks"]
-            stolen = next(task for task in reversed(queued) if "chain_id" not in task)
-            wish = {"task_id": stolen["id"], "agent_id": "intruder"}
-            client.post("/v1/tasks/assign", json=wish).raise_for_status()
-            client.post("/v1/tasks/complete", json=wish | {"result": "a lie"}).raise_for_status()
-
-        assert demo.end() == 1
-    assert demo.row("Results as by hashlib") == "1 wrong"
-    assert f"{stolen['title']} is done with a lie" in demo.output
+    assert (len(found.results), len(found.once)) == (1, 1)
+    assert all((swept.counters, swept.grid, swept.death))

@@ -1,4 +1,4 @@
-"""Stands where the coordinator would, to give a worker what it meets there once in a while."""
+"""Stands in for the coordinator, to give a worker what a real one does only once in a while."""
 
 import json
 import threading
@@ -11,38 +11,38 @@ PAYLOAD = {"alg": "PSO", "iterations": 20, "agents": 5, "dimension": 2}
 
 
 class Pretender:
-    """Gives out `tasks`, one list a claim, and remembers all that it hears."""
+    """Gives out `tasks`, one list a claim, and remembers all requests."""
 
     def __init__(self, url):
         self.url = url
         self.tasks = []
-        self.told = {}  # what heartbeats are answered besides
-        self.trouble = []  # statuses to answer next, whatever is asked; None: no answer
-        self.refused = {}  # statuses to answer a report, by task id
-        self.heard = []
+        self.heartbeat_answer = {}  # added to responses to heartbeats
+        self.trouble = []  # statuses of the next responses; None: no response
+        self.refused = {}  # statuses of responses to reports, by task id
+        self.requests = []
 
-    def answer(self, path, body):
+    def respond(self, path, body):
         if self.trouble:
             return self.trouble.pop(0), {}
-        self.heard.append((path, body))
+        self.requests.append((path, body))
         verb = path.removeprefix("/internal/v1/")
         if verb == "hello":
             return 200, {"spotId": body.get("spotId", "spot-abc")}
         if verb == "heartbeat":
-            return 200, {"success": True, **self.told}
+            return 200, {"success": True, **self.heartbeat_answer}
         if verb == "tasks/claim":
             return 200, {"tasks": self.tasks.pop(0) if self.tasks else []}
         return self.refused.get(verb.split("/")[1], 200), {"success": True}
 
-    def asked(self, verb):
+    def bodies_of(self, verb):
         """The bodies of all requests whose path ends so."""
-        return [body for path, body in [*self.heard] if path.endswith(f"/{verb}")]
+        return [body for path, body in [*self.requests] if path.endswith(f"/{verb}")]
 
     def reports(self):
         """Which tasks were reported, and how."""
         return [
             (path.split("/")[-2], path.split("/")[-1])
-            for path, _ in [*self.heard]
+            for path, _ in [*self.requests]
             if path.endswith(("/complete", "/fail"))
         ]
 
@@ -56,11 +56,11 @@ def pretending():
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, said = pretender.answer(self.path, json.loads(body))
+            status, data = pretender.respond(self.path, json.loads(body))
             if status is None:
                 self.close_connection = True
                 return
-            content = json.dumps(said).encode()
+            content = json.dumps(data).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

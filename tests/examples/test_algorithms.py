@@ -1,11 +1,19 @@
-"""What the example computes: it gets better, it repeats itself, and it says what it cannot do."""
+"""What the example computes: it gets better, repeats itself, and refuses what it cannot do."""
 
 import json
 import math
 
 import pytest
 
-from examples.optimizer_worker import ALGORITHMS, FUNCTIONS, Failed, Order, Space, read, solve
+from examples.optimizer_worker import (
+    ALGORITHMS,
+    FUNCTIONS,
+    OptimizerRun,
+    Space,
+    TaskFailed,
+    read,
+    solve,
+)
 
 PLAIN = {"alg": "PSO", "iterations": 100, "agents": 10, "dimension": 2}
 GROUPED = {
@@ -17,9 +25,9 @@ GROUPED = {
 }
 
 
-def order(**different):
+def run(**different):
     usual = {"algorithm": "PSO", "function": "sphere", "iterations": 100, "agents": 20}
-    return Order(**usual | {"dimension": 2, "seed": 1} | different)
+    return OptimizerRun(**usual | {"dimension": 2, "seed": 1} | different)
 
 
 @pytest.mark.parametrize(
@@ -42,30 +50,30 @@ def test_functions_have_their_known_values():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_pso_finds_the_bottom_of_the_sphere(seed):
-    assert solve(order(seed=seed))["fopt"] < 1e-3
+    assert solve(run(seed=seed))["fopt"] < 1e-3
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_algorithm_gets_far_better_than_chance(algorithm, function):
-    asked = order(algorithm=algorithm, function=function, iterations=300, agents=30, dimension=3)
+    one_run = run(algorithm=algorithm, function=function, iterations=300, agents=30, dimension=3)
     space = Space(function, 3, seed=1)
     by_chance = min(space.anywhere()[0] for _ in range(300))
 
-    assert solve(asked)["fopt"] < by_chance / 3
+    assert solve(one_run)["fopt"] < by_chance / 3
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_task_has_the_same_result_and_another_seed_another(algorithm):
-    result = solve(order(algorithm=algorithm))
+    result = solve(run(algorithm=algorithm))
 
-    assert solve(order(algorithm=algorithm)) == result
-    assert solve(order(algorithm=algorithm, seed=2))["fopt"] != result["fopt"]
+    assert solve(run(algorithm=algorithm)) == result
+    assert solve(run(algorithm=algorithm, seed=2))["fopt"] != result["fopt"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_result_fits_together(algorithm):
-    result = solve(order(algorithm=algorithm, function="rastrigin", iterations=250))
+    result = solve(run(algorithm=algorithm, function="rastrigin", iterations=250))
     curve = result["charts"]["convergence"]
     values = [value for _, value in curve]
 
@@ -105,7 +113,7 @@ def test_the_seed_is_given_or_follows_from_the_parameters():
     [PLAIN | {"alg": "ABC"}, PLAIN | {"function": "michalewicz"}, {"params": {"run.agents": 10}}],
 )
 def test_what_another_worker_may_know_is_unsupported(payload):
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(TaskFailed) as failed:
         read(json.dumps(payload))
 
     assert failed.value.report["failureReason"] == "UNSUPPORTED"
@@ -113,7 +121,7 @@ def test_what_another_worker_may_know_is_unsupported(payload):
 
 
 @pytest.mark.parametrize(
-    ("payload", "says"),
+    ("payload", "message"),
     [
         ([1], "no object"),
         ({"params": "all"}, "no object"),
@@ -125,8 +133,8 @@ def test_what_another_worker_may_know_is_unsupported(payload):
         (PLAIN | {"seed": -1}, "seed is -1"),
     ],
 )
-def test_what_nobody_can_run_fails_for_good(payload, says):
-    with pytest.raises(Failed, match=says) as failed:
+def test_what_nobody_can_run_fails_for_good(payload, message):
+    with pytest.raises(TaskFailed, match=message) as failed:
         read(json.dumps(payload))
 
     assert failed.value.report["failureReason"] == "RUNTIME_ERROR"

@@ -44,9 +44,9 @@ class Client:
         self.coordinator = coordinator
 
     def post(self, path, body):
-        answer = httpx.post(self.coordinator.url + path, json=body, timeout=10)
-        answer.raise_for_status()
-        return answer.json()
+        response = httpx.post(self.coordinator.url + path, json=body, timeout=10)
+        response.raise_for_status()
+        return response.json()
 
     def sweep(self, body):
         return self.post("/api/v1/jobs", body)["jobId"]
@@ -160,7 +160,7 @@ def test_a_cancelled_task_is_given_up_at_the_next_heartbeat(client):
     assert client.job(job_id)["status"] == "CANCELLED"
 
 
-def test_what_it_does_not_know_waits_for_another(client):
+def test_an_unknown_task_waits_for_another_worker(client):
     unknown = client.sweep(form_b(function="michalewicz"))
     known = client.sweep(form_b())
 
@@ -172,7 +172,7 @@ def test_what_it_does_not_know_waits_for_another(client):
     assert (job["pendingTasks"], job["failedTasks"]) == (1, 0)
 
 
-def test_a_wrong_key_is_told(client):
+def test_a_wrong_key_is_logged(client):
     with working(client.coordinator.url, ORHESTRA_AGENT_KEY="close") as worker:
         assert worker.end() == 1
 

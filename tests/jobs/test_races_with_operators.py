@@ -163,7 +163,7 @@ def test_verbs_on_the_same_tasks_lock_in_one_order():
         at_once(
             partial(batches.cancel_all, of(job), by="operator"),
             partial(fast_path.run, spot.pk, outcomes=outcomes[::2]),
-            partial(reports.report, outcomes, agent_id=spot.pk, by=""),
+            partial(reports.report_in_transaction, outcomes, agent_id=spot.pk, by=""),
             partial(beat, spot, ids[::-1]),
             partial(batches.requeue_all, of(job), by="operator"),
         )

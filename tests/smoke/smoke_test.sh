@@ -17,12 +17,12 @@ failures=0
 # ask METHOD PATH [BODY] [with-key]: sets $status and $answer. The key goes to curl through a file
 # descriptor, since every user of the machine may read its arguments.
 ask() {
-    local said
+    local response
     local arguments=(--silent --show-error --max-time 20 --request "$1" --write-out '\n%{http_code}')
     [[ -n "${3:-}" ]] && arguments+=(--header 'Content-Type: application/json' --data "$3")
-    said=$(curl "${arguments[@]}" --config <(credential "${4:-}") "$BASE$2") || true
-    status=${said##*$'\n'}
-    answer=${said%$'\n'*}
+    response=$(curl "${arguments[@]}" --config <(credential "${4:-}") "$BASE$2") || true
+    status=${response##*$'\n'}
+    answer=${response%$'\n'*}
     printf '%s\n' "$answer"
 }
 

@@ -29,14 +29,14 @@ def smoke_test(**environment):
     )
 
 
-def failures(said):
-    return re.findall(r"^FAILED: (.*)$", said.stdout, re.MULTILINE)
+def failures(output):
+    return re.findall(r"^FAILED: (.*)$", output.stdout, re.MULTILINE)
 
 
-def assert_all_is_well(said):
-    assert (said.returncode, failures(said)) == (0, []), said.stdout + said.stderr
-    assert len(re.findall(r"^== [1-9]\. ", said.stdout, re.MULTILINE)) == 9
-    assert "All nine steps are as they should be." in said.stdout
+def assert_all_is_well(output):
+    assert (output.returncode, failures(output)) == (0, []), output.stdout + output.stderr
+    assert len(re.findall(r"^== [1-9]\. ", output.stdout, re.MULTILINE)) == 9
+    assert "All nine steps are as they should be." in output.stdout
 
 
 def is_free(port):
@@ -57,7 +57,7 @@ def test_it_passes_again_and_again_on_one_coordinator(used_folder):
         assert_all_is_well(smoke_test(BASE=base))
 
 
-def test_it_passes_with_the_agent_key_and_sees_that_nothing_goes_without(used_folder):
+def test_it_passes_with_the_agent_key_and_checks_that_nothing_works_without(used_folder):
     with running(used_folder, ORHESTRA_AGENT_KEY=KEY) as coordinator:
         base = coordinator.ready().url
 
@@ -65,18 +65,18 @@ def test_it_passes_with_the_agent_key_and_sees_that_nothing_goes_without(used_fo
         without = smoke_test(BASE=base)
         wrong = smoke_test(BASE=base, KEY="close sesame")
 
-    for said in (without, wrong):
-        assert said.returncode == 1
-        assert failures(said).count("status is '401', not '200'") == 4  # steps 3 to 6
-        assert "sesame" not in said.stdout + said.stderr
+    for output in (without, wrong):
+        assert output.returncode == 1
+        assert failures(output).count("status is '401', not '200'") == 4  # steps 3 to 6
+        assert "sesame" not in output.stdout + output.stderr
 
 
-def test_a_key_that_nobody_asks_for_is_found_out(used_folder):
+def test_a_key_that_the_coordinator_does_not_check_is_reported(used_folder):
     with running(used_folder) as coordinator:
-        said = smoke_test(BASE=coordinator.ready().url, KEY=KEY)
+        output = smoke_test(BASE=coordinator.ready().url, KEY=KEY)
 
-    assert said.returncode == 1
-    assert "hello without the key: status is '200', not '401'" in failures(said)
+    assert output.returncode == 1
+    assert "hello without the key: status is '200', not '401'" in failures(output)
 
 
 def test_it_needs_no_jq(used_folder, tmp_path):
@@ -85,12 +85,12 @@ def test_it_needs_no_jq(used_folder, tmp_path):
     (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
 
     with running(used_folder) as coordinator:
-        said = smoke_test(BASE=coordinator.ready().url, PATH=str(tmp_path))
+        output = smoke_test(BASE=coordinator.ready().url, PATH=str(tmp_path))
 
-    assert_all_is_well(said)
+    assert_all_is_well(output)
 
 
-def test_it_passes_on_the_port_that_the_coordinator_has_by_itself(used_folder):
+def test_it_passes_on_the_default_port(used_folder):
     if not is_free(8080):
         pytest.skip("port 8080 is taken; with BASE it would try another one")
     with running(used_folder, COORDINATOR_PORT="") as coordinator:
@@ -114,18 +114,18 @@ def test_tasks_that_were_there_before_are_given_back(used_folder, others, passes
         base = coordinator.ready().url
         httpx.post(f"{base}/api/v1/jobs", json=older).raise_for_status()
 
-        said = smoke_test(BASE=base)
+        output = smoke_test(BASE=base)
 
         health = coordinator.get("/api/v1/health").json()
-    assert (said.returncode == 0) == passes, said.stdout
-    assert said.stdout.count("Giving back") == others
+    assert (output.returncode == 0) == passes, output.stdout
+    assert output.stdout.count("Giving back") == others
     assert health["runningTasks"] == 0
     assert health["pendingTasks"] == (others if passes else 11)
 
 
-def test_where_nobody_answers_it_says_so(tmp_path):
-    said = smoke_test(BASE="http://127.0.0.1:1")
+def test_without_a_coordinator_it_reports_that(tmp_path):
+    output = smoke_test(BASE="http://127.0.0.1:1")
 
-    assert said.returncode == 1
-    assert failures(said) == ["no coordinator answers at http://127.0.0.1:1"]
+    assert output.returncode == 1
+    assert failures(output) == ["no coordinator answers at http://127.0.0.1:1"]
     assert os.access(SCRIPT, os.X_OK)

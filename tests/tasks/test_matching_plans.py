@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from tasks import claims, fast_path, leases, queue, requirements
-from tasks.fast_path import LOOK_AHEAD
+from tasks.fast_path import heads_for
 from tasks.models import Requirement, Task
 from tests.factories import make_agent, make_channel
 from tests.tasks.plans import (
@@ -118,9 +118,9 @@ def few_pages(plan):
 @pytest.mark.parametrize("limit", [1, 10])
 @pytest.mark.parametrize("counting", [False, True])
 def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, counting):
-    statement = fast_path.statement(False, "ids", limit, limit + LOOK_AHEAD, counting)
+    statement = fast_path.statement(False, "ids", heads_for(limit), counting)
 
-    plan = run_prepared(statement, values_for(agent, channel))
+    plan = run_prepared(statement, values_for(agent, channel) | {"most": limit})
 
     indexes = {index for walk in walks(named(plan, "head")) for _, index in scans_of_tasks(walk)}
     assert indexes == {"task_free_alone", "task_free_for_some", "task_free_in_chain"}
@@ -135,9 +135,9 @@ def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, co
 
 def test_a_claim_of_an_agent_that_meets_no_requirement_is_cheap(channel):
     picky = make_agent("picky", offers={"algorithm": ["none of these"]})
-    statement = fast_path.statement(False, "ids", 5, 5 + LOOK_AHEAD, False)
+    statement = fast_path.statement(False, "ids", heads_for(5), False)
 
-    plan = run_prepared(statement, values_for(picky, channel))
+    plan = run_prepared(statement, values_for(picky, channel) | {"most": 5})
 
     assert few_pages(named(plan, "head"))
     assert set(Task.objects.held_by(picky.pk).values_list("requirement", flat=True)) == {None}
@@ -146,7 +146,7 @@ def test_a_claim_of_an_agent_that_meets_no_requirement_is_cheap(channel):
 def test_the_transactional_path_reads_the_same_queues(channel, agent):
     values = {"channels": [channel.pk, make_channel().pk], "agent": agent.pk}
 
-    plan = run_prepared(claims._heads(5 + LOOK_AHEAD), values)
+    plan = run_prepared(claims._heads(heads_for(5)), values)
 
     indexes = {index for walk in walks(plan) for _, index in scans_of_tasks(walk)}
     assert indexes == {"task_free_alone", "task_free_for_some", "task_free_in_chain"}

@@ -93,8 +93,8 @@ def test_a_task_in_progress_of_a_paused_channel_may_be_reported():
     make_task(task.channel)
     pause(task.channel)
 
-    request = ClaimRequest(agent.pk, ids=[task.channel_id])
-    _, tasks = reports.report(agent.pk, [Outcome(task.pk, True)], request)
+    fields = ClaimRequest(agent.pk, ids=[task.channel_id])
+    _, tasks = reports.report(agent.pk, [Outcome(task.pk, True)], fields)
 
     assert fresh(task).status == Status.DONE
     assert not tasks

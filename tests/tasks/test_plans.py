@@ -87,8 +87,8 @@ def looks_at_few(plan, limit):
     return True
 
 
-def values_for(*channels, lease=60):
-    named = {"channels": list(channels), "protocol": "", "lease": lease}
+def values_for(*channels, lease=60, most=1):
+    named = {"channels": list(channels), "protocol": "", "lease": lease, "most": most}
     return {"agent": "a", "actor": "agent:a", "request": ""} | named
 
 
@@ -98,7 +98,10 @@ def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
     other = make_channel()
     named = [channel.pk, other.pk] if by == "ids" else [channel.name, other.name]
 
-    plan = run_prepared(fast_path.statement(False, by, limit, limit + 8, False), values_for(*named))
+    plan = run_prepared(
+        fast_path.statement(False, by, fast_path.heads_for(limit), False),
+        values_for(*named, most=limit),
+    )
 
     assert looks_at_few(plan, limit)
     assert Task.objects.held_by("a").count() == limit
@@ -106,10 +109,10 @@ def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
 
 def test_a_report_with_a_claim_reads_no_more(channel):
     held = run_fast("a", channel=channel.pk).tasks[0]
-    outcomes = fast_path.columns_of([Outcome(held.id, done=True)])
+    values = values_for(channel.pk, lease=None)
+    values["outcomes"] = fast_path.as_json([Outcome(held.id, done=True)])
 
-    statement = fast_path.statement(True, "ids", 1, 9, False)
-    plan = run_prepared(statement, values_for(channel.pk, lease=None) | outcomes)
+    plan = run_prepared(fast_path.statement(True, "ids", 16, False), values)
 
     assert looks_at_few(plan, 1)
     assert Task.objects.held_by("a").exclude(pk=held.id).count() == 1

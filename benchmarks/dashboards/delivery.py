@@ -1,15 +1,16 @@
-"""What pages were told, held against the journal: how late each event was, and what was lost."""
+"""The messages of all pages, compared with the journal: how late each event was, what was lost."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.dashboards.page import Message
+from benchmarks.results import percentile
 
-Heard = Sequence[tuple[float, Message]]
+Received = Sequence[tuple[float, Message]]
 
 
 @dataclass(frozen=True)
-class Told:
+class Delivery:
     """Of all events and pages together: how late, in seconds, and how many never came."""
 
     pages: int
@@ -18,18 +19,18 @@ class Told:
     late: float  # the 99th percentile
     worst: float
     lost: int
-    stale: int  # messages that told a page to read the events anew
+    stale: int  # messages by which a page has to read the events anew
     again: int  # pages that connected a second time
 
 
-def judge(pages: Iterable[Heard], journal: Collection[int], *, again: int = 0) -> Told:
-    """Each page has to hear of every event of the journal; the first time counts."""
+def judge(pages: Iterable[Received], journal: Collection[int], *, again: int = 0) -> Delivery:
+    """Each page has to receive every event of the journal; the first time counts."""
     delays: list[float] = []
     lost = stale = count = 0
-    for heard in pages:
+    for received in pages:
         count += 1
         missing = set(journal)
-        for arrived, message in heard:
+        for arrived, message in received:
             stale += message.is_stale
             for number, made_at in zip(message.ids, message.made_at, strict=True):
                 if number in missing:
@@ -37,20 +38,13 @@ def judge(pages: Iterable[Heard], journal: Collection[int], *, again: int = 0) -
                     delays.append(arrived - made_at)
         lost += len(missing)
     delays.sort()
-    return Told(
+    return Delivery(
         count,
         len(journal),
-        at(delays, 0.5),
-        at(delays, 0.99),
-        at(delays, 1.0),
+        percentile(delays, 0.5),
+        percentile(delays, 0.99),
+        percentile(delays, 1.0),
         lost,
         stale,
         again,
     )
-
-
-def at(ordered: Sequence[float], part: float) -> float:
-    """The value below which this part of them lies; infinite where there is none."""
-    if not ordered:
-        return float("inf")
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
