@@ -43,7 +43,7 @@ class AgentReset:
 
 @transaction.atomic
 def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
-    """Put a task back in the queue, whatever its open or failed status; a queued one stays.
+    """Put an open or failed task back in the queue; a queued one stays as it is.
 
     A task in progress is taken from its agent, with the chain that it belongs to, or cancelled if
     that was asked. A locked one is unlocked, a failed one requeued; others are refused.

@@ -115,7 +115,7 @@ def detach(
 ) -> Chain:
     """End the ownership of a chain; a task of it in progress is locked for a person to decide.
 
-    `owner_id`: who must own it now (NotOwner otherwise); None for whoever does.
+    `owner_id`: who must own it now (NotOwner otherwise); None accepts any owner.
     """
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)

@@ -110,7 +110,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.order_by("id").select_for_update(no_key=True)
 
     def lock_unless_busy(self) -> Self:
-        """The rows that nobody else is changing, locked until the transaction ends."""
+        """The rows that no other transaction has locked, locked until this one ends."""
         return self.select_for_update(no_key=True, skip_locked=True)
 
     def answers_to(self, session_token: str) -> Self:

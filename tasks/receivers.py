@@ -32,7 +32,7 @@ def complete_session_request(
 ) -> str | None:
     """Complete the session request whose token the event carries; the event is about its task.
 
-    The token alone decides, whoever holds the task (contract 000-002, 3.9).
+    The token decides, not the holder of the task (contract 000-002, 3.9).
     """
     if type.casefold() != SESSION_COMPLETED:
         return None

@@ -127,7 +127,7 @@ class WaitingClaims:
                     listening.set()
                     self.notify(self._watched())
                     async for heard in listener.notifies():
-                        with suppress(ValueError):  # anybody may notify of anything
+                        with suppress(ValueError):  # any client may send any payload
                             self.notify([UUID(heard.payload)])
             except psycopg.Error as problem:
                 if listening.is_set():

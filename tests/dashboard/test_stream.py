@@ -14,21 +14,7 @@ from events.models import Event
 from tests.factories import make_agent, make_chain, make_channel, make_task
 from tests.serving import NO_TLS, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), serving(COORDINATOR_MAX_STREAMS="3") as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _a_journal_that_began_long_ago(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO events_event (type, created_at) VALUES ('old.one', now() - interval '1 h')"
-        )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_old_journal")]
 
 
 class Stream:
