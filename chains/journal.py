@@ -1,4 +1,4 @@
-"""The triggers by which chains write the journal, whoever changes them."""
+"""The triggers that write the journal for chains, whoever changes them."""
 
 import pgtrigger
 

@@ -23,14 +23,14 @@ class ChainStatus(models.TextChoices):
 
 
 class OnFailure(models.TextChoices):
-    """What becomes of the tasks behind one that failed."""
+    """Whether the tasks behind a failed one go on."""
 
     CONTINUE = "continue"
     STOP = "stop"
 
 
 class Chain(models.Model):
-    """Tasks in order. What holds between them and the owner is made by `chains.settle`."""
+    """Tasks in order. `chains.settle` derives its status, and the turn and marks of its tasks."""
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     user = models.ForeignKey(
@@ -55,7 +55,7 @@ class Chain(models.Model):
 
     objects = ChainQuerySet.as_manager()
 
-    # Where they are asked for, by `ChainQuerySet.with_progress`.
+    # Only on rows of `ChainQuerySet.with_progress`.
     all_tasks: int
     finished_tasks: int
 

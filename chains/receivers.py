@@ -1,4 +1,4 @@
-"""What chains do when tasks say that one of them is concerned (tasks/signals.py)."""
+"""Locks and settles chains when `tasks` sends its signals (tasks/signals.py)."""
 
 from collections.abc import Collection
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Every chain is made right, and what was wrong with it is told."""
+"""Settles every chain, and returns what was wrong with it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ChainRepair:
-    """What was wrong with a chain, in words: what it was, and what it is now."""
+    """The values of a chain that were wrong, in sentences: what each was, and what it is now."""
 
     chain_id: UUID
     changes: list[str]
 
 
 def settle_all(*, by: str, reason: str) -> Iterator[ChainRepair]:
-    """Settle each chain, a transaction for each; those that were not right."""
+    """Settle every chain, each in its own transaction; yields those that were wrong."""
     last: UUID | None = None
     while True:
         chains = Chain.objects.filter(pk__gt=last) if last else Chain.objects.all()
@@ -46,10 +46,10 @@ def _repair(chain_id: UUID, *, by: str, reason: str) -> list[str]:
     journal.attribute(actor=by, reason=reason)
     try:
         chain = transitions.lock_chain(chain_id)
-    except ChainUnknown:  # deleted since the look
+    except ChainUnknown:  # deleted meanwhile
         return []
     was, status = _marks(chain), chain.status
-    # Settling looks at few tasks, and never at one that is far behind.
+    # Settling reads only a few tasks of a chain, and never those far behind.
     Task.objects.filter(chain=chain, blocked=True).queued().exclude(reserved_for=None).update(
         reserved_for=None
     )
@@ -70,7 +70,7 @@ BEHIND = "blocked"
 
 
 def _marks(chain: Chain) -> dict[int, str]:
-    """What is said of those open tasks of which anything is, by sequence."""
+    """The marks of the open tasks that are not blocked or are reserved, by sequence."""
     marked = (
         Task.objects.filter(chain=chain)
         .open()

@@ -1,7 +1,7 @@
-"""Forced resets: what hangs goes back to the queue because an operator says so, no attempt used.
+"""Forced resets: an operator puts tasks that hang back in the queue; no attempt is used.
 
-They are built of the other verbs, so that a report that lands in between is judged as after any
-other end of a hold: the last holder may still complete a task that nobody has claimed since.
+They are built from the other verbs, so a late report is judged as after any other end of a lease:
+the last holder may still complete a task that nobody has claimed since.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from tasks.states import Status
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A task's status before and after, who held it before, and the chain that was detached."""
+    """A task's status before and after, its holder before, and the chain that was detached."""
 
     task_id: UUID
     was: str
@@ -35,7 +35,7 @@ class Reset:
 
 @dataclass
 class AgentReset:
-    """What became of the tasks that an agent held, and the chain that it owned, if it did."""
+    """The resets of the tasks that an agent held, and the chain that it owned, if any."""
 
     tasks: list[Reset] = field(default_factory=list)
     detached: UUID | None = None
@@ -43,10 +43,10 @@ class AgentReset:
 
 @transaction.atomic
 def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
-    """Put a task back in the queue from wherever it hangs; a queued one stays as it is.
+    """Put an open or failed task back in the queue; a queued one stays as it is.
 
-    In progress: its agent loses it, with its chain if it is of one; a cancellation that was asked
-    takes effect. Locked: unlocked. Failed: requeued. Done and cancelled are refused.
+    A task in progress is taken from its agent, with the chain that it belongs to, or cancelled if
+    that was asked. A locked one is unlocked, a failed one requeued; others are refused.
     """
     journal.attribute(actor=by, reason=reason)
     chain = _lock_chain_of(task_id)
@@ -71,9 +71,9 @@ def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
 
 @transaction.atomic
 def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
-    """Put all that an agent holds back in the queue and detach the chain that it owns.
+    """Put all tasks that an agent holds back in the queue and detach the chain that it owns.
 
-    It may claim again at once, so stop it first if it is not to.
+    The agent may claim again at once; stop it first to prevent that.
     """
     journal.attribute(actor=by, reason=reason)
     if not agents.lock([agent_id]):
@@ -94,7 +94,7 @@ def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
 
 @transaction.atomic
 def retire_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
-    """Let an agent claim no more, and put all that it holds back in the queue for others."""
+    """Drain an agent, and put all tasks that it holds back in the queue."""
     agents.drain(agent_id, by=by, reason=reason)
     return reset_agent(agent_id, by=by, reason=reason)
 
@@ -105,7 +105,7 @@ def _lock_chain_of(task_id: UUID) -> Chain | None:
 
 
 def _free_chain(chain: Chain, running: Sequence[Task], *, by: str, reason: str) -> list[Reset]:
-    """Detach a locked chain and unlock what ran in it, unless it ended as a cancelled one."""
+    """Detach a locked chain, and unlock its tasks that ran, unless that cancelled them."""
     transitions.detach(chain.pk, owner_id=None, by=by, outcome=AttemptOutcome.RESET, reason=reason)
     resets = []
     for task in running:

@@ -1,4 +1,4 @@
-"""Finished chains that are too old to keep go whole, one by one."""
+"""Removal of old finished chains, each with all its tasks."""
 
 from datetime import datetime
 
@@ -13,9 +13,10 @@ from tasks.models import Task
 
 
 def purge(before: datetime, *, by: str, dry_run: bool = False) -> int:
-    """Delete chains that nobody owns and of which all tasks finished before then; how many.
+    """Delete chains without an owner whose tasks all finished before `before`; returns how many.
 
-    A dry run only counts them. A chain that its owner may add to stays, and so does an empty one.
+    A dry run only counts them. Owned chains stay, because their owners may add to them, and so do
+    empty ones.
     """
     chains = _over(before)
     if dry_run:
@@ -25,7 +26,7 @@ def purge(before: datetime, *, by: str, dry_run: bool = False) -> int:
         with transaction.atomic():
             try:
                 transitions.lock_chain(chain_id)
-            except ChainUnknown:  # deleted since the look
+            except ChainUnknown:  # deleted meanwhile
                 continue
             if chains.filter(pk=chain_id).exists():
                 transitions.delete(chain_id, by=by, reason="purge")

@@ -1,4 +1,4 @@
-"""`settle` makes a chain right from its tasks and its owner, whatever happened to them.
+"""`settle` makes a chain right from its tasks and its owner, after every change of them.
 
 Whose turn it is, which tasks are blocked or reserved, and the chain's status follow from the
 statuses of its tasks, its owner and `on_failure`. Nothing else writes them.
@@ -18,7 +18,7 @@ from tasks.states import FINISHED, Status
 
 
 class Step(NamedTuple):
-    """What settling a chain needs to know of one of its tasks."""
+    """The columns of a task that settling its chain needs."""
 
     id: UUID
     sequence: int
@@ -36,11 +36,11 @@ class Step(NamedTuple):
 
 
 def settle(chain: Chain) -> bool:
-    """Make a locked chain right; whether a task got its turn by it.
+    """Make a locked chain right; returns whether a task got the turn.
 
-    Idempotent, and a few rows are read and written however long the chain is. At most one task
-    has its turn: the queued one of the smallest sequence, while none of the chain is in progress
-    or locked and none before it failed in a chain that stops on failure.
+    Idempotent. Reads and writes a few rows, however long the chain is. At most one task has the
+    turn: the queued one of the smallest sequence, while none of the chain is in progress or locked
+    and, in a chain that stops on failure, none before it has failed.
     """
     steps = _deciding(chain)
     turn = _turn(chain, steps)
@@ -67,9 +67,7 @@ def settle_each(chains: Collection[UUID]) -> None:
 
 
 def _deciding(chain: Chain) -> list[Step]:
-    """The few steps by which all is decided, in order: what waits first, what runs or has the turn,
-    what failed first and what comes first at all.
-    """
+    """The few steps that decide everything, in order: those active, and the first of each kind."""
     steps = {Step(*row) for row in _deciding_statement().run({"chain": chain.pk})}
     return sorted(steps, key=lambda step: step.sequence)
 

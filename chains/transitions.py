@@ -1,7 +1,7 @@
-"""Every way a chain comes to be, changes hands and goes.
+"""The verbs of chains: open, edit, delete, detach, release, unlock and assign.
 
-Who changes an owner reads the old one, locks both agents, then the chains, and looks again
-(`lock_chain`); then the chain's open tasks are locked, then `settle` makes it right.
+A verb that changes the owner reads the old one, locks both agents, then the chains, and checks
+the owner again (`lock_chain`); then it locks the chain's open tasks and settles the chain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def open_chain(
 def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
     """Add tasks, with or without a chain; see `tasks.transitions.enqueue`.
 
-    A chain's task stands in line where its chain was made, and in its chain's channel.
+    A chain's task is queued as if it was made when its chain was, in the chain's channel.
     """
     ids = {task.chain_id for task in new if task.chain_id}
     chains = {chain.pk: chain for chain in Chain.objects.filter(pk__in=ids).lock()}
@@ -74,9 +74,9 @@ def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
 
 @transaction.atomic
 def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str, reason: str = "") -> Chain:
-    """Change name, description or `on_failure`; empty ones are kept. The owner stays.
+    """Change name, description or `on_failure`; empty values change nothing.
 
-    A status is never set: asking for the one it has is heard, another is refused.
+    The status cannot be set: the present one is accepted, any other is refused.
     """
     journal.attribute(actor=by, reason=reason)
     chain = Chain.objects.filter(pk=chain_id).lock().first()
@@ -115,7 +115,7 @@ def detach(
 ) -> Chain:
     """End the ownership of a chain; a task of it in progress is locked for a person to decide.
 
-    `owner_id`: who must own it now (NotOwner otherwise); None for whoever does.
+    `owner_id`: who must own it now (NotOwner otherwise); None accepts any owner.
     """
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
@@ -130,7 +130,7 @@ def detach(
 
 @transaction.atomic
 def release(chain_id: UUID, *, by: str, reason: str = "") -> Chain:
-    """End the ownership of a chain of which nothing runs: whoever claims next may have it."""
+    """End the ownership of a chain without a task in progress: any agent may claim from it."""
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
     if chain.owner_id is None:
@@ -145,7 +145,7 @@ def release(chain_id: UUID, *, by: str, reason: str = "") -> Chain:
 
 @transaction.atomic
 def unlock_all(chain_id: UUID, to: Status, *, by: str, reason: str = "") -> Chain:
-    """Put what is locked of a chain back in the queue, or call it done; refused if nothing is."""
+    """Put the locked tasks of a chain back in the queue, or mark them done; there must be some."""
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id)
     locked = list(Task.objects.filter(chain=chain).locked().lock().values_list("pk", flat=True))
@@ -158,10 +158,10 @@ def unlock_all(chain_id: UUID, to: Status, *, by: str, reason: str = "") -> Chai
 
 @transaction.atomic
 def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") -> Chain:
-    """Give a chain to an agent, releasing the one it has if that does not bind it.
+    """Make an agent the owner of a chain; the chain it owned before is released.
 
-    Refused while a task of the chain runs for another, or when the agent is bound elsewhere,
-    draining, lost, or not subscribed to the channel. The same again changes nothing.
+    Refused while a task of the chain is in progress for another agent, or if the agent is bound to
+    another chain, draining, lost, or not subscribed to the channel. Repeating it changes nothing.
     """
     journal.attribute(actor=by, reason=reason)
     chain = lock_chain(chain_id, new_owner=agent_id)
@@ -193,7 +193,7 @@ def _refuse_owner(chain: Chain, agent: Agent) -> None:
 
 
 def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
-    """Make the agent the owner of chain `to`, or of none; the chain it had before is released.
+    """Make the agent the owner of chain `to`, or of none; the chain it owned before is released.
 
     The agent and both chains are locked. Both chains are settled.
     """
@@ -210,12 +210,12 @@ def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
 
 
 def detach_lost() -> int:
-    """Detach the chains of lost agents; how many. One batch a call."""
+    """Detach one batch of the chains of lost agents; returns how many."""
     return _detach_each(Chain.objects.of_lost_agents(), AttemptOutcome.LOST, "agent lost")
 
 
 def detach_expired() -> int:
-    """Detach the chains with an expired lease; how many. One batch a call."""
+    """Detach one batch of the chains with an expired lease; returns how many."""
     return _detach_each(Chain.objects.expired(), AttemptOutcome.EXPIRED, "lease expired")
 
 
@@ -225,7 +225,7 @@ def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) ->
         with transaction.atomic():
             try:
                 lock_chain(chain_id)
-            except ChainUnknown:  # deleted since the look
+            except ChainUnknown:  # deleted meanwhile
                 continue
             if chains.filter(pk=chain_id).exists():
                 detach(chain_id, owner_id=None, by="coordinator", outcome=outcome, reason=reason)
@@ -247,13 +247,13 @@ def _settle(chain: Chain) -> None:
 
 
 class _OwnerChanged(Exception):
-    """Between the look and the lock; the locks are given up and taken anew."""
+    """The owner changed between the read and the lock; the locks are released and taken again."""
 
 
 def lock_chain(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
-    """The chain, locked after its owner and its owner to be, with the chain that one owns.
+    """Lock a chain, after its owner and its new owner, and with the chain that the new one owns.
 
-    Inside a transaction; ChainUnknown when it is there no more.
+    Call it inside a transaction. Raises ChainUnknown if the chain is gone.
     """
     while True:
         old = Chain.objects.filter(pk=chain_id).values_list("owner", flat=True).first()

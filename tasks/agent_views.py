@@ -28,7 +28,7 @@ from tasks.serializers import (
 
 
 class HeartbeatView(JsonView):
-    """Registers or renews an agent and the tasks it lists, and tells it what it should know.
+    """Registers or renews an agent and the tasks it lists, and returns what it should know.
 
     The current task that a client reports is not looked at: it follows from the tasks.
     """
@@ -122,7 +122,7 @@ def known(agent_id: str) -> Agent:
 
 
 def one(agent: Agent) -> dict[str, object]:
-    """One agent's body; `worker_status` is told in lists only."""
+    """One agent's body; `worker_status` is in lists only."""
     current = current_tasks([agent.pk])
     return agent_bodies.agent(agent, current_task_id=current.get(agent.pk))
 

@@ -1,8 +1,8 @@
-"""Verbs for many tasks at once: of a job, of a filter.
+"""Verbs for many tasks at once: of a job, or of a filter.
 
-To cancel or requeue a task of a chain is to settle that chain, so those are not among them.
+`cancel_all` and `requeue_all` skip tasks of chains, because their chains would have to be settled.
 
-Each is one transaction: lock what it is about in the order of the ids, then change just that.
+Each verb is one transaction: it locks its tasks in the order of their ids, then changes only those.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ BATCH = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the tasks of one job differ in."""
+    """The values in which the tasks of one job differ."""
 
     title: str
     payload: Mapping[str, object]
@@ -39,7 +39,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """How many were cancelled at once, and of how many the agent was asked to stop."""
+    """How many tasks were cancelled at once, and for how many the agent was asked to stop."""
 
     cancelled: int
     asked: int
@@ -56,7 +56,7 @@ def enqueue_for_job(
     retry_delay_seconds: int,
     by: str,
 ) -> int:
-    """Add a job's tasks, in line in the order given; how many. No more than a batch is in memory.
+    """Enqueue a job's tasks in the order given, a batch in memory at a time; returns how many.
 
     The caller's transaction has made the job.
     """
@@ -92,10 +92,10 @@ def enqueue_for_job(
 
 
 def _in_common(task: Task) -> dict[str, object]:
-    """The columns of a new task that the database does not fill in by itself, with their values.
+    """The columns of a new task that have no default in the database, with their values.
 
-    One statement inserts a batch with these and arrays of the rest: for 100,000 rows the ORM needs
-    a minute, this a few seconds.
+    One statement inserts a batch with these values and arrays of the others. For 100,000 rows it
+    takes a few seconds, the ORM a minute.
     """
     values = {
         field.column: field.get_db_prep_save(getattr(task, field.attname), connection)
@@ -110,7 +110,7 @@ def _in_common(task: Task) -> dict[str, object]:
 
 @transaction.atomic
 def cancel_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> Cancelled:
-    """Cancel those that wait, and ask the agents of those in progress to stop."""
+    """Cancel the tasks that wait, and ask the agents of those in progress to stop."""
     journal.attribute(actor=by, reason=reason)
     locked = list(tasks.filter(chain=None).open().lock().values_list("pk", "status"))
     waiting = [pk for pk, status in locked if status != Status.IN_PROGRESS]
@@ -126,7 +126,7 @@ def cancel_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> Cancelled:
 
 @transaction.atomic
 def requeue_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> int:
-    """Give those that failed another chance, with all their attempts; how many."""
+    """Put the failed tasks back in the queue with all their attempts; returns how many."""
     journal.attribute(actor=by, reason=reason)
     locked = list(
         tasks.filter(chain=None).failed().lock().values_list("pk", "channel", "requirement")
@@ -144,7 +144,7 @@ def requeue_all(tasks: TaskQuerySet, *, by: str, reason: str = "") -> int:
 
 @transaction.atomic
 def prioritize_all(tasks: TaskQuerySet, priority: int, *, by: str, reason: str = "") -> int:
-    """Give those that are queued another priority, in chains too; how many."""
+    """Give the queued tasks another priority, those of chains too; returns how many."""
     journal.attribute(actor=by, reason=reason)
     queued = tasks.queued()
     chains = queued.filter(chain__isnull=False).order_by().values_list("chain", flat=True)

@@ -22,9 +22,9 @@ from tasks import fast_path, queue
 from tasks.exceptions import ChainBusy
 from tasks.fast_path import COLUMNS, MOST_HEADS, ClaimRequest, TaskRow, heads_for
 from tasks.models import Channel, ClaimKey, Task
-from tasks.queue import Head
+from tasks.queue import READY, Head
 from tasks.signals import chain_changed, chain_wanted
-from tasks.statements import Statement
+from tasks.statements import Statement, raw, text_of
 
 
 def claim(request: ClaimRequest) -> Sequence[TaskRow]:
@@ -72,14 +72,25 @@ def _answered(request: ClaimRequest) -> list[TaskRow]:
 
 def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:
     """What is reserved for the agent, if anything is; else the first that it may have."""
-    bound = Task.objects.binding(agent.pk).select_related("channel")
-    for task in bound.defer("title", "description", "payload", "result"):
-        return [task.pk] if task.is_ready and request.asks(task.channel) else []
+    named = "ids" if request.ids else "names"
+    values = {"agent": agent.pk, "channels": list(request.ids or request.names)}
+    for task_id, is_ready in _bound(named).run(values):
+        return [task_id] if is_ready else []
     channels = Channel.objects.giving(request.ids, request.names)
     most = request.max_tasks
     if agent.capacity is not None:
         most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
     return _free_for(agent.pk, channels, most) if channels and most > 0 else []
+
+
+@cache
+def _bound(named: str) -> Statement:
+    """The task that binds the agent, and whether a claim from these channels gives it out now."""
+    binding = Task.objects.binding(raw("%(agent)s")).values("id", "channel_id", ready=READY)[:1]
+    return Statement.of(
+        f"SELECT t.id, t.ready AND c.paused_at IS NULL AND {fast_path.NAMED[named]}"  # noqa: S608
+        f" FROM ({text_of(binding)}) t JOIN tasks_channel c ON c.id = t.channel_id"
+    )
 
 
 def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID]:

@@ -1,6 +1,6 @@
-"""Dead letters: failed tasks, which a person has tried again, all at once, or lets go for good.
+"""Verbs for dead letters, the failed tasks that wait for a person: requeue many, or purge them.
 
-Both verbs go batch by batch, each a transaction of its own, so that nobody waits long for a row.
+Both work in batches, one transaction each, so that no row stays locked for long.
 """
 
 import time
@@ -20,12 +20,12 @@ from tasks.signals import chain_changed, chain_wanted
 from tasks.states import Status
 
 BATCH = 200
-PATIENCE = 20.0  # seconds that one request may take; what is left then is said to be more
+PATIENCE = 20.0  # seconds that one request may take; `more` says that it has not taken all
 
 
 @dataclass
 class DeadLetterResult:
-    """How many dead letters a verb took, which it refused and why, and whether there are more."""
+    """How many dead letters a verb changed, which it refused and why, and whether more are left."""
 
     count: int = 0
     refused: dict[UUID, Problem] = field(default_factory=dict)
@@ -36,7 +36,7 @@ Verb = Callable[[Sequence[UUID], str, str], DeadLetterResult]
 
 
 def requeue(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
-    """Give failed tasks another chance, with all their attempts; the others are refused."""
+    """Put failed tasks back in the queue with all their attempts; the others are refused."""
     with transaction.atomic():
         tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock())
         failed = [task.pk for task in tasks if task.status == Status.FAILED]
@@ -59,7 +59,7 @@ def requeue(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
 def purge(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     """Delete failed tasks for good, with their attempts and inputs; the others are refused.
 
-    A chain that loses some goes on as it would without them.
+    A chain that loses some goes on as if it had never had them.
     """
     journal.attribute(actor=by, reason=reason)
     chains = Task.objects.chains_of(ids)
@@ -81,7 +81,7 @@ def _refused(tasks: Iterable[Task]) -> dict[UUID, Problem]:
 
 
 def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> DeadLetterResult:
-    """Apply the verb to the tasks named, those that there are not among the refused."""
+    """Apply the verb to these tasks; unknown ids are among the refused."""
     known = set(Task.objects.filter(pk__in=ids).values_list("pk", flat=True))
     all_ = DeadLetterResult(
         refused={pk: TaskUnknown(f"There is no task {pk}.") for pk in ids if pk not in known}
@@ -94,9 +94,9 @@ def each(verb: Verb, ids: Sequence[UUID], *, by: str, reason: str) -> DeadLetter
 
 
 def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> DeadLetterResult:
-    """Apply the verb to each of these failed tasks once, also if it fails again meanwhile.
+    """Apply the verb once to each of these failed tasks, even if one fails again meanwhile.
 
-    What somebody else was quicker with is no dead letter any more, and nothing to refuse.
+    A task that another request has requeued or purged first is skipped, not refused.
     """
     all_ = DeadLetterResult()
     end = time.monotonic() + PATIENCE

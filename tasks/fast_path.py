@@ -34,7 +34,7 @@ from agents import transitions as agents
 from agents.models import Protocol
 from events.context import request_id
 from tasks import queue
-from tasks.models import Channel, Task
+from tasks.models import Task
 from tasks.statements import Statement, assignments, raw, text_of
 from tasks.states import (
     CANCEL,
@@ -73,12 +73,6 @@ class ClaimRequest:
     lease_seconds: int | None = None
     key: str = ""
     protocol: Protocol = Protocol.PLAIN
-
-    def asks(self, channel: Channel) -> bool:
-        """Whether it may get tasks of this channel: it is among those named, and not paused."""
-        names = {name.lower() for name in self.names}
-        named = channel.pk in self.ids if self.ids else channel.name.lower() in names
-        return named and channel.paused_at is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The triggers by which channels, tasks and inputs write the journal, whoever changes them."""
+"""The triggers that write the journal for channels, tasks and inputs, whoever changes them."""
 
 import json
 
@@ -46,8 +46,8 @@ TASK_TRIGGERS = [
             rows="FROM new_rows n ORDER BY n.id",
         ),
     ),
-    # Row by row: tasks change one by one, and then it costs half of what transition tables cost.
-    # One trigger, for each that is called costs as much as all the rules.
+    # Per row: most statements change one task, and for one row that costs half as much as
+    # transition tables. One trigger for all, because calling one costs as much as all the rules.
     pgtrigger.Trigger(
         name="journal_changed",
         level=pgtrigger.Row,

@@ -60,10 +60,10 @@ class Channel(models.Model):
 
 
 class Requirement(models.Model):
-    """Which agents may have a task: what it wants of them, and who has said that it cannot do it.
+    """Which agents may have a task: the abilities that it wants, and the agents that refused it.
 
     Tasks with the same needs share one row, so there are few of them however many tasks there
-    are: a claim asks once which of them the agent meets, and looks at no task that it cannot do.
+    are: a claim asks once which of them the agent meets, and reads no task that it cannot do.
     Rows are made by `tasks.requirements` and never change.
     """
 
@@ -206,12 +206,6 @@ class Task(models.Model):
     def __str__(self) -> str:
         return f"task {self.id}"
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether a claim may give it out now, to somebody (`TaskQuerySet.ready`)."""
-        waits = self.blocked or self.postponed or self.assign_only
-        return self.status == Status.QUEUED and not waits
-
 
 class AttemptOutcome(models.TextChoices):
     """How an attempt ended that did not end well."""
@@ -225,7 +219,7 @@ class AttemptOutcome(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """A hold on a task that did not end well: one lease epoch, who had it and what went wrong."""
+    """A lease that ended badly: its epoch, its agent and the reason."""
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="bad_attempts", db_index=False)
     epoch = models.BigIntegerField()

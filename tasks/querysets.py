@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower, Now
 
-from tasks.queue import ORDER
+from tasks.queue import ORDER, READY
 from tasks.states import FINISHED, OPEN, Status
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def ready(self) -> Self:
         """Tasks that a claim may give out now, to somebody."""
-        return self.with_turn().filter(assign_only=False, postponed=False)
+        return self.filter(READY)
 
     def free(self) -> Self:
         return self.filter(free=True)
 
-    def binding(self, agent_id: str) -> Self:
+    def binding(self, agent_id: str | RawSQL) -> Self:
         """Open tasks reserved for the agent: while there is one, it claims no other."""
         return self.filter(reserved_for=agent_id)
 
@@ -110,7 +111,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.order_by("id").select_for_update(no_key=True)
 
     def lock_unless_busy(self) -> Self:
-        """The rows that nobody else is changing, locked until the transaction ends."""
+        """The rows that no other transaction has locked, locked until this one ends."""
         return self.select_for_update(no_key=True, skip_locked=True)
 
     def answers_to(self, session_token: str) -> Self:

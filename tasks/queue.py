@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from tasks.models import Task
     from tasks.querysets import TaskQuerySet
 
-FREE = Q(status=Status.QUEUED, blocked=False, postponed=False, assign_only=False, reserved_for=None)
+READY = Q(status=Status.QUEUED, blocked=False, postponed=False, assign_only=False)
+"""A claim may give it out now, to somebody."""
+
+FREE = READY & Q(reserved_for=None)
 """A claim may give it to anybody who meets its requirement: the generated column `free`."""
 
 ALONE = Q(free=True, chain=None, requirement=None)

@@ -1,4 +1,4 @@
-"""How waiting claims learn that a task may have become ready: a NOTIFY at commit."""
+"""Notifies waiting claims, at commit, that a task may have become ready."""
 
 from collections.abc import Iterable
 from uuid import UUID

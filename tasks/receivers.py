@@ -1,4 +1,4 @@
-"""What tasks do when an agent says that the session it was asked for is there."""
+"""Completes a session request when an agent posts the event that its session has started."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ def complete_session_request(
 ) -> str | None:
     """Complete the session request whose token the event carries; the event is about its task.
 
-    The token alone decides, whoever holds the task (contract 000-002, 3.9).
+    The token decides, not the holder of the task (contract 000-002, 3.9).
     """
     if type.casefold() != SESSION_COMPLETED:
         return None

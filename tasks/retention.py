@@ -12,10 +12,10 @@ BATCH = 1_000
 
 
 def purge(before: datetime, *, by: str, dry_run: bool = False, batch: int = BATCH) -> int:
-    """Delete tasks without chain or job that finished before `before`; return how many.
+    """Delete tasks without chain or job that finished before `before`; returns how many.
 
-    A dry run only counts them. Each batch is a transaction, so that nobody waits long; locked tasks
-    stay. Tasks of chains and jobs are deleted with these.
+    A dry run only counts them. Each batch is one transaction, so that no row stays locked for long;
+    tasks locked by others are skipped. Tasks of chains and jobs are deleted with these.
     """
     old = Task.objects.filter(chain=None, job=None, finished_at__lt=before)
     if dry_run:
@@ -39,5 +39,5 @@ def purge(before: datetime, *, by: str, dry_run: bool = False, batch: int = BATC
 
 
 def delete(ids: list[UUID]) -> None:
-    """Delete tasks, locked by the caller, with attempts and inputs, without reading payloads."""
+    """Delete tasks that the caller has locked, with attempts and inputs; reads no payloads."""
     Task.objects.filter(pk__in=ids).only("pk").delete()

@@ -1,19 +1,20 @@
-"""How tasks tell the rooms above that a chain is concerned. Both are sent inside the transaction.
+"""Signals to the rooms above, sent inside the transaction when a change concerns a chain.
 
-Tasks know that a chain has a say, not what it says: its receiver locks and settles it.
+`tasks` does not know the rules of chains: the receivers lock and settle them.
 """
 
 from django.dispatch import Signal
 
 chain_wanted = Signal()
-"""Before any task is locked: lock these chains, and those that these agents own.
+"""Sent before any task is locked: lock these chains, and the chains that these agents own.
 
 `agents`: ids of agents whose rows are locked already; `chains`: ids. `skip_locked`: do not wait,
-raise ChainBusy when somebody else holds one of them. Unknown chains are left out.
+raise ChainBusy when another transaction has locked one of them. Unknown chains are skipped.
 """
 
 chain_changed = Signal()
-"""After tasks of `chains` changed: make them right.
+"""Sent after tasks of `chains` changed: settle these chains.
 
-`taken_by`: the agent that has just been given `task` (which may stand alone), or None.
+`taken_by`: the agent that has just claimed a task, of the one chain in `chains` or of none; None
+if the change was no claim.
 """

@@ -1,7 +1,7 @@
-"""Every way a task comes to be and changes status, but claims, reports and holds (beside this).
+"""The verbs of channels and tasks, except claims, reports and leases, which have their modules.
 
-Each public function is one transaction: lock the chain, lock the row, check, change, settle the
-chain. It returns the task as it now is and raises a Problem when the change is not allowed.
+Each public function is one transaction: it locks the chain, locks the row, checks, changes it and
+settles the chain. It returns the row as it is now, and raises a Problem if the change is refused.
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,9 @@ def open_channel(name: str, *, description: str = "", by: str) -> Channel:
 
 @transaction.atomic
 def pause_channel(channel_id: UUID, *, by: str, reason: str = "") -> Channel:
-    """Let claims get nothing from a channel until it is resumed; what runs goes on.
+    """Stop claims from a channel until it is resumed; its tasks in progress go on.
 
-    An operator may still assign its tasks. Paused again, only the reason changes.
+    An operator may still assign its tasks. Pausing it again changes only the reason.
     """
     journal.attribute(actor=by, reason=reason)
     channel = _locked_channel(channel_id)
@@ -60,7 +60,7 @@ def pause_channel(channel_id: UUID, *, by: str, reason: str = "") -> Channel:
 
 @transaction.atomic
 def resume_channel(channel_id: UUID, *, by: str, reason: str = "") -> Channel:
-    """Let claims have the tasks of a paused channel again, and wake those that wait for them."""
+    """Allow claims from a paused channel again, and wake the claims that wait for it."""
     journal.attribute(actor=by, reason=reason)
     channel = _locked_channel(channel_id)
     Channel.objects.filter(pk=channel.pk).update(paused_at=None, pause_reason="")
@@ -77,10 +77,10 @@ def _locked_channel(channel_id: UUID) -> Channel:
 
 @transaction.atomic
 def enqueue(tasks: Sequence[Task], *, by: str) -> list[Task]:
-    """Add tasks, all or none, in the order given; those with a chain in the order of its sequence.
+    """Add all tasks or none to the queue, in the order given, in a chain by their sequence.
 
-    A task whose idempotency key its channel knows is not made again: the one made first stands in
-    its place in the answer. A sequence that is not given is the chain's highest plus one.
+    A task whose idempotency key is known in its channel is not made again: the list returned has
+    the first one instead. A sequence that is not given is the chain's highest plus one.
     """
     journal.attribute(actor=by)
     chains = sorted({task.chain_id for task in tasks if task.chain_id})
@@ -92,7 +92,7 @@ def enqueue(tasks: Sequence[Task], *, by: str) -> list[Task]:
 
 
 def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
-    """Insert those whose key is new, first those with a key, by key: so batches never cross."""
+    """Insert the tasks whose key is new, those with a key first and by key: so no deadlock."""
     while True:
         new = _without_known(tasks)
         _number(new, chains)
@@ -100,7 +100,7 @@ def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
             task.blocked = task.chain_id is not None
             task.postponed = not isinstance(task.available_at, DatabaseDefault)
             if task.chain_id is None:
-                task.queue_at = TransactionNow()  # one place in line for all: then their ids decide
+                task.queue_at = TransactionNow()  # the same for all, so that their ids decide
         new.sort(key=lambda task: (not task.idempotency_key, _key(task), task.pk))
         try:
             with transaction.atomic():
@@ -113,7 +113,7 @@ def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
 
 
 def violated(error: IntegrityError) -> str | None:
-    """The name of the constraint that the database saw broken."""
+    """The name of the constraint that was violated."""
     cause = error.__cause__
     return cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
 
@@ -147,7 +147,7 @@ def _as_stored(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _number(tasks: Sequence[Task], chains: Sequence[UUID]) -> None:
-    """Give each task of a chain its sequence. The chains are locked, so the numbers stay free."""
+    """Give each task of a chain its sequence. The chains are locked, so no number is used twice."""
     highest = dict(
         Task.objects.filter(chain__in=chains)
         .order_by()
@@ -164,10 +164,9 @@ def _number(tasks: Sequence[Task], chains: Sequence[UUID]) -> None:
 
 @transaction.atomic
 def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> TaskRow:
-    """Give a queued task to a named agent. Order, locks and ownership hold as for a claim.
+    """Give a queued task to a named agent. Turn, lock and ownership count as in a claim.
 
-    The same again changes nothing. An agent never heard of is registered. A paused channel does
-    not hinder it.
+    Repeating it changes nothing. An unknown agent is registered. A paused channel is no obstacle.
     """
     journal.attribute(actor=by, reason=reason)
     agent = agents.enter(agent_id, seen=False)
@@ -197,7 +196,7 @@ def _refuse_assignment(task: Task, agent: Agent) -> None:
 
 @transaction.atomic
 def unlock(task_id: UUID, to: Status, *, by: str, reason: str = "") -> Task:
-    """Put a locked task back in the queue, for whoever may have it, or call it done."""
+    """Put a locked task back in the queue, or mark it done."""
     journal.attribute(actor=by, reason=reason)
     task = _locked(task_id)
     if task.status != Status.LOCKED or to not in {Status.QUEUED, Status.DONE}:
@@ -207,7 +206,7 @@ def unlock(task_id: UUID, to: Status, *, by: str, reason: str = "") -> Task:
 
 @transaction.atomic
 def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
-    """Give a failed task another chance, with all its attempts."""
+    """Put a failed task back in the queue with all its attempts."""
     journal.attribute(actor=by, reason=reason)
     task = _locked(task_id)
     if task.status != Status.FAILED:
@@ -217,9 +216,9 @@ def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
 
 @transaction.atomic
 def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
-    """Cancel a task that waits, or ask the agent that runs it to stop; asked twice, take it away.
+    """Cancel a task that waits, or ask its agent to stop; asked again, take the task away.
 
-    Only the agent's completion still wins over a cancellation that was asked for.
+    An agent that was asked can still complete the task; any other end cancels it.
     """
     journal.attribute(actor=by, reason=reason)
     task = _locked(task_id)
@@ -242,20 +241,20 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
 
 @transaction.atomic
 def prioritize(task_id: UUID, priority: int, *, by: str, reason: str = "") -> Task:
-    """Give a queued task another priority, by which it stands elsewhere in line.
+    """Give a queued task another priority, which moves it in the queue.
 
-    In a chain the order stays: there it says when the turn of this task is taken, not whose it is.
+    The order of a chain stays: there the priority counts once the task has the turn.
     """
     journal.attribute(actor=by, reason=reason)
     task = _locked(task_id)
     if task.status != Status.QUEUED:
-        raise WrongStatus(f"Task {task.pk} is {task.status}; only a queued one is in line.")
+        raise WrongStatus(f"Task {task.pk} is {task.status}; only a queued one is prioritized.")
     Task.objects.filter(pk=task.pk).update(priority=priority, updated_at=Now())
     return Task.objects.get(pk=task.pk)
 
 
 def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
-    """The task, locked after its chain and the chain that `owner` owns."""
+    """Lock the task, after its chain and the chain that `owner` owns."""
     chains = Task.objects.chains_of([task_id])
     if chains or owner:
         agents_ = [owner.pk] if owner else []

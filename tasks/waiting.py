@@ -1,12 +1,12 @@
-"""Claims that wait: all those of one process stand in one line, and look when there is cause.
+"""Waiting claims: each process keeps its own in one queue and wakes them when tasks are ready.
 
-A claim listens before its first look, so nothing that becomes ready in between is missed. When
-PostgreSQL says that a channel may have something (see ready.py), one cheap query for all who wait
-tells how much there is, and only so many look, the longest waiting first: with a hundred agents
-in line, a hundred claims for one new task would cost more than the task. One who looks in vain,
-being bound elsewhere or too late, passes the turn on. Every two seconds the same query is asked
-without cause, for what no notification tells. Between looks nobody holds a thread, a connection or
-a transaction.
+A claim starts to listen before its first attempt, so it misses nothing that becomes ready in
+between. When PostgreSQL notifies that a channel may have tasks (see ready.py), one cheap query
+counts them for all waiting claims, and only as many claims try, the longest waiting first: with a
+hundred agents waiting, a hundred claims for one new task would cost more than the task. A claim
+that gets nothing, because its agent is bound elsewhere or another was faster, wakes the next.
+Every two seconds the query runs without a notification too, for changes that send none. Between
+attempts a waiting claim holds no thread, no connection and no transaction.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from tasks.models import Task
 from tasks.ready import CHANNEL
 
 THREADS = 2
-LOOK_AGAIN = 2.0
-# An agent in line looks for itself this often too, which renews its presence (online: 30 s).
-SHOW_UP = 10.0
-BREATH = 1.0  # seconds until a database that went away is asked again
-BURST = 0.01  # seconds in which notifications that follow one another count as one
-LINGER = 30.0  # seconds that the line is kept up when nobody stands in it
+CHECK_AGAIN = 2.0
+# A waiting claim also tries this often by itself, which renews its agent's presence (online: 30 s).
+TRY_AGAIN = 10.0
+BREATH = 1.0  # seconds before the connection to a lost database is tried again
+BURST = 0.01  # seconds in which successive notifications count as one
+LINGER = 30.0  # seconds for which the connection is kept when no claim waits
 
 log = logging.getLogger("coordinator.waiting")
 pool = ThreadPoolExecutor(THREADS, thread_name_prefix="waiting-claims")
@@ -45,10 +45,10 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
-class Place:
-    """A claim's place in the line. `round`: the last one in which it has looked, or is about to.
+class WaitingClaim:
+    """A claim in the queue. `round`: the last one in which it has tried or is about to try.
 
-    `sent`: the line counts on it to look, or to pass the turn on.
+    `sent`: it was woken for a task, and wakes another claim if it does not get one.
     """
 
     agent_id: str
@@ -59,29 +59,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """How many tasks are ready in each channel, and for whom some are kept."""
+class ReadyTasks:
+    """How many tasks are free in each channel, and the agents for which tasks are reserved."""
 
     free: dict[UUID, int]
     kept_for: frozenset[str]
 
 
-class Line:
-    """Those who wait in one event loop, in the order in which they came."""
+class WaitingClaims:
+    """The waiting claims of one event loop, the longest waiting first."""
 
     def __init__(self) -> None:
-        self.places: dict[Place, None] = {}
+        self.claims: dict[WaitingClaim, None] = {}
         self.round = 0
-        self.stirred: set[UUID] = set()
+        self.changed: set[UUID] = set()
         self.new_round = False
-        self.stir = asyncio.Event()
+        self.check = asyncio.Event()
         self.listening = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
 
-    async def enter(self, place: Place) -> None:
-        """Stand in line; returns once notifications are heard, or when they cannot be for now."""
-        self.places[place] = None
-        place.round = self.round
+    async def enter(self, claim: WaitingClaim) -> None:
+        """Add a claim; returns when notifications arrive, or after a second if they cannot."""
+        self.claims[claim] = None
+        claim.round = self.round
         if self.running is None:
             self.listening = asyncio.Event()
             self.running = asyncio.create_task(self._run(self.listening), name="waiting-claims")
@@ -89,20 +89,20 @@ class Line:
             async with asyncio.timeout(BREATH):
                 await self.listening.wait()
 
-    def leave(self, place: Place) -> None:
-        del self.places[place]
-        if place.sent:
-            self.pass_on(place.channels)
+    def leave(self, claim: WaitingClaim) -> None:
+        del self.claims[claim]
+        if claim.sent:
+            self.pass_on(claim.channels)
 
     def notify(self, channels: Collection[UUID]) -> None:
-        """These channels may have something new: everybody may look once more."""
+        """These channels may have new tasks: every claim may try once more."""
         self.new_round = True
         self.pass_on(channels)
 
     def pass_on(self, channels: Collection[UUID]) -> None:
-        """Somebody was sent to these channels in vain: let others, who were not, try."""
-        self.stirred.update(channels)
-        self.stir.set()
+        """A woken claim got nothing from these channels: wake claims that have not tried."""
+        self.changed.update(channels)
+        self.check.set()
 
     async def _run(self, listening: asyncio.Event) -> None:
         beside = {
@@ -110,16 +110,16 @@ class Line:
             asyncio.create_task(self._end_at_shutdown(), name="waiting-claims-end"),
         }
         try:
-            await self._look_after()
+            await self._wake_when_ready()
         finally:
-            # Whoever comes from here on starts anew, so there is no await before this.
+            # A claim that comes from here on starts a new task, so there is no await before this.
             self.running = None
             for task in beside:
                 task.cancel()
             await asyncio.wait(beside)
 
     async def _listen(self, listening: asyncio.Event) -> None:
-        """Hear notifications on one connection; what was missed without it is looked for."""
+        """Receive notifications on one connection; after a gap, check all watched channels."""
         while True:
             try:
                 async with await direct.connect() as listener:
@@ -127,7 +127,7 @@ class Line:
                     listening.set()
                     self.notify(self._watched())
                     async for heard in listener.notifies():
-                        with suppress(ValueError):  # anybody may notify of anything
+                        with suppress(ValueError):  # any client may send any payload
                             self.notify([UUID(heard.payload)])
             except psycopg.Error as problem:
                 if listening.is_set():
@@ -137,127 +137,129 @@ class Line:
 
     async def _end_at_shutdown(self) -> None:
         await shutdown.wait()
-        for place in self.places:
-            place.woken.set()
+        for claim in self.claims:
+            claim.woken.set()
 
-    async def _look_after(self) -> None:
-        """Wake those in line when there is something for them, until nobody has come for long."""
+    async def _wake_when_ready(self) -> None:
+        """Wake claims when tasks are ready for them; ends when no claim has waited for a while."""
         loop = asyncio.get_running_loop()
-        next_look = last_seen = loop.time()
+        next_check = last_seen = loop.time()
         while loop.time() < last_seen + LINGER:
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(next_look):
-                    await self.stir.wait()
-            self.stir.clear()
-            if loop.time() >= next_look:
-                self.stirred = self._watched()
+                async with asyncio.timeout_at(next_check):
+                    await self.check.wait()
+            self.check.clear()
+            if loop.time() >= next_check:
+                self.changed = self._watched()
                 self.new_round = True
-                next_look = loop.time() + LOOK_AGAIN
-            if self.places:
+                next_check = loop.time() + CHECK_AGAIN
+            if self.claims:
                 last_seen = loop.time()
-                await self._peek()
+                await self._check_changed()
                 await asyncio.sleep(BURST)
 
-    async def _peek(self) -> None:
-        """See what there is in the channels stirred, and wake as many as it is enough for."""
-        channels, self.stirred = self.stirred & self._watched(), set()
+    async def _check_changed(self) -> None:
+        """Count the ready tasks of the channels notified, and wake as many claims."""
+        channels, self.changed = self.changed & self._watched(), set()
         if self.new_round:
             self.round += 1
             self.new_round = False
         if not channels:
             return
-        untried = [place for place in self.places if place.round < self.round]
-        agents = {place.agent_id for place in untried if place.channels & channels}
+        untried = [claim for claim in self.claims if claim.round < self.round]
+        agents = {claim.agent_id for claim in untried if claim.channels & channels}
         if not agents:
             return
         try:
-            found = await in_thread(partial(peek, channels, agents))
+            found = await in_thread(partial(ready_tasks, channels, agents))
         except Error as problem:
-            # Those in line look for themselves now and then, and are told of it there.
-            log.warning("The line cannot be served.", extra={"problem": str(problem)})
+            # The claims also try by themselves, and then get the error.
+            log.warning("Waiting claims cannot be woken.", extra={"problem": str(problem)})
             return
         self._wake(untried, found)
 
-    def _wake(self, untried: Sequence[Place], found: Found) -> None:
+    def _wake(self, untried: Sequence[WaitingClaim], found: ReadyTasks) -> None:
         left = dict(found.free)
-        for place in untried:
-            channel = next((one for one in place.channels if left.get(one)), None)
+        for claim in untried:
+            channel = next((one for one in claim.channels if left.get(one)), None)
             if channel:
                 left[channel] -= 1
-            if channel or place.agent_id in found.kept_for:
-                place.round = self.round
-                place.sent = True
-                place.woken.set()
+            if channel or claim.agent_id in found.kept_for:
+                claim.round = self.round
+                claim.sent = True
+                claim.woken.set()
 
     def _watched(self) -> set[UUID]:
-        return {channel for place in self.places for channel in place.channels}
+        return {channel for claim in self.claims for channel in claim.channels}
 
 
-_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, Line] = WeakKeyDictionary()
+_claims_of: WeakKeyDictionary[asyncio.AbstractEventLoop, WaitingClaims] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def _place(agent_id: str, channels: Collection[UUID]) -> AsyncIterator[tuple[Line, Place]]:
-    line = _lines.setdefault(asyncio.get_running_loop(), Line())
-    place = Place(agent_id, frozenset(channels), asyncio.Event())
+async def _waiting(
+    agent_id: str, channels: Collection[UUID]
+) -> AsyncIterator[tuple[WaitingClaims, WaitingClaim]]:
+    claims = _claims_of.setdefault(asyncio.get_running_loop(), WaitingClaims())
+    own = WaitingClaim(agent_id, frozenset(channels), asyncio.Event())
     try:
-        await line.enter(place)
-        yield line, place
+        await claims.enter(own)
+        yield claims, own
     finally:
-        line.leave(place)
+        claims.leave(own)
 
 
 async def claim(
-    look: Callable[[], Sequence[T]],
+    attempt: Callable[[], Sequence[T]],
     *,
     agent_id: str,
     channels: Callable[[], Collection[UUID]],
     seconds: float,
 ) -> Sequence[T]:
-    """What `look` finds, as soon as it finds something; nothing when the time is up.
+    """Returns the tasks that `attempt` claims as soon as there are any; none when the time is up.
 
-    `look` is the claim itself, `channels` says where it looks; both ask the database, in one of
-    a few threads that keep their connections. Looking first and last renews the agent's presence.
-    Whoever is cancelled has claimed nothing, unless it was just being given something. When the
-    process is about to stop the answer is nothing, at once.
+    `attempt` is the claim itself, `channels` returns the channels it is for; both run in one of a
+    few threads that keep their connections. The first and the last attempt renew the agent's
+    presence. A cancelled call has claimed nothing, unless an attempt was just being carried out.
+    Returns nothing, at once, when the process is about to stop.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     if not seconds:
-        return await in_thread(look)
-    async with _place(agent_id, await in_thread(channels)) as (line, place):
+        return await in_thread(attempt)
+    async with _waiting(agent_id, await in_thread(channels)) as (claims, own):
         while not shutdown.has_begun():
-            place.woken.clear()
+            own.woken.clear()
             tasks: Sequence[T] = []
-            sent, place.sent = place.sent, False
+            sent, own.sent = own.sent, False
             try:
-                tasks = await in_thread(look)
+                tasks = await in_thread(attempt)
             finally:
                 if sent and not tasks:
-                    line.pass_on(place.channels)
+                    claims.pass_on(own.channels)
             left = until - loop.time()
             if tasks or left <= 0:
                 return tasks
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, SHOW_UP)):
-                    await place.woken.wait()
+                async with asyncio.timeout(min(left, TRY_AGAIN)):
+                    await own.woken.wait()
     return []
 
 
-def peek(channels: Collection[UUID], agents: Collection[str]) -> Found:
-    """What there is for these agents in these channels; not much more than agents is counted."""
+def ready_tasks(channels: Collection[UUID], agents: Collection[str]) -> ReadyTasks:
+    """Count the ready tasks of these channels for these agents, up to about as many as agents."""
     free = queue.counts(channels, len(agents), giving=True)
     kept = Task.objects.ready().filter(
         reserved_for__in=agents, channel__in=channels, channel__paused_at=None
     )
-    return Found(
+    return ReadyTasks(
         free=free,
         kept_for=frozenset(kept.values_list("reserved_for", flat=True)),
     )
 
 
 async def in_thread(call: Callable[[], T]) -> T:
-    """Let one of the few threads ask the database; a call that has not begun can be cancelled."""
+    """Run the call in one of the few threads; it can be cancelled until it has begun."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(pool, copy_context().run, _with_live_connection, call)
 

@@ -21,7 +21,7 @@ WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 @answers("POST")
 async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
-    """Answer as the claim that does not wait would, once that is something or the time is up."""
+    """Reply as a claim without `wait_seconds`, once there are tasks or the time is up."""
     seconds = _seconds_of(request)
     values = ClaimRequestSerializer.read(body.parse(request.body))
     tasks = await waiting.claim(

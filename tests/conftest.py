@@ -57,7 +57,7 @@ SLOW = {
     "tasks/test_dead_letters.py",
     "tasks/test_races.py",
     "tasks/test_waiting.py",
-    "tasks/test_waiting_line.py",
+    "tasks/test_waiting_claims.py",
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows for tests: each `make_*` names only what the test is about, and goes through the verbs."""
+"""Rows for tests, made by the verbs; a test passes only the fields that it is about."""
 
 from collections import Counter
 from datetime import timedelta
@@ -31,7 +31,7 @@ def make_task(channel: Channel | None = None, **fields) -> Task:
 
 
 def make_tasks(number: int, *, channel: Channel | None = None, **fields) -> list[Task]:
-    """That many tasks in one channel, enqueued together; with `chain`, behind its others."""
+    """Tasks in one channel, enqueued together; with `chain`, behind its other tasks."""
     chain = fields.get("chain")
     channel = channel or (chain.channel if chain else make_channel())
     new = [
@@ -48,7 +48,7 @@ def make_chain(
     on_failure: OnFailure = OnFailure.CONTINUE,
     name: str = "",
 ) -> Chain:
-    """A chain, after those made before it in line also where one transaction makes both."""
+    """A chain, queued behind those made before, even in the same transaction."""
     name = name or f"chain {next(_serial)}"
     chain = chains.open_chain(channel or make_channel(), name, on_failure=on_failure, by="tests")
     Chain.objects.filter(pk=chain.pk).update(
@@ -62,12 +62,12 @@ def make_chain(
 
 
 def steps_of(chain: Chain) -> list[Task]:
-    """The chain's tasks in their order, as they are now."""
+    """The tasks of the chain in order, as they are now."""
     return list(Task.objects.filter(chain=chain).order_by("sequence"))
 
 
 def make_job(*, tasks: int = 0, **fields) -> Job:
-    """A sweep with that many tasks, all alike."""
+    """A sweep with this number of equal tasks."""
     job = Job.objects.create(kind=JobKind.SWEEP)
     make_job_tasks(job, tasks, **fields)
     return job
@@ -82,7 +82,7 @@ def make_job_tasks(
     max_attempts: int = 3,
     retry_delay_seconds: int = 0,
 ) -> list[Task]:
-    """That many tasks more in the job, at the end of the line."""
+    """This number of further tasks of the job, at the end of the queue."""
     requirement = requirements.of(wants or {})
     drafts = [
         batches.Draft(f"task {next(_serial)}", {}, requirement.pk if requirement else None)
@@ -112,13 +112,13 @@ def tasks_of(job: Job) -> list[Task]:
 
 
 def counted(job: Job) -> tuple[int, int, int, int]:
-    """What the job counts now: all its tasks, those completed, failed, cancelled."""
+    """The job's counters: all its tasks, those completed, failed, cancelled."""
     row = Job.objects.counted().get(pk=job.pk)
     return row.counted_total, row.counted_completed, row.counted_failed, row.counted_cancelled
 
 
 def recounted(job: Job) -> tuple[int, int, int, int]:
-    """The same as `counted`, by looking at each task."""
+    """The same as `counted`, from the tasks themselves."""
     statuses = Counter(task.status for task in tasks_of(job))
     return statuses.total(), statuses["done"], statuses["failed"], statuses["cancelled"]
 
@@ -129,10 +129,10 @@ def make_agent(
     seen_ago: timedelta = timedelta(),
     subscriptions: tuple[str, ...] = (),
     draining: bool = False,
-    **said,
+    **beat,
 ) -> Agent:
-    """An agent that has spoken; `said`: more of its heartbeat, such as what it offers."""
-    agent = agents.beat(agents.Beat(agent_id or f"agent-{next(_serial)}", **said))
+    """An agent that has sent a heartbeat; `beat`: more fields of it, such as `offers`."""
+    agent = agents.beat(agents.Beat(agent_id or f"agent-{next(_serial)}", **beat))
     Agent.objects.filter(pk=agent.pk).update(
         subscriptions=list(subscriptions),
         draining=draining,
@@ -148,27 +148,27 @@ def make_held_task(agent: Agent | None = None, **fields) -> Task:
 
 
 def give(agent: Agent, *channels: Channel, lease_seconds: int | None = None) -> Task:
-    """The next task for the agent from these channels; there must be one."""
+    """The task that the agent gets when it claims from these channels; there must be one."""
     return take(agent, *channels, lease_seconds=lease_seconds)[0]
 
 
 def take(
     agent: Agent, *channels: Channel, max_tasks: int = 1, lease_seconds: int | None = None
 ) -> list[Task]:
-    """What the agent gets when it claims from these channels."""
+    """The tasks that the agent gets when it claims from these channels."""
     ids = [channel.pk for channel in channels]
     request = ClaimRequest(agent.pk, ids=ids, max_tasks=max_tasks, lease_seconds=lease_seconds)
     return stored(claims.claim(request))
 
 
 def stored(rows) -> list[Task]:
-    """The tasks of these rows as the database has them, in the same order."""
+    """The tasks of these rows, as they are now, in the same order."""
     tasks = Task.objects.in_bulk([row.id for row in rows])
     return [tasks[row.id] for row in rows]
 
 
 def run_fast(agent_id: str, outcomes=(), channel=None, **fields):
-    """The fast path alone, with a claim where a channel's id or name is given."""
+    """Run the fast path, with a claim if `channel` is an id or a name."""
     if channel is None:
         return fast_path.run(agent_id, outcomes)
     fields |= {"names" if isinstance(channel, str) else "ids": [channel]}
@@ -176,7 +176,7 @@ def run_fast(agent_id: str, outcomes=(), channel=None, **fields):
 
 
 def fail_at_once(tasks) -> None:
-    """As if each of these queued tasks had been claimed and had failed for good."""
+    """Claim these queued tasks and fail them for good, in two statements."""
     agent = make_agent()
     ids = list(tasks.values_list("pk", flat=True))
     for edge in (CLAIM(agent=agent, last_holder=agent.pk), FAIL(dead_letter="exhausted")):
@@ -184,16 +184,16 @@ def fail_at_once(tasks) -> None:
 
 
 def fresh(row):
-    """The row as the database has it now."""
+    """The row as it is now."""
     return type(row).objects.get(pk=row.pk)
 
 
 def let_lease_run_out(task: Task) -> None:
-    """Nothing happens to a task that is not in progress."""
+    """Make the lease of the task, if it is in progress, end in the past."""
     held = Task.objects.in_progress().filter(pk=task.pk)
     held.update(lease_expires_at=Now() - timedelta(seconds=1))
 
 
 def silence(agent: Agent, ago: timedelta = timedelta(hours=1)) -> None:
-    """As if the agent had last been heard of `ago`."""
+    """Make the agent last seen `ago`."""
     Agent.objects.filter(pk=agent.pk).update(last_seen_at=Now() - ago)

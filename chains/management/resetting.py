@@ -1,4 +1,4 @@
-"""What the reset commands share: a reason, a dry run, and who did it."""
+"""The parts that the reset commands share: a reason, a dry run, and the actor."""
 
 import os
 import pwd
@@ -23,14 +23,14 @@ class ResetCommand(BaseCommand):
         )
 
     def apply(self, verb: Callable[[], T], *, dry_run: bool) -> T:
-        """What the verb answers; a dry run does it, too, and takes it back."""
+        """Apply the verb and return its result; a dry run rolls it back."""
         with transaction.atomic():
             answer = verb()
             transaction.set_rollback(dry_run)
         return answer
 
     def say(self, reset: Reset, *, dry_run: bool) -> None:
-        """One line on what a task was and what became of it."""
+        """Print one line: the status of a task before and after."""
         held = f" with {reset.holder}" if reset.holder else ""
         verb = "stays" if reset.now == reset.was else "would be" if dry_run else "is"
         chain = f", chain {reset.detached} detached" if reset.detached else ""
@@ -38,14 +38,14 @@ class ResetCommand(BaseCommand):
 
 
 def wanted(reason: str) -> str:
-    """The reason, which must say something."""
+    """The reason without blanks around it; it must not be empty."""
     if not reason.strip():
         raise CommandError("--reason must say why.")
     return reason.strip()
 
 
 def actor() -> str:
-    """What the journal calls the user of the operating system who runs the command."""
+    """The name in the journal of the system user who runs the command."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a user without a name, as in some containers

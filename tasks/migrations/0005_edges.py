@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='task',
             name='free',
-            field=models.GeneratedField(db_persist=True, expression=models.Q(('assign_only', False), ('blocked', False), ('postponed', False), ('reserved_for', None), ('status', 'queued')), help_text='A claim may give it to anybody who meets its requirement.', output_field=models.BooleanField()),
+            field=models.GeneratedField(db_persist=True, expression=models.Q(('assign_only', False), ('blocked', False), ('postponed', False), ('status', 'queued'), ('reserved_for', None)), help_text='A claim may give it to anybody who meets its requirement.', output_field=models.BooleanField()),
         ),
         migrations.AddIndex(
             model_name='task',

@@ -6,7 +6,7 @@ from agents.models import Agent
 from chains.models import Chain
 from events.models import OperatorAction
 from tasks.states import Status
-from tests.console.asking import list_of, page_of, told, use, use_on_list
+from tests.console.clicking import choose, click, list_of, messages_of, page_of
 from tests.console.people import browser_of
 from tests.factories import fresh, give, make_agent, make_chain, make_held_task, silence
 
@@ -33,10 +33,10 @@ def test_a_verb_is_shown_confirmed_and_written_down(administrator, verb, before,
     agent = make_agent("rack/agent-1", draining=before)
 
     shown = administrator.get(page_of(agent, "verb", verb))
-    done = use(administrator, agent, verb, "new disks")
+    done = click(administrator, agent, verb, "new disks")
 
     assert shown.context["will"][0] == will
-    assert "1 done." in told(done)[0]
+    assert "1 done." in messages_of(done)[0]
     assert fresh(agent).draining == after
     action = OperatorAction.objects.about("agent", agent.pk).get()
     assert (action.verb, action.actor, action.reason) == (verb, "user:admin", "new disks")
@@ -48,9 +48,9 @@ def test_an_agent_that_is_gone_refuses(administrator, verb):
     agent = make_agent()
     Agent.objects.filter(pk=agent.pk).delete()
 
-    done = use(administrator, agent, verb)
+    done = click(administrator, agent, verb)
 
-    assert "1 done." not in told(done)[0]
+    assert "1 done." not in messages_of(done)[0]
     assert not OperatorAction.objects.exists()
 
 
@@ -62,8 +62,8 @@ def test_a_verb_needs_its_permission(group, verb):
     agent = make_agent()
     browser = browser_of(group)
 
-    assert use(browser, agent, verb).status_code == 403
-    use_on_list(browser, [agent], verb)
+    assert click(browser, agent, verb).status_code == 403
+    choose(browser, [agent], verb)
     assert not OperatorAction.objects.exists()
 
 
@@ -73,7 +73,7 @@ def test_retiring_takes_back_all_tasks_of_the_agent(administrator):
     task = give(agent, chain.channel)
 
     shown = administrator.get(page_of(agent, "verb", "retire"))
-    use(administrator, agent, "retire")
+    click(administrator, agent, "retire")
 
     assert shown.context["will"] == [
         "1 agent claims no more.",
@@ -87,9 +87,9 @@ def test_retiring_takes_back_all_tasks_of_the_agent(administrator):
 def test_many_agents_are_drained_from_the_list(administrator):
     agents = [make_agent(), make_agent()]
 
-    done = use_on_list(administrator, agents, "drain")
+    done = choose(administrator, agents, "drain")
 
-    assert told(done) == ["Drain: 2 done."]
+    assert messages_of(done) == ["Drain: 2 done."]
     assert all(fresh(agent).draining for agent in agents)
 
 

@@ -1,18 +1,18 @@
-"""The rules as a small pure model: two agents, two chains of two tasks, one task alone.
+"""The rules as a small pure model: two agents, two chains of two tasks, one task without a chain.
 
-Its state is only what cannot be derived: what happened to the tasks, and who owns what. Whose turn
-it is, what is blocked or reserved, and a chain's status are worked out anew whenever asked.
+A state has only what cannot be derived: the tasks and the owners of the chains. The turn, the
+status of a chain, `blocked` and `reserved_for` are computed from it.
 """
 
 # mypy: ignore-errors
-# Tests are not typed; here the annotations only tell the reader what is what.
+# Tests are not type-checked; the annotations here are for the reader.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 AGENTS = ("a", "b")
 CHAINS = ("X", "Y")
-TASKS = ("X1", "X2", "S", "Y1", "Y2")  # in their order in line
+TASKS = ("X1", "X2", "S", "Y1", "Y2")  # in the order of the queue
 MAX_ATTEMPTS = 2
 MAX_LOSSES = 3
 OPEN = {"queued", "in_progress", "locked"}
@@ -82,7 +82,7 @@ def steps(state: State, chain: str) -> list[tuple[str, Task]]:
     return [(name, task) for name, task in found if task]
 
 
-# What follows from a state.
+# Derived from a state.
 
 
 def turn(state: State, chain: str) -> str | None:
@@ -130,7 +130,7 @@ def owned(state: State, agent: str) -> list[str]:
     return [chain for chain in CHAINS if state.chain(chain).owner == agent]
 
 
-# The verbs: each gives what it answers and the state after it, or is refused.
+# The verbs: each returns its result and the next state, or raises Refused.
 
 Result = tuple[object, State]
 
@@ -178,7 +178,7 @@ def fail_retriably(state: State, name: str, agent: str | None) -> Result:
 
 
 def report(state: State, name: str, agent: str | None, outcome: str) -> Result:
-    """A report without an epoch: agent and status decide. Without an agent an operator speaks."""
+    """A report without an epoch: agent and status decide. Without an agent it is an operator's."""
     task = state.task(name)
     if task is None:
         return "lost", state
@@ -244,7 +244,7 @@ def cancel(state: State, name: str) -> Result:
 
 
 def expire(state: State, name: str) -> Result:
-    """The lease of a task in progress runs out and the sweep comes by."""
+    """The lease of a task in progress expires and the reaper ends it."""
     task = state.task(name)
     if task is None or task.status != "in_progress":
         return None, state
@@ -252,29 +252,29 @@ def expire(state: State, name: str) -> Result:
     if chain_of(name):
         return None, detached(state.put(name, attempts=used), chain_of(name))
     again = used < MAX_ATTEMPTS
-    return None, hold_ended(state.put(name, attempts=used, losses=0), name, again)
+    return None, lease_ended(state.put(name, attempts=used, losses=0), name, again)
 
 
 def lose(state: State, agent: str) -> Result:
-    """The agent falls silent, the sweep comes by, and the agent is heard of again."""
+    """The agent falls silent, the reaper ends its leases, and the agent is seen again."""
     for name in TASKS:
         task = state.task(name)
         if task and not chain_of(name) and task.status == "in_progress" and task.agent == agent:
             losses = task.losses + 1
-            state = hold_ended(state.put(name, losses=losses), name, losses < MAX_LOSSES)
+            state = lease_ended(state.put(name, losses=losses), name, losses < MAX_LOSSES)
     for chain in owned(state, agent):
         state = detached(state, chain)
     return None, state
 
 
-def hold_ended(state: State, name: str, again: bool) -> State:
+def lease_ended(state: State, name: str, again: bool) -> State:
     if state.task(name).asked:
         return state.put(name, status="cancelled")
     return state.put(name, **{"status": "queued", "agent": None} if again else {"status": "failed"})
 
 
 def detach(state: State, chain: str, agent: str | None) -> Result:
-    """`agent` says that it is the owner; without one an operator detaches whoever it is."""
+    """`agent` must be the owner; without one an operator detaches any owner."""
     if state.chain(chain).deleted or agent not in {None, state.chain(chain).owner}:
         raise Refused
     return None, detached(state, chain)
@@ -335,7 +335,7 @@ ACTIONS: list[Action] = [
 
 
 def follow(state: State, action: Action) -> Result:
-    """What the verb answers, "refused" too, and the state after it."""
+    """The result of the verb, or "refused", and the next state."""
     verb, values = action
     try:
         return verb(state, *values)
@@ -350,7 +350,7 @@ def next_states(state: State) -> Iterator[tuple[Action, object, State]]:
 
 
 def mirrored(state: State) -> State:
-    """The same state with the names of the two agents exchanged: the rules know neither."""
+    """The same state with the two agents exchanged, which is equivalent."""
     other = dict(zip(AGENTS, reversed(AGENTS), strict=True)) | {None: None, "": ""}
     return State(
         tuple(

@@ -1,25 +1,11 @@
-"""What tests of chains share: ends of steps, pictures of a chain, refusals."""
+"""Pictures and events of a chain, and refusals."""
 
 import pytest
 
 from chains.models import Chain
 from events.models import Event
-from tasks import reports
-from tasks.fast_path import Outcome
 from tasks.models import Task
-from tests.factories import (
-    make_agent,
-    steps_of,
-)
-
-
-def complete(task):
-    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
-
-
-def fail(task, retriable=False):
-    outcome = Outcome(task.pk, done=False, retriable=retriable)
-    reports.report_in_transaction([outcome], agent_id=None, by="tests")
+from tests.factories import make_agent, steps_of
 
 
 def make_subscriber(chain, **fields):
@@ -27,24 +13,25 @@ def make_subscriber(chain, **fields):
 
 
 def picture(chain):
-    """Each step's status, whether it has its turn, and for whom."""
+    """The status of each step, whether it has the turn, and for which agent."""
     return [
         (step.status, "-" if step.blocked else "turn", step.reserved_for_id or "anyone")
         for step in steps_of(chain)
     ]
 
 
-def lines(chain, *types):
+def events(chain, *types):
     found = Event.objects.about_chain(chain.pk).filter(type__in=types).order_by("id")
-    return [(line.type, line.actor, line.agent_id, line.payload) for line in found]
+    return [(event.type, event.actor, event.agent_id, event.payload) for event in found]
+
+
+def rows():
+    """All chains and tasks."""
+    return [list(model.objects.order_by("id").values()) for model in (Chain, Task)]
 
 
 def refused(problem, verb, chain, *args, **kwargs):
-    def rows():
-        return list(Chain.objects.order_by("id").values()) + list(
-            Task.objects.order_by("id").values()
-        )
-
+    """The verb raises this problem and no row changes."""
     before = rows()
     with pytest.raises(problem):
         verb(chain.pk, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""People put chains right in the admin: they see first what a click will do."""
+"""Verbs on chains in the admin: previewed, applied, refused, audited."""
 
 import pytest
 from django.urls import reverse
@@ -7,9 +7,10 @@ from chains import transitions as chains
 from chains.models import OnFailure
 from events.models import Event
 from tasks.states import Status
-from tests.chains.steps import complete, fail
-from tests.console.clicking import audit, choose, click, preview, sentences, signed_in, told
+from tests.console.clicking import audit, choose, click, messages_of, preview, sentences
+from tests.console.people import browser_of
 from tests.factories import fresh, give, make_agent, make_chain, steps_of
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
 
@@ -25,25 +26,25 @@ VERBS = {
 
 @pytest.fixture
 def operator():
-    return signed_in("Operator")
+    return browser_of("Operator")
 
 
 def make_running_chain(agent="agent-1", *, tasks=3):
-    """A chain whose first task runs for its owner."""
+    """A chain whose first task is in progress."""
     chain = make_chain(tasks=tasks)
     give(make_agent(agent), chain.channel)
     return fresh(chain)
 
 
 def make_locked_chain(*, tasks=3):
-    """A chain that lost its owner; its first task is locked."""
+    """A chain without an owner whose first task is locked."""
     chain = make_running_chain(tasks=tasks)
     chains.detach(chain.pk, owner_id=None, by="tests")
     return fresh(chain)
 
 
 def make_owned_chain(agent="agent-1"):
-    """A chain with an owner of which nothing runs."""
+    """A chain with an owner and without a task in progress."""
     chain = make_chain(tasks=2)
     make_agent(agent, subscriptions=(chain.channel.name,))
     return chains.assign_agent(chain.pk, agent, by="tests")
@@ -53,7 +54,7 @@ def statuses(chain):
     return [task.status for task in steps_of(chain)]
 
 
-def test_detaching_tells_what_it_will_do_and_does_it(operator):
+def test_detaching_shows_a_preview_and_detaches(operator):
     chain = make_running_chain(tasks=13)
 
     assert preview(operator, chain, "detach") == [
@@ -63,34 +64,34 @@ def test_detaching_tells_what_it_will_do_and_does_it(operator):
     ]
     page = click(operator, chain, "detach", "the agent hangs")
 
-    assert told(page) == ["Detach: 1 done."]
+    assert messages_of(page) == ["Detach: 1 done."]
     assert (fresh(chain).owner, statuses(chain)[:2]) == (None, [Status.LOCKED, Status.QUEUED])
     assert audit(chain) == [("detach", "user:operator", "the agent hangs", "")]
     locked = Event.objects.filter(type="task.locked").get()
     assert (locked.actor, locked.reason) == ("user:operator", "the agent hangs")
 
 
-def test_a_chain_without_an_owner_is_not_detached(operator):
+def test_a_chain_without_an_owner_cannot_be_detached(operator):
     chain = make_chain(tasks=1)
 
     page = click(operator, chain, "detach")
 
-    assert told(page) == [f"{chain.pk}: The chain has no owner."]
+    assert messages_of(page) == [f"{chain.pk}: The chain has no owner."]
     assert audit(chain) == [("detach", "user:operator", "it hangs", "not_owner")]
 
 
-def test_reassigning_gives_the_chain_to_the_agent_that_was_chosen(operator):
+def test_reassigning_makes_the_chosen_agent_the_owner(operator):
     chain = make_owned_chain("agent-1")
     make_agent("agent-2", subscriptions=(chain.channel.name,))
 
     page = click(operator, chain, "reassign", agent="agent-2")
 
-    assert told(page) == ["Reassign: 1 done."]
+    assert messages_of(page) == ["Reassign: 1 done."]
     assert fresh(chain).owner_id == "agent-2"
     assert audit(chain) == [("reassign", "user:operator", "it hangs", "")]
 
 
-def test_reassigning_asks_for_an_agent(operator):
+def test_reassigning_needs_an_agent(operator):
     chain = make_owned_chain("agent-1")
 
     page = click(operator, chain, "reassign")
@@ -99,13 +100,13 @@ def test_reassigning_asks_for_an_agent(operator):
     assert fresh(chain).owner_id == "agent-1"
 
 
-def test_a_chain_is_not_given_to_an_agent_that_does_not_work_for_its_channel(operator):
+def test_a_chain_cannot_be_reassigned_to_an_agent_of_another_channel(operator):
     chain = make_chain(tasks=1)
     make_agent("agent-2")
 
     page = click(operator, chain, "reassign", agent="agent-2")
 
-    assert "is not subscribed" in told(page)[0]
+    assert "is not subscribed" in messages_of(page)[0]
     assert fresh(chain).owner_id is None
     assert audit(chain) == [
         ("reassign", "user:operator", "it hangs", "agent_not_subscribed_channel")
@@ -119,7 +120,7 @@ def test_a_chain_is_not_given_to_an_agent_that_does_not_work_for_its_channel(ope
         ("unlock_to_done", [Status.DONE, Status.QUEUED]),
     ],
 )
-def test_what_is_locked_is_unlocked(operator, verb, then):
+def test_a_locked_chain_is_unlocked(operator, verb, then):
     chain = make_locked_chain(tasks=2)
 
     assert preview(operator, chain, verb) == ["Unlocks 1 task."]
@@ -130,7 +131,7 @@ def test_what_is_locked_is_unlocked(operator, verb, then):
 
 
 @pytest.mark.parametrize("verb", ["unlock_to_queued", "unlock_to_done"])
-def test_a_chain_without_a_locked_task_refuses_to_be_unlocked(operator, verb):
+def test_a_chain_without_a_locked_task_cannot_be_unlocked(operator, verb):
     chain = make_chain(tasks=1)
 
     assert preview(operator, chain, verb) == [
@@ -139,11 +140,11 @@ def test_a_chain_without_a_locked_task_refuses_to_be_unlocked(operator, verb):
     ]
     page = click(operator, chain, verb)
 
-    assert told(page) == [f"{chain.pk}: No task of the chain is locked."]
-    assert [line[3] for line in audit(chain)] == ["conflict"]
+    assert messages_of(page) == [f"{chain.pk}: No task of the chain is locked."]
+    assert [action[3] for action in audit(chain)] == ["conflict"]
 
 
-def test_releasing_ends_the_ownership_of_a_chain_of_which_nothing_runs(operator):
+def test_releasing_ends_the_ownership_of_a_chain_without_a_task_in_progress(operator):
     chain = make_owned_chain("agent-1")
 
     assert preview(operator, chain, "release") == [
@@ -156,7 +157,7 @@ def test_releasing_ends_the_ownership_of_a_chain_of_which_nothing_runs(operator)
     assert audit(chain) == [("release", "user:operator", "it hangs", "")]
 
 
-def test_a_chain_with_a_running_task_is_not_released(operator):
+def test_a_chain_with_a_task_in_progress_cannot_be_released(operator):
     chain = make_running_chain()
 
     assert "1 chain has a task that runs and will refuse: detach it instead." in preview(
@@ -164,12 +165,12 @@ def test_a_chain_with_a_running_task_is_not_released(operator):
     )
     page = click(operator, chain, "release")
 
-    assert "runs for agent 'agent-1'" in told(page)[0]
+    assert "runs for agent 'agent-1'" in messages_of(page)[0]
     assert fresh(chain).owner_id == "agent-1"
     assert len(audit(chain)) == 1
 
 
-def test_what_follows_a_failure_is_changed(operator):
+def test_on_failure_can_be_changed(operator):
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
     agent = make_agent()
     fail(give(agent, chain.channel))
@@ -182,7 +183,7 @@ def test_what_follows_a_failure_is_changed(operator):
     assert audit(chain) == [("change_on_failure", "user:operator", "it hangs", "")]
 
 
-def test_what_follows_a_failure_is_one_of_two(operator):
+def test_on_failure_must_be_a_known_choice(operator):
     chain = make_chain()
 
     page = click(operator, chain, "change_on_failure", on_failure="panic")
@@ -192,8 +193,8 @@ def test_what_follows_a_failure_is_one_of_two(operator):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_who_only_looks_on_has_no_button_and_may_not_use_it(verb):
-    viewer = signed_in("Viewer")
+def test_a_viewer_has_no_verb_and_may_not_use_it(verb):
+    viewer = browser_of("Viewer")
     make_agent("agent-1")
     chain = make_running_chain("agent-2")
     before = (fresh(chain).owner_id, statuses(chain), chain.on_failure)
@@ -209,7 +210,7 @@ def test_who_only_looks_on_has_no_button_and_may_not_use_it(verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_reason_is_asked_for(operator, verb):
+def test_a_verb_needs_a_reason(operator, verb):
     chain = make_running_chain()
 
     page = click(operator, chain, verb, "", **VERBS[verb])
@@ -219,23 +220,23 @@ def test_a_reason_is_asked_for(operator, verb):
     assert audit(chain) == []
 
 
-def test_several_chains_are_put_right_at_once_and_each_refusal_is_told(operator):
+def test_a_verb_on_several_chains_shows_each_refusal(operator):
     owned, free = make_running_chain("agent-1"), make_chain(tasks=1)
 
-    page = choose(operator, [owned, free], "detach")
+    page = choose(operator, [owned, free], "detach", confirmed=False)
     assert sentences(page) == [
         "Releases 2 waiting tasks.",
         "Locks 1 task that runs, until a person decides.",
         "Ownership of agent agent-1 ends.",
         "1 chain has no owner and will refuse.",
     ]
-    page = choose(operator, [owned, free], "detach", confirmed="yes", reason="night")
+    page = choose(operator, [owned, free], "detach", reason="night")
 
-    assert told(page) == ["Detach: 1 done.", f"{free.pk}: The chain has no owner."]
+    assert messages_of(page) == ["Detach: 1 done.", f"{free.pk}: The chain has no owner."]
     assert [audit(chain)[0][3] for chain in (owned, free)] == ["", "not_owner"]
 
 
-def test_all_chains_that_match_a_filter_are_put_right(operator):
+def test_a_verb_may_be_applied_to_all_chains_that_match_a_filter(operator):
     locked = [make_locked_chain(tasks=1) for _ in range(3)]
     other = make_chain(tasks=1)
 
@@ -244,8 +245,7 @@ def test_all_chains_that_match_a_filter_are_put_right(operator):
         locked[:1],
         "unlock_to_done",
         across=True,
-        path="?status__exact=locked",
-        confirmed="yes",
+        query="?status__exact=locked",
         reason="checked by hand",
     )
 
@@ -253,7 +253,7 @@ def test_all_chains_that_match_a_filter_are_put_right(operator):
     assert statuses(other) == ["queued"]
 
 
-def test_a_chains_page_shows_its_tasks_in_order_and_its_timeline(operator):
+def test_the_page_of_a_chain_shows_its_tasks_in_order_and_its_timeline(operator):
     chain = make_running_chain(tasks=3)
     click(operator, chain, "detach", "the agent hangs")
 
@@ -264,10 +264,10 @@ def test_a_chains_page_shows_its_tasks_in_order_and_its_timeline(operator):
         page.index(f">{title}<") for title in titles
     )
     assert "task.locked" in page
-    assert page.count("the agent hangs") >= 2  # the journal's line and the audit's
+    assert page.count("the agent hangs") >= 2  # in an event and in the audit
 
 
-def test_a_long_chain_is_shown_around_the_task_that_is_next(operator):
+def test_a_long_chain_is_shown_around_its_next_task(operator):
     chain = make_chain(tasks=150)
     agent = make_agent()
     for _ in range(40):
@@ -281,7 +281,7 @@ def test_a_long_chain_is_shown_around_the_task_that_is_next(operator):
     assert "50 more are not shown" in page
 
 
-def test_chains_are_listed_with_their_progress_and_found_by_name_or_id(operator):
+def test_chains_are_listed_with_progress_and_found_by_name_or_id(operator):
     chain, other = make_running_chain(), make_chain()
 
     url = reverse("admin:chains_chain_changelist")

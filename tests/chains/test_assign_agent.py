@@ -6,28 +6,18 @@ from django.conf import settings
 
 from agents.exceptions import AgentDraining, AgentLost, AgentUnknown
 from chains import transitions
-from chains.exceptions import (
-    ChainUnknown,
-    NotAssignable,
-    NotSubscribed,
-)
+from chains.exceptions import ChainUnknown, NotAssignable, NotSubscribed
 from chains.models import Chain
 from tasks import transitions as tasks
 from tasks.states import Status
-from tests.chains.steps import complete, lines, make_subscriber, picture, refused
-from tests.factories import (
-    fresh,
-    give,
-    make_agent,
-    make_chain,
-    steps_of,
-    take,
-)
+from tests.chains.steps import events, make_subscriber, picture, refused
+from tests.factories import fresh, give, make_agent, make_chain, steps_of, take
+from tests.tasks.reporting import complete
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_chain_is_given_to_an_agent_that_then_gets_its_tasks():
+def test_the_agent_that_is_assigned_owns_the_chain_and_gets_its_tasks():
     chain = make_chain(tasks=2)
     agent = make_subscriber(chain)
 
@@ -37,12 +27,12 @@ def test_a_chain_is_given_to_an_agent_that_then_gets_its_tasks():
     assert picture(chain) == [("queued", "turn", agent.pk), ("queued", "-", "anyone")]
     assert take(make_agent(), chain.channel) == []
     assert give(agent, chain.channel).sequence == 1
-    assert lines(chain, "chain.acquired") == [
+    assert events(chain, "chain.acquired") == [
         ("chain.acquired", "operator", agent.pk, {"from": None, "to": agent.pk})
     ]
 
 
-def test_giving_a_chain_to_its_owner_changes_nothing():
+def test_assigning_the_owner_again_changes_nothing():
     chain = make_chain(tasks=1)
     agent = make_agent()
     give(agent, chain.channel)
@@ -53,7 +43,7 @@ def test_giving_a_chain_to_its_owner_changes_nothing():
     assert Chain.objects.values().get() == before
 
 
-def test_a_chain_may_be_given_on_between_two_tasks():
+def test_a_chain_may_change_its_owner_between_two_tasks():
     chain = make_chain(tasks=2)
     first, second = make_agent("first"), make_subscriber(chain)
     complete(give(first, chain.channel))
@@ -64,7 +54,7 @@ def test_a_chain_may_be_given_on_between_two_tasks():
     assert take(first, chain.channel) == []
 
 
-def test_a_locked_chain_may_be_given_and_still_gives_nothing_out():
+def test_a_locked_chain_may_be_assigned_and_stays_locked():
     chain = make_chain(tasks=2)
     give(make_agent(), chain.channel)
     transitions.detach(chain.pk, owner_id=None, by="operator")
@@ -79,7 +69,7 @@ def test_a_locked_chain_may_be_given_and_still_gives_nothing_out():
     assert give(agent, chain.channel).sequence == 1
 
 
-def test_a_chain_that_does_not_bind_its_owner_is_released_for_the_new_one():
+def test_assigning_releases_a_chain_that_does_not_bind_the_agent():
     old = make_chain(tasks=1)
     agent = make_agent()
     complete(give(agent, old.channel))
@@ -89,12 +79,12 @@ def test_a_chain_that_does_not_bind_its_owner_is_released_for_the_new_one():
     transitions.assign_agent(chain.pk, agent.pk, by="operator")
 
     assert list(Chain.objects.owned_by(agent.pk)) == [chain]
-    assert lines(old, "chain.released") == [
+    assert events(old, "chain.released") == [
         ("chain.released", "operator", agent.pk, {"from": agent.pk, "to": None})
     ]
 
 
-def test_a_chain_is_refused_to_an_agent_that_is_not_subscribed_to_its_channel():
+def test_an_agent_that_is_not_subscribed_to_the_channel_is_refused():
     agent = make_agent(subscriptions=("elsewhere",))
 
     refusal = NotSubscribed("x")
@@ -102,7 +92,7 @@ def test_a_chain_is_refused_to_an_agent_that_is_not_subscribed_to_its_channel():
     assert refused(NotSubscribed, transitions.assign_agent, make_chain(), agent.pk, by="operator")
 
 
-def test_a_chain_is_refused_while_a_task_of_it_runs_for_another():
+def test_assigning_is_refused_while_a_task_runs_for_another_agent():
     chain = make_chain(tasks=2)
     give(make_agent(), chain.channel)
     agent = make_subscriber(chain)
@@ -111,7 +101,7 @@ def test_a_chain_is_refused_while_a_task_of_it_runs_for_another():
 
 
 @pytest.mark.parametrize("state", ["running", "between", "locked"])
-def test_a_chain_is_refused_to_an_agent_that_is_bound_elsewhere(state):
+def test_an_agent_that_is_bound_to_another_chain_is_refused(state):
     chain = make_chain(tasks=2)
     agent = make_subscriber(chain)
     elsewhere = make_chain(tasks=2)
@@ -126,25 +116,25 @@ def test_a_chain_is_refused_to_an_agent_that_is_bound_elsewhere(state):
     assert refused(NotAssignable, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
-def test_a_chain_is_refused_to_a_draining_agent():
+def test_a_draining_agent_is_refused():
     chain = make_chain()
     agent = make_subscriber(chain, draining=True)
 
     assert refused(AgentDraining, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
-def test_a_chain_is_refused_to_a_lost_agent():
+def test_a_lost_agent_is_refused():
     chain = make_chain()
     agent = make_subscriber(chain, seen_ago=settings.AGENT_LOST_AFTER + timedelta(seconds=1))
 
     assert refused(AgentLost, transitions.assign_agent, chain, agent.pk, by="operator")
 
 
-def test_a_chain_is_refused_to_an_agent_never_heard_of():
+def test_an_unknown_agent_is_refused():
     assert refused(AgentUnknown, transitions.assign_agent, make_chain(), "nobody", by="operator")
 
 
-def test_a_chain_that_does_not_exist_cannot_be_given_or_detached():
+def test_an_unknown_chain_cannot_be_assigned_or_detached():
     with pytest.raises(ChainUnknown):
         transitions.assign_agent(uuid4(), make_agent().pk, by="operator")
     with pytest.raises(ChainUnknown):

@@ -33,11 +33,11 @@ def test_each_step_of_a_long_chain_writes_a_few_rows():
         outcome = Outcome(task.id, done=True, epoch=task.lease_epoch)
         with transaction.atomic():
             before = rows_written()
-            answers, tasks = reports.report_in_transaction(
+            verdicts, tasks = reports.report_in_transaction(
                 [outcome], agent_id=agent.pk, by="", request=request
             )
             written.append(rows_written() - before)
-        assert answers[0].verdict == "accepted"
+        assert verdicts[0].verdict == "accepted"
         task = tasks[0] if tasks else None
 
     assert worked == list(range(1, STEPS + 1))

@@ -1,4 +1,4 @@
-"""The rules hold in every state of a small world, and the engine follows them step by step."""
+"""The model's rules hold in every state of a small world, and the engine follows the model."""
 
 import random
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.chains import model
 from tests.chains.model import AGENTS, CHAINS, TASKS, State
-from tests.factories import let_lease_run_out, make_agent, make_channel, run_fast, silence
+from tests.factories import let_lease_run_out, make_agent, make_channel, silence
 
 DEPTH = 5
 PATHS = 240
@@ -122,12 +122,12 @@ class World:
             for name in TASKS
         ]
         self.tasks = dict(zip(TASKS, chains.enqueue(new, by="tests"), strict=True))
-        for place, name in enumerate(TASKS):
-            hour = timedelta(hours=place // 2 * 2)  # X before S before Y
+        for number, name in enumerate(TASKS):
+            hour = timedelta(hours=number // 2 * 2)  # X before S before Y
             Task.objects.filter(pk=self.tasks[name].pk).update(queue_at=F("created_at") + hour)
 
     def claim(self, agent, fast):
-        """As the view does, or by the transactional path alone."""
+        """By either path, as the view does, or by the transactional path alone."""
         claim = claims.claim if fast else claims.claim_in_transaction
         return self.named([task.id for task in claim(ClaimRequest(agent, ids=[self.channel.pk]))])
 
@@ -136,13 +136,13 @@ class World:
         return names[ids[0]] if ids else None
 
     def report(self, outcome, agent, fast):
-        if fast and agent and run_fast(agent, outcomes=[outcome]):
-            return "accepted"
-        answers, _ = reports.report_in_transaction([outcome], agent_id=agent, by="operator")
-        return answers[0].verdict
+        if fast:
+            return reports.report_one(outcome, agent_id=agent or "", by="operator").verdict
+        verdicts, _ = reports.report_in_transaction([outcome], agent_id=agent, by="operator")
+        return verdicts[0].verdict
 
     def follow(self, action, fast):
-        """Do what the model does; the answer, or "refused"."""
+        """Apply the verb as the model does; the result, or "refused"."""
         verb, values = action
         try:
             with transaction.atomic():
@@ -230,7 +230,7 @@ def of_chain(chain):
 
 
 def picture_of(state):
-    """What the engine's rows have to show in this state of the model."""
+    """The rows that the engine must have in this state of the model."""
     tasks = {
         name: (task := state.task(name))
         and {field: getattr(task, field) for field in task.__slots__}
@@ -254,11 +254,11 @@ def picture_of(state):
 
 
 def drawn(chance, state):
-    """A verb drawn evenly, mostly with values that change something."""
+    """A random verb, mostly with values that change the state."""
     verb = chance.choice(sorted({verb for verb, _ in model.ACTIONS}, key=lambda v: v.__name__))
     of_verb = [action for action in model.ACTIONS if action[0] is verb]
-    telling = [action for action in of_verb if model.follow(state, action)[1] != state]
-    return chance.choice(telling if telling and chance.random() < 0.8 else of_verb)
+    effective = [action for action in of_verb if model.follow(state, action)[1] != state]
+    return chance.choice(effective if effective and chance.random() < 0.8 else of_verb)
 
 
 @pytest.mark.django_db
@@ -274,7 +274,9 @@ def test_the_engine_follows_the_model(part):
             for _ in range(LENGTH):
                 action = drawn(chance, state)
                 fast = chance.random() < 0.5
-                done.append((action[0].__name__, *action[1], "fast" if fast else "slow"))
+                done.append(
+                    (action[0].__name__, *action[1], "either path" if fast else "transactional")
+                )
 
                 expected, state = model.follow(state, action)
                 answer = world.follow(action, fast)

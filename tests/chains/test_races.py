@@ -1,4 +1,4 @@
-"""Chains under many hands at once. A deadlock raises, so none of these may meet one."""
+"""Concurrent verbs on chains. A deadlock would raise."""
 
 import random
 from collections import defaultdict
@@ -16,13 +16,14 @@ from agents.transitions import Beat
 from chains import transitions
 from chains.models import Chain
 from chains.settle import settle
-from events.models import Event as Line
+from events.models import Event as JournalEvent
 from problems import Problem
 from tasks import leases, reports
 from tasks import transitions as tasks
 from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
+from tests.chains.steps import rows
 from tests.factories import (
     let_lease_run_out,
     make_agent,
@@ -39,22 +40,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def complete(agent, task):
-    """The verdict, by the fast way where it serves."""
+    """The verdict, by the fast path if it applies."""
     outcome = Outcome(task.pk, done=True, epoch=task.lease_epoch)
-    if run_fast(agent.pk, outcomes=[outcome]):
-        return "accepted"
-    answers, _ = reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
-    return answers[0].verdict
+    return reports.report_one(outcome, agent_id=agent.pk, by="").verdict
 
 
 def work(agent, channel):
-    """Claim and complete until all is done."""
+    """Claim and complete tasks until no task is open."""
     while Task.objects.open().exists():
         for task in take(agent, channel):
             assert complete(agent, task) == "accepted"
 
 
-def test_many_agents_over_many_chains_keep_their_order_and_one_owner_at_a_time():
+def test_chains_keep_their_order_and_one_owner_while_many_agents_work():
     channel = make_channel()
     chains = [make_chain(channel, tasks=5) for _ in range(20)]
     everybody = [make_agent() for _ in range(16)]
@@ -68,18 +66,18 @@ def test_many_agents_over_many_chains_keep_their_order_and_one_owner_at_a_time()
 
 
 def check_journal(chain, sequence):
-    """By the journal each step ran once, in order, and each for the owner of the moment."""
+    """In the journal each step ran once, in order, for the owner at that time."""
     owner, ran = None, []
-    told = ["task.claimed", "task.completed", "chain.acquired", "chain.released"]
-    for line in Line.objects.about_chain(chain.pk).filter(type__in=told).order_by("id"):
-        if line.type == "chain.acquired":
+    types = ["task.claimed", "task.completed", "chain.acquired", "chain.released"]
+    for event in JournalEvent.objects.about_chain(chain.pk).filter(type__in=types).order_by("id"):
+        if event.type == "chain.acquired":
             assert owner is None
-            owner = line.agent_id
-        elif line.type == "chain.released":
-            assert owner == line.agent_id
+            owner = event.agent_id
+        elif event.type == "chain.released":
+            assert owner == event.agent_id
             owner = None
         else:
-            ran.append((line.type, sequence[line.task_id], line.agent_id))
+            ran.append((event.type, sequence[event.task_id], event.agent_id))
     worker = ran[0][2]
     assert ran == [
         (type_, step, worker)
@@ -88,7 +86,7 @@ def check_journal(chain, sequence):
     ]
 
 
-def test_detaching_beside_claims_and_completions_loses_no_task():
+def test_no_task_is_lost_when_chains_are_detached_during_work():
     channel = make_channel()
     chains = [make_chain(channel, tasks=4) for _ in range(4)]
     everybody = [make_agent() for _ in range(4)]
@@ -114,11 +112,13 @@ def test_detaching_beside_claims_and_completions_loses_no_task():
     at_once(detach, unlock, *[partial(work_on, agent) for agent in everybody])
 
     assert Task.objects.filter(status=Status.DONE).count() == 16
-    completions = Line.objects.filter(type="task.completed").values_list("task_id", flat=True)
+    completions = JournalEvent.objects.filter(type="task.completed").values_list(
+        "task_id", flat=True
+    )
     assert len(completions) == len(set(completions)) == 16
 
 
-def test_two_agents_given_two_chains_crosswise_own_one_each_at_most():
+def test_concurrent_assignments_leave_each_agent_at_most_one_chain():
     channel = make_channel()
     one, two = make_chain(channel, tasks=1), make_chain(channel, tasks=1)
     first, second = (make_agent(subscriptions=(channel.name,)) for _ in range(2))
@@ -142,7 +142,7 @@ def test_two_agents_given_two_chains_crosswise_own_one_each_at_most():
             transitions.detach(chain.pk, owner_id=None, by="operator")
 
 
-def test_who_detaches_a_chain_that_changes_hands_meanwhile_waits_for_the_new_owner_too():
+def test_detaching_locks_the_new_owner_if_the_chain_changes_its_owner_meanwhile():
     chain = make_chain(tasks=1)
     old, new = make_agent("old"), make_agent("new")
     take(old, chain.channel)
@@ -173,7 +173,7 @@ def test_who_detaches_a_chain_that_changes_hands_meanwhile_waits_for_the_new_own
         assert (holding.result(), detaching.result()) == (None, None)
 
 
-def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
+def test_the_reaper_goes_on_when_a_chain_is_deleted_meanwhile():
     for _ in range(10):
         channel = make_channel()
         chains = [make_chain(channel, tasks=1) for _ in range(3)]
@@ -190,7 +190,7 @@ def test_a_chain_that_goes_while_the_sweep_comes_by_stops_no_sweep():
         assert not Chain.objects.filter(owner__isnull=False).exists()
 
 
-def test_a_lease_that_was_renewed_beside_the_sweep_is_kept():
+def test_a_lease_that_is_renewed_beside_the_reaper_is_kept():
     for _ in range(15):
         chain = make_chain(tasks=1)
         agent = make_agent()
@@ -210,7 +210,7 @@ def test_a_lease_that_was_renewed_beside_the_sweep_is_kept():
 
 
 class Storm:
-    """Every verb there is, drawn at random, on a few agents, chains and tasks."""
+    """All verbs, drawn at random, on a few agents, chains and tasks."""
 
     def __init__(self):
         self.channel = make_channel()
@@ -299,7 +299,7 @@ class Storm:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_verb_beside_every_other_leaves_everything_right(seed):
+def test_concurrent_random_verbs_leave_consistent_rows_and_a_complete_journal(seed):
     storm = Storm()
 
     at_once(*[partial(storm.blow, 100 * seed + n, 50) for n in range(6)])
@@ -308,21 +308,18 @@ def test_every_verb_beside_every_other_leaves_everything_right(seed):
 
 
 def check_all():
-    """Settling finds nothing to mend, and the journal tells how each task came to its status."""
-    before = list(Chain.objects.order_by("id").values()) + list(
-        Task.objects.order_by("id").values()
-    )
+    """Settling changes nothing, and the journal has every change of status of each task."""
+    before = rows()
     with transaction.atomic():
         for chain in Chain.objects.order_by("id").lock():
             settle(chain)
-    after = list(Chain.objects.order_by("id").values()) + list(Task.objects.order_by("id").values())
-    assert after == before
-    told = defaultdict(list)
-    for line in Line.objects.filter(task_id__isnull=False).order_by("id"):
-        if "to" in line.payload:
-            told[line.task_id].append(line.payload)
+    assert rows() == before
+    changes = defaultdict(list)
+    for event in JournalEvent.objects.filter(task_id__isnull=False).order_by("id"):
+        if "to" in event.payload:
+            changes[event.task_id].append(event.payload)
     for task in Task.objects.all():
-        steps = told[str(task.pk)]
+        steps = changes[str(task.pk)]
         assert steps[-1]["to"] == task.status
         for step, following in pairwise(steps):
             assert following["from"] == step["to"]

@@ -1,4 +1,4 @@
-"""`manage.py reset_task` and `reset_agent`: an operator puts back in the queue what hangs."""
+"""`manage.py reset_task` and `reset_agent` put tasks that hang back in the queue."""
 
 from functools import partial
 from io import StringIO
@@ -11,7 +11,7 @@ from chains import resets
 from chains import transitions as chains
 from chains.management.resetting import actor
 from events.models import Event
-from tasks import reports, transitions
+from tasks import transitions
 from tasks.exceptions import WrongStatus
 from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
@@ -28,14 +28,15 @@ from tests.factories import (
     take,
 )
 from tests.racing import at_once
-from tests.tasks.verbs import fail, last_line, make_locked_task, make_of_status
+from tests.tasks.reporting import ACCEPTED, complete, report
+from tests.tasks.verbs import failed, last_event, make_locked_task, make_of_status
 
 pytestmark = pytest.mark.django_db
 ROUNDS = 15
 
 
 def run(command, *ids, reason="it hangs", **options):
-    """What the command prints and whether it ended well."""
+    """The output of the command, and its error or an empty string."""
     out = StringIO()
     try:
         call_command(command, *map(str, ids), reason=reason, stdout=out, **options)
@@ -48,28 +49,28 @@ def rows():
     return [list(kind.objects.order_by("pk").values()) for kind in (Task, Attempt, Event)]
 
 
-def test_a_held_task_goes_back_to_the_queue_with_no_attempt_used():
+def test_a_held_task_goes_back_to_the_queue_and_uses_no_attempt():
     task = make_held_task(make_agent("agent-1"))
 
-    said, _ = run("reset_task", task.pk)
+    output, _ = run("reset_task", task.pk)
 
-    assert said == f"{task.pk}: was in_progress with agent-1, is queued\n"
+    assert output == f"{task.pk}: was in_progress with agent-1, is queued\n"
     task = fresh(task)
     assert (task.status, task.agent, task.attempts, task.losses) == (Status.QUEUED, None, 0, 0)
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.agent_id, attempt.reason) == ("reset", "agent-1", "it hangs")
-    assert last_line(task) == ("task.retried", actor(), "it hangs")
+    assert last_event(task) == ("task.retried", actor(), "it hangs")
     assert actor().startswith("command:")
     assert give(make_agent(), task.channel).lease_epoch == 2
 
 
-def test_a_task_of_a_chain_goes_back_to_the_queue_and_its_chain_is_detached():
+def test_a_step_goes_back_to_the_queue_and_its_chain_is_detached():
     chain = make_chain(tasks=2)
     task = give(make_agent("agent-1"), chain.channel)
 
-    said, _ = run("reset_task", task.pk)
+    output, _ = run("reset_task", task.pk)
 
-    assert said == (
+    assert output == (
         f"{task.pk}: was in_progress with agent-1, is queued, chain {chain.pk} detached\n"
     )
     chain = fresh(chain)
@@ -79,109 +80,109 @@ def test_a_task_of_a_chain_goes_back_to_the_queue_and_its_chain_is_detached():
 
 
 @pytest.mark.parametrize("kind", ["alone", "in a chain"])
-def test_a_cancellation_that_was_asked_takes_effect(kind):
+def test_a_task_that_was_asked_to_stop_is_cancelled(kind):
     chain = make_chain(tasks=1) if kind == "in a chain" else None
     task = give(make_agent(), chain.channel) if chain else make_held_task()
     transitions.cancel(task.pk, by="operator")
 
-    said, _ = run("reset_task", task.pk)
+    output, _ = run("reset_task", task.pk)
 
-    assert "is cancelled" in said
+    assert "is cancelled" in output
     assert fresh(task).status == Status.CANCELLED
 
 
-def test_a_failed_task_is_tried_again_with_all_its_attempts():
-    task = fail(make_held_task())
+def test_a_failed_task_is_requeued_with_all_its_attempts():
+    task = failed(make_held_task())
 
-    said, _ = run("reset_task", task.pk)
+    output, _ = run("reset_task", task.pk)
 
-    assert said == f"{task.pk}: was failed, is queued\n"
+    assert output == f"{task.pk}: was failed, is queued\n"
     task = fresh(task)
     assert (task.status, task.attempts, task.dead_letter) == (Status.QUEUED, 0, "")
-    assert last_line(task) == ("task.requeued", actor(), "it hangs")
+    assert last_event(task) == ("task.requeued", actor(), "it hangs")
 
 
 def test_a_locked_task_is_unlocked():
     task = make_locked_task()
 
-    said, _ = run("reset_task", task.pk)
+    output, _ = run("reset_task", task.pk)
 
-    assert said == f"{task.pk}: was locked, is queued\n"
+    assert output == f"{task.pk}: was locked, is queued\n"
     assert fresh(task).status == Status.QUEUED
-    assert last_line(task) == ("task.unlocked", actor(), "it hangs")
+    assert last_event(task) == ("task.unlocked", actor(), "it hangs")
 
 
-def test_a_queued_task_stays_as_it_is():
+def test_a_queued_task_does_not_change():
     task = make_task()
     before = rows()
 
-    said, problem = run("reset_task", task.pk)
+    output, problem = run("reset_task", task.pk)
 
-    assert (said, problem) == (f"{task.pk}: was queued, stays queued\n", "")
+    assert (output, problem) == (f"{task.pk}: was queued, stays queued\n", "")
     assert rows() == before
 
 
 @pytest.mark.parametrize("status", [Status.DONE, Status.CANCELLED])
-def test_what_has_ended_otherwise_is_refused(status):
+def test_a_done_or_cancelled_task_is_refused(status):
     task = make_of_status(status)
     before = rows()
 
-    said, problem = run("reset_task", task.pk)
+    output, problem = run("reset_task", task.pk)
 
-    assert f"{task.pk}: refused. Task {task.pk} is {status}" in said
+    assert f"{task.pk}: refused. Task {task.pk} is {status}" in output
     assert problem == "1 of 1 refused."
     assert rows() == before
 
 
-def test_one_that_is_refused_keeps_no_other_from_being_reset():
+def test_the_other_tasks_are_reset_when_one_is_refused():
     task, unknown = make_held_task(), uuid4()
 
-    said, problem = run("reset_task", "nonsense", unknown, task.pk.hex.upper())
+    output, problem = run("reset_task", "nonsense", unknown, task.pk.hex.upper())
 
-    lines = said.splitlines()
-    assert lines[0] == "nonsense: refused. There is no task 'nonsense'."
-    assert lines[1] == f"{unknown}: refused. There is no task {unknown}."
-    assert lines[2].startswith(f"{task.pk}: was in_progress")
+    refused, unknown_id, reset = output.splitlines()
+    assert refused == "nonsense: refused. There is no task 'nonsense'."
+    assert unknown_id == f"{unknown}: refused. There is no task {unknown}."
+    assert reset.startswith(f"{task.pk}: was in_progress")
     assert problem == "2 of 3 refused."
     assert fresh(task).status == Status.QUEUED
 
 
-def test_a_dry_run_says_what_would_be_and_changes_nothing():
-    held, failed, locked = (
+def test_a_dry_run_on_tasks_prints_the_new_status_and_changes_nothing():
+    held, dead, locked = (
         make_held_task(make_agent("a")),
-        fail(make_held_task()),
+        failed(make_held_task()),
         make_locked_task(),
     )
     before = rows()
 
-    said, _ = run("reset_task", held.pk, failed.pk, locked.pk, dry_run=True)
+    output, _ = run("reset_task", held.pk, dead.pk, locked.pk, dry_run=True)
 
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         f"{held.pk}: was in_progress with a, would be queued",
-        f"{failed.pk}: was failed, would be queued",
+        f"{dead.pk}: was failed, would be queued",
         f"{locked.pk}: was locked, would be queued",
     ]
     assert rows() == before
 
 
 @pytest.mark.parametrize(("command", "id_"), [("reset_task", "x"), ("reset_agent", "a")])
-def test_a_reason_is_wanted(command, id_):
+def test_a_reason_is_required(command, id_):
     with pytest.raises(CommandError, match="--reason"):
         call_command(command, id_)
 
     assert run(command, id_, reason=" ")[1] == "--reason must say why."
 
 
-def test_an_agent_gives_back_all_that_it_holds():
+def test_an_agent_loses_all_tasks_that_it_holds():
     agent = make_agent("agent-1")
     channel = make_task().channel
     make_tasks(2, channel=channel)
     held = take(agent, channel, max_tasks=3)
     others = make_held_task()
 
-    said, _ = run("reset_agent", "agent-1")
+    output, _ = run("reset_agent", "agent-1")
 
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         f"{task.pk}: was in_progress with agent-1, is queued" for task in held
     ]
     assert {fresh(task).status for task in held} == {Status.QUEUED}
@@ -189,28 +190,28 @@ def test_an_agent_gives_back_all_that_it_holds():
     assert set(Attempt.objects.values_list("outcome", "agent_id")) == {("reset", "agent-1")}
 
 
-def test_an_agent_gives_back_its_chain_and_the_step_that_runs():
+def test_an_agent_loses_its_chain_and_the_step_in_progress():
     chain = make_chain(tasks=2)
     task = give(make_agent("agent-1"), chain.channel)
 
-    said, _ = run("reset_agent", "agent-1")
+    output, _ = run("reset_agent", "agent-1")
 
-    assert said == (
+    assert output == (
         f"{task.pk}: was in_progress with agent-1, is queued, chain {chain.pk} detached\n"
     )
     assert fresh(chain).owner is None
     assert give(make_agent(), chain.channel) == task
 
 
-def test_an_agent_between_two_steps_gives_back_its_chain():
+def test_an_agent_between_two_steps_loses_its_chain():
     chain = make_chain(tasks=2)
     agent = make_agent("agent-1")
     first = give(agent, chain.channel)
-    reports.report_in_transaction([Outcome(first.pk, done=True)], agent_id=agent.pk, by="")
+    complete(first, by=agent)
 
-    said, _ = run("reset_agent", "agent-1")
+    output, _ = run("reset_agent", "agent-1")
 
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "agent-1 holds nothing.",
         f"chain {chain.pk}: was owned by agent-1, is free",
     ]
@@ -222,41 +223,36 @@ def test_a_dry_run_on_an_agent_changes_nothing():
     give(make_agent("agent-1"), chain.channel)
     before = rows()
 
-    said, _ = run("reset_agent", "agent-1", dry_run=True)
+    output, _ = run("reset_agent", "agent-1", dry_run=True)
 
-    assert "would be queued" in said
+    assert "would be queued" in output
     assert rows() == before
     assert fresh(chain).owner_id == "agent-1"
 
 
-def test_an_agent_that_nobody_knows_is_refused():
+def test_an_unknown_agent_is_refused():
     assert run("reset_agent", "nobody")[1] == "There is no agent 'nobody'."
 
 
-def test_a_late_report_of_the_one_who_lost_the_task_still_counts():
+def test_a_late_report_of_the_last_holder_is_accepted():
     task = make_held_task(agent := make_agent())
     run("reset_task", task.pk)
 
-    answers, _ = reports.report_in_transaction(
-        [Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by=""
-    )
-
-    assert answers[0].verdict == "accepted"
+    assert complete(task, by=agent, epoch=1) == ACCEPTED
     assert fresh(task).status == Status.DONE
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["alone", "in a chain"])
-def test_a_reset_beside_a_report_of_the_task_has_one_end(kind):
-    """A completion always counts; the reset comes before it or is refused."""
+def test_a_completion_wins_over_a_concurrent_reset(kind):
+    """The completion is accepted; the reset comes before it or is refused."""
     for _ in range(ROUNDS):
         agent = make_agent()
         chain = make_chain(tasks=1) if kind == "in a chain" else None
         task = give(agent, chain.channel) if chain else make_held_task(agent)
 
         def complete(agent=agent, task=task):
-            outcome = Outcome(task.pk, done=True, epoch=1)
-            return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][0].verdict
+            return report(Outcome(task.pk, done=True, epoch=1), by=agent).verdict
 
         def reset(task=task):
             try:
@@ -272,7 +268,7 @@ def test_a_reset_beside_a_report_of_the_task_has_one_end(kind):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_resets_beside_claims_detaches_and_each_other_never_meet_in_a_deadlock():
+def test_concurrent_resets_claims_and_detaches_do_not_deadlock():
     channel = make_task().channel
     everybody = [make_agent() for _ in range(3)]
     chain = make_chain(channel, tasks=6)
@@ -281,9 +277,7 @@ def test_resets_beside_claims_detaches_and_each_other_never_meet_in_a_deadlock()
     def work(agent):
         for _ in range(8):
             for task in take(agent, channel, max_tasks=2):
-                reports.report_in_transaction(
-                    [Outcome(task.pk, done=True)], agent_id=agent.pk, by=""
-                )
+                report(Outcome(task.pk, done=True), by=agent)
 
     def reset_agents():
         for _ in range(5):

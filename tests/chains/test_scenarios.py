@@ -1,7 +1,7 @@
-"""What the older system's own tests fix, by their numbers, and seed 002's rules.
+"""The numbered tests of the older system, and the rules of seed 002.
 
-Numbers 1 and 4 stand without "a name is taken once", 7 without "an owner gets another chain's
-task", and a task without a chain stands alone (6). Numbers 15 to 20 are about HTTP.
+Here names may repeat (1, 4), an owner gets no task of another chain (7), and a task may be without
+a chain (6). Numbers 15 to 20 are about HTTP.
 """
 
 from uuid import uuid4
@@ -11,9 +11,8 @@ import pytest
 from chains import transitions as chains
 from chains.exceptions import ChainUnknown, NotOwner, StatusFollows
 from chains.models import Chain
-from tasks import reports, transitions
+from tasks import transitions
 from tasks.exceptions import WrongStatus
-from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
@@ -26,25 +25,16 @@ from tests.factories import (
     steps_of,
     take,
 )
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
-
-
-def complete(task):
-    outcome = Outcome(task.pk, done=True)
-    reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
-
-
-def fail(task, reason="broken"):
-    outcome = Outcome(task.pk, done=False, reason=reason)
-    reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
 
 
 def status(chain):
     return fresh(chain).status
 
 
-def test_01_a_chain_is_made_with_its_fields_and_names_may_repeat():
+def test_01_a_chain_has_its_fields_and_names_may_repeat():
     channel = make_channel()
 
     chain = chains.open_chain(channel, "release", description="steps", by="operator")
@@ -71,7 +61,7 @@ def test_03_chains_are_listed_by_channel():
     assert list(Chain.objects.filter(channel=one).order_by("id")) == [first, second]
 
 
-def test_04_a_chain_is_edited_and_its_status_is_not():
+def test_04_a_chain_can_be_edited_except_its_status():
     chain, other = make_chain(tasks=1), make_chain()
     agent = make_agent()
     give(agent, chain.channel)
@@ -101,7 +91,7 @@ def test_05_a_chain_is_deleted_with_its_tasks():
         chains.delete(chain.pk, by="operator")
 
 
-def test_06_a_task_without_a_chain_stands_alone():
+def test_06_a_task_may_be_without_a_chain():
     task = make_task()
 
     give(make_agent(), task.channel)
@@ -110,7 +100,7 @@ def test_06_a_task_without_a_chain_stands_alone():
     assert not Chain.objects.exists()
 
 
-def test_07_an_agent_works_through_its_chain_and_the_other_goes_to_another_agent():
+def test_07_an_agent_works_through_its_chain_and_another_agent_gets_the_other_chain():
     channel = make_channel()
     alpha, beta = make_chain(channel, tasks=3), make_chain(channel, tasks=1)
     agent = make_agent()
@@ -144,7 +134,7 @@ def test_09_a_failed_task_makes_the_chain_failed_and_the_next_still_runs():
     chain = make_chain(tasks=2)
     agent = make_agent()
 
-    fail(give(agent, chain.channel), "no compiler")
+    fail(give(agent, chain.channel), reason="no compiler")
     assert status(chain) == "failed"
     assert steps_of(chain)[0].fail_reason == "no compiler"
 
@@ -170,7 +160,7 @@ def test_10_each_agent_owns_its_chain_and_keeps_it_when_it_ends():
     assert (fresh(chain2).owner, status(chain2)) == (b, "failed")
 
 
-def test_11_detaching_locks_the_task_that_runs_and_clears_the_owner():
+def test_11_detaching_locks_the_task_in_progress_and_clears_the_owner():
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel)
@@ -185,7 +175,7 @@ def test_11_detaching_locks_the_task_that_runs_and_clears_the_owner():
     assert not Task.objects.current_of([agent.pk]).exists()
 
 
-def test_12_detaching_between_tasks_keeps_the_chains_status():
+def test_12_detaching_between_tasks_keeps_the_status_of_the_chain():
     chain = make_chain(tasks=1)
     agent = make_agent()
     task = give(agent, chain.channel)
@@ -199,7 +189,7 @@ def test_12_detaching_between_tasks_keeps_the_chains_status():
     assert not Task.objects.current_of([agent.pk]).exists()
 
 
-def test_13_a_locked_task_goes_to_queued_or_done_and_no_further():
+def test_13_a_locked_task_can_be_unlocked_once_to_queued_or_done():
     chain = make_chain(tasks=2)
     task = give(make_agent(), chain.channel)
     chains.detach(chain.pk, owner_id=None, by="operator")
@@ -218,7 +208,7 @@ def test_13_a_locked_task_goes_to_queued_or_done_and_no_further():
         transitions.unlock(steps_of(chain)[1].pk, Status.DONE, by="operator")
 
 
-def test_14_a_locked_task_holds_up_those_behind_it():
+def test_14_no_task_behind_a_locked_one_can_be_claimed():
     chain = make_chain(tasks=2)
     agent = make_agent()
     give(agent, chain.channel)
@@ -231,7 +221,7 @@ def test_14_a_locked_task_holds_up_those_behind_it():
 # Seed 002.
 
 
-def test_an_agent_owns_one_chain_and_its_claims_in_other_channels_find_nothing():
+def test_the_owner_of_a_chain_gets_nothing_from_other_channels():
     chain, other = make_chain(tasks=2), make_chain(tasks=1)
     agent = make_agent()
     give(agent, chain.channel)
@@ -249,7 +239,7 @@ def test_only_the_owner_gets_the_tasks_of_its_chain():
     assert give(agent, chain.channel).sequence == 2
 
 
-def test_new_tasks_in_a_chain_that_ended_are_for_its_owner():
+def test_a_new_task_of_a_finished_chain_is_reserved_for_its_owner():
     chain = make_chain(tasks=1)
     agent = make_agent()
     complete(give(agent, chain.channel))
@@ -272,7 +262,7 @@ def test_ownership_is_kept_when_a_claim_finds_nothing():
 
 
 @pytest.mark.parametrize("elsewhere", ["a task alone", "another chain"])
-def test_a_claim_elsewhere_ends_the_ownership_of_a_chain_without_open_tasks(elsewhere):
+def test_claiming_another_task_ends_the_ownership_of_a_finished_chain(elsewhere):
     chain = make_chain(tasks=1)
     agent = make_agent()
     complete(give(agent, chain.channel))
@@ -287,7 +277,7 @@ def test_a_claim_elsewhere_ends_the_ownership_of_a_chain_without_open_tasks(else
     assert list(Chain.objects.owned_by(agent.pk)) == ([other] if other else [])
 
 
-def test_a_chain_that_was_released_goes_to_the_next_who_claims_from_it():
+def test_a_released_chain_is_owned_by_the_next_agent_that_claims_from_it():
     chain = make_chain(tasks=1)
     agent, other = make_agent(), make_agent()
     complete(give(agent, chain.channel))
@@ -300,7 +290,7 @@ def test_a_chain_that_was_released_goes_to_the_next_who_claims_from_it():
     assert fresh(chain).owner == other
 
 
-def test_tasks_alone_pin_nobody():
+def test_tasks_without_a_chain_bind_no_agent():
     channel = make_channel()
     agent = make_agent()
     for _ in range(3):

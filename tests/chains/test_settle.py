@@ -5,7 +5,7 @@ from chains.models import OnFailure
 from tasks import transitions as tasks
 from tasks.models import Task
 from tasks.states import Status
-from tests.chains.steps import complete, fail, lines, make_subscriber, picture
+from tests.chains.steps import events, make_subscriber, picture
 from tests.factories import (
     fresh,
     give,
@@ -17,6 +17,7 @@ from tests.factories import (
     steps_of,
     take,
 )
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 # A chain that stops on failure.
 
 
-def test_nothing_behind_a_failed_task_has_a_turn_in_a_chain_that_stops():
+def test_no_task_behind_a_failed_one_gets_the_turn_in_a_chain_that_stops():
     chain = make_chain(tasks=3, on_failure=OnFailure.STOP)
     agent = make_agent()
 
@@ -35,7 +36,7 @@ def test_nothing_behind_a_failed_task_has_a_turn_in_a_chain_that_stops():
     assert take(agent, chain.channel) == []
 
 
-def test_a_stopped_chain_binds_nobody():
+def test_a_stopped_chain_does_not_bind_its_owner():
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
     agent = make_agent()
     fail(give(agent, chain.channel))
@@ -58,7 +59,7 @@ def test_a_stopped_chain_goes_on_when_the_failed_task_is_requeued():
     assert give(agent, chain.channel).sequence == 1
 
 
-def test_a_stopped_chain_goes_on_when_it_is_told_to_continue():
+def test_a_stopped_chain_goes_on_when_on_failure_becomes_continue():
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
     agent = make_agent()
     fail(give(agent, chain.channel))
@@ -66,10 +67,10 @@ def test_a_stopped_chain_goes_on_when_it_is_told_to_continue():
     transitions.edit(chain.pk, {"on_failure": OnFailure.CONTINUE}, by="operator")
 
     assert picture(chain)[1] == ("queued", "turn", agent.pk)
-    assert lines(chain, "chain.edited")[0][1] == "operator"
+    assert events(chain, "chain.edited")[0][1] == "operator"
 
 
-def test_a_chain_told_to_stop_takes_the_turn_back():
+def test_a_chain_takes_the_turn_back_when_on_failure_becomes_stop():
     chain = make_chain(tasks=2)
     agent = make_agent()
     fail(give(agent, chain.channel))
@@ -80,7 +81,7 @@ def test_a_chain_told_to_stop_takes_the_turn_back():
     assert picture(chain)[1] == ("queued", "-", "anyone")
 
 
-def test_a_retry_is_no_failure_that_stops_a_chain():
+def test_a_retry_does_not_stop_a_chain():
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
     agent = make_agent()
 
@@ -94,7 +95,7 @@ def test_a_retry_is_no_failure_that_stops_a_chain():
 # Status.
 
 
-def test_a_chains_status_follows_its_tasks_and_owner():
+def test_the_status_of_a_chain_follows_from_its_tasks_and_owner():
     chain = make_chain()
     agent = make_subscriber(chain)
     seen = [chain.status]
@@ -137,11 +138,11 @@ def test_a_chains_status_follows_its_tasks_and_owner():
         "in_progress",  # requeued, owned
         "done",
     ]
-    told = [line[3]["to"] for line in lines(chain, "chain.progressed")]
-    assert told == [status for n, status in enumerate(seen) if n and status != seen[n - 1]]
+    progress = [event[3]["to"] for event in events(chain, "chain.progressed")]
+    assert progress == [status for n, status in enumerate(seen) if n and status != seen[n - 1]]
 
 
-def test_a_cancelled_task_does_not_keep_a_chain_from_being_done():
+def test_a_chain_with_done_and_cancelled_tasks_is_done():
     chain = make_chain(tasks=2)
     complete(give(make_agent(), chain.channel))
 
@@ -150,7 +151,7 @@ def test_a_cancelled_task_does_not_keep_a_chain_from_being_done():
     assert fresh(chain).status == "done"
 
 
-def test_one_chain_leaves_the_tasks_of_others_alone():
+def test_settling_a_chain_does_not_change_other_tasks():
     held = make_held_task()
     before = Task.objects.values().get(pk=held.pk)
     chain = make_chain(held.channel, tasks=2)

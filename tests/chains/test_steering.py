@@ -1,4 +1,4 @@
-"""What operators do to chains and agents from the console: release, unlock all, retire."""
+"""Verbs that only the console has: release, unlock all, retire."""
 
 import pytest
 
@@ -7,23 +7,22 @@ from agents.models import Agent
 from chains import resets, transitions
 from chains.exceptions import ChainInUse, ChainUnknown, NotOwner
 from events.models import Event
-from tasks import reports
 from tasks.exceptions import WrongStatus
-from tasks.fast_path import Outcome
 from tasks.states import Status
 from tests.api_v1.calls import UNKNOWN
 from tests.chains.steps import picture
 from tests.factories import fresh, give, make_agent, make_chain, make_task, steps_of, take
+from tests.tasks.reporting import complete
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def owned():
-    """A chain of two tasks, owned by agent-1, who has done the first."""
+    """A chain of two tasks, owned by agent-1, which has done the first."""
     chain = make_chain(tasks=2)
     task = give(make_agent("agent-1"), chain.channel)
-    reports.report_in_transaction([Outcome(task.pk, True)], agent_id="agent-1", by="")
+    complete(task, by=task.agent)
     return fresh(chain)
 
 
@@ -35,7 +34,7 @@ def locked():
     return transitions.detach(chain.pk, owner_id=None, by="operator")
 
 
-def test_a_released_chain_is_for_anybody(owned):
+def test_any_agent_may_claim_from_a_released_chain(owned):
     chain = transitions.release(owned.pk, by="operator", reason="agent-1 is needed elsewhere")
 
     assert chain.owner_id is None
@@ -49,7 +48,7 @@ def test_a_released_chain_is_for_anybody(owned):
     )
 
 
-def test_a_chain_is_not_released_while_a_task_of_it_runs(owned):
+def test_a_chain_with_a_task_in_progress_cannot_be_released(owned):
     give(make_agent("agent-1"), owned.channel)
 
     with pytest.raises(ChainInUse):
@@ -58,12 +57,12 @@ def test_a_chain_is_not_released_while_a_task_of_it_runs(owned):
     assert fresh(owned).owner_id == "agent-1"
 
 
-def test_a_chain_that_nobody_owns_cannot_be_released():
+def test_a_chain_without_an_owner_cannot_be_released():
     with pytest.raises(NotOwner):
         transitions.release(make_chain().pk, by="operator", reason="r")
 
 
-def test_a_chain_that_there_is_not_is_refused():
+def test_an_unknown_chain_cannot_be_released():
     with pytest.raises(ChainUnknown):
         transitions.release(UNKNOWN, by="operator", reason="r")
 
@@ -75,7 +74,7 @@ def test_a_chain_that_there_is_not_is_refused():
         (Status.DONE, [("done", "turn", "anyone"), ("queued", "turn", "anyone")]),
     ],
 )
-def test_what_is_locked_of_a_chain_is_unlocked_at_once(locked, to, left):
+def test_unlock_all_unlocks_the_locked_task_of_a_chain(locked, to, left):
     chain = transitions.unlock_all(locked.pk, to, by="operator", reason="looked at")
 
     assert chain.status == Status.QUEUED
@@ -84,19 +83,19 @@ def test_what_is_locked_of_a_chain_is_unlocked_at_once(locked, to, left):
     assert (event.actor, event.reason) == ("operator", "looked at")
 
 
-def test_a_chain_of_which_nothing_is_locked_has_nothing_to_unlock(owned):
+def test_unlock_all_refuses_a_chain_without_a_locked_task(owned):
     with pytest.raises(WrongStatus):
         transitions.unlock_all(owned.pk, Status.QUEUED, by="operator", reason="r")
 
 
-def test_nothing_is_unlocked_to_another_status(locked):
+def test_unlock_all_refuses_any_status_but_queued_and_done(locked):
     with pytest.raises(WrongStatus):
         transitions.unlock_all(locked.pk, Status.CANCELLED, by="operator", reason="r")
 
     assert fresh(locked).status == Status.LOCKED
 
 
-def test_a_retired_agent_gets_no_more_and_its_work_goes_back(owned):
+def test_a_retired_agent_gets_no_more_tasks_and_loses_those_it_holds(owned):
     running = give(make_agent("agent-1"), owned.channel)
     waiting = make_task()
 
@@ -110,19 +109,19 @@ def test_a_retired_agent_gets_no_more_and_its_work_goes_back(owned):
     assert Event.objects.get(type="agent.drained").reason == "the machine is sold"
 
 
-def test_retiring_an_agent_that_there_is_not_is_refused():
+def test_an_unknown_agent_cannot_be_retired():
     with pytest.raises(AgentUnknown):
         resets.retire_agent("agent-1", by="operator", reason="r")
 
 
-def test_a_changed_owner_and_a_changed_rule_are_told_with_the_reason():
+def test_events_of_a_new_owner_and_of_an_edit_have_the_reason():
     chain = make_chain(tasks=1)
     make_agent("agent-1", subscriptions=(chain.channel.name,))
 
     transitions.assign_agent(chain.pk, "agent-1", by="operator", reason="it knows the code")
     transitions.edit(chain.pk, {"on_failure": "stop"}, by="operator", reason="it is risky")
 
-    told = dict(Event.objects.filter(chain_id=chain.pk).values_list("type", "reason"))
-    assert told["chain.acquired"] == "it knows the code"
-    assert told["chain.edited"] == "it is risky"
+    reasons = dict(Event.objects.filter(chain_id=chain.pk).values_list("type", "reason"))
+    assert reasons["chain.acquired"] == "it knows the code"
+    assert reasons["chain.edited"] == "it is risky"
     assert steps_of(chain)[0].reserved_for_id == "agent-1"

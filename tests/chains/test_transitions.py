@@ -1,22 +1,13 @@
 import pytest
 
 from chains import transitions
-from chains.exceptions import (
-    ChainInUse,
-    NotOwner,
-)
+from chains.exceptions import ChainInUse, NotOwner
 from events.models import Event
 from tasks.models import Attempt, Task
-from tests.chains.steps import complete, lines, picture, refused
-from tests.factories import (
-    fresh,
-    give,
-    make_agent,
-    make_chain,
-    make_task,
-    steps_of,
-    take,
-)
+from tests.chains.steps import events, picture, refused
+from tests.factories import fresh, give, make_agent, make_chain, make_task, steps_of, take
+from tests.tasks.reporting import complete
+from tests.tasks.verbs import last_event
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +15,7 @@ pytestmark = pytest.mark.django_db
 # Detach.
 
 
-def test_detaching_keeps_what_was_held_as_a_bad_attempt_and_tells_the_journal():
+def test_detaching_stores_a_bad_attempt_and_writes_events():
     chain = make_chain(tasks=2)
     agent = make_agent("a")
     task = give(agent, chain.channel, lease_seconds=60)
@@ -35,14 +26,13 @@ def test_detaching_keeps_what_was_held_as_a_bad_attempt_and_tells_the_journal():
     assert (fresh(task).lease_expires_at, fresh(task).attempts) == (None, 0)
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.agent_id, attempt.reason) == ("detached", "a", "stuck")
-    assert lines(chain, "chain.released") == [
+    assert events(chain, "chain.released") == [
         ("chain.released", "operator", "a", {"from": "a", "to": None})
     ]
-    line = Event.objects.about_task(task.pk).first()
-    assert (line.type, line.actor, line.reason) == ("task.locked", "operator", "stuck")
+    assert last_event(task) == ("task.locked", "operator", "stuck")
 
 
-def test_an_agent_may_claim_elsewhere_once_it_is_detached():
+def test_a_detached_agent_may_claim_other_tasks():
     chain = make_chain(tasks=2)
     agent = make_agent()
     give(agent, chain.channel)
@@ -54,7 +44,7 @@ def test_an_agent_may_claim_elsewhere_once_it_is_detached():
     assert give(agent, chain.channel).chain is None
 
 
-def test_a_chain_without_an_owner_is_nobodys_to_detach():
+def test_an_agent_cannot_detach_a_chain_without_an_owner():
     assert refused(NotOwner, transitions.detach, make_chain(tasks=1), owner_id="a", by="a")
 
 
@@ -62,7 +52,7 @@ def test_a_chain_without_an_owner_is_nobodys_to_detach():
 
 
 @pytest.mark.parametrize("state", ["running", "locked"])
-def test_a_chain_in_use_is_not_deleted(state):
+def test_a_chain_with_an_active_task_cannot_be_deleted(state):
     chain = make_chain(tasks=2)
     give(make_agent(), chain.channel)
     if state == "locked":
@@ -71,7 +61,7 @@ def test_a_chain_in_use_is_not_deleted(state):
     assert refused(ChainInUse, transitions.delete, chain, by="operator")
 
 
-def test_deleting_a_chain_sets_its_owner_free():
+def test_deleting_a_chain_frees_its_owner():
     chain = make_chain(tasks=2)
     agent = make_agent()
     complete(give(agent, chain.channel))
@@ -81,11 +71,11 @@ def test_deleting_a_chain_sets_its_owner_free():
     make_task(chain.channel)
     assert give(agent, chain.channel).chain is None
     deleted = Event.objects.filter(type__in=["chain.deleted", "task.deleted"])
-    assert {line.actor for line in deleted} == {"operator"}
+    assert {event.actor for event in deleted} == {"operator"}
     assert deleted.count() == 3
 
 
-def test_deleting_a_chain_leaves_other_tasks_alone():
+def test_deleting_a_chain_does_not_change_other_tasks():
     chain = make_chain(tasks=2)
     others = [make_task(chain.channel), *steps_of(make_chain(chain.channel, tasks=1))]
 

@@ -1,32 +1,26 @@
-"""Clicks of people in the admin: what a verb would do, and doing it."""
+"""Pages of the admin, and the clicks by which a person uses a verb on a row or on a list."""
 
 import re
 from html import unescape
 
 from django.contrib.admin.utils import quote
-from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from events.models import OperatorAction
-from tests.console.people import make_person
 
 
-def signed_in(group: str) -> Client:
-    """The browser of a person of this group."""
-    known = User.objects.filter(username=group.lower()).first()
-    client = Client()
-    client.force_login(known or make_person(group))
-    return client
+def page_of(row, page: str = "change", *more) -> str:
+    opts = row._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=[quote(row.pk), *more])
 
 
-def verb_page(row, verb: str) -> str:
-    return reverse(f"{_list(row)}_verb", args=[quote(row.pk), verb])
+def list_of(model) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def preview(client, row, verb: str) -> list[str]:
-    """The sentences that stand on the page behind the button."""
-    page = client.get(verb_page(row, verb))
+def preview(browser, row, verb: str) -> list[str]:
+    """The sentences on the page of the verb, before it is confirmed."""
+    page = browser.get(page_of(row, "verb", verb))
     assert page.status_code == 200
     return sentences(page)
 
@@ -36,34 +30,29 @@ def sentences(page) -> list[str]:
     return [unescape(sentence) for sentence in re.findall(r"<li>(.*?)</li>", will)]
 
 
-def click(client, row, verb: str, reason: str = "it hangs", **values):
-    """Press the button, give a reason and confirm; the page that follows."""
-    posted = {"confirmed": "yes", "reason": reason, **values}
-    return client.post(verb_page(row, verb), posted, follow=True)
+def click(browser, row, verb: str, reason: str = "it hangs", **values):
+    """Confirm the verb on the row's page; returns the page that follows."""
+    form = {"confirmed": "yes", "reason": reason} | values
+    return browser.post(page_of(row, "verb", verb), form, follow=True)
 
 
-def choose(client, rows, verb: str, *, across: bool = False, path: str = "", **posted):
-    """Mark rows of the list and choose a verb for them; `across`: all that match, too."""
-    form = {
-        "action": verb,
-        "_selected_action": [str(row.pk) for row in rows],
-        "select_across": "1" if across else "0",
-        "index": "0",
-        **posted,
-    }
-    return client.post(reverse(f"{_list(rows[0])}_changelist") + path, form, follow=True)
+def choose(
+    browser, rows, verb: str, *, confirmed=True, reason="it hangs", across=False, query="", **values
+):
+    """Mark the rows in their list and confirm the verb on them, or with `across` on all matches."""
+    form = {"action": verb, "index": 0, "select_across": int(across)}
+    form["_selected_action"] = [str(row.pk) for row in rows]
+    if confirmed:
+        form |= {"confirmed": "yes", "reason": reason} | values
+    return browser.post(list_of(type(rows[0])) + query, form, follow=True)
 
 
-def told(page) -> list[str]:
-    """The messages on top of a page."""
+def messages_of(page) -> list[str]:
+    """The messages at the top of a page."""
     return [str(message) for message in page.context["messages"]]
 
 
 def audit(row) -> list[tuple[str, str, str, str]]:
-    """What the operators' audit says of a row: verb, actor, reason, and the code of a refusal."""
+    """The operators' actions on a row: verb, actor, reason, and the code of a refusal."""
     actions = OperatorAction.objects.about(row._meta.model_name, row.pk).order_by("id")
     return [(one.verb, one.actor, one.reason, one.refused) for one in actions]
-
-
-def _list(row) -> str:
-    return f"admin:{row._meta.app_label}_{row._meta.model_name}"

@@ -1,4 +1,4 @@
-"""What people do is allowed by permission, given a reason, and written down."""
+"""A verb needs a permission and a reason, and is audited."""
 
 import pytest
 from django import forms
@@ -39,12 +39,12 @@ def make_event(type_: str) -> Event:
     return Event.objects.create(type=type_)
 
 
-def test_each_row_is_changed_and_has_its_line_in_the_audit():
+def test_each_row_is_changed_and_audited():
     events = [make_event("a.b"), make_event("c.d")]
 
-    handled = carry_out(RENAME, Event.objects.all(), LOCAL, " it was wrong ", {"type": "x.y"})
+    result = carry_out(RENAME, Event.objects.all(), LOCAL, " it was wrong ", {"type": "x.y"})
 
-    assert handled.done == [event.pk for event in events]
+    assert result.done == [event.pk for event in events]
     assert set(Event.objects.values_list("type", "reason")) == {("x.y", "it was wrong")}
     first = OperatorAction.objects.about("event", events[0].pk).get()
     assert (first.verb, first.actor, first.reason) == ("rename", "local", "it was wrong")
@@ -52,13 +52,13 @@ def test_each_row_is_changed_and_has_its_line_in_the_audit():
     assert first.refused == ""
 
 
-def test_what_is_refused_is_told_and_stops_nothing_else():
+def test_a_refused_row_is_audited_and_does_not_stop_the_others():
     refused, done = make_event("x.y"), make_event("a.b")
 
-    handled = carry_out(RENAME, Event.objects.all(), LOCAL, "why", {"type": "x.y"})
+    result = carry_out(RENAME, Event.objects.all(), LOCAL, "why", {"type": "x.y"})
 
-    assert handled.done == [done.pk]
-    assert [(key, type(problem)) for key, problem in handled.refused] == [(refused.pk, AlreadySo)]
+    assert result.done == [done.pk]
+    assert [(key, type(problem)) for key, problem in result.refused] == [(refused.pk, AlreadySo)]
     row = OperatorAction.objects.about("event", refused.pk).get()
     assert (row.refused, row.message) == ("conflict", "It is so already.")
     assert Event.objects.get(pk=refused.pk).reason == ""
@@ -74,7 +74,7 @@ def test_a_reason_is_required(reason):
     assert Event.objects.get().type == "a.b"
 
 
-def test_the_permission_is_required():
+def test_a_permission_is_required():
     make_event("a.b")
     viewer = Caller(CallerKind.USER, "user:viewer", rights=frozenset({VIEW}))
 
@@ -91,7 +91,7 @@ def test_values_are_cleaned_by_the_fields():
         RENAME.cleaned({})
 
 
-def test_rows_that_may_change_together_do_so_in_one_go():
+def test_rows_that_may_change_together_are_changed_at_once():
     calls = []
 
     def note(rows, by, values):
@@ -110,7 +110,7 @@ def test_rows_that_may_change_together_do_so_in_one_go():
         at_once=lambda rows: rows.filter(type__startswith="a."),
     )
 
-    handled = carry_out(verb, Event.objects.all(), LOCAL, "why", {})
+    result = carry_out(verb, Event.objects.all(), LOCAL, "why", {})
 
     assert calls == [["a.b", "a.c"], ["z.z"]]
-    assert len(handled.done) == OperatorAction.objects.count() == 3
+    assert len(result.done) == OperatorAction.objects.count() == 3

@@ -1,10 +1,11 @@
-"""The console in the languages of those who use it."""
+"""The console in the language of its reader."""
 
 import pytest
 from django.urls import reverse
 
 from chains import transitions as chains
-from tests.console.clicking import click, preview, signed_in, told
+from tests.console.clicking import click, messages_of, preview
+from tests.console.people import browser_of
 from tests.factories import fresh, give, make_agent, make_chain, steps_of
 
 pytestmark = pytest.mark.django_db
@@ -12,14 +13,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def chain():
-    """A chain of three tasks, of which agent-1 runs the first."""
+    """A chain of three tasks; agent-1 holds the first."""
     made = make_chain(tasks=3)
     give(make_agent("agent-1"), made.channel)
     return fresh(made)
 
 
 def reading(language):
-    operator = signed_in("Operator")
+    operator = browser_of("Operator")
     operator.defaults["HTTP_ACCEPT_LANGUAGE"] = language
     return operator
 
@@ -45,18 +46,18 @@ def reading(language):
         ),
     ],
 )
-def test_people_read_in_their_language_what_a_verb_will_do(chain, language, will):
+def test_a_preview_is_in_the_language_of_its_reader(chain, language, will):
     assert preview(reading(language), chain, "detach") == will
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "message"),
     [("ko", "분리: 1개 완료."), ("ru", "Отсоединить: выполнено для 1.")],
 )
-def test_people_read_in_their_language_what_was_done(chain, language, said):
+def test_a_message_is_in_the_language_of_its_reader(chain, language, message):
     page = click(reading(language), chain, "detach")
 
-    assert said in told(page)
+    assert message in messages_of(page)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_people_read_in_their_language_what_was_done(chain, language, said):
         ("ru", "Её цепочку блокирует задача 1", "Разблокируйте ту задачу"),
     ],
 )
-def test_people_read_in_their_language_why_a_task_waits(chain, language, text, remedy):
+def test_the_reasons_of_a_task_are_in_the_language_of_their_reader(chain, language, text, remedy):
     chains.detach(chain.pk, owner_id=None, by="tests")
     task = steps_of(chain)[1]
 

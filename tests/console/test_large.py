@@ -1,11 +1,11 @@
-"""A verb on all that match a filter, where thousands do."""
+"""A verb on thousands of rows that match a filter."""
 
 import pytest
 
 from events.models import OperatorAction
 from tasks.models import Task
 from tasks.states import Status
-from tests.console.asking import told, use_on_list
+from tests.console.clicking import choose, messages_of
 from tests.console.people import browser_of
 from tests.factories import make_channel, make_tasks
 
@@ -18,8 +18,8 @@ def test_thousands_of_tasks_are_cancelled_by_a_few_statements(django_assert_max_
     query = f"?channel__id__exact={channel.pk}"
 
     with django_assert_max_num_queries(120):
-        done = use_on_list(operator, [one], "cancel", across=True, query=query)
+        done = choose(operator, [one], "cancel", across=True, query=query)
 
-    assert told(done) == ["Cancel: 2500 done."]
+    assert messages_of(done) == ["Cancel: 2500 done."]
     assert not Task.objects.exclude(status=Status.CANCELLED).exists()
     assert OperatorAction.objects.count() == 2_500

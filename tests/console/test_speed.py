@@ -1,6 +1,6 @@
-"""A list of the admin costs the same however long its table is: it reads a part of it, by an index.
+"""A list of the admin reads a part of its table by an index, so its cost does not grow.
 
-`benchmarks.lists` makes the rows; with a million of them, a page takes what it takes here.
+`benchmarks.lists` makes the rows; with a million of them a page costs as much as here.
 """
 
 import pytest
@@ -9,16 +9,16 @@ from django.db import connection
 from benchmarks import lists
 from chains.models import Chain
 from tasks.models import Task
-from tests.console.clicking import signed_in
+from tests.console.people import browser_of
 from tests.tasks.plans import nodes
 
 pytestmark = pytest.mark.django_db
 
 TASKS = 60_000
 MOST_ROWS = 25_000
-"""The most rows of one table that a statement may read: text is searched for among 20,000."""
+"""The most rows of a table that a statement may read; a search for text reads 20,000."""
 MOST_QUERIES = 10
-LONG = {"tasks_task", "events_event"}
+LARGE = {"tasks_task", "events_event"}
 
 LISTS = [
     f"{path}{query}"
@@ -68,7 +68,7 @@ LISTS = [
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """Many tasks, chains, jobs and events; made once."""
+    """Many tasks, chains, jobs and events."""
     with django_db_blocker.unblock():
         lists.fill(TASKS)
         known = {
@@ -82,8 +82,8 @@ def filled(django_db_setup, django_db_blocker):
 
 
 @pytest.mark.parametrize("asked", LISTS)
-def test_a_list_reads_a_part_of_a_long_table_in_a_few_queries(filled, asked):
-    viewer = signed_in("Viewer")
+def test_a_list_reads_a_part_of_a_large_table_in_a_few_queries(filled, asked):
+    viewer = browser_of("Viewer")
     path, mark, query = asked.partition("?")
     statements = []
 
@@ -102,12 +102,12 @@ def test_a_list_reads_a_part_of_a_long_table_in_a_few_queries(filled, asked):
 
 
 def rows_read(sql, params):
-    """How many rows of long tables the statement reads, whether it keeps them or not."""
+    """The number of rows of large tables that the statement reads, with those filtered out."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
         plan = cursor.fetchone()[0][0]["Plan"]
     return sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for node in nodes(plan)
-        if any(node.get("Relation Name", "").startswith(name) for name in LONG)
+        if any(node.get("Relation Name", "").startswith(name) for name in LARGE)
     )

@@ -1,4 +1,4 @@
-"""What a verb says beforehand is what it does, and it is offered where it does something."""
+"""A verb does what its preview says, and is offered where it changes something."""
 
 import pytest
 from django.db import transaction
@@ -17,7 +17,6 @@ from jobs.models import Job
 from tasks import transitions as tasks
 from tasks.exceptions import WrongStatus
 from tasks.models import Channel, Task
-from tests.chains.steps import complete, fail
 from tests.factories import (
     give,
     make_agent,
@@ -28,6 +27,7 @@ from tests.factories import (
     make_task,
     sweeps,
 )
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ STATE = {
 
 @pytest.fixture
 def values():
-    """What the verbs ask for; the agent can have any task or chain that anybody can have."""
+    """Values for the fields of all verbs; the agent is subscribed to all channels."""
     names = tuple(Channel.objects.values_list("name", flat=True))
     return {"agent": make_agent(subscriptions=names), "priority": 5, "on_failure": "stop"}
 
@@ -94,7 +94,7 @@ def state():
 
 
 def tried(verb, rows, values):
-    """What comes of the verb on these rows, and whether it changed anything; it is undone."""
+    """The result of the verb on these rows, and whether it changed any; it is rolled back."""
     before = state()
     with transaction.atomic():
         result = carry_out(verb, rows, LOCAL, "why", values)
@@ -108,15 +108,15 @@ def each_row(model):
 
 
 def affects(verb, rows, values):
-    """How many things the verb says it will change."""
+    """The number of changes in the preview of the verb."""
     return sum(
         part.affects(rows, values).count() if isinstance(part, Preview) else len(part(rows, values))
         for part in verb.previews
-        if not isinstance(part, Preview) or (part.says and is_of_a_change(part.says))
+        if not isinstance(part, Preview) or (part.says and names_a_change(part.says))
     )
 
 
-def is_of_a_change(sentence):
+def names_a_change(sentence):
     sentence = str(sentence % {"count": 1})
     return "already" not in sentence and "task in progress goes on" not in sentence
 
@@ -134,7 +134,7 @@ def is_running(chain):
 
 
 @each_verb
-def test_a_verb_does_what_it_says_beforehand(kind, verb, values):
+def test_a_verb_does_what_its_preview_says(kind, verb, values):
     model = KINDS[kind].model
 
     if verb.name != "reassign":  # where each row but the first may find the agent bound

@@ -22,7 +22,7 @@ def person(*rights):
     return client
 
 
-def test_a_verb_is_shown_first_and_changes_nothing():
+def test_a_preview_changes_nothing():
     task = make_task()
 
     answer = post("/console/tasks/cancel", ids=[str(task.pk)], preview=True)
@@ -33,7 +33,7 @@ def test_a_verb_is_shown_first_and_changes_nothing():
     assert not OperatorAction.objects.exists()
 
 
-def test_a_verb_is_carried_out_with_its_reason_and_written_down():
+def test_a_verb_is_applied_and_audited_with_its_reason():
     task, gone = make_task(), "0" * 32
 
     answer = post("/console/tasks/cancel", ids=[str(task.pk), gone], reason="not needed")
@@ -47,7 +47,7 @@ def test_a_verb_is_carried_out_with_its_reason_and_written_down():
     assert (written.verb, written.reason) == ("cancel", "not needed")
 
 
-def test_what_could_not_be_done_is_told_row_by_row():
+def test_each_refused_row_is_in_the_response():
     chain, unlocked = make_chain(tasks=1), make_chain(tasks=1)
     ids = [str(chain.pk), str(unlocked.pk)]
 
@@ -58,7 +58,7 @@ def test_what_could_not_be_done_is_told_row_by_row():
     assert all(row["code"] and row["message"] for row in answer.json()["refused"])
 
 
-def test_values_are_asked_beside_the_reason():
+def test_a_verb_may_need_values_beside_the_reason():
     task = make_task()
 
     wrong = post(
@@ -100,11 +100,11 @@ def test_channels_agents_and_jobs_have_verbs_too():
         ("/console/tasks/cancel", {"ids": ["x"], "reason": "x", "values": []}, 400),
     ],
 )
-def test_what_makes_no_sense_is_refused(path, body, status):
+def test_an_invalid_request_is_refused(path, body, status):
     assert post(path, **body).status_code == status
 
 
-def test_a_person_who_only_looks_on_does_nothing():
+def test_a_viewer_may_not_apply_a_verb():
     task = make_task()
 
     answer = post(
@@ -115,7 +115,7 @@ def test_a_person_who_only_looks_on_does_nothing():
     assert fresh(task).status == "queued"
 
 
-def test_what_is_for_administrators_is_refused_to_operators():
+def test_an_operator_may_not_apply_a_verb_of_administrators():
     agent = make_agent("agent-1")
     operator = person("view_console", "operate")
 
@@ -127,7 +127,7 @@ def test_what_is_for_administrators_is_refused_to_operators():
     assert offered["drain"]["allowed"] is True
 
 
-def test_the_verbs_are_listed_with_what_they_ask():
+def test_the_verbs_are_listed_with_their_fields():
     listed = Client().get("/console/verbs").json()
 
     assert {kind: [row["name"] for row in some] for kind, some in listed.items()} == {

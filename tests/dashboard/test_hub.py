@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def number_from_one():
-    """As in a new journal: one that was emptied does not know what came before its first line."""
+    """Start the ids as in a new journal: an emptied one does not know which events it lacks."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('events_event', 'id'), 1, false)")
 
@@ -40,7 +40,7 @@ async def receive(subscriber, task_id):
             pass
 
 
-async def test_one_who_does_not_read_slows_nobody_and_loses_nothing(monkeypatch):
+async def test_a_subscriber_that_does_not_read_loses_nothing_and_does_not_slow_others(monkeypatch):
     monkeypatch.setattr(hub, "MOST_MESSAGES", 2)
     monkeypatch.setattr(hub, "GATHER", 0.0)
     written = [f"{number:032x}" for number in range(5)]
@@ -58,7 +58,7 @@ async def test_one_who_does_not_read_slows_nobody_and_loses_nothing(monkeypatch)
                 assert len(seen) <= len(written)
 
 
-async def test_the_queue_of_one_who_does_not_read_is_bounded(monkeypatch):
+async def test_the_queue_of_a_subscriber_that_does_not_read_is_bounded(monkeypatch):
     monkeypatch.setattr(hub, "MOST_MESSAGES", 2)
     monkeypatch.setattr(hub, "GATHER", 0.0)
     async with hub.join() as slow, hub.join() as quick:
@@ -71,7 +71,7 @@ async def test_the_queue_of_one_who_does_not_read_is_bounded(monkeypatch):
         assert [await slow.next() is None for _ in range(3)] == [False, False, True]
 
 
-async def test_those_who_come_back_from_one_place_share_one_message():
+async def test_subscribers_that_continue_from_one_cursor_share_one_message():
     async with hub.join() as first:
         cursor = (await first.next()).cursor
         await asyncio.to_thread(write_event, "0" * 32)
@@ -81,7 +81,7 @@ async def test_those_who_come_back_from_one_place_share_one_message():
             assert await one.next() is await other.next()
 
 
-async def test_a_message_is_one_object_for_all_who_watch():
+async def test_a_message_is_one_object_for_all_subscribers():
     async with hub.join() as one, hub.join() as other:
         await one.next()
         await other.next()

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -19,25 +18,11 @@ from tasks.models import Task
 from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
 from tests.serving import NO_TLS, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), serving(COORDINATOR_MAX_STREAMS="3") as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _a_journal_that_began_long_ago(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO events_event (type, created_at) VALUES ('old.one', now() - interval '1 h')"
-        )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_old_journal")]
 
 
 class Page:
-    """A page that watches, and the messages that it received."""
+    """An open page and the messages that it has received."""
 
     def __init__(self, socket):
         self.socket = socket
@@ -51,14 +36,14 @@ class Page:
         return message
 
     def until(self, condition):
-        """Everything up to the message that fulfils the condition, and that message."""
+        """The first message that meets the condition."""
         deadline = time.monotonic() + 10
         while not condition(message := self.next()):
             assert time.monotonic() < deadline
         return message
 
     def row(self, kind, key, **wanted):
-        """The row of this id, once it is as wanted."""
+        """The row with this id, once it has these values."""
 
         def there(message):
             return any(fits(row) for row in message.get(kind, []))
@@ -69,7 +54,7 @@ class Page:
         return next(row for row in self.until(there)[kind] if fits(row))
 
     def end(self):
-        """The code with which it was closed, after the messages that still came."""
+        """The close code, after the remaining messages."""
         try:
             while True:
                 self.next()
@@ -99,7 +84,7 @@ def greeted(server, **how):
 
 
 def refusal(server, **how):
-    """The code with which a page is turned away."""
+    """The code with which a page is refused."""
     with watching(server, **how) as page:
         return page.end()
 
@@ -108,7 +93,7 @@ def journal():
     return [str(pk) for pk in Event.objects.order_by("id").values_list("pk", flat=True)]
 
 
-def test_a_page_is_told_the_rows_that_a_change_touches_as_they_are_now(server):
+def test_a_page_gets_the_rows_that_changed_as_they_are_now(server):
     channel = make_channel()
     chain = make_chain(channel, tasks=2)
     agent = make_agent()
@@ -134,7 +119,7 @@ def test_a_page_is_told_the_rows_that_a_change_touches_as_they_are_now(server):
     assert "chain.acquired" in types
 
 
-def test_what_has_been_deleted_is_told_as_gone(server):
+def test_a_deleted_task_is_in_a_message(server):
     gone = make_task().pk
     with greeted(server) as page:
         Task.objects.filter(pk=gone).delete()
@@ -142,7 +127,7 @@ def test_what_has_been_deleted_is_told_as_gone(server):
         assert page.row("tasks", gone, deleted=True) == {"id": str(gone), "deleted": True}
 
 
-def test_a_job_that_has_been_deleted_is_told_as_gone(server):
+def test_a_deleted_job_is_in_a_message(server):
     job = make_job(tasks=1)
     with greeted(server) as page:
         Job.objects.filter(pk=job.pk).delete()
@@ -150,7 +135,7 @@ def test_a_job_that_has_been_deleted_is_told_as_gone(server):
         assert page.row("jobs", job.public_id, deleted=True)["uuid"] == str(job.pk)
 
 
-def test_the_counters_follow_within_moments(server):
+def test_a_change_is_followed_by_new_counters(server):
     with greeted(server) as page:
         make_task()
 
@@ -162,7 +147,7 @@ def test_the_counters_follow_within_moments(server):
     assert counters["oldest_waiting_at"]
 
 
-def test_a_job_is_told_when_its_tasks_are_worked(server):
+def test_a_page_gets_a_job_when_its_tasks_change(server):
     job = make_job(tasks=2)
     with greeted(server) as page:
         task = job.tasks.first()
@@ -172,14 +157,14 @@ def test_a_job_is_told_when_its_tasks_are_worked(server):
         assert page.row("jobs", job.public_id, running=1)["waiting"] == 1
 
 
-def test_an_agent_that_waits_for_a_person_makes_pages_look_at_the_notifications(server):
+def test_an_agent_that_waits_for_a_person_makes_the_notifications_stale(server):
     with greeted(server) as page:
         agents.beat(agents.Beat("agent-1", meta={"state": "setup_waiting"}))
 
         assert page.until(lambda message: message.get("notifications"))
 
 
-def test_more_rows_than_are_worth_telling_are_stale(server):
+def test_a_list_with_too_many_changed_rows_is_stale(server):
     with greeted(server) as page:
         Event.objects.bulk_create(
             Event(type="task.created", task_id=f"{number:032x}")
@@ -189,7 +174,7 @@ def test_more_rows_than_are_worth_telling_are_stale(server):
         assert page.until(lambda message: "stale" in message)["stale"] == ["tasks"]
 
 
-def test_a_page_that_comes_back_is_told_all_that_it_missed(server):
+def test_a_page_that_reconnects_gets_all_that_it_missed(server):
     with greeted(server) as page:
         make_channel()
         page.until(lambda message: "events" in message)
@@ -203,7 +188,7 @@ def test_a_page_that_comes_back_is_told_all_that_it_missed(server):
     assert {*seen, *again.events} == {*journal()[1:]}
 
 
-def test_a_page_from_before_the_journal_begins_reads_everything_again(server):
+def test_all_lists_are_stale_for_a_cursor_before_the_journal(server):
     make_task()
     Event.objects.all().delete()
     make_channel()
@@ -212,7 +197,7 @@ def test_a_page_from_before_the_journal_begins_reads_everything_again(server):
         assert page.next()["stale"] == [*deltas.KINDS]
 
 
-def test_what_the_overview_does_not_show_yet_is_told_from_its_cursor_on(server):
+def test_messages_continue_from_the_cursor_of_the_overview(server):
     make_task()
     with server.client() as client:
         cursor = client.get("/console/overview").json()["cursor"]
@@ -240,16 +225,16 @@ def test_a_restart_of_the_server_loses_no_event():
     assert {*page.events, *again.events} == {*journal()[1:]}
 
 
-def test_who_has_no_credential_is_told_so(server):
+def test_a_page_without_a_credential_is_refused(server):
     assert refusal(server, headers={}) == 4401
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19])
-def test_a_cursor_that_was_never_given_is_refused(server, cursor):
+def test_an_invalid_cursor_is_refused(server, cursor):
     assert refusal(server, cursor=cursor) == 4400
 
 
-def test_pages_of_other_sites_are_refused(server):
+def test_a_page_of_another_site_is_refused(server):
     foreign = server.headers | {"Origin": "https://elsewhere.example"}
     assert refusal(server, headers=foreign) == 4403
 
@@ -258,7 +243,7 @@ def test_pages_of_other_sites_are_refused(server):
         assert page.cursor
 
 
-def test_a_session_may_watch_if_its_person_may_look_on(server):
+def test_a_session_needs_the_permission_to_view_the_console(server):
     viewer = User.objects.create_user("viewer")
     session = Client()
     session.force_login(viewer)
@@ -270,12 +255,12 @@ def test_a_session_may_watch_if_its_person_may_look_on(server):
         assert page.cursor
 
 
-def test_one_process_has_only_so_many_pages(server):
+def test_the_number_of_pages_of_a_process_is_limited(server):
     with greeted(server), greeted(server), greeted(server):
         assert refusal(server) == 4503
 
 
-def test_a_stream_says_the_same(server):
+def test_a_stream_has_the_same_messages(server):
     task = make_task()
     with httpx.stream(
         "GET",
@@ -294,7 +279,7 @@ def test_a_stream_says_the_same(server):
     assert [row["id"] for row in message["tasks"]] == [str(task.pk)]
 
 
-def test_who_only_asks_now_and_then_is_told_the_same(server):
+def test_polling_returns_the_same_messages(server):
     with server.client() as client:
         first = client.get("/console/changes").json()
         assert first == {"cursor": first["cursor"]}

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered():
+def _empty_caches():
     for kept in (counters.counters, counters.channels, overview.overview):
         kept.forget()
 
@@ -52,7 +52,7 @@ def test_the_page_is_served_at_the_root():
     assert "csrftoken" in answer.cookies
 
 
-def test_the_overview_has_a_bit_of_everything():
+def test_the_overview_has_counters_channels_agents_jobs_events_and_the_caller():
     channel = make_channel("builds")
     agent = make_agent("agent-1")
     held = make_held_task(agent, channel=channel)
@@ -86,7 +86,7 @@ def test_the_overview_has_a_bit_of_everything():
     }
 
 
-def test_the_board_lists_open_chains_first_and_each_with_how_far_it_is():
+def test_the_board_lists_open_chains_first_with_their_progress():
     channel = make_channel()
     ended, old = make_chain(channel, tasks=1), make_chain(channel, tasks=1)
     agent = make_agent()
@@ -102,13 +102,13 @@ def test_the_board_lists_open_chains_first_and_each_with_how_far_it_is():
 
 
 def finish(task, agent):
-    """The agent has done the task."""
+    """The agent completes the task."""
     report = {"task_id": str(task.pk), "agent_id": agent.pk}
     answer = Client().post("/v1/tasks/complete", report, content_type="application/json")
     assert answer.status_code == 200, answer.content
 
 
-def test_chains_come_page_by_page_open_ones_before_those_that_ended():
+def test_chains_are_paged_open_ones_first():
     channel = make_channel()
     made = [make_chain(channel, tasks=1) for _ in range(5)]
     agent = make_agent()
@@ -124,7 +124,7 @@ def test_chains_come_page_by_page_open_ones_before_those_that_ended():
     assert seen == [str(chain.pk) for chain in [*made[1:], made[0]]]
 
 
-def test_the_columns_have_tasks_without_a_chain_in_the_order_of_claims():
+def test_the_columns_have_the_tasks_without_a_chain_in_claim_order():
     channel = make_channel()
     agent = make_agent()
     finish(make_held_task(agent, channel=channel, title="over"), agent)
@@ -143,7 +143,7 @@ def test_the_columns_have_tasks_without_a_chain_in_the_order_of_claims():
     assert columns["queued"]["more"] is False
 
 
-def test_tasks_that_want_something_stand_in_line_with_the_others():
+def test_tasks_with_and_without_requirements_are_in_one_queue():
     job = make_job()
     make_job_tasks(job, 2, wants={"os": "linux"})
     make_job_tasks(job, 1)
@@ -156,7 +156,7 @@ def test_tasks_that_want_something_stand_in_line_with_the_others():
 
 
 @pytest.mark.parametrize("column", ["queued", "in_progress", "done"])
-def test_a_column_comes_page_by_page_and_nothing_twice(column):
+def test_a_column_is_paged_and_has_each_task_once(column):
     channel = make_channel()
     ids = {str(task.pk) for task in make_tasks(7, channel=channel)}
     agent = make_agent()
@@ -180,7 +180,7 @@ def test_a_column_comes_page_by_page_and_nothing_twice(column):
 
 @pytest.mark.parametrize("after", ["x", "open:1", "1|2|3", "a|b", "0|2026-01-01|x"])
 @pytest.mark.parametrize("column", ["queued", "in_progress", "done", ""])
-def test_a_cursor_that_was_never_given_is_refused(after, column):
+def test_an_invalid_cursor_is_refused(after, column):
     path = "/console/tasks" if column else "/console/board"
     asked = {"channel": make_channel().pk, "column": column, "after": after}
 
@@ -190,7 +190,7 @@ def test_a_cursor_that_was_never_given_is_refused(after, column):
     assert answer.json()["error"]["code"] == "invalid_request"
 
 
-def test_a_chain_and_its_tasks_in_order():
+def test_a_chain_and_its_tasks_are_read_in_order():
     chain = make_chain(tasks=5)
     agent = make_agent()
     give(agent, chain.channel)
@@ -208,7 +208,7 @@ def test_a_chain_and_its_tasks_in_order():
     assert "next" not in rest
 
 
-def test_tasks_by_their_ids_and_those_that_are_gone():
+def test_tasks_are_read_by_their_ids_also_deleted_ones():
     task = make_task()
     gone = "0" * 32
 
@@ -218,7 +218,7 @@ def test_tasks_by_their_ids_and_those_that_are_gone():
     assert found[1]["deleted"] is True
 
 
-def test_jobs_come_page_by_page_the_newest_first():
+def test_jobs_are_paged_newest_first():
     made = [make_job(tasks=1).public_id for _ in range(3)]
 
     assert [row["id"] for row in get("/console/jobs")["jobs"]] == made[::-1]
@@ -251,11 +251,11 @@ def test_a_plot_shows_each_result_and_the_best_so_far():
         "/console/tasks?column=queued",
     ],
 )
-def test_what_there_is_not_is_not_found(path):
+def test_an_unknown_object_is_not_found(path):
     assert Client().get(path).status_code == 404
 
 
-def test_the_overview_is_made_once_a_second_however_many_ask():
+def test_the_overview_is_cached_for_a_second():
     make_task()
     get("/console/overview")
 
@@ -265,7 +265,7 @@ def test_the_overview_is_made_once_a_second_however_many_ask():
     assert len(asked) == 0
 
 
-def test_a_paused_channel_says_why():
+def test_a_paused_channel_has_its_reason():
     channel = make_channel()
     tasks.pause_channel(channel.pk, by="operator", reason="maintenance")
 

@@ -1,4 +1,4 @@
-"""What is open when the coordinator is told to stop."""
+"""The end of open streams and waiting claims when the coordinator stops."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ def folder():
     shutil.rmtree(top, ignore_errors=True)
 
 
-def test_streams_and_waiting_claims_end_with_the_coordinator_in_time(folder):
+def test_open_streams_and_waiting_claims_do_not_delay_the_stop(folder):
     with ExitStack() as stack:
         coordinator = stack.enter_context(running(folder))
         coordinator.ready()
@@ -43,7 +43,7 @@ def test_streams_and_waiting_claims_end_with_the_coordinator_in_time(folder):
         assert code == 0
         assert gone(family)
         for one in reading:
-            one.result(timeout=5)  # it ended as a stream should, not broken off
+            one.result(timeout=5)  # the stream ended, without an error
         assert {one.result(timeout=5).status_code for one in claims} == {404}
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept_from_another_test(monkeypatch):
+def _empty_cache(monkeypatch):
     monkeypatch.setattr(views, "snapshot", Snapshot())
 
 
@@ -59,7 +59,7 @@ def test_an_empty_coordinator_shows_empty_lists(client):
     }
 
 
-def test_it_shows_what_the_lists_show(client):
+def test_the_snapshot_has_the_same_rows_as_the_lists(client):
     chain = make_chain(tasks=2)
     make_agent("idle")
     claim(ClaimRequest("worker", ids=[chain.channel_id]))
@@ -78,7 +78,7 @@ def test_it_shows_what_the_lists_show(client):
 
 
 @pytest.mark.django_db(transaction=True)  # the time of each end is its own
-def test_what_runs_comes_first_then_what_is_locked_what_waits_and_the_latest_that_ended(client):
+def test_tasks_are_ordered_in_progress_locked_queued_then_latest_finished(client):
     channel = make_channel()
     old, new, running = make_tasks(3, channel=channel)
     for task in (old, new):
@@ -97,7 +97,7 @@ def test_what_runs_comes_first_then_what_is_locked_what_waits_and_the_latest_tha
 
 
 @pytest.mark.django_db(transaction=True)  # the time of each end is its own
-def test_it_stays_small_however_much_there_is(client, monkeypatch):
+def test_the_snapshot_is_bounded(client, monkeypatch):
     monkeypatch.setattr(snapshot, "MOST_OPEN", 4)
     monkeypatch.setattr(snapshot, "MOST_FINISHED", 2)
     channel = make_channel()
@@ -122,7 +122,7 @@ def test_it_stays_small_however_much_there_is(client, monkeypatch):
     assert len(picture["events"]) == 60
 
 
-def test_a_shown_task_of_a_chain_comes_with_its_chain(client, monkeypatch):
+def test_the_snapshot_has_the_chain_of_each_of_its_tasks(client, monkeypatch):
     monkeypatch.setattr(snapshot, "MOST_FINISHED", 1)
     first, second = make_chain(tasks=1), make_chain(tasks=1)
     for chain in (first, second):
@@ -137,7 +137,7 @@ def test_a_shown_task_of_a_chain_comes_with_its_chain(client, monkeypatch):
     assert str(first.pk) in ids(picture["chains"])
 
 
-def test_tasks_are_counted_by_status_and_from_some_number_on_estimated(client, monkeypatch):
+def test_tasks_are_counted_by_status_and_large_numbers_are_estimated(client, monkeypatch):
     done, *_ = make_tasks(5)
     start(done)
     finish(done)
@@ -156,7 +156,7 @@ def test_tasks_are_counted_by_status_and_from_some_number_on_estimated(client, m
     assert estimated["counts"]["done"] == 1
 
 
-def test_payloads_and_results_are_left_to_the_task_itself(client):
+def test_the_snapshot_has_no_payloads_and_results(client):
     task = make_task(payload={"large": "payload"})
     start(task)
     reports.report_in_transaction(
@@ -168,7 +168,7 @@ def test_payloads_and_results_are_left_to_the_task_itself(client):
     assert not {"payload", "result"} & shown.keys()
 
 
-def test_the_number_of_questions_asked_does_not_grow(django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num_queries):
     chain = make_chain(tasks=20)
     for number in range(20):
         make_agent(f"agent-{number}")
@@ -180,7 +180,7 @@ def test_the_number_of_questions_asked_does_not_grow(django_assert_max_num_queri
         picture()
 
 
-def test_what_was_shown_a_moment_ago_is_shown_again(client, monkeypatch):
+def test_the_snapshot_is_cached(client, monkeypatch):
     first = client.get("/v1/dashboard").content
     make_channel()
     assert client.get("/v1/dashboard").content == first
@@ -190,7 +190,7 @@ def test_what_was_shown_a_moment_ago_is_shown_again(client, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_at_a_time_makes_it_for_all_who_ask():
+def test_concurrent_requests_share_one_snapshot():
     make_channel()
     one = Snapshot()
 
@@ -207,5 +207,5 @@ def test_one_at_a_time_makes_it_for_all_who_ask():
     assert len(orjson.loads(answers[0])["channels"]) == 1
 
 
-def test_a_snapshot_is_only_read(client):
+def test_a_snapshot_is_read_only(client):
     assert client.post("/v1/dashboard").status_code == 405

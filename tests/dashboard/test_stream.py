@@ -14,25 +14,11 @@ from events.models import Event
 from tests.factories import make_agent, make_chain, make_channel, make_task
 from tests.serving import NO_TLS, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), serving(COORDINATOR_MAX_STREAMS="3") as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _a_journal_that_began_long_ago(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO events_event (type, created_at) VALUES ('old.one', now() - interval '1 h')"
-        )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_old_journal")]
 
 
 class Stream:
-    """A client of the stream: its frames, one after the other."""
+    """A client of the stream, which reads one frame after the other."""
 
     def __init__(self, response):
         self.response = response
@@ -86,7 +72,7 @@ def refused(server, after=None, **params):
         return stream.response
 
 
-def test_a_stream_says_hello_first_and_how_it_is_to_be_treated(server):
+def test_a_stream_begins_with_a_hello_and_has_its_headers(server):
     with streaming(server) as stream:
         frame = stream.frame()
 
@@ -103,7 +89,7 @@ def test_a_stream_says_hello_first_and_how_it_is_to_be_treated(server):
         assert headers["X-Request-Id"]
 
 
-def test_a_change_is_told_once_for_each_list_that_it_makes_stale(server):
+def test_a_change_sends_one_update_for_each_list_that_it_makes_stale(server):
     channel = make_channel()
     agent = make_agent("worker")
     with greeted(server) as stream:
@@ -147,7 +133,7 @@ def test_many_changes_at_once_are_one_update(server):
     assert {data["type"] for data in seen} == {"tasks", "chains"}
 
 
-def test_more_changes_than_are_worth_naming_are_told_without_names(server):
+def test_an_update_of_too_many_rows_has_no_ids(server):
     with greeted(server) as stream:
         Event.objects.bulk_create(
             Event(type="task.created", task_id=str(number)) for number in range(51)
@@ -173,7 +159,7 @@ def test_an_agent_that_waits_for_a_person_is_a_notification(server):
     assert "Worker" in data["payload"]["message"]
 
 
-def test_no_agent_can_forge_a_notification(server):
+def test_an_agent_cannot_forge_a_notification(server):
     with greeted(server) as stream, server.client() as client:
         posted = {"agent_id": "mallory", "type": "agent.setup_waited", "payload": {"a": 1}}
         client.post("/v1/events", json=posted).raise_for_status()
@@ -183,20 +169,20 @@ def test_no_agent_can_forge_a_notification(server):
         assert stream.topics(1) == {"channels"}
 
 
-@pytest.mark.parametrize("place", ["header", "query"])
-def test_a_client_that_comes_back_hears_at_once_what_it_missed(server, place):
+@pytest.mark.parametrize("where", ["header", "query"])
+def test_a_client_that_reconnects_gets_what_it_missed(server, where):
     with greeted(server) as stream:
         make_channel()
         stream.event()
         last = stream.last_id
     make_task()
 
-    how = {"after": last} if place == "header" else {"last_event_id": last}
+    how = {"after": last} if where == "header" else {"last_event_id": last}
     with greeted(server, **how) as stream:
         assert stream.topics(2) == {"channels", "tasks"}
 
 
-def test_a_client_that_missed_nothing_hears_nothing_at_first(server):
+def test_a_client_that_missed_nothing_gets_only_new_updates(server):
     with greeted(server) as stream:
         last = stream.last_id
     with greeted(server, after=last) as stream:
@@ -205,7 +191,7 @@ def test_a_client_that_missed_nothing_hears_nothing_at_first(server):
         assert stream.topics(1) == {"channels"}
 
 
-def test_a_client_from_before_the_journal_begins_is_told_to_look_at_everything(server):
+def test_all_lists_are_stale_for_an_id_before_the_journal(server):
     make_task()
     Event.objects.all().delete()
     make_channel()
@@ -226,21 +212,21 @@ def test_a_client_from_before_the_journal_begins_is_told_to_look_at_everything(s
 
 
 @pytest.mark.parametrize("given", ["x", "-1", "1.5", "9" * 19, "1" * 20, "1 OR 1=1", "\xb2", "%00"])
-def test_an_id_that_the_stream_never_gave_is_refused(server, given):
+def test_an_invalid_last_event_id_is_refused(server, given):
     for answer in (refused(server, after=given.encode()), refused(server, last_event_id=given)):
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "invalid_request"
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "DELETE"])
-def test_a_stream_is_only_read(server, method):
+def test_a_stream_is_read_only(server, method):
     answer = httpx.request(method, f"{server.url}/v1/stream", headers=server.headers)
 
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET"
 
 
-def test_a_stream_needs_a_credential_which_may_stand_in_the_query(server):
+def test_a_stream_needs_a_credential_in_a_header_or_the_query(server):
     with httpx.stream("GET", f"{server.url}/v1/stream") as response:
         assert response.status_code == 401
     token = server.headers["Authorization"].removeprefix("Bearer ")
@@ -248,7 +234,7 @@ def test_a_stream_needs_a_credential_which_may_stand_in_the_query(server):
         assert response.status_code == 200
 
 
-def test_one_process_has_only_so_many_streams_and_a_slot_becomes_free(server):
+def test_the_number_of_streams_is_limited_and_slots_are_freed(server):
     with greeted(server), greeted(server):
         with greeted(server):
             answer = refused(server)
@@ -280,7 +266,7 @@ def write_event(task_id):
     connection.close()
 
 
-async def test_one_who_does_not_read_for_long_loses_nothing(monkeypatch):
+async def test_a_client_that_does_not_read_for_long_loses_nothing(monkeypatch):
     monkeypatch.setattr(tail, "MOST_BATCHES", 2)
     async with aclosing(speak(None)) as slow, tail.watch() as quick:
         await anext(slow)

@@ -1,4 +1,4 @@
-"""What the page says, it says in every language that it offers."""
+"""Every sentence of the dashboard is translated into every language that it offers."""
 
 import gettext
 import re
@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 PAGE = Path(settings.BASE_DIR) / "dashboard"
-SAID_BY_SCRIPTS = re.compile(r'\b(?:_|ngettext)\(\s*"([^"]+)"')
-SAID_BY_TEMPLATES = re.compile(r"""{% translate ["']([^"']+)["']""")
+IN_SCRIPTS = re.compile(r'\b(?:_|ngettext)\(\s*"([^"]+)"')
+IN_TEMPLATES = re.compile(r"""{% translate ["']([^"']+)["']""")
 OTHERS = [code for code, _ in settings.LANGUAGES if code != "en"]
 
 
@@ -29,14 +29,14 @@ def compiled(domain, language):
 
 
 def untranslated(texts, catalog):
-    """Those without a translation; one that reads the same in both languages is one."""
+    """The texts without a translation; a translation may equal its text."""
     known = {key[0] if isinstance(key, tuple) else key for key in catalog._catalog}
     return sorted(texts - known)
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_sentence_of_the_scripts_is_translated_and_compiled(language):
-    texts = sentences("static/dashboard", SAID_BY_SCRIPTS)
+    texts = sentences("static/dashboard", IN_SCRIPTS)
 
     assert len(texts) > 100
     assert untranslated(texts, compiled("djangojs", language)) == []
@@ -44,14 +44,14 @@ def test_every_sentence_of_the_scripts_is_translated_and_compiled(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_sentence_of_the_page_is_translated_and_compiled(language):
-    texts = sentences("templates/dashboard", SAID_BY_TEMPLATES)
+    texts = sentences("templates/dashboard", IN_TEMPLATES)
 
     assert len(texts) > 10
     assert untranslated(texts, compiled("django", language)) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_translations_fill_in_the_same_names(language):
+def test_translations_have_the_same_placeholders(language):
     names = re.compile(r"%\((\w+)\)s")
     for text, translation in compiled("djangojs", language)._catalog.items():
         sentence = text[0] if isinstance(text, tuple) else text

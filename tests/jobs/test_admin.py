@@ -5,10 +5,10 @@ from django.urls import reverse
 
 from jobs import transitions as jobs
 from jobs.models import Job
-from tests.chains.steps import fail
-from tests.console.clicking import audit, choose, click, preview, signed_in, told
+from tests.console.clicking import audit, choose, click, messages_of, preview
+from tests.console.people import browser_of
 from tests.factories import counted, give, make_agent, make_job, sweeps, take, tasks_of
-from tests.tasks.reporting import done
+from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,7 @@ VERBS = ["cancel", "retry_failed"]
 
 @pytest.fixture
 def operator():
-    return signed_in("Operator")
+    return browser_of("Operator")
 
 
 def make_failed_job(*, tasks=3):
@@ -41,7 +41,7 @@ def test_cancelling_shows_a_preview_and_cancels(operator):
     ]
     page = click(operator, job, "cancel", "wrong grid")
 
-    assert told(page) == ["Cancel: 1 done."]
+    assert messages_of(page) == ["Cancel: 1 done."]
     assert statuses(job) == ["in_progress", "in_progress", "cancelled", "cancelled", "cancelled"]
     assert audit(job) == [("cancel", "user:operator", "wrong grid", "")]
     assert Job.objects.get(pk=job.pk).cancel_asked_at
@@ -49,12 +49,12 @@ def test_cancelling_shows_a_preview_and_cancels(operator):
 
 def test_a_job_that_has_ended_is_not_cancelled(operator):
     job = make_job(tasks=1)
-    done(give(make_agent(), sweeps()))
+    complete(give(make_agent(), sweeps()))
 
     assert "1 job has ended and will refuse." in preview(operator, job, "cancel")
     page = click(operator, job, "cancel")
 
-    assert told(page) == [f"{job.pk}: job is completed"]
+    assert messages_of(page) == [f"{job.pk}: job is completed"]
     assert audit(job) == [("cancel", "user:operator", "it hangs", "job_over")]
 
 
@@ -66,7 +66,7 @@ def test_retrying_puts_failed_tasks_back_in_the_queue(operator):
     ]
     page = click(operator, job, "retry_failed", "the disk is repaired")
 
-    assert told(page) == ["Retry failed: 1 done."]
+    assert messages_of(page) == ["Retry failed: 1 done."]
     assert statuses(job) == ["queued"] * 3
     assert counted(job) == (3, 0, 0, 0)
     assert audit(job) == [("retry_failed", "user:operator", "the disk is repaired", "")]
@@ -82,14 +82,14 @@ def test_a_cancelled_job_is_not_retried(operator):
     ]
     page = click(operator, job, "retry_failed")
 
-    assert told(page) == [f"{job.pk}: job was cancelled"]
+    assert messages_of(page) == [f"{job.pk}: job was cancelled"]
     assert statuses(job)[0] == "failed"
     assert audit(job) == [("retry_failed", "user:operator", "it hangs", "job_cancelled")]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_viewer_has_no_button_and_may_not_use_it(verb):
-    viewer = signed_in("Viewer")
+    viewer = browser_of("Viewer")
     job = make_failed_job()
     before = statuses(job)
 
@@ -118,7 +118,7 @@ def test_a_reason_is_required(operator, verb):
 def test_the_audit_has_the_job_s_counters_before_and_after(operator):
     job = make_failed_job(tasks=2)
 
-    choose(operator, [job], "cancel", confirmed="yes", reason="night")
+    choose(operator, [job], "cancel", reason="night")
 
     page = operator.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
     assert "night" in page
@@ -129,7 +129,7 @@ def test_a_job_s_page_shows_progress_results_and_failures(operator):
     job = make_job(tasks=5, max_attempts=1)
     agent = make_agent("agent-1")
     for value in (7.5, 1.25, None):
-        done(give(agent, sweeps()), result={"fopt": value})
+        complete(give(agent, sweeps()), result={"fopt": value})
     failed = give(agent, sweeps())
     fail(failed)
 

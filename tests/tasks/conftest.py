@@ -1,7 +1,9 @@
-"""What tests of tasks share as fixtures."""
+"""Fixtures that several tests of tasks use."""
 
 import pytest
 from django.db import connection
+
+from tests.factories import make_agent
 
 
 @pytest.fixture
@@ -15,3 +17,13 @@ def asked():
 
     with connection.execute_wrapper(listen):
         yield sent
+
+
+@pytest.fixture
+def agent():
+    return make_agent("first")
+
+
+@pytest.fixture
+def other():
+    return make_agent("other")

@@ -1,4 +1,4 @@
-"""Plans of statements, run and counted, for tests that look at what a claim reads."""
+"""Plans of executed statements, for tests of what a claim reads."""
 
 from django.db import connection
 from psycopg import sql
@@ -8,7 +8,7 @@ PAGES = 50
 
 
 def run_prepared(statement, values):
-    """The plan of a statement that was prepared, run, and counted."""
+    """The plan of a statement, prepared and executed."""
     with connection.cursor() as cursor:
         cursor.execute(f"PREPARE asked AS {statement.text.decode()}")
         arguments = statement.arguments({"protocol": ""} | values)
@@ -39,6 +39,12 @@ def named(plan, name):
     return next(node for node in nodes(plan) if node.get("Subplan Name") == f"CTE {name}")
 
 
+def walks(plan):
+    """The innermost limited reads of the plan: one for each queue that a claim looks at."""
+    limits = [node for node in nodes(plan) if node["Node Type"] == "Limit"]
+    return [node for node in limits if "Sort" not in {below["Node Type"] for below in nodes(node)}]
+
+
 def pages(node):
     return node["Shared Hit Blocks"] + node["Shared Read Blocks"]
 
@@ -51,8 +57,12 @@ def scans_of_tasks(plan):
     ]
 
 
+def uses_no_seq_scan(plan):
+    return "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+
+
 def reads_in_order(plan):
-    """The plan walks the index of free tasks: nothing is sorted, no other way is taken."""
+    """The plan reads a few entries of the indexes of free tasks in order, and sorts nothing."""
     assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
     assert {scan for scan, _ in scans_of_tasks(plan)} <= {"Index Scan", "Index Only Scan"}
     assert {index for _, index in scans_of_tasks(plan)} <= IN_ORDER

@@ -1,4 +1,4 @@
-"""Reports in one word, for tests."""
+"""Reports by the transactional path: by an agent or, without one, by an operator."""
 
 from tasks import reports
 from tasks.fast_path import Outcome
@@ -8,20 +8,26 @@ from tasks.reports import Verdict
 ACCEPTED, ALREADY, LOST = Verdict.ACCEPTED, Verdict.ALREADY, Verdict.LOST
 
 
-def done(task, *, by=None, epoch=None, result=None):
-    """Report the task done, as the agent `by` or, without one, as an operator."""
-    return said(Outcome(task.pk, done=True, result=result, epoch=epoch), by)
+def report(outcome, by=None):
+    """The verdict on the outcome, with its problem if it is lost."""
+    [verdict], _ = reports.report_in_transaction([outcome], agent_id=by and by.pk, by="operator")
+    return verdict
 
 
-def failed(task, *, by=None, epoch=None, reason="broken", retriable=False):
-    return said(Outcome(task.pk, done=False, reason=reason, retriable=retriable, epoch=epoch), by)
+def complete(task, *, by=None, **outcome):
+    """The verdict on a completion; see `checked`."""
+    return checked(Outcome(task.pk, done=True, **outcome), by)
 
 
-def said(outcome, by):
-    """The verdict; of a lost report, what was wrong with it. A lost one writes nothing."""
+def fail(task, *, by=None, reason="broken", **outcome):
+    """The verdict on a failure; see `checked`."""
+    return checked(Outcome(task.pk, done=False, reason=reason, **outcome), by)
+
+
+def checked(outcome, by):
+    """The verdict, or the class of the problem of a lost report. Only an accepted one writes."""
     before = Task.objects.filter(pk=outcome.task_id).values().first()
-    answers, _ = reports.report_in_transaction([outcome], agent_id=by and by.pk, by="operator")
-    answer = answers[0]
-    if answer.verdict in {ALREADY, LOST}:
+    verdict = report(outcome, by)
+    if verdict.verdict != ACCEPTED:
         assert Task.objects.filter(pk=outcome.task_id).values().first() == before
-    return type(answer.problem) if answer.problem else answer.verdict
+    return type(verdict.problem) if verdict.problem else verdict.verdict

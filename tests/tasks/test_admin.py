@@ -1,4 +1,4 @@
-"""What people do to tasks and channels in the admin: pressed, refused, forbidden, written down."""
+"""Verbs on tasks and channels in the admin: applied, refused, forbidden, audited."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from events.models import Event, OperatorAction
 from tasks import transitions
 from tasks.models import Channel, Task
 from tasks.states import Status
-from tests.console.asking import list_of, page_of, told, use, use_on_list
+from tests.console.clicking import choose, click, list_of, messages_of, page_of
 from tests.console.people import browser_of
 from tests.factories import (
     fresh,
@@ -59,7 +59,7 @@ def make_named_agent() -> str:
     return make_agent("agent-1").pk
 
 
-# verb, what it is used on, what is asked, the status then, on what it is refused
+# verb, its task, its values, the status after it, a task that it refuses
 VERBS = [
     ("cancel", make_queued_task, {}, Status.CANCELLED, make_done_task),
     ("requeue", make_failed_task, {}, Status.QUEUED, make_queued_task),
@@ -72,18 +72,16 @@ each_verb = pytest.mark.parametrize(("verb", "make", "asked", "status", "make_re
 
 
 @each_verb
-def test_a_verb_is_shown_confirmed_and_written_down(
-    operator, verb, make, asked, status, make_refused
-):
+def test_a_verb_is_previewed_applied_and_audited(operator, verb, make, asked, status, make_refused):
     task = make()
     values = {name: given() for name, given in asked.items()}
 
     shown = operator.get(page_of(task, "verb", verb))
-    done = use(operator, task, verb, "it hangs", **values)
+    done = click(operator, task, verb, "it hangs", **values)
 
     assert shown.status_code == 200
     assert shown.context["will"]
-    assert "1 done." in told(done)[0]
+    assert "1 done." in messages_of(done)[0]
     assert fresh(task).status == status
     action = OperatorAction.objects.about("task", task.pk).get()
     assert (action.verb, action.actor, action.reason) == (verb, "user:operator", "it hangs")
@@ -92,13 +90,13 @@ def test_a_verb_is_shown_confirmed_and_written_down(
 
 
 @each_verb
-def test_a_verb_is_refused_with_the_reason(operator, verb, make, asked, status, make_refused):
+def test_a_refusal_is_shown_and_audited(operator, verb, make, asked, status, make_refused):
     task = make_refused()
     values = {name: given() for name, given in asked.items()}
 
-    done = use(operator, task, verb, **values)
+    done = click(operator, task, verb, **values)
 
-    assert str(task.pk) in told(done)[0]
+    assert str(task.pk) in messages_of(done)[0]
     assert fresh(task).status == task.status
     assert OperatorAction.objects.about("task", task.pk).get().refused
 
@@ -109,37 +107,37 @@ def test_a_viewer_may_not_use_a_verb(verb, make, asked, status, make_refused):
     values = {name: given() for name, given in asked.items()}
     viewer = browser_of("Viewer")
 
-    assert use(viewer, task, verb, **values).status_code == 403
-    use_on_list(viewer, [task], verb, **values)
+    assert click(viewer, task, verb, **values).status_code == 403
+    choose(viewer, [task], verb, **values)
     assert viewer.get(page_of(task)).context["verb_links"] == []
     assert fresh(task).status == task.status
     assert not OperatorAction.objects.exists()
 
 
-def test_a_verb_without_a_reason_does_nothing(operator):
+def test_a_verb_needs_a_reason(operator):
     task = make_task()
 
-    asked_again = use(operator, task, "cancel", "  ")
+    asked_again = click(operator, task, "cancel", "  ")
 
     assert asked_again.context["form"].errors["reason"]
     assert fresh(task).status == Status.QUEUED
 
 
-def test_the_journal_has_the_person_and_the_reason(operator):
+def test_the_event_has_the_person_and_the_reason(operator):
     task = make_task()
 
-    use(operator, task, "cancel", "no longer wanted")
+    click(operator, task, "cancel", "no longer wanted")
 
     event = Event.objects.about_task(task.pk).get(type="task.cancelled")
     assert (event.actor, event.reason) == ("user:operator", "no longer wanted")
 
 
-def test_a_list_shows_beforehand_what_a_verb_does_to_the_marked(operator):
+def test_a_list_shows_a_preview_of_the_verb_on_the_marked_tasks(operator):
     channel = make_channel()
     waiting = make_tasks(2, channel=channel)
     held = make_held_task()
 
-    shown = use_on_list(operator, [*waiting, held], "cancel", confirmed=False)
+    shown = choose(operator, [*waiting, held], "cancel", confirmed=False)
 
     assert shown.context["will"] == [
         "Cancels 2 tasks that wait.",
@@ -148,67 +146,67 @@ def test_a_list_shows_beforehand_what_a_verb_does_to_the_marked(operator):
     assert fresh(waiting[0]).status == Status.QUEUED
 
 
-def test_a_verb_is_used_on_all_that_match_the_filter_and_tells_what_was_refused(operator):
+def test_a_verb_may_be_applied_to_all_tasks_that_match_a_filter(operator):
     channel, other = make_channel(), make_channel()
     matching = make_tasks(60, channel=channel)
     chained = make_tasks(2, chain=make_chain(channel))
     spared = make_task(other)
 
-    done = use_on_list(
+    done = choose(
         operator, matching[-1:], "cancel", across=True, query=f"?channel__id__exact={channel.pk}"
     )
 
-    assert told(done) == ["Cancel: 62 done."]
+    assert messages_of(done) == ["Cancel: 62 done."]
     assert not Task.objects.filter(channel=channel).exclude(status=Status.CANCELLED).exists()
     assert fresh(spared).status == Status.QUEUED
     assert OperatorAction.objects.filter(verb="cancel").count() == 62
     assert fresh(chained[0].chain).status == "done"
 
 
-def test_of_many_refusals_the_first_twenty_are_told_and_then_a_count(operator):
+def test_only_the_first_twenty_refusals_are_shown(operator):
     tasks = make_tasks(30)
 
-    done = use_on_list(operator, tasks, "requeue")
+    done = choose(operator, tasks, "requeue")
 
-    assert len(told(done)) == 21
-    assert told(done)[-1] == "10 more could not be changed."
+    assert len(messages_of(done)) == 21
+    assert messages_of(done)[-1] == "10 more could not be changed."
 
 
-def test_a_task_asked_to_stop_is_taken_away_the_second_time(operator):
+def test_a_second_cancel_takes_a_task_from_its_agent(operator):
     task, other = make_held_task(), make_task()
-    use(operator, task, "cancel")
+    click(operator, task, "cancel")
 
-    shown = use_on_list(operator, [task, other], "cancel", confirmed=False)
-    use_on_list(operator, [task, other], "cancel")
+    shown = choose(operator, [task, other], "cancel", confirmed=False)
+    choose(operator, [task, other], "cancel")
 
     assert "Takes 1 task from its agent, which was asked before." in shown.context["will"]
     assert fresh(task).status == Status.CANCELLED
 
 
-def test_a_task_s_page_tells_its_story_and_cannot_be_edited(operator):
+def test_the_page_of_a_task_shows_its_history_and_cannot_be_edited(operator):
     task = make_failed_task()
-    use(operator, task, "requeue", "try again")
+    click(operator, task, "requeue", "try again")
 
     page = operator.get(page_of(task))
 
     assert page.status_code == 200
-    lines = [(line.what, line.reason) for line in page.context["timeline"]]
-    assert ("requeue", "try again") in lines
-    assert ("task.requeued", "try again") in lines
+    history = [(row.what, row.reason) for row in page.context["timeline"]]
+    assert ("requeue", "try again") in history
+    assert ("task.requeued", "try again") in history
     assert page.context["tables"][0].title == "Why is it not running?"
     assert operator.post(page_of(task), {"title": "forged"}).status_code == 403
 
 
 def test_tasks_are_found_by_the_beginning_of_the_id_and_by_title(operator):
     make_task(title="paint the wall")
-    other = make_task(title="mend the roof")
+    other = make_task(title="repair the roof")
 
     by_title = operator.get(list_of(Task), {"q": "wall"}).content.decode()
     by_id = operator.get(list_of(Task), {"q": str(other.pk)}).content.decode()
 
     assert "paint the wall" in by_title
-    assert "mend the roof" not in by_title
-    assert "mend the roof" in by_id
+    assert "repair the roof" not in by_title
+    assert "repair the roof" in by_id
     assert "paint the wall" not in by_id
 
 
@@ -232,33 +230,33 @@ def test_channels_are_paused_and_resumed(operator, verb, paused):
         transitions.pause_channel(channel.pk, by="tests", reason="full")
 
     shown = operator.get(page_of(channel, "verb", verb))
-    done = use(operator, channel, verb, "repairs")
+    done = click(operator, channel, verb, "repairs")
 
     assert shown.context["will"][0].startswith(verb.capitalize())
-    assert "1 done." in told(done)[0]
+    assert "1 done." in messages_of(done)[0]
     assert (fresh(channel).paused_at is not None) == paused
     action = OperatorAction.objects.about("channel", channel.pk).get()
     assert (action.verb, action.after["paused"], action.reason) == (verb, paused, "repairs")
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_a_viewer_pauses_and_resumes_no_channel(verb):
+def test_a_viewer_may_not_pause_or_resume_a_channel(verb):
     channel = make_channel()
 
-    assert use(browser_of("Viewer"), channel, verb).status_code == 403
+    assert click(browser_of("Viewer"), channel, verb).status_code == 403
     assert not OperatorAction.objects.exists()
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_a_channel_that_is_gone_refuses(operator, verb):
+def test_a_verb_on_a_deleted_channel_changes_nothing(operator, verb):
     channel = make_channel()
     Channel.objects.filter(pk=channel.pk).delete()
 
-    assert use(operator, channel, verb).status_code == 200
+    assert click(operator, channel, verb).status_code == 200
     assert not OperatorAction.objects.exists()
 
 
-def test_a_channel_s_page_and_list_are_shown(operator):
+def test_the_page_and_the_list_of_channels_are_shown(operator):
     channel = make_channel()
 
     assert operator.get(page_of(channel)).status_code == 200

@@ -4,20 +4,13 @@ import pytest
 from django.db.models.functions import Now
 
 from agents.models import Agent
-from tasks import reports, transitions
+from tasks import transitions
 from tasks.exceptions import NotReady, WrongStatus
-from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.states import Status
-from tests.factories import (
-    fresh,
-    give,
-    make_agent,
-    make_chain,
-    make_task,
-    steps_of,
-)
-from tests.tasks.verbs import last_line, make_locked_task, make_of_status, refuses
+from tests.factories import fresh, give, make_agent, make_chain, make_task, steps_of
+from tests.tasks.reporting import complete
+from tests.tasks.verbs import last_event, make_locked_task, make_of_status, refuses
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +23,7 @@ def test_assign_gives_a_queued_task_to_a_named_agent():
 
     assert (given.status, given.agent, given.last_holder) == (Status.IN_PROGRESS, agent, "a")
     assert (given.lease_epoch, given.lease_expires_at) == (1, None)
-    assert last_line(task) == ("task.claimed", "operator", "")
+    assert last_event(task) == ("task.claimed", "operator", "")
 
 
 def test_assign_again_changes_nothing():
@@ -43,13 +36,13 @@ def test_assign_again_changes_nothing():
     assert Task.objects.values().get(pk=task.pk) == before
 
 
-def test_assign_registers_an_agent_never_heard_of():
+def test_assign_registers_an_unknown_agent():
     transitions.assign(make_task().pk, "new", by="operator")
 
     assert Agent.objects.filter(pk="new").exists()
 
 
-def test_assign_by_an_operator_renews_no_presence():
+def test_assign_does_not_renew_the_agents_presence():
     agent = make_agent(seen_ago=timedelta(minutes=5))
 
     transitions.assign(make_task().pk, agent.pk, by="operator")
@@ -57,14 +50,14 @@ def test_assign_by_an_operator_renews_no_presence():
     assert fresh(agent).last_seen_at == agent.last_seen_at
 
 
-def test_assign_gives_out_session_requests():
+def test_assign_accepts_a_session_request():
     task = make_task(assign_only=True)
 
     assert transitions.assign(task.pk, "a", by="operator").status == Status.IN_PROGRESS
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
-def test_assign_refuses_what_is_not_queued(status):
+def test_assign_refuses_a_task_that_is_not_queued(status):
     assert refuses(WrongStatus, transitions.assign, make_of_status(status), "b", by="operator")
 
 
@@ -74,13 +67,13 @@ def test_assign_refuses_a_draining_agent():
     assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
 
 
-def test_assign_refuses_a_task_before_its_time():
+def test_assign_refuses_a_postponed_task():
     task = make_task(available_at=Now() + timedelta(minutes=1))
 
     assert refuses(NotReady, transitions.assign, task, "a", by="operator")
 
 
-def test_assign_refuses_a_task_whose_turn_it_is_not():
+def test_assign_refuses_a_blocked_task():
     _, second = steps_of(make_chain(tasks=2))
 
     assert refuses(NotReady, transitions.assign, second, "a", by="operator")
@@ -95,12 +88,12 @@ def test_assign_refuses_a_task_behind_a_locked_one():
 def test_assign_refuses_a_task_of_a_chain_that_another_agent_owns():
     chain = make_chain(tasks=2)
     task = give(make_agent(), chain.channel)
-    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+    complete(task)
 
     assert refuses(NotReady, transitions.assign, steps_of(chain)[1], "b", by="operator")
 
 
-def test_assign_refuses_an_agent_that_is_bound_elsewhere():
+def test_assign_refuses_an_agent_that_is_bound_to_a_chain():
     agent = make_agent()
     give(agent, make_chain(tasks=1).channel)
 
@@ -118,11 +111,11 @@ def test_assign_makes_the_agent_the_owner_of_the_tasks_chain():
     assert fresh(first).reserved_for_id == "a"
 
 
-def test_assign_gives_its_owner_the_next_of_an_owned_chain():
+def test_assign_gives_the_owner_of_a_chain_its_next_task():
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel)
-    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+    complete(task)
 
     given = fresh(Task(pk=transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator").id))
 

@@ -1,6 +1,7 @@
-"""The pause before a task is tried again: how long it is, and who ends it when."""
+"""The pause before a retry: how long it is, and what ends it."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -9,7 +10,7 @@ from django.db.models.functions import Now
 from agents.models import Protocol
 from chains import transitions as chains
 from events.models import Event
-from tasks import batches, claims, leases, reports, transitions
+from tasks import batches, claims, leases, transitions
 from tasks.exceptions import NotReady
 from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
@@ -25,12 +26,12 @@ from tests.factories import (
     make_task,
     make_tasks,
     run_fast,
-    silence,
     steps_of,
     take,
 )
-from tests.tasks.reporting import ACCEPTED, done, failed
-from tests.tasks.verbs import refuses
+from tests.tasks.paths import fail_by_fast_path, fail_in_transaction
+from tests.tasks.reporting import ACCEPTED, complete, fail
+from tests.tasks.verbs import expire, lose, refuses
 
 pytestmark = pytest.mark.django_db
 
@@ -44,41 +45,27 @@ def delays(seconds, attempts, samples=1):
         return [row[0].total_seconds() for row in cursor.fetchall()]
 
 
-def fail_fast(task):
-    outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
-    assert run_fast(task.agent_id, outcomes=[outcome])
-
-
-def fail_slow(task):
-    outcome = Outcome(task.pk, done=False, reason="broken", retriable=True)
-    answers, _ = reports.report_in_transaction([outcome], agent_id=task.agent_id, by="")
-    assert answers[0].verdict == ACCEPTED
-
-
-def expire(task):
-    let_lease_run_out(task)
-    assert [taken.id for taken in leases.expire_leases().retried] == [task.pk]
-
-
-every_end = pytest.mark.parametrize("end", [fail_fast, fail_slow, expire])
-
-
-def make_postponed(agent=None, seconds=30, **fields):
-    task = make_held_task(agent, retry_delay_seconds=seconds, **fields)
-    fail_fast(task)
-    return fresh(task)
+fail_retriably = partial(fail_by_fast_path, retriable=True)
+fail_in_transaction_retriably = partial(fail_in_transaction, retriable=True)
+every_end = pytest.mark.parametrize("end", [fail_retriably, fail_in_transaction_retriably, expire])
 
 
 def let_time_come(task):
     Task.objects.filter(pk=task.pk, postponed=True).update(available_at=Now())
 
 
+def make_postponed(agent=None, seconds=30, **fields):
+    task = make_held_task(agent, retry_delay_seconds=seconds, **fields)
+    fail_retriably(task)
+    return fresh(task)
+
+
 def pause_of(task):
-    """How long the task waits from when it was put back."""
+    """The seconds for which the task is postponed, from when it was put back."""
     return (task.available_at - task.updated_at).total_seconds()
 
 
-# How long.
+# Its length.
 
 
 @pytest.mark.parametrize(
@@ -97,18 +84,18 @@ def pause_of(task):
         (5, 0, 5),
     ],
 )
-def test_the_pause_doubles_up_to_a_minute_and_chance_cuts_up_to_a_fifth(seconds, attempts, nominal):
+def test_the_pause_doubles_up_to_a_minute_and_a_random_part_is_cut_off(seconds, attempts, nominal):
     drawn = delays(seconds, attempts, samples=300)
 
     assert nominal * 0.8 <= min(drawn) < nominal * 0.85
     assert nominal * 0.95 < max(drawn) <= nominal
 
 
-def test_no_pause_is_none_however_many_attempts():
+def test_a_delay_of_zero_stays_zero_for_every_attempt():
     assert {delay for attempts in (1, 5, 99) for delay in delays(0, attempts, samples=20)} == {0}
 
 
-def test_tasks_that_failed_together_do_not_come_back_together():
+def test_tasks_that_failed_together_are_tried_again_at_different_times():
     agent = make_agent()
     tasks = make_tasks(5, channel=make_channel(), retry_delay_seconds=10)
     take(agent, tasks[0].channel, max_tasks=5)
@@ -120,7 +107,7 @@ def test_tasks_that_failed_together_do_not_come_back_together():
 
 
 @every_end
-def test_each_attempt_that_is_used_makes_the_next_pause_longer(end):
+def test_each_attempt_makes_the_next_pause_longer(end):
     task = make_task(retry_delay_seconds=8, max_attempts=9)
     for nominal in (8, 16, 32, 60):
         end(give(make_agent(), task.channel))
@@ -143,29 +130,28 @@ def test_without_a_delay_a_task_is_tried_again_at_once(end):
     assert take(make_agent(), task.channel) == [task]
 
 
-def test_a_lost_agent_is_no_fault_of_the_task_so_it_is_tried_again_at_once():
+def test_a_task_of_a_lost_agent_is_tried_again_at_once():
     task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
-    silence(agent)
 
-    leases.release_lost()
+    lose(agent)
 
     assert not fresh(task).postponed
     assert take(make_agent(), task.channel) == [task]
 
 
 @pytest.mark.parametrize("retriable", [True, False])
-def test_a_task_that_is_not_tried_again_waits_for_nothing(retriable):
+def test_a_task_that_failed_for_good_is_not_postponed(retriable):
     task = make_held_task(agent := make_agent(), retry_delay_seconds=30, max_attempts=1)
 
-    failed(task, by=agent, retriable=retriable)
+    fail(task, by=agent, retriable=retriable)
 
     assert (fresh(task).status, fresh(task).postponed) == (Status.FAILED, False)
 
 
-# Who gets it when.
+# Its end.
 
 
-def test_a_postponed_task_is_given_to_nobody_until_it_is_woken():
+def test_nobody_gets_a_postponed_task_until_it_is_woken():
     task = make_postponed(agent := make_agent())
     assert refuses(NotReady, transitions.assign, task, agent.pk, by="operator")
 
@@ -181,7 +167,7 @@ def test_a_postponed_task_is_given_to_nobody_until_it_is_woken():
     assert leases.wake_postponed() == 0
 
 
-def test_others_pass_a_postponed_task_and_it_keeps_its_place():
+def test_a_postponed_task_is_passed_over_and_keeps_its_position():
     task = make_postponed(priority=1)
     behind = make_tasks(2, channel=task.channel, priority=1)
 
@@ -192,7 +178,7 @@ def test_others_pass_a_postponed_task_and_it_keeps_its_place():
     assert take(make_agent(), task.channel) == [task]
 
 
-def test_more_than_a_batch_is_woken_at_once(monkeypatch):
+def test_one_call_wakes_more_than_one_batch(monkeypatch):
     monkeypatch.setattr(leases, "BATCH", 2)
     tasks = make_tasks(5, available_at=Now() - timedelta(seconds=1))
     later = make_task(available_at=Now() + timedelta(minutes=1))
@@ -204,7 +190,7 @@ def test_more_than_a_batch_is_woken_at_once(monkeypatch):
     assert fresh(later).postponed
 
 
-def test_waking_is_no_change_of_status_and_no_line_of_the_journal():
+def test_waking_a_task_writes_no_event():
     task = make_postponed()
     before = Event.objects.count()
 
@@ -214,7 +200,7 @@ def test_waking_is_no_change_of_status_and_no_line_of_the_journal():
     assert Event.objects.count() == before
 
 
-# What else ends the wait.
+# Other verbs.
 
 
 def test_a_postponed_task_may_be_cancelled():
@@ -225,7 +211,7 @@ def test_a_postponed_task_may_be_cancelled():
     assert (cancelled.status, cancelled.postponed) == (Status.CANCELLED, False)
 
 
-def test_postponed_tasks_may_be_cancelled_all_at_once():
+def test_many_postponed_tasks_may_be_cancelled_at_once():
     task = make_postponed()
 
     assert batches.cancel_all(Task.objects.all(), by="operator").cancelled == 1
@@ -233,56 +219,56 @@ def test_postponed_tasks_may_be_cancelled_all_at_once():
     assert (fresh(task).status, fresh(task).postponed) == (Status.CANCELLED, False)
 
 
-def test_the_last_holder_may_still_complete_a_task_that_is_postponed():
+def test_the_last_holder_may_still_complete_a_postponed_task():
     task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
     expire(task)
     assert fresh(task).postponed
 
-    assert done(task, by=agent, result=1) == ACCEPTED
+    assert complete(task, by=agent, result=1) == ACCEPTED
 
     assert (fresh(task).status, fresh(task).postponed) == (Status.DONE, False)
 
 
-def test_a_late_fail_leaves_the_pause_as_it_is():
+def test_a_late_failure_does_not_change_the_pause():
     task = make_held_task(agent := make_agent(), retry_delay_seconds=30)
     expire(task)
     until = fresh(task).available_at
 
-    assert failed(task, by=agent, retriable=True) == ACCEPTED
+    assert fail(task, by=agent, retriable=True) == ACCEPTED
 
     assert (fresh(task).postponed, fresh(task).available_at) == (True, until)
 
 
 @pytest.mark.parametrize("requeue", [transitions.requeue, "all"])
-def test_a_requeued_task_waits_for_nothing_and_its_pauses_begin_anew(requeue):
+def test_a_requeued_task_is_not_postponed_and_its_next_pause_is_the_first(requeue):
     task = make_postponed(agent := make_agent(), seconds=10, max_attempts=2)
     let_time_come(task)
     leases.wake_postponed()
-    fail_fast(give(agent, task.channel))
+    fail_retriably(give(agent, task.channel))
     assert fresh(task).status == Status.FAILED
 
     if requeue == "all":
         assert batches.requeue_all(Task.objects.all(), by="operator") == 1
     else:
         requeue(task.pk, by="operator")
-    fail_fast(give(agent, task.channel))
+    fail_retriably(give(agent, task.channel))
 
     assert fresh(task).attempts == 1
     assert 8 <= pause_of(fresh(task)) <= 10
 
 
-# In a chain.
+# Chains.
 
 
 def make_postponed_in_a_chain():
     chain = make_chain(tasks=0)
     make_tasks(2, chain=chain, retry_delay_seconds=30)
     agent = make_agent()
-    fail_slow(give(agent, chain.channel))
+    fail_in_transaction_retriably(give(agent, chain.channel))
     return fresh(chain), agent
 
 
-def test_in_a_chain_the_turn_and_the_owner_are_kept_meanwhile():
+def test_a_postponed_step_keeps_the_turn_and_the_owner():
     chain, agent = make_postponed_in_a_chain()
 
     first, second = steps_of(chain)
@@ -296,7 +282,7 @@ def test_in_a_chain_the_turn_and_the_owner_are_kept_meanwhile():
     assert take(agent, chain.channel) == [first]
 
 
-def test_its_owner_is_bound_meanwhile():
+def test_a_postponed_step_binds_its_owner():
     _, agent = make_postponed_in_a_chain()
     elsewhere = make_task()
 
@@ -306,7 +292,7 @@ def test_its_owner_is_bound_meanwhile():
     )
 
 
-def test_a_postponed_step_of_a_chain_that_is_detached_waits_on_and_is_for_anybody():
+def test_a_postponed_step_of_a_detached_chain_is_for_anybody_once_it_is_woken():
     chain, agent = make_postponed_in_a_chain()
 
     chains.detach(chain.pk, owner_id=agent.pk, by="operator")
@@ -319,7 +305,7 @@ def test_a_postponed_step_of_a_chain_that_is_detached_waits_on_and_is_for_anybod
     assert take(other, chain.channel) == [first]
 
 
-def test_a_step_that_is_unlocked_waits_for_nothing():
+def test_an_unlocked_step_is_not_postponed():
     chain = make_chain(tasks=0)
     make_tasks(1, chain=chain, retry_delay_seconds=30)
     agent = make_agent()
@@ -333,7 +319,7 @@ def test_a_step_that_is_unlocked_waits_for_nothing():
     assert take(agent, chain.channel) == [task]
 
 
-def test_a_cancelled_step_gives_its_turn_to_the_next():
+def test_a_cancelled_postponed_step_gives_the_turn_to_the_next():
     chain, agent = make_postponed_in_a_chain()
     first, second = steps_of(chain)
 

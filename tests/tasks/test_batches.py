@@ -1,4 +1,4 @@
-"""Many tasks at once: all that are meant, none that are not, in one transaction."""
+"""Verbs for many tasks at once change all tasks meant and no others, in one transaction."""
 
 import re
 from uuid import uuid4
@@ -10,7 +10,7 @@ from events.models import Event
 from jobs.models import Job, JobKind
 from tasks import batches, reports, requirements, transitions
 from tasks.batches import Cancelled, Draft
-from tasks.fast_path import Outcome
+from tasks.exceptions import WrongStatus
 from tasks.models import Task
 from tasks.states import Status
 from tests.factories import (
@@ -27,14 +27,15 @@ from tests.factories import (
     take,
     tasks_of,
 )
-from tests.tasks.verbs import last_line
+from tests.tasks.reporting import complete, fail
+from tests.tasks.verbs import last_event
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    """Two tasks in a statement, so that every verb needs several."""
+    """Two tasks per statement, so that every verb needs several statements."""
     monkeypatch.setattr(batches, "BATCH", 2)
 
 
@@ -46,18 +47,12 @@ def statuses(job):
     return [task.status for task in tasks_of(job)]
 
 
-def fail(task, **outcome):
-    reports.report_in_transaction(
-        [Outcome(task.pk, done=False, **outcome)], agent_id=None, by="tests"
-    )
-
-
-# Adding the tasks of a job.
+# Enqueueing the tasks of a job.
 
 
 def enqueue(job, drafts, **fields):
-    told = {"priority": 0, "max_attempts": 3, "retry_delay_seconds": 0, "by": "operator"}
-    return batches.enqueue_for_job(job.pk, sweeps(), drafts, **told | fields)
+    defaults = {"priority": 0, "max_attempts": 3, "retry_delay_seconds": 0, "by": "operator"}
+    return batches.enqueue_for_job(job.pk, sweeps(), drafts, **defaults | fields)
 
 
 def drafts(number, **fields):
@@ -65,7 +60,7 @@ def drafts(number, **fields):
 
 
 @pytest.mark.parametrize("number", [0, 1, 7])
-def test_tasks_of_a_job_are_added_in_the_order_given(small_batches, number):
+def test_tasks_of_a_job_are_enqueued_in_the_order_given(small_batches, number):
     job = make_job()
 
     assert enqueue(job, drafts(number)) == number
@@ -75,18 +70,18 @@ def test_tasks_of_a_job_are_added_in_the_order_given(small_batches, number):
     assert [task.payload["n"] for task in given] == list(range(number))
 
 
-def test_the_order_is_kept_over_hundreds_and_several_statements(monkeypatch):
+def test_the_order_is_kept_across_several_statements(monkeypatch):
     monkeypatch.setattr(batches, "BATCH", 200)
     job = make_job()
 
     assert enqueue(job, drafts(700)) == 700
 
     by_id = of(job).order_by("id").values_list("payload__n", flat=True)
-    in_line = of(job).free().in_order().values_list("payload__n", flat=True)
-    assert list(by_id) == list(in_line) == list(range(700))
+    in_queue = of(job).free().in_order().values_list("payload__n", flat=True)
+    assert list(by_id) == list(in_queue) == list(range(700))
 
 
-def test_what_is_said_of_all_of_them_is_in_each():
+def test_the_values_common_to_all_tasks_are_in_each():
     job = make_job()
     wanted = requirements.of({"algorithm": "PSO"})
 
@@ -102,11 +97,11 @@ def test_what_is_said_of_all_of_them_is_in_each():
         assert (task.title, task.payload, task.requirement) == (f"task {n}", {"n": n}, wanted)
         assert (task.priority, task.max_attempts, task.retry_delay_seconds) == (7, 5, 9)
         assert (task.status, task.postponed, task.free) == (Status.QUEUED, False, True)
-        assert last_line(task) == ("task.created", "operator", "")
+        assert last_event(task) == ("task.created", "operator", "")
     assert Event.objects.filter(type="task.created", job_id=str(job.pk)).count() == 2
 
 
-def test_a_job_enqueued_later_is_behind_in_line_unless_it_is_more_urgent():
+def test_jobs_are_queued_by_priority_then_in_the_order_they_were_enqueued():
     first, second, urgent = (make_job() for _ in range(3))
     enqueue(second, drafts(1))
     enqueue(first, drafts(1))
@@ -138,20 +133,20 @@ def endless_text():
     [lambda: failing(0), lambda: failing(5), unknown_requirement, endless_text],
     ids=["at once", "in the middle", "requirement", "text"],
 )
-def test_a_draft_that_fails_leaves_nothing(small_batches, some):
+def test_nothing_is_enqueued_when_a_draft_fails(small_batches, some):
     job = make_job(tasks=1)
-    lines = Event.objects.count()
+    events = Event.objects.count()
 
     with pytest.raises(Exception, match=r"parameter|requirement|NUL"):
         enqueue(job, some())
 
     assert of(job).count() == 1
     assert Job.objects.counted().get().counted_total == 1
-    assert Event.objects.count() == lines
+    assert Event.objects.count() == events
 
 
 @pytest.mark.django_db(transaction=True)
-def test_there_are_no_tasks_of_a_job_that_is_not_there():
+def test_no_task_is_enqueued_for_an_unknown_job():
     with pytest.raises(Exception, match="jobs_job"):
         enqueue(Job(pk=uuid4(), kind=JobKind.SWEEP), drafts(3))
 
@@ -171,13 +166,13 @@ def make_job_of_every_status():
     Task.objects.filter(pk=postponed.pk).update(postponed=True)
     transitions.cancel(asked.pk, by="tests")
     transitions.cancel(cancelled.pk, by="tests")
-    reports.report_in_transaction([Outcome(done.pk, done=True, result=1)], agent_id=agent.pk, by="")
+    complete(done, by=agent, result=1)
     fail(failed)
     assert queued.status == Status.QUEUED
     return job
 
 
-def test_those_that_wait_are_cancelled_and_agents_are_asked_to_stop_the_others(small_batches):
+def test_waiting_tasks_are_cancelled_and_agents_are_asked_to_stop_the_others(small_batches):
     job = make_job_of_every_status()
     asked_before = tasks_of(job)[3].cancel_asked_at
 
@@ -191,11 +186,11 @@ def test_those_that_wait_are_cancelled_and_agents_are_asked_to_stop_the_others(s
     assert queued.finished_at
     assert held.cancel_asked_at
     assert asked.cancel_asked_at == asked_before
-    assert last_line(queued) == ("task.cancelled", "operator", "wrong data")
+    assert last_event(queued) == ("task.cancelled", "operator", "wrong data")
     assert take(make_agent(), sweeps()) == []
 
 
-def test_asked_again_there_is_nothing_left_to_do():
+def test_cancelling_again_changes_nothing():
     job = make_job_of_every_status()
     batches.cancel_all(of(job), by="operator")
     before = list(of(job).order_by("id").values())
@@ -205,7 +200,7 @@ def test_asked_again_there_is_nothing_left_to_do():
     assert list(of(job).order_by("id").values()) == before
 
 
-def test_only_what_is_meant_is_cancelled():
+def test_only_the_tasks_given_are_cancelled():
     job, other = make_job(tasks=2), make_job(tasks=2)
     alone = make_task()
 
@@ -216,7 +211,7 @@ def test_only_what_is_meant_is_cancelled():
     assert fresh(alone).status == Status.QUEUED
 
 
-def test_steps_of_chains_are_left_alone():
+def test_steps_of_chains_are_not_changed():
     chain = make_chain(tasks=2)
     running = give(make_agent(), chain.channel)
 
@@ -230,7 +225,7 @@ def test_steps_of_chains_are_left_alone():
 # Requeueing.
 
 
-def test_those_that_failed_are_tried_again_in_their_old_place(small_batches):
+def test_failed_tasks_are_requeued_at_their_old_position(small_batches):
     job = make_job_of_every_status()
     first = tasks_of(job)[5]
     make_job_tasks(job, 5)
@@ -239,7 +234,7 @@ def test_those_that_failed_are_tried_again_in_their_old_place(small_batches):
         fail(task, reason="broken")
     failed = list(of(job).failed())
 
-    assert batches.requeue_all(of(job), by="operator", reason="mended") == len(failed) == 6
+    assert batches.requeue_all(of(job), by="operator", reason="repaired") == len(failed) == 6
 
     assert not of(job).failed().exists()
     assert statuses(job)[2:5] == ["in_progress", "in_progress", "done"]
@@ -247,11 +242,11 @@ def test_those_that_failed_are_tried_again_in_their_old_place(small_batches):
     assert (task.attempts, task.losses, task.agent, task.finished_at) == (0, 0, None, None)
     assert (task.fail_reason, task.dead_letter, task.cancel_asked_at) == ("", "", None)
     assert task.lease_epoch == 1
-    assert last_line(task) == ("task.requeued", "operator", "mended")
+    assert last_event(task) == ("task.requeued", "operator", "repaired")
     assert take(agent, sweeps(), max_tasks=9) == failed
 
 
-def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_batches):
+def test_requeued_tasks_forget_their_refusals_and_keep_their_requirements(small_batches):
     job = make_job(max_attempts=1)
     wanted = requirements.of({"algorithm": "PSO"})
     plain = make_job_tasks(job, 3, max_attempts=1)
@@ -271,23 +266,20 @@ def test_requeued_tasks_forget_who_refused_them_and_keep_what_they_want(small_ba
     assert take(make_agent("first"), sweeps(), max_tasks=9) == [*plain, *wanting]
 
 
-def test_a_late_report_of_a_requeued_task_is_no_outcome_of_its_next_life():
+def test_a_late_report_does_not_end_a_requeued_task():
     job = make_job(tasks=1)
     agent = make_agent()
     task = give(agent, sweeps())
-    reports.report_in_transaction([Outcome(task.pk, done=False)], agent_id=agent.pk, by="")
+    fail(task, by=agent)
     batches.requeue_all(of(job), by="operator")
 
-    answers, _ = reports.report_in_transaction(
-        [Outcome(task.pk, done=True, epoch=1)], agent_id=agent.pk, by=""
-    )
+    assert complete(task, by=agent, epoch=1) == WrongStatus
 
-    assert answers[0].problem
     assert fresh(task).status == Status.QUEUED
 
 
 @pytest.mark.parametrize("verb", [batches.cancel_all, batches.requeue_all])
-def test_it_is_a_few_statements_however_many_tasks(verb, django_assert_max_num_queries):
+def test_a_verb_needs_a_few_statements_for_any_number_of_tasks(verb, django_assert_max_num_queries):
     job = make_job(tasks=100)
     if verb is batches.requeue_all:
         fail_at_once(of(job))
@@ -298,10 +290,7 @@ def test_it_is_a_few_statements_however_many_tasks(verb, django_assert_max_num_q
     assert of(job).open().count() == (100 if verb is batches.requeue_all else 0)
 
 
-# What a large statement costs.
-
-
-def test_no_trigger_compares_each_old_row_with_each_new_one():
+def test_no_trigger_joins_old_rows_with_new_ones():
     """A trigger keeps the plan of its first run, mostly for one row; an inner join by that plan
     would compare each row of a large statement with each."""
     with connection.cursor() as cursor:

@@ -1,12 +1,14 @@
+"""What an agent gets by a claim, by both paths, and what a claim changes."""
+
 from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
 
-from agents.models import Agent
+from agents.models import Agent, Protocol
 from chains import transitions as chains
 from events.models import Event
-from tasks import claims
+from tasks import claims, requirements
 from tasks.fast_path import ClaimRequest
 from tasks.models import ClaimKey, Task
 from tasks.states import Status
@@ -18,10 +20,13 @@ from tests.factories import (
     make_channel,
     make_task,
     make_tasks,
+    run_fast,
     silence,
     stored,
     take,
 )
+from tests.tasks.paths import both_paths, by_either_path
+from tests.tasks.reporting import complete
 
 pytestmark = pytest.mark.django_db
 
@@ -32,56 +37,76 @@ def claim_with(key, agent, *channels, max_tasks=1):
     return stored(claims.claim(request))
 
 
-def test_a_claim_gives_a_task_to_the_agent_and_the_journal_says_so():
+@both_paths
+def test_a_claim_gives_a_task_to_the_agent_and_writes_an_event(claim):
     task = make_task()
     agent = make_agent("a")
 
-    claimed = give(agent, task.channel)
+    assert claim("a", task.channel) == [task.pk]
 
-    assert claimed == task
+    claimed = fresh(task)
     assert (claimed.status, claimed.agent, claimed.last_holder) == (Status.IN_PROGRESS, agent, "a")
     assert (claimed.lease_epoch, claimed.closed_epoch, claimed.attempts) == (1, 0, 0)
     assert claimed.claimed_at
     assert claimed.lease_expires_at is None
-    line = Event.objects.about_task(task.pk).first()
-    assert (line.type, line.actor, line.agent_id) == ("task.claimed", "agent:a", "a")
-    assert line.payload == {"from": "queued", "to": "in_progress", "lease_epoch": 1}
+    event = Event.objects.about_task(task.pk).first()
+    assert (event.type, event.actor, event.agent_id) == ("task.claimed", "agent:a", "a")
+    assert event.payload == {"from": "queued", "to": "in_progress", "lease_epoch": 1}
 
 
-def test_a_lease_is_as_long_as_the_agent_wishes():
+@both_paths
+def test_a_lease_is_as_long_as_the_claim_asks(claim):
     task = make_task()
 
-    claimed = give(make_agent(), task.channel, lease_seconds=90)
+    claim("a", task.channel, lease_seconds=90)
 
+    claimed = fresh(task)
     assert claimed.lease_seconds == 90
     assert claimed.lease_expires_at - claimed.claimed_at == timedelta(seconds=90)
 
 
-def test_an_agent_never_heard_of_is_registered_by_its_claim():
-    request = ClaimRequest(agent_id="new", ids=[make_channel().pk])
+@both_paths
+def test_a_claim_that_finds_nothing_registers_an_unknown_agent(claim):
+    channel = make_channel()
 
-    assert claims.claim(request) == []
+    assert claim("new", channel) == []
+
+    assert not run_fast("new", channel=channel.pk).overtaken
     assert Agent.objects.online().filter(pk="new").exists()
 
 
-def test_a_claim_renews_the_presence_of_its_agent():
+@both_paths
+def test_a_claim_renews_the_presence_of_its_agent(claim):
     agent = make_agent()
     silence(agent)
 
-    take(agent, make_channel())
+    claim(agent.pk, make_channel())
 
     assert Agent.objects.online().filter(pk=agent.pk).exists()
 
 
-def test_a_claim_looks_only_into_its_channels():
+def test_a_claim_stores_the_protocol_of_a_new_agent_only():
+    make_agent("old", seen_ago=timedelta(hours=1))
+
+    for agent_id in ("old", "spot-1"):
+        by_either_path(agent_id, make_channel(), protocol=Protocol.SPOT)
+
+    assert Agent.objects.get(pk="spot-1").protocol == Protocol.SPOT
+    assert set(Agent.objects.online().values_list("pk", flat=True)) == {"spot-1", "old"}
+
+
+@both_paths
+def test_a_claim_gives_tasks_only_from_its_channels(claim):
     make_task()
 
-    assert take(make_agent(), make_channel()) == []
-    assert take(make_agent()) == []
+    assert claim("a", make_channel()) == []
+    assert claim("a") == []
 
 
-def test_several_channels_are_one_line():
-    one, two, three = make_channel(), make_channel(), make_channel()
+@both_paths
+@pytest.mark.parametrize("by", ["ids", "names"])
+def test_several_channels_are_one_queue(claim, by):
+    one, two, three = make_channel("one"), make_channel("two"), make_channel("three")
     expected = [
         make_task(two, priority=9),
         make_task(one, priority=5),
@@ -90,43 +115,60 @@ def test_several_channels_are_one_line():
     ]
     make_task(three, priority=99)
 
-    assert take(make_agent(), one, two, max_tasks=10) == expected
+    if by == "ids":
+        claimed = claim("a", one, two, max_tasks=9)
+    else:
+        claimed = claim("a", names=["ONE", "two", "nowhere"], max_tasks=9)
+
+    assert claimed == [task.pk for task in expected]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"available_at": Now() + timedelta(minutes=1)},
-        {"assign_only": True},
-    ],
-    ids=["later", "session request"],
-)
-def test_a_task_that_is_not_ready_is_not_given_out(fields):
-    task = make_task(**fields)
+@both_paths
+def test_a_claim_passes_over_tasks_that_are_not_free(claim):
+    chain = make_chain(tasks=2)
+    owner = make_agent(subscriptions=(chain.channel.name,))
+    chains.assign_agent(chain.pk, owner.pk, by="operator")
+    later = Now() + timedelta(minutes=1)
+    make_task(chain.channel, assign_only=True)
+    make_task(chain.channel, available_at=later)
+    make_task(chain.channel, available_at=later, requirement=requirements.of({"algorithm": "PSO"}))
+    free = make_task(chain.channel, type="of any type")
 
-    assert take(make_agent(), task.channel) == []
-
-
-def test_a_draining_agent_gets_nothing_new():
-    task = make_task()
-
-    assert take(make_agent(draining=True), task.channel) == []
+    assert claim("a", chain.channel, max_tasks=9) == [free.pk]
 
 
-def test_the_first_in_order_decides_whether_a_batch_is_a_chains():
+@both_paths
+def test_a_draining_agent_gets_nothing(claim):
     channel = make_channel()
-    chain = make_chain(channel, tasks=2)
-    alone = make_tasks(3, channel=channel)
-    Task.objects.filter(pk=alone[0].pk).update(priority=1)
+    make_task(channel)
+    make_task(channel, requirement=requirements.of({"algorithm": "PSO"}))
+    make_agent("a", draining=True)
 
-    first = take(make_agent(), channel, max_tasks=10)
-    assert first == alone
-
-    second = take(make_agent(), channel, max_tasks=10)
-    assert [task.chain for task in second] == [chain]
+    assert claim("a", channel, max_tasks=9) == []
 
 
-def test_a_chains_task_comes_alone():
+@pytest.mark.parametrize("protocol", [Protocol.PLAIN, Protocol.SPOT])
+def test_the_first_task_decides_whether_a_claim_gives_a_chains_task(protocol):
+    channel = make_channel()
+    make_agent("a", offers={"algorithm": ["PSO"]})
+    pso, ga = (requirements.of({"algorithm": name}) for name in ("PSO", "GA"))
+    before = make_task(channel, priority=2, requirement=pso)
+    unsuitable = make_task(channel, priority=2, requirement=ga)
+    chain = make_chain(channel, tasks=1)
+    Task.objects.filter(chain=chain).update(priority=1)
+    behind = [make_task(channel, requirement=pso), make_task(channel)]
+
+    def claim():
+        return by_either_path("a", channel, max_tasks=9, protocol=protocol)
+
+    assert claim() == [before.pk, *[task.pk for task in behind]]
+    assert run_fast("a", channel=channel.pk) is None
+    assert claim() == [chain.tasks.get().pk]
+    assert claim() == []
+    assert fresh(unsuitable).status == Status.QUEUED
+
+
+def test_a_chains_task_is_claimed_alone():
     channel = make_channel()
     chain = make_chain(channel, tasks=2)
     make_tasks(3, channel=channel)
@@ -135,13 +177,6 @@ def test_a_chains_task_comes_alone():
     claimed = take(make_agent(), channel, max_tasks=10)
 
     assert [(task.chain, task.sequence) for task in claimed] == [(chain, 1)]
-
-
-def test_a_batch_has_no_more_tasks_than_wished_for():
-    channel = make_channel()
-    make_tasks(5, channel=channel)
-
-    assert len(take(make_agent(), channel, max_tasks=3)) == 3
 
 
 # Keys.
@@ -161,7 +196,7 @@ def test_the_same_key_gets_the_same_tasks_as_they_are_now():
     assert Task.objects.in_progress().count() == 1
 
 
-def test_a_known_key_is_answered_before_the_channels_are_looked_at():
+def test_a_known_key_is_answered_before_the_channels_are_read():
     task = make_task()
     agent = make_agent()
     claim_with("k", agent, task.channel)
@@ -170,7 +205,7 @@ def test_a_known_key_is_answered_before_the_channels_are_looked_at():
     assert claim_with("k", agent) == [task]
 
 
-def test_a_key_is_the_agents_own():
+def test_two_agents_may_use_the_same_key():
     channel = make_channel()
     first, second = make_tasks(2, channel=channel)
 
@@ -188,7 +223,7 @@ def test_a_claim_that_finds_nothing_uses_up_no_key():
     assert claim_with("k", agent, channel) == [task]
 
 
-def test_a_key_whose_tasks_are_gone_is_used_anew():
+def test_a_key_whose_tasks_were_deleted_can_be_used_again():
     channel = make_channel()
     agent = make_agent()
     chain = make_chain(channel, tasks=1)
@@ -201,40 +236,39 @@ def test_a_key_whose_tasks_are_gone_is_used_anew():
     assert ClaimKey.objects.get().task_ids == [task.pk]
 
 
-# Chains: what a claim respects and what it changes.
+# Chains.
 
 
-def test_a_bound_agent_gets_only_its_next_step():
-    channel = make_channel()
-    make_chain(channel, tasks=2)
-    agent = make_agent()
-    give(agent, channel)
-    make_task(channel, priority=9)
+@pytest.mark.parametrize("protocol", [Protocol.PLAIN, Protocol.SPOT])
+@pytest.mark.parametrize("wants", [{}, {"algorithm": "PSO"}], ids=["plain", "wanting"])
+def test_a_bound_agent_gets_no_task_but_the_next_step_of_its_chain(protocol, wants):
+    chain = make_chain(tasks=2)
+    give(make_agent("a"), chain.channel)
+    task = make_task(chain.channel, priority=9, requirement=requirements.of(wants))
 
-    assert take(agent, channel, max_tasks=5) == []
+    assert by_either_path("a", chain.channel, max_tasks=5, protocol=protocol) == []
+    assert by_either_path("b", chain.channel) == [task.pk]
 
 
-def test_taking_a_task_elsewhere_ends_the_ownership_of_a_chain_that_does_not_bind():
+@pytest.mark.parametrize("wants", [{}, {"algorithm": "PSO"}], ids=["plain", "wanting"])
+def test_claiming_another_task_releases_a_chain_that_does_not_bind(wants):
     chain = make_chain(tasks=1)
     agent = make_agent()
-    step = give(agent, chain.channel)
-    Task.objects.filter(pk=step.pk).update(status=Status.DONE, finished_at=Now(), reserved_for=None)
+    complete(give(agent, chain.channel), by=agent)
     assert take(agent, chain.channel) == []
     assert fresh(chain).owner == agent
 
-    make_task(chain.channel)
-    give(agent, chain.channel)
+    task = make_task(chain.channel, requirement=requirements.of(wants))
+    assert give(agent, chain.channel) == task
 
     assert fresh(chain).owner is None
-    line = Event.objects.about_chain(chain.pk).filter(type="chain.released").get()
-    assert (line.actor, line.payload) == (f"agent:{agent.pk}", {"from": agent.pk, "to": None})
+    event = Event.objects.about_chain(chain.pk).filter(type="chain.released").get()
+    assert (event.actor, event.payload) == (f"agent:{agent.pk}", {"from": agent.pk, "to": None})
     assert fresh(agent) == agent
 
 
-def test_looking_far_ahead_passes_over_what_others_are_taking():
+def test_forty_agents_get_forty_chains_in_their_order():
     channel = make_channel()
-    chain_steps = [make_chain(channel, tasks=1) for _ in range(40)]
+    expected = [make_chain(channel, tasks=1) for _ in range(40)]
 
-    owners = [give(make_agent(), channel).chain for _ in chain_steps]
-
-    assert owners == chain_steps
+    assert [give(make_agent(), channel).chain for _ in expected] == expected

@@ -1,4 +1,4 @@
-"""The database refuses nonsense by itself, whoever writes it."""
+"""The database refuses invalid rows, whoever writes them."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -39,23 +39,23 @@ def test_only_a_task_in_progress_has_a_lease():
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
 def test_a_finished_task_has_the_time_of_its_end(status):
     reason = "exhausted" if status == "failed" else ""
-    nonsense = written(make_held_task(), status=status, dead_letter=reason)
+    invalid = written(make_held_task(), status=status, dead_letter=reason)
 
-    assert refused("task_is_finished_or_open", nonsense)
+    assert refused("task_is_finished_or_open", invalid)
 
 
 @pytest.mark.parametrize(("status", "reason"), [("failed", ""), ("done", "exhausted")])
-def test_a_task_is_a_dead_letter_exactly_while_it_is_failed(status, reason):
-    nonsense = written(make_held_task(), status=status, finished_at=Now(), dead_letter=reason)
+def test_a_task_has_a_dead_letter_reason_only_while_it_is_failed(status, reason):
+    invalid = written(make_held_task(), status=status, finished_at=Now(), dead_letter=reason)
 
-    assert refused("task_is_a_dead_letter_when_failed", nonsense)
+    assert refused("task_is_a_dead_letter_when_failed", invalid)
 
 
 def test_only_a_queued_task_is_postponed():
     assert refused("task_is_postponed_only", written(make_held_task(), postponed=True))
 
 
-def test_a_task_has_a_chain_or_a_job_and_wants_nothing_in_a_chain():
+def test_a_task_of_a_chain_has_no_job_and_no_requirement():
     task = make_task(chain=make_chain())
     wanting = written(task, requirement=requirements.of({"algorithm": "PSO"}))
 
@@ -66,11 +66,11 @@ def test_an_open_task_has_no_end():
     assert refused("task_is_finished_or_open", written(make_task(), finished_at=Now()))
 
 
-@pytest.mark.parametrize("nonsense", [{"sequence": 1}, {"blocked": True}, {"reserved_for": "a"}])
-def test_a_task_without_a_chain_stands_alone(nonsense):
+@pytest.mark.parametrize("invalid", [{"sequence": 1}, {"blocked": True}, {"reserved_for": "a"}])
+def test_a_task_without_a_chain_has_no_columns_of_one(invalid):
     make_agent("a")
 
-    assert refused("task_without_chain_stands_alone", written(make_task(), **nonsense))
+    assert refused("task_without_chain_stands_alone", written(make_task(), **invalid))
 
 
 def test_a_task_of_a_chain_has_a_sequence():
@@ -81,31 +81,31 @@ def test_a_task_of_a_chain_has_a_sequence():
 
 def test_only_an_open_task_is_reserved():
     task = make_task(chain=make_chain())
-    nonsense = {"status": "done", "finished_at": Now(), "reserved_for": make_agent()}
+    invalid = {"status": "done", "finished_at": Now(), "reserved_for": make_agent()}
 
-    assert refused("task_is_reserved_only_while_open", written(task, **nonsense))
-
-
-def test_no_epoch_is_closed_that_was_never_leased():
-    nonsense = written(make_held_task(), closed_epoch=F("lease_epoch") + 1)
-
-    assert refused("task_closes_only_epochs_it_had", nonsense)
+    assert refused("task_is_reserved_only_while_open", written(task, **invalid))
 
 
-def test_a_sequence_is_taken_once_in_a_chain():
+def test_only_epochs_that_were_leased_can_be_closed():
+    invalid = written(make_held_task(), closed_epoch=F("lease_epoch") + 1)
+
+    assert refused("task_closes_only_epochs_it_had", invalid)
+
+
+def test_a_sequence_is_unique_in_its_chain():
     _, second = steps_of(make_chain(tasks=2))
 
     assert refused("task_sequence_is_unique_in_its_chain", written(second, sequence=1))
 
 
-def test_two_tasks_of_a_chain_never_have_the_turn():
+def test_only_one_task_of_a_chain_has_the_turn():
     _, second = steps_of(make_chain(tasks=2))
 
     assert refused("task_has_the_turn_alone", written(second, blocked=False))
 
 
 @pytest.mark.parametrize("status", ["in_progress", "locked"])
-def test_while_a_task_of_a_chain_runs_or_is_locked_no_other_has_the_turn_or_runs(status):
+def test_no_other_task_of_a_chain_has_the_turn_while_one_is_active(status):
     chain = make_chain(tasks=2)
     first = give(agent := make_agent(), chain.channel)
     if status == "locked":
@@ -124,7 +124,7 @@ def test_only_a_queued_task_is_blocked():
     assert refused("task_is_blocked_only_while_queued", written(task, blocked=True))
 
 
-def test_the_rules_hold_for_new_tasks_too():
+def test_new_tasks_are_checked_too():
     channel = make_task().channel
 
     def add(**fields):
@@ -135,7 +135,7 @@ def test_the_rules_hold_for_new_tasks_too():
     assert refused("task_without_chain_stands_alone", add(sequence=1))
 
 
-def test_a_key_names_one_task_of_a_channel():
+def test_a_key_is_unique_in_its_channel():
     task = make_task(idempotency_key="k")
     other = make_task(task.channel, idempotency_key="l")
 
@@ -152,7 +152,7 @@ def test_an_attempt_ends_once():
     assert refused("attempt_ends_once", end)
 
 
-def test_a_claim_key_is_used_once():
+def test_a_claim_key_is_unique():
     def use():
         ClaimKey.objects.create(agent_id="a", key="k", task_ids=[])
 
@@ -160,7 +160,7 @@ def test_a_claim_key_is_used_once():
     assert refused("claim_key_is_used_once", use)
 
 
-def test_an_input_key_is_used_once_for_a_task():
+def test_an_input_key_is_unique_for_its_task():
     task = make_task()
 
     def send():

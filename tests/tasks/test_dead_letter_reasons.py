@@ -1,14 +1,14 @@
-"""Every way in which a task fails for good says why, and nothing says so afterwards."""
+"""A task that fails for good has the reason in `dead_letter`; after a requeue it has none."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.conf import settings
 from django.db.models import F
 
 from chains import transitions as chains
-from tasks import batches, leases, reports, transitions
-from tasks.fast_path import Outcome
+from tasks import batches, reports, transitions
 from tasks.models import Task
 from tasks.states import DeadLetter, Status
 from tests.factories import (
@@ -18,63 +18,43 @@ from tests.factories import (
     make_agent,
     make_chain,
     make_task,
-    run_fast,
     silence,
     take,
 )
-from tests.tasks.reporting import done, failed
+from tests.tasks.paths import fail_by_fast_path, fail_in_transaction
+from tests.tasks.reporting import complete, fail
+from tests.tasks.verbs import ENDS, expire, lose
 
 pytestmark = pytest.mark.django_db
-
-
-def fast(task, **outcome):
-    report = Outcome(task.pk, done=False, reason="broken", **outcome)
-    assert run_fast(task.agent_id, outcomes=[report])
-
-
-def slow(task, **outcome):
-    reports.report_in_transaction(
-        [Outcome(task.pk, done=False, reason="broken", **outcome)], agent_id=task.agent_id, by=""
-    )
-
-
-def operator(task, **outcome):
-    reports.report_in_transaction(
-        [Outcome(task.pk, done=False, **outcome)], agent_id=None, by="operator"
-    )
-
-
-def lease_expired(task):
-    let_lease_run_out(task)
-    leases.expire_leases()
-
-
-def agents_lost(task):
-    Task.objects.filter(pk=task.pk).update(losses=settings.MAX_LOSSES - 1)
-    silence(task.agent)
-    leases.release_lost()
 
 
 def unsupported(task):
     reports.refuse(task.pk, agent_id=task.agent_id)
 
 
-def ways_to_fail():
-    for report in (fast, slow, operator):
-        name = report.__name__
-        yield pytest.param(lambda t, r=report: r(t, retriable=True), "exhausted", id=f"{name} 1")
-        yield pytest.param(
-            lambda t, r=report: r(t, retriable=False), "not_retriable", id=f"{name} 2"
-        )
-    for end in (lease_expired, agents_lost, unsupported):
-        yield pytest.param(end, end.__name__, id=end.__name__)
+def lease_expired(task):
+    expire(task)
 
 
-every_way = pytest.mark.parametrize(("fail", "reason"), list(ways_to_fail()))
+def agents_lost(task):
+    Task.objects.filter(pk=task.pk).update(losses=settings.MAX_LOSSES - 1)
+    lose(task.agent)
 
 
-@every_way
-def test_a_task_that_fails_for_good_says_why(fail, reason):
+REPORTS = {"fast": fail_by_fast_path, "transactional": fail_in_transaction, "operator": fail}
+FAILURES = {
+    **{
+        f"{name} {reason}": (partial(report, retriable=retriable), reason)
+        for name, report in REPORTS.items()
+        for retriable, reason in [(True, "exhausted"), (False, "not_retriable")]
+    },
+    **{end.__name__: (end, end.__name__) for end in (lease_expired, agents_lost, unsupported)},
+}
+each_failure = pytest.mark.parametrize(("fail", "reason"), FAILURES.values(), ids=FAILURES)
+
+
+@each_failure
+def test_a_task_that_fails_for_good_has_the_reason(fail, reason):
     agent = make_agent()
     task = give(agent, make_task(max_attempts=1).channel)
 
@@ -86,8 +66,8 @@ def test_a_task_that_fails_for_good_says_why(fail, reason):
     assert list(Task.objects.dead_letters()) == [task]
 
 
-@pytest.mark.parametrize("report", [fast, slow])
-def test_one_that_must_not_be_tried_again_says_so_also_with_attempts_left(report):
+@pytest.mark.parametrize("report", [fail_by_fast_path, fail_in_transaction])
+def test_a_failure_that_is_not_retriable_is_final_with_attempts_left(report):
     task = give(make_agent(), make_task(max_attempts=3).channel)
 
     report(task, retriable=False)
@@ -96,8 +76,8 @@ def test_one_that_must_not_be_tried_again_says_so_also_with_attempts_left(report
 
 
 @pytest.mark.parametrize("requeue", ["one", "all"])
-@every_way
-def test_requeued_it_is_no_dead_letter_and_has_all_its_chances_again(fail, reason, requeue):
+@each_failure
+def test_a_requeued_task_is_no_dead_letter_and_has_all_its_attempts(fail, reason, requeue):
     agent = make_agent()
     task = give(agent, make_task(max_attempts=1).channel)
     fail(task)
@@ -116,20 +96,17 @@ def test_requeued_it_is_no_dead_letter_and_has_all_its_chances_again(fail, reaso
     assert fresh(task).lease_epoch == 2
 
 
-@pytest.mark.parametrize("end", [lease_expired, agents_lost, unsupported])
-def test_one_that_is_tried_again_is_no_dead_letter(end):
+@pytest.mark.parametrize("end", [*ENDS.values(), unsupported])
+def test_a_task_that_is_tried_again_is_no_dead_letter(end):
     task = give(make_agent(), make_task(max_attempts=2).channel)
-    if end is agents_lost:
-        silence(task.agent)
-        leases.release_lost()
-    else:
-        end(task)
+
+    end(task)
 
     assert (fresh(task).status, fresh(task).dead_letter) == (Status.QUEUED, "")
 
 
-@every_way
-def test_a_cancellation_that_was_asked_leaves_no_dead_letter(fail, reason):
+@each_failure
+def test_a_task_that_was_asked_to_stop_is_cancelled_and_no_dead_letter(fail, reason):
     task = give(make_agent(), make_task(max_attempts=1).channel)
     transitions.cancel(task.pk, by="operator")
 
@@ -139,20 +116,20 @@ def test_a_cancellation_that_was_asked_leaves_no_dead_letter(fail, reason):
 
 
 @pytest.mark.parametrize(("retriable", "reason"), [(True, "exhausted"), (False, "not_retriable")])
-def test_a_step_of_a_chain_says_it_too(retriable, reason):
+def test_a_step_of_a_chain_has_the_reason_too(retriable, reason):
     chain = make_chain()
     task = make_task(chain=chain, max_attempts=1)
     agent = make_agent()
     give(agent, chain.channel)
 
-    failed(task, by=agent, retriable=retriable)
+    fail(task, by=agent, retriable=retriable)
 
     assert fresh(task).dead_letter == reason
     transitions.requeue(task.pk, by="operator")
     assert fresh(task).dead_letter == ""
 
 
-def test_in_a_chain_an_expired_lease_or_a_lost_agent_is_no_dead_letter_but_locked():
+def test_a_step_whose_lease_expired_or_agent_was_lost_is_locked_and_no_dead_letter():
     for end in (chains.detach_expired, chains.detach_lost):
         task = give(agent := make_agent(), make_chain(tasks=1).channel, lease_seconds=60)
         let_lease_run_out(task)
@@ -167,15 +144,15 @@ def test_a_late_completion_leaves_no_dead_letter():
     task = give(agent := make_agent(), make_task().channel)
     lease_expired(task)
 
-    done(task, by=agent)
+    complete(task, by=agent)
 
     assert (fresh(task).status, fresh(task).dead_letter) == (Status.DONE, "")
 
 
-def test_the_latest_dead_letter_is_on_top():
+def test_dead_letters_are_listed_latest_first():
     tasks = [give(make_agent(), make_task(max_attempts=1).channel) for _ in range(3)]
     for task in tasks:
-        slow(task)
+        fail(task)
     for days, task in enumerate(tasks):
         ended = F("finished_at") - timedelta(days=days)
         Task.objects.filter(pk=task.pk).update(finished_at=ended)

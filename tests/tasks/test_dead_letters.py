@@ -1,4 +1,4 @@
-"""Dead letters are tried again or deleted, many at once; the rest of the world follows."""
+"""Dead letters are requeued or purged, many at once; chains and jobs follow."""
 
 import time
 from functools import partial
@@ -9,8 +9,8 @@ from django.db import connection
 
 from chains.models import OnFailure
 from events.models import Event
-from jobs.models import Job, JobKind
-from tasks import batches, dead_letters, ready, reports
+from jobs.models import Job
+from tasks import dead_letters, ready, reports
 from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task, TaskInput
 from tasks.states import Status
@@ -21,28 +21,30 @@ from tests.factories import (
     make_agent,
     make_chain,
     make_channel,
+    make_job,
     make_task,
     make_tasks,
     steps_of,
     take,
 )
 from tests.racing import at_once
-from tests.tasks.verbs import fail, last_line, make_locked_task
+from tests.tasks.reporting import fail
+from tests.tasks.verbs import failed, last_event, make_locked_task
 
 pytestmark = pytest.mark.django_db
 ROUNDS = 15
 
-each = partial(dead_letters.each, by="operator", reason="mended")
-every = partial(dead_letters.every, by="operator", reason="mended")
+each = partial(dead_letters.each, by="operator", reason="repaired")
+every = partial(dead_letters.every, by="operator", reason="repaired")
 
 
 def make_dead(chain=None, **fields):
     task = make_task(chain=chain, **fields)
-    return fail(give(make_agent(), task.channel))
+    return failed(give(make_agent(), task.channel))
 
 
 def make_dead_tasks(number, channel=None):
-    """That many, each with the attempt that failed it."""
+    """That many dead letters, each with its bad attempt."""
     channel = channel or make_channel()
     make_tasks(number, channel=channel)
     agent = make_agent()
@@ -52,47 +54,32 @@ def make_dead_tasks(number, channel=None):
     return list(Task.objects.failed().filter(channel=channel))
 
 
-def make_sweep(tasks):
-    job = Job.objects.create(kind=JobKind.SWEEP)
-    drafts = [batches.Draft("task", {}) for _ in range(tasks)]
-    batches.enqueue_for_job(
-        job.pk,
-        make_channel(),
-        drafts,
-        priority=0,
-        max_attempts=3,
-        retry_delay_seconds=0,
-        by="tests",
-    )
-    return job
-
-
 def counted(job):
     row = Job.objects.counted().get(pk=job.pk)
     return row.counted_total, row.counted_failed, row.counted_status
 
 
-def test_those_named_are_tried_again_with_all_their_attempts():
+def test_each_requeues_the_tasks_named_with_all_their_attempts():
     alone, in_chain = make_dead(), make_dead(make_chain())
     other = make_dead()
 
-    handled = each(dead_letters.requeue, [alone.pk, in_chain.pk])
+    result = each(dead_letters.requeue, [alone.pk, in_chain.pk])
 
-    assert (handled.count, handled.refused) == (2, {})
+    assert (result.count, result.refused) == (2, {})
     for task in map(fresh, (alone, in_chain)):
         assert (task.status, task.dead_letter, task.attempts) == (Status.QUEUED, "", 0)
-        assert last_line(task) == ("task.requeued", "operator", "mended")
+        assert last_event(task) == ("task.requeued", "operator", "repaired")
         assert give(task.reserved_for or make_agent(), task.channel) == task
     assert fresh(other).status == Status.FAILED
 
 
-def test_what_is_no_dead_letter_is_refused_and_the_rest_goes_on():
+def test_a_task_that_is_no_dead_letter_is_refused_and_the_others_are_not():
     dead, queued, locked, unknown = make_dead(), make_task(), make_locked_task(), uuid4()
 
     for verb in (dead_letters.requeue, dead_letters.purge):
-        handled = each(verb, [queued.pk, unknown, locked.pk])
-        assert handled.count == 0
-        codes = {pk: problem.code for pk, problem in handled.refused.items()}
+        result = each(verb, [queued.pk, unknown, locked.pk])
+        assert result.count == 0
+        codes = {pk: problem.code for pk, problem in result.refused.items()}
         assert codes == {queued.pk: "conflict", unknown: "not_found", locked.pk: "conflict"}
 
     assert each(dead_letters.requeue, [queued.pk, dead.pk]).count == 1
@@ -100,29 +87,29 @@ def test_what_is_no_dead_letter_is_refused_and_the_rest_goes_on():
     assert fresh(locked).status == Status.LOCKED
 
 
-def test_all_that_are_found_are_tried_again():
+def test_every_requeues_all_tasks_found():
     channel = make_channel()
     make_dead_tasks(dead_letters.BATCH + 3, channel)
     others = make_dead_tasks(2)
 
-    handled = every(dead_letters.requeue, Task.objects.failed().filter(channel=channel))
+    result = every(dead_letters.requeue, Task.objects.failed().filter(channel=channel))
 
-    assert (handled.count, handled.more) == (dead_letters.BATCH + 3, False)
+    assert (result.count, result.more) == (dead_letters.BATCH + 3, False)
     assert {task.pk for task in Task.objects.failed()} == {task.pk for task in others}
 
 
-def test_what_takes_too_long_leaves_more_for_the_next_time(monkeypatch):
+def test_every_stops_after_a_while_and_says_that_more_are_left(monkeypatch):
     make_dead_tasks(3)
     monkeypatch.setattr(dead_letters, "BATCH", 1)
     monkeypatch.setattr(dead_letters, "PATIENCE", -1)
 
-    handled = every(dead_letters.requeue, Task.objects.failed())
+    result = every(dead_letters.requeue, Task.objects.failed())
 
-    assert handled.more
-    assert Task.objects.failed().count() == 3 - handled.count
+    assert result.more
+    assert Task.objects.failed().count() == 3 - result.count
 
 
-def test_those_purged_are_gone_with_their_attempts_and_inputs():
+def test_purged_tasks_are_deleted_with_their_attempts_and_inputs():
     task, kept = make_dead(), make_dead()
     TaskInput.objects.create(task=task, agent_id="a", text="hello")
 
@@ -131,10 +118,10 @@ def test_those_purged_are_gone_with_their_attempts_and_inputs():
     assert not Task.objects.filter(pk=task.pk).exists()
     assert [attempt.task for attempt in Attempt.objects.all()] == [kept]
     assert not TaskInput.objects.exists()
-    assert last_line(task) == ("task.deleted", "operator", "mended")
+    assert last_event(task) == ("task.deleted", "operator", "repaired")
 
 
-def test_a_chain_that_loses_a_failed_step_goes_on_without_it():
+def test_a_stopped_chain_goes_on_when_its_failed_step_is_purged():
     chain = make_chain(tasks=3, on_failure=OnFailure.STOP)
     fail(give(make_agent("a"), chain.channel))
     assert fresh(chain).status == "failed"
@@ -147,7 +134,7 @@ def test_a_chain_that_loses_a_failed_step_goes_on_without_it():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_claim_that_waits_hears_of_the_step_that_a_purge_let_go_on():
+def test_a_purge_that_lets_a_chain_go_on_notifies_waiting_claims():
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
     fail(give(make_agent(), chain.channel))
     connection.ensure_connection()
@@ -155,22 +142,22 @@ def test_a_claim_that_waits_hears_of_the_step_that_a_purge_let_go_on():
 
     every(dead_letters.purge, Task.objects.failed())
 
-    told = connection.connection.notifies(timeout=10, stop_after=1)
-    assert [note.payload for note in told] == [str(chain.channel_id)]
+    notifications = connection.connection.notifies(timeout=10, stop_after=1)
+    assert [note.payload for note in notifications] == [str(chain.channel_id)]
     connection.close()
 
 
-def test_a_stopped_chain_goes_on_with_the_step_that_is_tried_again():
+def test_a_stopped_chain_goes_on_with_the_requeued_step():
     chain = make_chain(tasks=2, on_failure=OnFailure.STOP)
-    task = fail(give(make_agent("a"), chain.channel))
+    task = failed(give(make_agent("a"), chain.channel))
 
     assert every(dead_letters.requeue, Task.objects.failed()).count == 1
 
     assert give(make_agent("a"), chain.channel) == task
 
 
-def test_a_job_counts_what_is_tried_again_or_gone():
-    job = make_sweep(tasks=4)
+def test_a_job_counts_requeued_and_purged_tasks():
+    job = make_job(tasks=4)
     agent = make_agent()
     for task in take(agent, Task.objects.first().channel, max_tasks=4):
         fail(task)
@@ -184,21 +171,21 @@ def test_a_job_counts_what_is_tried_again_or_gone():
     assert counted(job) == (3, 2, "RUNNING")
 
 
-def test_more_than_a_batch_is_tried_again(monkeypatch):
+def test_every_requeues_more_than_one_batch(monkeypatch):
     monkeypatch.setattr(dead_letters, "BATCH", 40)
-    job = make_sweep(tasks=100)
+    job = make_job(tasks=100)
     fail_at_once(Task.objects.filter(job=job))
 
-    handled = every(dead_letters.requeue, Task.objects.failed())
+    result = every(dead_letters.requeue, Task.objects.failed())
 
-    assert (handled.count, handled.more) == (100, False)
+    assert (result.count, result.more) == (100, False)
     assert counted(job)[:2] == (100, 0)
-    requeued = Event.objects.filter(type="task.requeued", reason="mended")
+    requeued = Event.objects.filter(type="task.requeued", reason="repaired")
     assert requeued.count() == 100
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_requeue_beside_claims_and_other_requeues_gives_each_task_out_once():
+def test_concurrent_requeues_and_claims_give_each_task_once():
     channel = make_channel()
     claimers = [make_agent() for _ in range(3)]
     for _ in range(ROUNDS):
@@ -228,7 +215,7 @@ def test_a_requeue_beside_claims_and_other_requeues_gives_each_task_out_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_purge_beside_a_requeue_of_the_same_has_one_end():
+def test_a_task_is_either_purged_or_requeued_by_concurrent_calls():
     for _ in range(ROUNDS):
         chain = make_chain()
         tasks = [make_dead(), make_dead(chain), make_dead()]
@@ -244,7 +231,7 @@ def test_a_purge_beside_a_requeue_of_the_same_has_one_end():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_purges_beside_work_in_the_same_chains_meet_no_deadlock():
+def test_purges_and_work_in_the_same_chains_do_not_deadlock():
     channel = make_channel()
     chains = [make_chain(channel, tasks=6) for _ in range(3)]
     agents = [make_agent() for _ in range(3)]

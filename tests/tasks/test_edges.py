@@ -1,4 +1,4 @@
-"""A task changes its status along the edges of its life and in no other way; each has its event."""
+"""A task changes its status only along edges, and each edge has its event."""
 
 from itertools import product
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def sound(target):
-    """What a row of such a status must have beside it, whatever it had before."""
+    """Columns with which a row may have this status, whatever it had before."""
     return {
         "status": target,
         "agent": make_agent("a") if target == Status.IN_PROGRESS else None,
@@ -31,7 +31,7 @@ def sound(target):
 
 
 @pytest.mark.parametrize(("source", "target"), list(product(Status, Status)))
-def test_what_is_an_edge_is_told_and_what_is_none_is_refused(source, target):
+def test_a_change_along_an_edge_writes_its_event_and_any_other_is_refused(source, target):
     task = make_of_status(source)
     assert task.status == source
     Event.objects.all().delete()
@@ -39,8 +39,8 @@ def test_what_is_an_edge_is_told_and_what_is_none_is_refused(source, target):
 
     if source == target or (source, target) in EVENTS:
         change(**sound(target))
-        told = [EVENTS[source, target]] if source != target else []
-        assert list(Event.objects.values_list("type", flat=True)) == told
+        events = [EVENTS[source, target]] if source != target else []
+        assert list(Event.objects.values_list("type", flat=True)) == events
     else:
         refused = pytest.raises(IntegrityError, match=f"{source} cannot become {target}")
         with refused, transaction.atomic():
@@ -48,7 +48,7 @@ def test_what_is_an_edge_is_told_and_what_is_none_is_refused(source, target):
         assert not Event.objects.exists()
 
 
-def test_the_picture_has_every_edge():
+def test_every_edge_is_in_the_docstring_of_the_states():
     for edge in EDGES:
         assert edge.target in states.__doc__
         assert edge.event.partition(".")[0] == "task"
@@ -56,7 +56,7 @@ def test_the_picture_has_every_edge():
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: edge.event)
-def test_an_edge_leaves_a_row_that_the_rules_allow(edge):
+def test_an_edge_leaves_a_row_that_the_constraints_allow(edge):
     for source in edge.sources:
         task = make_of_status(source)
         given = {"agent": make_agent("b")} if edge.target == Status.IN_PROGRESS else {}
@@ -88,7 +88,7 @@ def test_an_edge_is_the_same_in_sql(edge):
     assert all(other[name] for name in times)
 
 
-def test_rows_of_one_update_take_different_edges():
+def test_rows_of_one_update_may_take_different_edges():
     asked, plain = make_held_task(), make_held_task()
     transitions.cancel(asked.pk, by="operator")
     columns = states.first_of(

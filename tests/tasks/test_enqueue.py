@@ -23,16 +23,16 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_new_task_waits_in_line_and_the_journal_says_who_made_it():
+def test_a_new_task_is_queued_and_writes_an_event_with_its_actor():
     task = make_task(payload={"n": 1}, priority=5)
 
     assert (task.status, task.blocked, task.sequence) == (Status.QUEUED, False, 0)
     assert (task.lease_epoch, task.attempts, task.agent) == (0, 0, None)
-    line = Event.objects.about_task(task.pk).get()
-    assert (line.type, line.actor) == ("task.created", "tests")
+    event = Event.objects.about_task(task.pk).get()
+    assert (event.type, event.actor) == ("task.created", "tests")
 
 
-def test_tasks_are_claimed_in_the_order_in_which_they_were_submitted():
+def test_tasks_are_claimed_in_the_order_they_were_enqueued():
     channel = make_channel()
     tasks = make_tasks(50, channel=channel)
 
@@ -41,7 +41,7 @@ def test_tasks_are_claimed_in_the_order_in_which_they_were_submitted():
     assert claimed == tasks
 
 
-def test_a_large_batch_with_keys_keeps_its_place_in_line():
+def test_a_large_batch_with_keys_keeps_its_order():
     channel = make_channel()
     keys = [f"{9999 - n}" if n % 2 else "" for n in range(900)]
     mixed = [Task(channel=channel, title="t", idempotency_key=key) for key in keys]
@@ -51,7 +51,7 @@ def test_a_large_batch_with_keys_keeps_its_place_in_line():
     assert list(Task.objects.in_order()) == stored
 
 
-def test_a_higher_priority_goes_first_and_an_equal_one_keeps_its_turn():
+def test_tasks_are_claimed_by_priority_then_by_age():
     channel = make_channel()
     low = make_task(channel, priority=-1)
     normal = make_tasks(2, channel=channel)
@@ -60,7 +60,7 @@ def test_a_higher_priority_goes_first_and_an_equal_one_keeps_its_turn():
     assert take(make_agent(), channel, max_tasks=9) == [high, *normal, low]
 
 
-def test_the_same_key_makes_one_task_of_a_channel():
+def test_a_repeated_key_makes_one_task_in_a_channel():
     channel = make_channel()
     first = make_task(channel, idempotency_key="k", title="first")
 
@@ -82,7 +82,7 @@ def test_a_key_repeated_in_one_batch_makes_one_task():
     assert Task.objects.count() == 1
 
 
-def test_a_known_key_of_a_chain_adds_nothing_to_it():
+def test_a_repeated_key_adds_no_task_to_a_chain():
     chain = make_chain()
     first = make_task(chain=chain, idempotency_key="k")
 
@@ -92,7 +92,7 @@ def test_a_known_key_of_a_chain_adds_nothing_to_it():
     assert [task.sequence for task in steps_of(chain)] == [1]
 
 
-def test_a_batch_is_added_whole_or_not_at_all():
+def test_a_batch_is_enqueued_as_a_whole_or_not_at_all():
     chain = make_chain(tasks=1)
     batch = [Task(channel=chain.channel, title="alone")]
     batch += [Task(channel=chain.channel, chain=chain, title="taken", sequence=1)]
@@ -103,7 +103,7 @@ def test_a_batch_is_added_whole_or_not_at_all():
     assert Task.objects.count() == 1
 
 
-def test_a_sequence_is_the_highest_plus_one_unless_it_is_given():
+def test_a_missing_sequence_is_the_highest_plus_one():
     chain = make_chain(tasks=2)
     given = make_task(chain=chain, sequence=10)
     behind = make_task(chain=chain)
@@ -112,7 +112,7 @@ def test_a_sequence_is_the_highest_plus_one_unless_it_is_given():
     assert [given.sequence, behind.sequence, between.sequence] == [10, 11, 5]
 
 
-def test_one_batch_numbers_tasks_of_several_chains():
+def test_a_batch_may_have_tasks_of_several_chains():
     channel = make_channel()
     first, second = make_chain(channel), make_chain(channel)
     batch = [Task(channel=channel, title="t", chain=chain) for chain in [first, second] * 3]
@@ -123,7 +123,7 @@ def test_one_batch_numbers_tasks_of_several_chains():
     assert [task.sequence for task in steps_of(second)] == [1, 2, 3]
 
 
-def test_a_sequence_given_to_a_task_without_a_chain_is_dropped():
+def test_a_task_without_a_chain_ignores_a_sequence():
     assert make_task(sequence=4).sequence == 0
 
 
@@ -143,7 +143,7 @@ def test_a_task_in_another_channel_than_its_chain_is_refused():
     assert not Task.objects.exists()
 
 
-def test_a_task_that_is_put_before_the_others_takes_the_turn():
+def test_a_task_with_a_lower_sequence_takes_the_turn():
     chain = make_chain()
     late = make_task(chain=chain, sequence=5)
 

@@ -1,4 +1,4 @@
-"""A paused channel: claims get nothing from it, by either path; what runs goes on."""
+"""A paused channel gives no tasks to claims, by either path; tasks in progress go on."""
 
 import pytest
 
@@ -17,9 +17,10 @@ from tests.factories import (
     make_channel,
     make_held_task,
     make_task,
-    run_fast,
     take,
 )
+from tests.tasks.paths import both_paths
+from tests.tasks.reporting import complete
 
 pytestmark = pytest.mark.django_db
 
@@ -40,14 +41,11 @@ def resume(channel):
     return transitions.resume_channel(channel.pk, by="operator", reason="it is over")
 
 
-def test_the_fast_path_serves_nothing_from_a_paused_channel(paused):
+@both_paths
+def test_a_claim_gets_nothing_from_a_paused_channel(paused, claim):
     make_task(paused, requirement=requirements.of({"gpu": "a100"}))
 
-    assert run_fast("agent-1", channel=paused.pk).tasks == []
-
-
-def test_the_transactional_path_serves_nothing_from_a_paused_channel(paused):
-    assert claims.claim_in_transaction(ClaimRequest("agent-1", ids=[paused.pk])) == []
+    assert claim("agent-1", paused) == []
 
 
 @pytest.mark.parametrize(
@@ -64,24 +62,24 @@ def test_a_claim_of_any_kind_gets_nothing_until_the_channel_is_resumed(paused, f
     assert claims.claim(ClaimRequest("agent-1", ids=[paused.pk], **fields))
 
 
-def test_a_chains_task_is_not_given_out_either():
+def test_a_claim_gets_no_chains_task_from_a_paused_channel():
     chain = make_chain(tasks=1)
     pause(chain.channel)
 
     assert not claims.claim(ClaimRequest("agent-1", ids=[chain.channel_id]))
 
 
-def test_the_owner_of_a_chain_waits_too():
+def test_the_owner_of_a_chain_gets_nothing_from_a_paused_channel():
     agent = make_agent()
     chain = make_chain(tasks=2)
     first = give(agent, chain.channel)
-    reports.report_in_transaction([Outcome(first.pk, True)], agent_id=agent.pk, by="")
+    complete(first, by=agent)
     pause(chain.channel)
 
     assert not claims.claim(ClaimRequest(agent.pk, ids=[chain.channel_id]))
 
 
-def test_of_several_channels_those_that_are_not_paused_give(paused):
+def test_a_claim_from_several_channels_skips_the_paused_one(paused):
     other = make_task()
 
     tasks = take(make_agent(), paused, other.channel, max_tasks=5)
@@ -89,7 +87,7 @@ def test_of_several_channels_those_that_are_not_paused_give(paused):
     assert tasks == [other]
 
 
-def test_what_runs_goes_on_and_may_be_reported_with_the_next_claim():
+def test_a_task_in_progress_of_a_paused_channel_may_be_reported():
     agent = make_agent()
     task = make_held_task(agent)
     make_task(task.channel)
@@ -102,37 +100,35 @@ def test_what_runs_goes_on_and_may_be_reported_with_the_next_claim():
     assert not tasks
 
 
-def test_an_operator_still_assigns(paused):
+def test_an_operator_may_assign_a_task_of_a_paused_channel(paused):
     task = paused.tasks.get()
 
     assert transitions.assign(task.pk, "agent-1", by="operator").status == Status.IN_PROGRESS
 
 
-def test_nobody_who_waits_is_sent_to_a_paused_channel(paused):
+def test_no_waiting_claim_is_woken_for_a_paused_channel(paused):
     chain = make_chain(tasks=2)
     agent = make_agent()
-    reports.report_in_transaction(
-        [Outcome(give(agent, chain.channel).pk, True)], agent_id=agent.pk, by=""
-    )
+    complete(give(agent, chain.channel), by=agent)
     pause(chain.channel)
 
-    found = waiting.peek([paused.pk, chain.channel_id], [agent.pk])
+    found = waiting.ready_tasks([paused.pk, chain.channel_id], [agent.pk])
 
     assert not any(found.free.values())
     assert found.kept_for == frozenset()
 
 
-def test_pausing_and_resuming_are_told_with_person_and_reason(paused):
+def test_pausing_and_resuming_write_events_with_actor_and_reason(paused):
     resume(paused)
 
-    told = Event.objects.filter(channel_id=paused.pk, type__startswith="channel.").order_by("id")
-    assert [(event.type, event.actor, event.reason) for event in told][1:] == [
+    events = Event.objects.filter(channel_id=paused.pk, type__startswith="channel.").order_by("id")
+    assert [(event.type, event.actor, event.reason) for event in events][1:] == [
         ("channel.paused", "operator", "a migration"),
         ("channel.resumed", "operator", "it is over"),
     ]
 
 
-def test_paused_again_only_the_reason_changes(paused):
+def test_pausing_again_changes_only_the_reason(paused):
     again = pause(paused, "a longer migration")
 
     assert again.paused_at == paused.paused_at
@@ -140,13 +136,13 @@ def test_paused_again_only_the_reason_changes(paused):
     assert Event.objects.filter(type="channel.paused").count() == 1
 
 
-def test_resuming_forgets_the_reason(paused):
+def test_resuming_clears_the_reason(paused):
     channel = resume(paused)
 
     assert (channel.paused_at, channel.pause_reason) == (None, "")
 
 
 @pytest.mark.parametrize("verb", [transitions.pause_channel, transitions.resume_channel])
-def test_a_channel_that_there_is_not_is_refused(verb):
+def test_an_unknown_channel_is_refused(verb):
     with pytest.raises(ChannelUnknown):
         verb(UNKNOWN, by="operator", reason="r")

@@ -16,6 +16,8 @@ from tests.tasks.plans import (
     rerun,
     run_prepared,
     scans_of_tasks,
+    uses_no_seq_scan,
+    walks,
 )
 
 pytestmark = pytest.mark.django_db
@@ -53,11 +55,11 @@ FROM (
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """A channel with 60,000 queued tasks, half of them in chains, and 60,000 done; made once."""
+    """A channel with 60,000 queued tasks, half of them in chains, and 60,000 done."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         channel = make_channel("builds")
         with transaction.atomic():
-            cursor.execute("SET LOCAL session_replication_role = replica")  # no journal, no checks
+            cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers
             cursor.execute(FILL.format(chains=CHAINS, channel=channel.pk))
         cursor.execute("VACUUM ANALYZE tasks_task")
         cursor.execute("VACUUM ANALYZE chains_chain")
@@ -75,20 +77,14 @@ def channel(db, filled):
 
 
 def looks_at_few(plan, limit):
-    """The heads are read in the order of their indexes, and no more are locked than are wanted."""
+    """The heads are read in the order of their indexes, and only the tasks claimed are locked."""
     heads = walks(named(plan, "head"))
     assert heads
     assert all(reads_in_order(walk) for walk in heads)
     locks = [node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "LockRows"]
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in locks) == limit
-    assert "Seq Scan" not in {scan for scan, _ in scans_of_tasks(plan)}
+    assert uses_no_seq_scan(plan)
     return True
-
-
-def walks(plan):
-    """Every limited walk below the limit of all."""
-    limits = [node for node in nodes(plan) if node["Node Type"] == "Limit"]
-    return [node for node in limits if "Sort" not in {below["Node Type"] for below in nodes(node)}]
 
 
 def values_for(*channels, lease=60, most=1):
@@ -122,7 +118,7 @@ def test_a_report_with_a_claim_reads_no_more(channel):
     assert Task.objects.held_by("a").exclude(pk=held.id).count() == 1
 
 
-def test_the_transactional_claim_looks_at_the_heads_by_the_same_indexes(channel):
+def test_the_transactional_path_reads_the_same_indexes(channel):
     values = {"channels": [channel.pk, make_channel().pk], "agent": "a"}
 
     plan = run_prepared(claims._heads(9), values)
@@ -131,7 +127,7 @@ def test_the_transactional_claim_looks_at_the_heads_by_the_same_indexes(channel)
     assert all(reads_in_order(walk) for walk in walks(plan))
 
 
-def test_a_bound_agents_claim_finds_its_task_by_the_index_of_reserved_ones(channel, asked):
+def test_the_claim_of_a_bound_agent_uses_the_index_of_reserved_tasks(channel, asked):
     request = ClaimRequest(agent_id="owner-7", ids=[channel.pk])
 
     task = claims.claim(request)[0]

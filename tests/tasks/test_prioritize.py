@@ -1,4 +1,4 @@
-"""Another priority for tasks that wait."""
+"""Another priority for queued tasks."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_task_of_a_higher_priority_is_claimed_first():
     assert give(make_agent(), channel) == second
 
 
-def test_it_is_told_with_both_priorities_person_and_reason():
+def test_a_changed_priority_writes_one_event_with_actor_and_reason():
     task = make_tasks(1)[0]
 
     transitions.prioritize(task.pk, 3, by="operator", reason="a release")
@@ -34,7 +34,7 @@ def test_it_is_told_with_both_priorities_person_and_reason():
     assert event.payload == {"from": 0, "to": 3}
 
 
-def test_the_order_in_a_chain_stays():
+def test_a_priority_does_not_change_the_order_of_a_chain():
     chain = make_chain(tasks=2)
     first, second = steps_of(chain)
 
@@ -44,7 +44,7 @@ def test_the_order_in_a_chain_stays():
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.QUEUED}))
-def test_only_a_queued_task_is_given_another_priority(status):
+def test_only_a_queued_task_can_be_prioritized(status):
     task = make_of_status(status)
 
     with pytest.raises(WrongStatus):
@@ -53,12 +53,12 @@ def test_only_a_queued_task_is_given_another_priority(status):
     assert fresh(task).priority == 0
 
 
-def test_a_task_that_there_is_not_is_refused():
+def test_an_unknown_task_is_refused():
     with pytest.raises(TaskUnknown):
         transitions.prioritize(UNKNOWN, 3, by="operator")
 
 
-def test_many_at_once_those_of_chains_too_and_no_others():
+def test_prioritize_all_changes_queued_tasks_with_and_without_chains():
     alone = make_tasks(3)
     chain = make_chain(tasks=2)
     held = give(make_agent(), alone[0].channel)

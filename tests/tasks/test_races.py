@@ -1,4 +1,4 @@
-"""Many at once on a real PostgreSQL. A deadlock raises, so none of these may meet one."""
+"""Concurrent verbs on a real PostgreSQL. A deadlock would raise."""
 
 from contextlib import suppress
 from functools import partial
@@ -28,23 +28,17 @@ from tests.factories import (
     take,
 )
 from tests.racing import at_once
+from tests.tasks.paths import both_paths
+from tests.tasks.reporting import complete, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 15
 
 
-def fast_claim(agent, channel, max_tasks):
-    return [task.id for task in run_fast(agent.pk, channel=channel.pk, max_tasks=max_tasks).tasks]
-
-
-def slow_claim(agent, channel, max_tasks):
-    return [task.pk for task in take(agent, channel, max_tasks=max_tasks)]
-
-
-@pytest.mark.parametrize("claim", [fast_claim, slow_claim])
+@both_paths
 @pytest.mark.parametrize("max_tasks", [1, 3])
-def test_many_agents_never_get_the_same_task(claim, max_tasks):
+def test_agents_never_claim_the_same_task(claim, max_tasks):
     channel = make_channel()
     tasks = make_tasks(60, channel=channel)
     everybody = [make_agent() for _ in range(8)]
@@ -52,7 +46,7 @@ def test_many_agents_never_get_the_same_task(claim, max_tasks):
     def claim_all(agent):
         claimed = []
         while Task.objects.queued().exists():
-            claimed += claim(agent, channel, max_tasks)
+            claimed += claim(agent.pk, channel, max_tasks=max_tasks)
         return claimed
 
     shares = at_once(*[partial(claim_all, agent) for agent in everybody])
@@ -61,7 +55,7 @@ def test_many_agents_never_get_the_same_task(claim, max_tasks):
     assert set(Task.objects.values_list("lease_epoch", flat=True)) == {1}
 
 
-def test_the_same_key_twice_at_once_gets_the_same_tasks():
+def test_concurrent_claims_with_the_same_key_get_the_same_tasks():
     channel = make_channel()
     make_tasks(4 * ROUNDS, channel=channel)
     agent = make_agent()
@@ -75,7 +69,7 @@ def test_the_same_key_twice_at_once_gets_the_same_tasks():
     assert ClaimKey.objects.count() == ROUNDS
 
 
-def test_enqueueing_the_same_keys_at_once_makes_each_task_once():
+def test_concurrent_batches_with_the_same_keys_make_each_task_once():
     channel = make_channel()
 
     def enqueue(keys):
@@ -89,7 +83,7 @@ def test_enqueueing_the_same_keys_at_once_makes_each_task_once():
         assert Task.objects.count() == 30 * (n + 1)
 
 
-def test_sequences_are_unique_when_many_add_to_a_chain():
+def test_concurrent_batches_for_a_chain_get_unique_sequences():
     chain = make_chain()
 
     at_once(*[partial(make_tasks, 3, chain=chain) for _ in range(8)])
@@ -100,7 +94,7 @@ def test_sequences_are_unique_when_many_add_to_a_chain():
 
 
 @pytest.mark.parametrize("kind", ["alone", "in a chain"])
-def test_a_task_is_assigned_or_claimed_but_never_both(kind):
+def test_a_task_is_either_assigned_or_claimed(kind):
     claimer, assignee = make_agent("claimer"), make_agent("assignee")
     for _ in range(ROUNDS):
         task = make_task() if kind == "alone" else make_task(chain=make_chain())
@@ -117,10 +111,10 @@ def test_a_task_is_assigned_or_claimed_but_never_both(kind):
         assert task.agent == (assignee if given else claimer)
         assert (given is None) == bool(claimed)
         assert task.lease_epoch == 1
-        reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=None, by="tests")
+        complete(task)
 
 
-def test_a_heartbeat_beside_a_report_of_the_same_tasks():
+def test_heartbeats_and_reports_of_the_same_tasks_do_not_deadlock():
     channel = make_channel()
     agent = make_agent()
     for _ in range(ROUNDS):
@@ -132,37 +126,33 @@ def test_a_heartbeat_beside_a_report_of_the_same_tasks():
                 agents.beat(Beat(agent.pk))
                 return leases.renew_listed(agent.pk, {task.pk: None for task in tasks})
 
-        def report(tasks=tasks):
+        def report_in_transaction(tasks=tasks):
             outcomes = [Outcome(task.pk, done=True) for task in reversed(tasks)]
             return reports.report_in_transaction(outcomes, agent_id=agent.pk, by="")
 
-        def fast_report(tasks=tasks):
+        def report_by_fast_path(tasks=tasks):
             outcomes = [Outcome(task.pk, done=True) for task in reversed(tasks)]
             return run_fast(agent.pk, outcomes=outcomes, channel=channel.pk)
 
-        at_once(beat, report, fast_report, beat)
+        at_once(beat, report_in_transaction, report_by_fast_path, beat)
 
     assert Task.objects.filter(status=Status.DONE).count() == 4 * ROUNDS
     assert not Task.objects.open().exists()
 
 
-@pytest.mark.parametrize("sweep", ["expiry", "loss"])
-def test_a_completion_beside_a_sweep_always_counts(sweep):
+@pytest.mark.parametrize("end", ["expiry", "loss"])
+def test_a_completion_is_accepted_beside_the_reapers(end):
     agent = make_agent()
     for _ in range(ROUNDS):
         task = make_held_task(agent, max_attempts=9)
-        if sweep == "expiry":
+        if end == "expiry":
             let_lease_run_out(task)
         else:
             silence(agent)
 
         def complete(task=task):
             outcome = Outcome(task.pk, done=True)
-            if not run_fast(agent.pk, outcomes=[outcome]):
-                return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][
-                    0
-                ].verdict
-            return "accepted"
+            return reports.report_one(outcome, agent_id=agent.pk, by="").verdict
 
         verdict, _, _ = at_once(complete, leases.expire_leases, leases.release_lost)
 
@@ -171,15 +161,13 @@ def test_a_completion_beside_a_sweep_always_counts(sweep):
         assert Attempt.objects.filter(task=task).count() <= 1
 
 
-def test_a_completion_beside_a_cancellation_has_one_end():
+def test_a_completion_wins_over_a_concurrent_cancellation():
     agent = make_agent()
     for _ in range(ROUNDS):
         task = make_held_task(agent)
 
         def complete(task=task):
-            return reports.report_in_transaction(
-                [Outcome(task.pk, done=True)], agent_id=agent.pk, by=""
-            )
+            return report(Outcome(task.pk, done=True), by=agent)
 
         def cancel(task=task):
             with suppress(WrongStatus):
@@ -190,23 +178,21 @@ def test_a_completion_beside_a_cancellation_has_one_end():
         assert fresh(task).status == Status.DONE
 
 
-def test_the_same_report_twice_at_once_counts_once():
+def test_concurrent_repeated_reports_are_accepted_once():
     agent = make_agent()
     for n in range(ROUNDS):
         task = make_held_task(agent, max_attempts=9)
 
         def fail(task=task):
             outcome = Outcome(task.pk, done=False, retriable=True, epoch=1)
-            if run_fast(agent.pk, outcomes=[outcome]):
-                return "accepted"
-            return reports.report_in_transaction([outcome], agent_id=agent.pk, by="")[0][0].verdict
+            return reports.report_one(outcome, agent_id=agent.pk, by="").verdict
 
         assert sorted(at_once(fail, fail)) == ["accepted", "already"]
         assert (fresh(task).attempts, Attempt.objects.count()) == (1, n + 1)
 
 
-@pytest.mark.parametrize("claim", [fast_claim, slow_claim])
-def test_a_claim_waits_for_no_other_agent(claim):
+@both_paths
+def test_a_claim_does_not_wait_for_tasks_that_others_have_locked(claim):
     channel = make_channel()
     first, second = make_tasks(2, channel=channel)
     chain = make_chain(channel, tasks=1)
@@ -214,7 +200,7 @@ def test_a_claim_waits_for_no_other_agent(claim):
 
     with transaction.atomic():
         list(Task.objects.filter(pk__in=[first.pk, chain.tasks.get().pk]).lock())
-        claimed = at_once(partial(claim, agent, channel, 5))
+        claimed = at_once(partial(claim, agent.pk, channel, max_tasks=5))
 
     assert claimed == [[second.pk]]
     assert give(agent, channel) == first

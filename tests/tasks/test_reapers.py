@@ -1,4 +1,4 @@
-"""What becomes of tasks without a chain whose lease ran out or whose agent fell silent."""
+"""The reapers: the ends of expired leases and of the leases of lost agents."""
 
 from datetime import timedelta
 
@@ -7,8 +7,7 @@ from django.conf import settings
 
 from chains import transitions as chains
 from events.models import Event
-from tasks import leases, reports, transitions
-from tasks.fast_path import Outcome
+from tasks import leases, transitions
 from tasks.models import Attempt, Task
 from tasks.states import Status
 from tests.factories import (
@@ -24,22 +23,22 @@ from tests.factories import (
     silence,
     take,
 )
+from tests.tasks.reporting import complete, fail
+from tests.tasks.verbs import ENDS, expire, last_event, lose
 
 pytestmark = pytest.mark.django_db
 
 
-def lose(agent):
-    silence(agent)
-    taken_back = leases.release_lost()
+def lose_for_a_while(agent):
+    tasks = lose(agent)
     silence(agent, timedelta())
-    return taken_back
+    return tasks
 
 
 def test_an_expired_lease_uses_an_attempt_and_the_task_is_tried_again():
     task = make_held_task(agent := make_agent("a"), priority=3)
-    let_lease_run_out(task)
 
-    assert len(leases.expire_leases().retried) == 1
+    assert len(expire(task).retried) == 1
 
     task = fresh(task)
     assert (task.status, task.attempts, task.agent) == (Status.QUEUED, 1, None)
@@ -47,17 +46,15 @@ def test_an_expired_lease_uses_an_attempt_and_the_task_is_tried_again():
     attempt = Attempt.objects.get()
     assert (attempt.epoch, attempt.agent_id, attempt.outcome) == (1, "a", "expired")
     assert attempt.started_at
-    line = Event.objects.about_task(task.pk).first()
-    assert (line.type, line.actor, line.reason) == ("task.retried", "coordinator", "lease expired")
-    assert line.agent_id == "a"
+    assert last_event(task) == ("task.retried", "coordinator", "lease expired")
+    assert Event.objects.about_task(task.pk).first().agent_id == "a"
     assert give(agent, task.channel).lease_epoch == 2
 
 
-def test_a_task_whose_attempts_are_spent_by_expiry_has_failed():
+def test_an_expired_lease_fails_a_task_without_attempts_left():
     task = make_held_task(max_attempts=1)
-    let_lease_run_out(task)
 
-    leases.expire_leases()
+    expire(task)
 
     task = fresh(task)
     assert (task.status, task.attempts, task.dead_letter) == (Status.FAILED, 1, "lease_expired")
@@ -67,7 +64,7 @@ def test_a_task_whose_attempts_are_spent_by_expiry_has_failed():
     assert Event.objects.about_task(task.pk).first().type == "task.failed"
 
 
-def test_a_lease_that_still_runs_is_left_alone():
+def test_a_lease_that_has_not_expired_is_not_ended():
     task = make_task()
     held = give(make_agent(), task.channel, lease_seconds=60)
     without = make_held_task()
@@ -77,48 +74,46 @@ def test_a_lease_that_still_runs_is_left_alone():
     assert fresh(held).status == fresh(without).status == Status.IN_PROGRESS
 
 
-def test_a_lost_agents_tasks_are_tried_again_with_no_attempt_used():
+def test_the_tasks_of_a_lost_agent_are_tried_again_and_use_no_attempt():
     channel = make_channel()
     make_tasks(2, channel=channel)
     agent = make_agent("a")
     tasks = take(agent, channel, max_tasks=2)
 
-    assert len(lose(agent).retried) == 2
+    assert len(lose_for_a_while(agent).retried) == 2
 
     for task in map(fresh, tasks):
         assert (task.status, task.attempts, task.losses) == (Status.QUEUED, 0, 1)
         assert (task.agent, task.last_holder) == (None, "a")
-        line = Event.objects.about_task(task.pk).first()
-        assert (line.type, line.actor, line.reason) == ("task.retried", "coordinator", "agent lost")
+        assert last_event(task) == ("task.retried", "coordinator", "agent lost")
     assert set(Attempt.objects.values_list("outcome", "agent_id")) == {("lost", "a")}
 
 
 def test_three_losses_in_a_row_fail_a_task():
     task = make_held_task(agent := make_agent())
     for _ in range(settings.MAX_LOSSES - 1):
-        lose(agent)
+        lose_for_a_while(agent)
         give(agent, task.channel)
 
-    lose(agent)
+    lose_for_a_while(agent)
 
     task = fresh(task)
     assert (task.status, task.losses, task.attempts) == (Status.FAILED, settings.MAX_LOSSES, 0)
     assert task.dead_letter == "agents_lost"
 
 
-def test_losses_that_are_not_in_a_row_do_not_add_up():
+def test_only_losses_in_a_row_are_counted():
     task = make_held_task(agent := make_agent(), max_attempts=9)
     for _ in range(settings.MAX_LOSSES + 1):
-        lose(agent)
+        lose_for_a_while(agent)
         give(agent, task.channel)
-        outcome = Outcome(task.pk, done=False, retriable=True)
-        reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
+        fail(task, by=agent, retriable=True)
         give(agent, task.channel)
 
     assert fresh(task).status == Status.IN_PROGRESS
 
 
-def test_an_agent_that_is_heard_of_keeps_its_tasks():
+def test_an_agent_that_was_seen_again_keeps_its_tasks():
     task = make_held_task(agent := make_agent(seen_ago=settings.AGENT_LOST_AFTER * 2))
 
     leases.renew(task.pk, agent_id=agent.pk)
@@ -127,16 +122,12 @@ def test_an_agent_that_is_heard_of_keeps_its_tasks():
     assert fresh(task).status == Status.IN_PROGRESS
 
 
-@pytest.mark.parametrize("end", ["expiry", "loss"])
-def test_a_cancellation_that_was_asked_takes_effect_when_the_hold_ends(end):
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_the_end_of_a_lease_cancels_a_task_that_was_asked_to_stop(end):
     task = make_held_task(agent := make_agent())
     transitions.cancel(task.pk, by="operator")
 
-    if end == "expiry":
-        let_lease_run_out(task)
-        leases.expire_leases()
-    else:
-        lose(agent)
+    end(task)
 
     task = fresh(task)
     assert (task.status, task.agent) == (Status.CANCELLED, agent)
@@ -144,7 +135,7 @@ def test_a_cancellation_that_was_asked_takes_effect_when_the_hold_ends(end):
     assert Event.objects.about_task(task.pk).first().type == "task.cancelled"
 
 
-def test_tasks_of_chains_are_not_theirs_to_take_back():
+def test_leases_of_chains_are_not_ended_one_by_one():
     chain = make_chain(tasks=1)
     agent = make_agent()
     task = give(agent, chain.channel, lease_seconds=60)
@@ -157,24 +148,23 @@ def test_tasks_of_chains_are_not_theirs_to_take_back():
     assert fresh(task).status == Status.IN_PROGRESS
 
 
-def test_a_task_behind_in_line_waits_for_one_that_was_put_back():
+def test_a_task_that_was_put_back_is_claimed_before_those_behind_it():
     channel = make_channel()
     first, _ = make_tasks(2, channel=channel)
     give(make_agent(), channel)
-    let_lease_run_out(first)
-    leases.expire_leases()
+    expire(first)
 
     assert give(make_agent(), channel) == first
 
 
-# In a chain: detached, and locked for a person.
+# Chains: detached, and locked for a person.
 
 
 @pytest.mark.parametrize(
     ("outcome", "attempts", "reason"),
     [("expired", 1, "lease expired"), ("lost", 0, "agent lost")],
 )
-def test_in_a_chain_the_task_is_locked_and_the_owner_is_cleared(outcome, attempts, reason):
+def test_the_end_of_a_lease_locks_a_step_and_detaches_its_chain(outcome, attempts, reason):
     chain = make_chain(tasks=2)
     agent = make_agent("a")
     task = give(agent, chain.channel, lease_seconds=60)
@@ -191,16 +181,15 @@ def test_in_a_chain_the_task_is_locked_and_the_owner_is_cleared(outcome, attempt
     assert (chain.status, chain.owner) == ("locked", None)
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.agent_id, attempt.epoch) == (outcome, "a", 1)
-    line = Event.objects.about_task(task.pk).first()
-    assert (line.type, line.actor, line.reason) == ("task.locked", "coordinator", reason)
+    assert last_event(task) == ("task.locked", "coordinator", reason)
     assert take(make_agent(), chain.channel) == []
 
 
-def test_a_lost_owner_between_two_steps_loses_its_chain_and_nothing_is_locked():
+def test_an_owner_that_is_lost_between_two_steps_loses_its_chain_without_a_lock():
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel)
-    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=agent.pk, by="")
+    complete(task, by=agent)
     silence(agent)
 
     assert chains.detach_lost() == 1
@@ -211,7 +200,7 @@ def test_a_lost_owner_between_two_steps_loses_its_chain_and_nothing_is_locked():
 
 
 @pytest.mark.parametrize("end", ["expiry", "loss", "detach"])
-def test_in_a_chain_too_a_cancellation_takes_effect_when_the_hold_ends(end):
+def test_the_end_of_a_lease_cancels_a_step_that_was_asked_to_stop(end):
     chain = make_chain(tasks=2)
     agent = make_agent()
     task = give(agent, chain.channel, lease_seconds=60)
@@ -230,7 +219,7 @@ def test_in_a_chain_too_a_cancellation_takes_effect_when_the_hold_ends(end):
     assert give(make_agent(), chain.channel).sequence == 2
 
 
-def test_a_chain_that_nobody_owns_or_whose_agent_is_there_is_left_alone():
+def test_only_chains_of_lost_agents_and_expired_leases_are_detached():
     make_chain(tasks=1)
     give(make_agent(), make_chain(tasks=1).channel)
 

@@ -1,11 +1,11 @@
-"""An agent says that it cannot do a task: others may have it, and a person when nobody can."""
+"""Refusals: the task goes to other agents; if too many refuse it, it is a dead letter."""
 
 import pytest
 from django.db import transaction
 
 from agents.models import Protocol
 from events.models import Event
-from tasks import claims, leases, reports, requirements, transitions
+from tasks import claims, reports, requirements, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, Requirement, Task
@@ -13,7 +13,6 @@ from tasks.states import Status
 from tests.factories import (
     fresh,
     give,
-    let_lease_run_out,
     make_agent,
     make_chain,
     make_held_task,
@@ -24,8 +23,8 @@ from tests.factories import (
     steps_of,
     take,
 )
-from tests.tasks.reporting import ACCEPTED, ALREADY, LOST, done
-from tests.tasks.verbs import last_line
+from tests.tasks.reporting import ACCEPTED, ALREADY, complete, fail
+from tests.tasks.verbs import ENDS, expire, last_event, lose
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +32,12 @@ REASON = "UNSUPPORTED: no such algorithm"
 
 
 def refused(task, agent, *, epoch=None, reason=REASON):
-    """The verdict; of a lost refusal what was wrong with it. Such a one writes nothing."""
+    """The verdict, or the class of the problem of a lost refusal. Only an accepted one writes."""
     before = Task.objects.filter(pk=task.pk).values().first()
-    answer = reports.refuse(task.pk, agent_id=agent.pk, epoch=epoch, reason=reason)
-    if answer.verdict in {ALREADY, LOST}:
+    verdict = reports.refuse(task.pk, agent_id=agent.pk, epoch=epoch, reason=reason)
+    if verdict.verdict != ACCEPTED:
         assert Task.objects.filter(pk=task.pk).values().first() == before
-    return type(answer.problem) if answer.problem else answer.verdict
+    return type(verdict.problem) if verdict.problem else verdict.verdict
 
 
 def refuse_by(number, task):
@@ -49,18 +48,8 @@ def refuse_by(number, task):
         assert refused(task, agent) == ACCEPTED
 
 
-@pytest.fixture
-def agent():
-    return make_agent("first")
-
-
-@pytest.fixture
-def other():
-    return make_agent("other")
-
-
 @pytest.mark.parametrize("epoch", [None, 1])
-def test_a_refused_task_is_for_others_and_no_attempt_is_used(agent, other, epoch):
+def test_a_refused_task_goes_to_others_and_uses_no_attempt(agent, other, epoch):
     task = make_held_task(agent, retry_delay_seconds=30)
 
     assert refused(task, agent, epoch=epoch) == ACCEPTED
@@ -72,14 +61,14 @@ def test_a_refused_task_is_for_others_and_no_attempt_is_used(agent, other, epoch
     attempt = Attempt.objects.get()
     assert (attempt.epoch, attempt.agent_id, attempt.outcome) == (1, "first", "refused")
     assert attempt.reason == REASON
-    assert last_line(task) == ("task.retried", "agent:first", REASON)
+    assert last_event(task) == ("task.retried", "agent:first", REASON)
     for protocol in (Protocol.PLAIN, Protocol.SPOT):
         assert not claims.claim(ClaimRequest("first", ids=[task.channel_id], protocol=protocol))
     assert take(agent, task.channel) == []
     assert give(other, task.channel) == task
 
 
-def test_who_refused_a_task_gets_what_comes_next_in_line(agent):
+def test_an_agent_that_refused_a_task_gets_the_next_one(agent):
     task = make_held_task(agent)
     behind = make_tasks(1, channel=task.channel)
 
@@ -88,7 +77,7 @@ def test_who_refused_a_task_gets_what_comes_next_in_line(agent):
     assert take(agent, task.channel, max_tasks=9) == behind
 
 
-def test_what_it_wanted_before_it_still_wants(agent):
+def test_a_refused_task_keeps_its_requirement(agent):
     task = make_task(requirement=requirements.of({"algorithm": "PSO"}))
     give(agent, task.channel)
 
@@ -99,7 +88,7 @@ def test_what_it_wanted_before_it_still_wants(agent):
     assert take(make_agent(offers={"algorithm": ["PSO"]}), task.channel) == [task]
 
 
-def test_each_task_remembers_its_own_refusals_in_rows_that_are_shared(agent):
+def test_tasks_with_the_same_refusals_share_a_requirement(agent):
     tasks = make_tasks(3, channel=make_task().channel)
     take(agent, tasks[0].channel, max_tasks=9)
 
@@ -111,7 +100,7 @@ def test_each_task_remembers_its_own_refusals_in_rows_that_are_shared(agent):
 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])
-def test_when_as_many_agents_as_it_has_attempts_refused_it_a_person_must_look(max_attempts):
+def test_a_task_refused_by_as_many_agents_as_it_has_attempts_is_a_dead_letter(max_attempts):
     task = make_task(max_attempts=max_attempts)
     refuse_by(max_attempts - 1, task)
     assert fresh(task).status == Status.QUEUED
@@ -124,10 +113,10 @@ def test_when_as_many_agents_as_it_has_attempts_refused_it_a_person_must_look(ma
     assert task.fail_reason == REASON
     assert task.agent_id == task.last_holder
     assert Attempt.objects.filter(outcome="refused").count() == max_attempts
-    assert last_line(task) == ("task.failed", f"agent:{task.last_holder}", REASON)
+    assert last_event(task) == ("task.failed", f"agent:{task.last_holder}", REASON)
 
 
-def test_attempts_that_failed_and_refusals_do_not_add_up(agent, other):
+def test_failed_attempts_and_refusals_are_counted_apart(agent, other):
     task = make_held_task(agent, max_attempts=2)
     refused(task, agent)
     give(other, task.channel)
@@ -139,14 +128,13 @@ def test_attempts_that_failed_and_refusals_do_not_add_up(agent, other):
 
 
 @pytest.mark.parametrize("to", ["first", "unsupported"])
-def test_requeued_by_a_person_it_is_for_everybody_again(agent, to):
+def test_a_requeued_task_is_for_every_agent_again(agent, to):
     task = make_held_task(agent, max_attempts=2)
     refused(task, agent)
     if to == "unsupported":
         refuse_by(1, task)
     else:
-        last = give(make_agent(), task.channel)
-        reports.report_in_transaction([Outcome(last.pk, done=False)], agent_id=last.agent_id, by="")
+        fail(give(make_agent(), task.channel))
     assert fresh(task).status == Status.FAILED
 
     transitions.requeue(task.pk, by="operator")
@@ -156,7 +144,7 @@ def test_requeued_by_a_person_it_is_for_everybody_again(agent, to):
     assert take(agent, task.channel) == [task]
 
 
-def test_requeued_it_still_wants_what_it_wanted(agent):
+def test_a_requeued_task_keeps_its_requirement(agent):
     wanted = requirements.of({"algorithm": "PSO"})
     task = make_task(requirement=wanted, max_attempts=1)
     give(agent, task.channel)
@@ -168,7 +156,7 @@ def test_requeued_it_still_wants_what_it_wanted(agent):
 
 
 @pytest.mark.parametrize("epoch", [None, 1])
-def test_the_same_refusal_again_changes_nothing(agent, epoch):
+def test_a_repeated_refusal_changes_nothing(agent, epoch):
     task = make_held_task(agent)
     refused(task, agent, epoch=epoch)
 
@@ -177,7 +165,7 @@ def test_the_same_refusal_again_changes_nothing(agent, epoch):
     assert Attempt.objects.count() == 1
 
 
-def test_the_same_refusal_again_after_another_agent_has_the_task(agent, other):
+def test_a_refusal_may_be_repeated_after_another_agent_claimed_the_task(agent, other):
     task = make_held_task(agent)
     refused(task, agent)
     give(other, task.channel)
@@ -187,50 +175,48 @@ def test_the_same_refusal_again_after_another_agent_has_the_task(agent, other):
     assert fresh(task).agent == other
 
 
-def test_the_same_refusal_again_of_a_task_that_failed_by_it(agent):
+def test_a_refusal_that_failed_the_task_may_be_repeated(agent):
     task = make_held_task(agent, max_attempts=1)
     refused(task, agent)
 
     assert refused(task, agent) == refused(task, agent, epoch=1) == ALREADY
 
 
-def test_a_refusal_is_an_outcome_like_others_and_the_first_counts(agent):
+def test_no_other_outcome_is_accepted_after_a_refusal(agent):
     task = make_held_task(agent)
     refused(task, agent)
 
-    assert done(task, by=agent) == done(task, by=agent, epoch=1) == WrongStatus
+    assert complete(task, by=agent) == complete(task, by=agent, epoch=1) == WrongStatus
 
 
 @pytest.mark.parametrize("retriable", [True, False])
-def test_after_another_outcome_a_refusal_changes_nothing(agent, retriable):
+def test_a_refusal_after_a_failure_changes_nothing(agent, retriable):
     task = make_held_task(agent)
-    outcome = Outcome(task.pk, done=False, retriable=retriable)
-    reports.report_in_transaction([outcome], agent_id=agent.pk, by="")
+    fail(task, by=agent, retriable=retriable)
 
     assert refused(task, agent) == ALREADY
     assert fresh(task).requirement is None
 
 
-def test_a_refusal_of_a_task_that_is_done_or_cancelled_is_too_late(agent):
+def test_a_task_that_is_done_or_cancelled_cannot_be_refused(agent):
     finished, cancelled = make_held_task(agent), make_held_task(agent)
-    done(finished, by=agent)
+    complete(finished, by=agent)
     for _ in range(2):
         transitions.cancel(cancelled.pk, by="operator")
 
     assert refused(finished, agent) == refused(cancelled, agent) == WrongStatus
 
 
-def test_nobody_refuses_what_another_holds_or_nobody_ever_claimed(agent, other):
+def test_only_the_holder_may_refuse_a_task(agent, other):
     held, queued = make_held_task(agent), make_task()
 
     assert refused(held, other) == NotHolder
     assert refused(queued, other) == NotHolder
 
 
-def test_a_refusal_of_a_lease_that_is_over_changes_nothing(agent):
+def test_a_refusal_with_another_epoch_is_lost(agent):
     task = make_held_task(agent)
-    let_lease_run_out(task)
-    leases.expire_leases()
+    expire(task)
     give(agent, task.channel)
 
     assert refused(task, agent, epoch=1) == LeaseLost
@@ -238,7 +224,7 @@ def test_a_refusal_of_a_lease_that_is_over_changes_nothing(agent):
     assert refused(task, agent, epoch=2) == ACCEPTED
 
 
-def test_there_is_nothing_to_refuse_in_a_task_that_is_not_there(agent):
+def test_an_unknown_task_cannot_be_refused(agent):
     assert refused(Task(title="t"), agent) == TaskUnknown
 
 
@@ -252,7 +238,7 @@ def test_a_refusal_renews_presence(agent):
 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])
-def test_a_cancellation_that_was_asked_takes_effect(agent, max_attempts):
+def test_a_refusal_cancels_a_task_that_was_asked_to_stop(agent, max_attempts):
     task = make_held_task(agent, max_attempts=max_attempts)
     transitions.cancel(task.pk, by="operator")
 
@@ -263,15 +249,10 @@ def test_a_cancellation_that_was_asked_takes_effect(agent, max_attempts):
     assert task.finished_at
 
 
-@pytest.mark.parametrize("end", ["expiry", "loss"])
-def test_a_late_refusal_is_only_noted(agent, other, end):
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_late_refusal_only_stores_its_reason(agent, other, end):
     task = make_held_task(agent)
-    if end == "expiry":
-        let_lease_run_out(task)
-        leases.expire_leases()
-    else:
-        silence(agent)
-        leases.release_lost()
+    end(task)
 
     assert refused(task, agent) == ACCEPTED
 
@@ -280,10 +261,9 @@ def test_a_late_refusal_is_only_noted(agent, other, end):
     assert give(other, task.channel) == task
 
 
-def test_losses_in_a_row_end_with_a_refusal(agent):
+def test_a_refusal_ends_a_series_of_losses(agent):
     task = make_held_task(agent)
-    silence(agent)
-    leases.release_lost()
+    lose(agent)
     assert fresh(task).losses == 1
 
     refuse_by(1, task)
@@ -291,10 +271,10 @@ def test_losses_in_a_row_end_with_a_refusal(agent):
     assert fresh(task).losses == 0
 
 
-# In a chain: only its owner can do it, so a person must look at once.
+# Chains: only the owner can do the task, so one refusal makes it a dead letter.
 
 
-def test_in_a_chain_a_refused_step_has_failed_and_the_next_has_its_turn(agent):
+def test_a_refused_step_fails_and_the_next_gets_the_turn(agent):
     chain = make_chain(tasks=2)
     task = give(agent, chain.channel)
 
@@ -309,7 +289,7 @@ def test_in_a_chain_a_refused_step_has_failed_and_the_next_has_its_turn(agent):
     assert take(agent, chain.channel) == [second]
 
 
-def test_in_a_chain_too_a_cancellation_that_was_asked_takes_effect(agent):
+def test_a_refusal_cancels_a_step_that_was_asked_to_stop(agent):
     chain = make_chain(tasks=2)
     task = give(agent, chain.channel)
     transitions.cancel(task.pk, by="operator")
@@ -320,7 +300,7 @@ def test_in_a_chain_too_a_cancellation_that_was_asked_takes_effect(agent):
     assert fresh(chain).status != "failed"
 
 
-def test_a_refused_step_that_is_requeued_is_for_its_owner_again(agent):
+def test_a_requeued_step_goes_to_the_owner_that_refused_it(agent):
     chain = make_chain(tasks=1)
     task = give(agent, chain.channel)
     refused(task, agent)
@@ -330,7 +310,7 @@ def test_a_refused_step_that_is_requeued_is_for_its_owner_again(agent):
     assert take(agent, chain.channel) == [task]
 
 
-def test_a_refusal_that_cannot_be_written_leaves_everything_as_it_was(agent):
+def test_a_refusal_that_cannot_be_stored_changes_nothing(agent):
     task = make_held_task(agent)
     Attempt.objects.create(task=task, epoch=1, agent_id="first", outcome="failed")
     before = Task.objects.filter(pk=task.pk).values().get()

@@ -21,12 +21,12 @@ from tests.factories import (
     silence,
     take,
 )
-from tests.tasks.verbs import fail, make_of_status, refuses
+from tests.tasks.verbs import failed, make_of_status, refuses
 
 pytestmark = pytest.mark.django_db
 
 
-def test_renew_starts_the_lease_anew():
+def test_renew_extends_the_lease_and_may_change_its_length():
     task = make_task()
     agent = make_agent()
     held = give(agent, task.channel, lease_seconds=30)
@@ -39,7 +39,7 @@ def test_renew_starts_the_lease_anew():
     assert longer.lease_expires_at - held.claimed_at >= timedelta(hours=1)
 
 
-def test_renew_of_a_hold_without_a_lease_renews_presence_alone():
+def test_renew_without_lease_seconds_only_renews_presence():
     task = make_held_task(agent := make_agent())
     silence(agent)
 
@@ -47,7 +47,7 @@ def test_renew_of_a_hold_without_a_lease_renews_presence_alone():
     assert Agent.objects.online().filter(pk=agent.pk).exists()
 
 
-def test_renew_refuses_who_does_not_hold_the_task():
+def test_renew_refuses_an_agent_that_does_not_hold_the_task():
     assert refuses(NotHolder, leases.renew, make_held_task(), agent_id=make_agent().pk)
 
 
@@ -58,13 +58,13 @@ def test_renew_refuses_another_epoch():
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.IN_PROGRESS}))
-def test_renew_refuses_what_is_not_in_progress(status):
+def test_renew_refuses_a_task_that_is_not_in_progress(status):
     task = make_of_status(status)
 
     assert refuses(NotHolder, leases.renew, task, agent_id=task.last_holder or "a")
 
 
-def test_a_heartbeat_renews_the_listed_tasks_that_the_agent_holds():
+def test_a_heartbeat_renews_those_listed_tasks_that_the_agent_holds():
     agent, channel = make_agent(), make_channel()
     tasks = make_tasks(4, channel=channel)
     for seconds in (30, 60, None):
@@ -82,25 +82,25 @@ def test_a_heartbeat_renews_the_listed_tasks_that_the_agent_holds():
     assert after[2:] == [None, before[3]]
 
 
-def test_a_heartbeat_renews_no_lease_by_a_stale_epoch():
+def test_a_heartbeat_does_not_renew_a_lease_with_another_epoch():
     task = make_held_task(agent := make_agent())
 
     assert leases.renew_listed(agent.pk, {task.pk: 7}) == set()
     assert leases.renew_listed(agent.pk, {task.pk: 1}) == {task.pk}
 
 
-def test_the_current_task_is_the_one_claimed_last():
+def test_the_current_task_is_the_last_one_claimed():
     agent, channel = make_agent(), make_channel()
     first, second = make_tasks(2, channel=channel)
     take(agent, channel, max_tasks=2)
     Task.objects.filter(pk=first.pk).update(claimed_at=Now())
 
     assert list(Task.objects.current_of([agent.pk])) == [first]
-    fail(first)
+    failed(first)
     assert list(Task.objects.current_of([agent.pk])) == [second]
 
 
-def test_asking_for_a_cancellation_stands_in_the_journal():
+def test_asking_a_task_to_stop_writes_an_event():
     task = make_held_task()
 
     transitions.cancel(task.pk, by="somebody", reason="not wanted")

@@ -4,26 +4,18 @@ import pytest
 from django.db.models.functions import Now
 
 from events.models import Event
-from tasks import leases, reports, transitions
+from tasks import leases, transitions
 from tasks.exceptions import TaskUnknown, WrongStatus
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
 from tasks.states import EVENTS, FINISHED, OPEN, Status
-from tests.factories import (
-    fresh,
-    give,
-    make_agent,
-    make_chain,
-    make_held_task,
-    make_task,
-    steps_of,
-)
-from tests.tasks.verbs import fail, last_line, make_locked_task, make_of_status, refuses
+from tests.factories import fresh, give, make_agent, make_chain, make_held_task, make_task, steps_of
+from tests.tasks.reporting import complete
+from tests.tasks.verbs import failed, last_event, make_locked_task, make_of_status, refuses
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_status_has_its_edges_and_finished_ones_end_there():
+def test_every_status_is_open_or_finished_and_done_and_cancelled_have_no_edges():
     assert set(Status) == OPEN | FINISHED
     assert not OPEN & FINISHED
     assert not {Status.DONE, Status.CANCELLED} & {source for source, _ in EVENTS}
@@ -54,10 +46,10 @@ def test_unlock_puts_a_locked_task_back_in_the_queue():
 
     assert (task.status, task.agent, task.claimed_at) == (Status.QUEUED, None, None)
     assert (task.blocked, task.reserved_for, fresh(task.chain).status) == (False, None, "queued")
-    assert last_line(task) == ("task.unlocked", "operator", "looked fine")
+    assert last_event(task) == ("task.unlocked", "operator", "looked fine")
 
 
-def test_unlock_calls_a_locked_task_done():
+def test_unlock_marks_a_locked_task_done():
     locked = make_locked_task(steps=2)
 
     task = transitions.unlock(locked.pk, Status.DONE, by="operator")
@@ -65,17 +57,17 @@ def test_unlock_calls_a_locked_task_done():
     assert (task.status, task.fail_reason) == (Status.DONE, "")
     assert task.finished_at
     assert not steps_of(task.chain)[1].blocked
-    assert last_line(task)[:2] == ("task.unlocked", "operator")
+    assert last_event(task)[:2] == ("task.unlocked", "operator")
 
 
 @pytest.mark.parametrize("to", [Status.QUEUED, Status.DONE])
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.LOCKED}))
-def test_unlock_refuses_what_is_not_locked(status, to):
+def test_unlock_refuses_a_task_that_is_not_locked(status, to):
     assert refuses(WrongStatus, transitions.unlock, make_of_status(status), to, by="operator")
 
 
 @pytest.mark.parametrize("to", sorted(set(Status) - {Status.QUEUED, Status.DONE}))
-def test_unlock_leads_to_queued_or_done_only(to):
+def test_unlock_refuses_any_status_but_queued_and_done(to):
     assert refuses(WrongStatus, transitions.unlock, make_locked_task(), to, by="operator")
 
 
@@ -83,19 +75,19 @@ def test_unlock_leads_to_queued_or_done_only(to):
 
 
 def test_requeue_gives_a_failed_task_all_its_attempts_again():
-    task = fail(make_held_task(max_attempts=1))
+    task = failed(make_held_task(max_attempts=1))
 
     task = transitions.requeue(task.pk, by="operator", reason="fixed")
 
     assert (task.status, task.agent, task.attempts) == (Status.QUEUED, None, 0)
     assert (task.finished_at, task.claimed_at) == (None, None)
-    assert last_line(task) == ("task.requeued", "operator", "fixed")
+    assert last_event(task) == ("task.requeued", "operator", "fixed")
     again = give(make_agent(), task.channel)
     assert (again, again.lease_epoch) == (task, 2)
 
 
 def test_requeue_keeps_the_bad_attempts():
-    task = fail(make_held_task(), reason="broken")
+    task = failed(make_held_task(), reason="broken")
 
     transitions.requeue(task.pk, by="operator")
 
@@ -103,7 +95,7 @@ def test_requeue_keeps_the_bad_attempts():
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAILED}))
-def test_requeue_refuses_what_has_not_failed(status):
+def test_requeue_refuses_a_task_that_has_not_failed(status):
     assert refuses(WrongStatus, transitions.requeue, make_of_status(status), by="operator")
 
 
@@ -111,17 +103,17 @@ def test_requeue_refuses_what_has_not_failed(status):
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.LOCKED])
-def test_cancel_ends_a_task_that_waits(status):
+def test_cancel_ends_a_queued_or_locked_task(status):
     task = make_of_status(status)
 
     task = transitions.cancel(task.pk, by="operator", reason="not needed")
 
     assert (task.status, task.blocked, task.reserved_for) == (Status.CANCELLED, False, None)
     assert task.finished_at
-    assert last_line(task) == ("task.cancelled", "operator", "not needed")
+    assert last_event(task) == ("task.cancelled", "operator", "not needed")
 
 
-def test_cancel_of_a_task_in_progress_is_asked():
+def test_cancel_asks_for_a_task_in_progress_to_stop():
     held = make_held_task()
 
     task = transitions.cancel(held.pk, by="operator")
@@ -131,17 +123,17 @@ def test_cancel_of_a_task_in_progress_is_asked():
     assert list(Task.objects.cancel_asked()) == [task]
 
 
-def test_a_second_cancel_takes_the_task_away():
+def test_a_second_cancel_ends_a_task_in_progress():
     held = make_held_task(lease_seconds=60)
     transitions.cancel(held.pk, by="operator")
 
     task = transitions.cancel(held.pk, by="operator")
 
     assert (task.status, task.lease_expires_at) == (Status.CANCELLED, None)
-    assert last_line(task)[:2] == ("task.cancelled", "operator")
+    assert last_event(task)[:2] == ("task.cancelled", "operator")
 
 
-def test_cancel_again_changes_nothing():
+def test_cancel_of_a_cancelled_task_changes_nothing():
     task = transitions.cancel(make_task().pk, by="operator")
     before = Task.objects.values().get(pk=task.pk)
 
@@ -151,11 +143,11 @@ def test_cancel_again_changes_nothing():
 
 
 @pytest.mark.parametrize("status", [Status.DONE, Status.FAILED])
-def test_cancel_refuses_what_has_ended(status):
+def test_cancel_refuses_a_done_or_failed_task(status):
     assert refuses(WrongStatus, transitions.cancel, make_of_status(status), by="operator")
 
 
-def test_cancel_passes_the_turn_on():
+def test_cancel_gives_the_turn_to_the_next_step():
     first, second = steps_of(make_chain(tasks=2))
 
     transitions.cancel(first.pk, by="operator")
@@ -163,7 +155,7 @@ def test_cancel_passes_the_turn_on():
     assert not fresh(second).blocked
 
 
-def test_cancel_of_a_step_behind_leaves_the_turn_where_it_is():
+def test_cancel_of_a_blocked_step_does_not_move_the_turn():
     first, second, third = steps_of(make_chain(tasks=3))
 
     transitions.cancel(second.pk, by="operator")
@@ -171,28 +163,28 @@ def test_cancel_of_a_step_behind_leaves_the_turn_where_it_is():
     assert [fresh(task).blocked for task in (first, second, third)] == [False, False, True]
 
 
-def test_a_completion_still_wins_over_a_cancellation_that_was_asked():
+def test_a_task_that_was_asked_to_stop_can_still_be_completed():
     task = make_held_task()
     transitions.cancel(task.pk, by="operator")
 
-    reports.report_in_transaction([Outcome(task.pk, done=True)], agent_id=task.agent_id, by="")
+    complete(task, by=task.agent)
 
     assert fresh(task).status == Status.DONE
 
 
 @pytest.mark.parametrize("retriable", [True, False])
-def test_a_fail_ends_a_task_whose_cancellation_was_asked(retriable):
+def test_a_failure_cancels_a_task_that_was_asked_to_stop(retriable):
     task = make_held_task()
     transitions.cancel(task.pk, by="operator")
 
-    task = fail(task, retriable=retriable)
+    task = failed(task, retriable=retriable)
 
     assert (task.status, task.attempts) == (Status.CANCELLED, 1)
     assert task.finished_at
     assert Event.objects.about_task(task.pk).first().type == "task.cancelled"
 
 
-def test_a_requeued_task_has_no_cancellation_left():
+def test_a_requeued_task_is_no_longer_asked_to_stop():
     task = make_held_task(agent := make_agent())
     transitions.cancel(task.pk, by="operator")
     failed = {"status": Status.FAILED, "dead_letter": "exhausted", "finished_at": Now()}

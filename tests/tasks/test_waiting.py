@@ -20,25 +20,25 @@ from tests.serving import NO_TLS, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Nobody is found by the clock here, so whatever comes soon comes because somebody was woken.
-RARELY = "from tasks import waiting; waiting.LOOK_AGAIN = 60"
+# Without periodic checks, a task that is claimed soon is claimed because of a notification.
+NO_CHECKS = "from tasks import waiting; waiting.CHECK_AGAIN = 60"
 SOON = 5.0
 
 
 @pytest.fixture(scope="module")
 def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), serving(RARELY) as server:
+    with django_db_blocker.unblock(), serving(NO_CHECKS) as server:
         yield server
 
 
 class Waiting:
-    """A claim on its way: what it was answered, and after how many seconds."""
+    """A request that waits: its response, and the seconds that it took."""
 
     def __init__(self, server, pool, agent, seconds, body):
         self.server = server
         self.path = f"/v1/tasks/claim?wait_seconds={seconds}"
         self.json = {"agent_id": agent, **body}
-        self.answer = pool.submit(self._ask)
+        self.future = pool.submit(self._ask)
 
     def _ask(self):
         with self.server.client() as client:
@@ -48,11 +48,11 @@ class Waiting:
 
     @property
     def took(self):
-        return self.answer.result()[1]
+        return self.future.result()[1]
 
     @property
     def response(self):
-        return self.answer.result()[0]
+        return self.future.result()[0]
 
     @property
     def task(self):
@@ -62,14 +62,14 @@ class Waiting:
 
 @contextmanager
 def claims(server):
-    """Start claims that wait, each in line behind those started before."""
+    """Start waiting claims, each behind those started before."""
     with ThreadPoolExecutor(20) as pool:
 
         def start(agent, *channels, seconds=9, **body):
             body |= {"channel_ids": [str(channel.pk) for channel in channels]} if channels else {}
             Agent.objects.filter(pk=agent).update(last_seen_at=Now() - timedelta(hours=1))
             waiting = Waiting(server, pool, agent, seconds, body)
-            until(lambda: waiting.answer.done() or is_in_line(agent))
+            until(lambda: waiting.future.done() or is_waiting(agent))
             return waiting
 
         yield start
@@ -78,20 +78,20 @@ def claims(server):
 def until(condition, within=SOON):
     deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.01)
 
 
-def is_in_line(agent):
-    """Its first look has renewed its presence, so it listens."""
+def is_waiting(agent):
+    """The first attempt has renewed the agent's presence, so the claim listens."""
     return Agent.objects.online().filter(pk=agent).exists()
 
 
-def test_a_claim_that_waits_gets_a_task_as_soon_as_there_is_one(server):
+def test_a_waiting_claim_gets_a_task_as_soon_as_there_is_one(server):
     channel = make_channel()
     with claims(server) as claim:
         waiting = claim("worker", channel)
-        time.sleep(0.3)  # so that the answer cannot be that of the first look
+        time.sleep(0.3)  # so that the task is not claimed by the first attempt
         made = time.monotonic()
         task = make_task(channel)
 
@@ -102,12 +102,12 @@ def test_a_claim_that_waits_gets_a_task_as_soon_as_there_is_one(server):
     assert (task.status, task.agent_id, task.lease_epoch) == (Status.IN_PROGRESS, "worker", 1)
 
 
-def test_a_claim_that_waits_for_a_paused_channel_is_woken_when_it_is_resumed(server):
+def test_a_waiting_claim_is_woken_when_its_channel_is_resumed(server):
     task = make_task()
     transitions.pause_channel(task.channel_id, by="operator")
     with claims(server) as claim:
         waiting = claim("worker", task.channel)
-        assert not waiting.answer.done()
+        assert not waiting.future.done()
         resumed = time.monotonic()
         transitions.resume_channel(task.channel_id, by="operator")
 
@@ -115,13 +115,13 @@ def test_a_claim_that_waits_for_a_paused_channel_is_woken_when_it_is_resumed(ser
         assert time.monotonic() - resumed < SOON
 
 
-def test_a_claim_need_not_wait_for_what_is_there(server):
+def test_a_claim_does_not_wait_when_there_is_a_task(server):
     task = make_task()
     with claims(server) as claim:
         assert claim("worker", task.channel).task == str(task.pk)
 
 
-def test_a_claim_waits_as_long_as_it_said_and_gets_the_seeds_answer(server):
+def test_a_claim_waits_for_its_seconds_and_gets_the_usual_empty_response(server):
     channel = make_channel()
     with claims(server) as claim:
         single = claim("one", channel, seconds=1)
@@ -135,7 +135,7 @@ def test_a_claim_waits_as_long_as_it_said_and_gets_the_seeds_answer(server):
         assert 1 <= several.took < 1 + SOON
 
 
-def test_a_claim_may_wait_for_no_time_at_all(server):
+def test_a_claim_may_wait_for_zero_seconds(server):
     with claims(server) as claim:
         waiting = claim("worker", make_channel(), seconds=0)
 
@@ -161,7 +161,7 @@ def test_a_channel_that_does_not_exist_has_no_tasks(server):
         assert claim("worker", channel="nowhere", seconds=1).response.status_code == 404
 
 
-def test_the_longest_waiting_gets_the_first_task(server):
+def test_the_longest_waiting_claim_gets_the_first_task(server):
     channel = make_channel()
     with claims(server) as claim:
         first, second, third = (claim(f"agent-{n}", channel, seconds=5) for n in range(3))
@@ -176,7 +176,7 @@ def make_and_wait(channel):
     return str(task.pk)
 
 
-def test_of_many_who_wait_each_gets_a_task_of_its_own(server):
+def test_each_of_many_waiting_claims_gets_a_task_of_its_own(server):
     channel = make_channel()
     with claims(server) as claim:
         waiting = [claim(f"agent-{n}", channel) for n in range(12)]
@@ -185,7 +185,7 @@ def test_of_many_who_wait_each_gets_a_task_of_its_own(server):
         assert {one.task for one in waiting} == {str(task.pk) for task in tasks}
 
 
-def test_whoever_cannot_have_a_task_passes_the_turn_on(server):
+def test_a_waiting_claim_whose_agent_is_bound_wakes_the_next(server):
     channel = make_channel()
     for n in range(3):
         chain = make_chain(tasks=2)
@@ -221,7 +221,7 @@ def test_a_chains_next_task_wakes_its_owner(server):
         assert other.response.status_code == 404
 
 
-def test_a_task_is_given_when_its_time_comes(server):
+def test_a_waiting_claim_gets_a_postponed_task_when_it_is_woken(server):
     channel = make_channel()
     with claims(server) as claim:
         waiting = claim("worker", channel)
@@ -233,7 +233,7 @@ def test_a_task_is_given_when_its_time_comes(server):
     assert timedelta() <= task.claimed_at - task.available_at < timedelta(seconds=SOON)
 
 
-def test_a_client_that_leaves_claims_nothing_and_the_next_gets_the_task(server):
+def test_a_client_that_disconnects_claims_nothing_and_the_next_gets_the_task(server):
     channel = make_channel()
     request = {"agent_id": "gone", "channel_id": str(channel.pk)}
     with server.client() as client, pytest.raises(httpx.ReadTimeout):
@@ -247,7 +247,7 @@ def test_a_client_that_leaves_claims_nothing_and_the_next_gets_the_task(server):
     assert not Task.objects.held_by("gone").exists()
 
 
-def test_waiting_renews_the_agents_presence_at_its_start_and_at_its_end(server):
+def test_a_waiting_claim_renews_presence_at_its_start_and_at_its_end(server):
     with claims(server) as claim:
         waiting = claim("worker", make_channel(), seconds=2)
         assert is_online()
@@ -265,7 +265,7 @@ def is_online():
 @pytest.mark.parametrize(
     "given", ["31", "-1", "1.5", "x", "", "1e1", "100", "\u0663", "1&wait_seconds=2"]
 )
-def test_the_time_to_wait_is_a_whole_number_up_to_thirty(server, given):
+def test_wait_seconds_must_be_a_whole_number_up_to_thirty(server, given):
     request = {"agent_id": "worker", "channel": "any"}
     with server.client() as client:
         answer = client.post(f"/v1/tasks/claim?wait_seconds={given}", json=request)
@@ -289,7 +289,7 @@ def test_the_time_to_wait_is_a_whole_number_up_to_thirty(server, given):
         (b'{"agent_id": "a", "channel": "c", "max_tasks": 51}', "invalid_request"),
     ],
 )
-def test_a_claim_that_makes_no_sense_is_refused_at_once(server, content, code):
+def test_an_invalid_claim_is_refused_at_once(server, content, code):
     with server.client() as client:
         answer = client.post("/v1/tasks/claim?wait_seconds=20", content=content)
 
@@ -298,7 +298,7 @@ def test_a_claim_that_makes_no_sense_is_refused_at_once(server, content, code):
     assert not Agent.objects.exists()
 
 
-def test_a_claim_is_posted(server):
+def test_a_waiting_claim_must_be_a_post_request(server):
     with server.client() as client:
         answer = client.get("/v1/tasks/claim?wait_seconds=1")
 
@@ -306,13 +306,13 @@ def test_a_claim_is_posted(server):
     assert answer.headers["Allow"] == "POST"
 
 
-def test_a_claim_needs_a_credential(server):
+def test_a_waiting_claim_needs_a_credential(server):
     url = f"{server.url}/v1/tasks/claim?wait_seconds=1"
 
     assert httpx.post(url, json={"agent_id": "worker", "channel": "c"}).status_code == 401
 
 
-def test_a_hundred_who_wait_cost_a_few_connections_and_threads_and_hold_no_transaction(server):
+def test_a_hundred_waiting_claims_need_few_connections_and_threads_and_no_transaction(server):
     channel = make_channel()
     process = psutil.Process(server.process.pid)
     threads = process.num_threads()
@@ -331,7 +331,7 @@ def test_a_hundred_who_wait_cost_a_few_connections_and_threads_and_hold_no_trans
                 )
                 for n in range(100)
             ]
-            await asyncio.to_thread(until, all_in_line, 15)
+            await asyncio.to_thread(until, all_are_waiting, 15)
             cost = await asyncio.to_thread(look_at_cost)
             await asyncio.to_thread(make_tasks_apart, channel)
             answers = await asyncio.gather(*waiting)
@@ -356,7 +356,7 @@ def test_a_hundred_who_wait_cost_a_few_connections_and_threads_and_hold_no_trans
     assert len({answer.json()["task"]["id"] for answer in answers}) == 100
 
 
-def all_in_line():
+def all_are_waiting():
     try:
         return Agent.objects.count() == 100
     finally:
@@ -368,7 +368,7 @@ def make_tasks_apart(channel):
     connection.close()
 
 
-def test_a_lost_connection_to_the_database_loses_nobody_in_line(server):
+def test_waiting_claims_survive_a_lost_connection_to_the_database(server):
     channel = make_channel()
     with claims(server) as claim:
         waiting = claim("worker", channel)
@@ -384,7 +384,7 @@ def test_a_lost_connection_to_the_database_loses_nobody_in_line(server):
         assert waiting.task == str(task.pk)
 
 
-def test_who_waits_is_answered_at_once_when_the_server_stops():
+def test_waiting_claims_are_answered_at_once_when_the_server_stops():
     channel = make_channel()
     with serving() as server, claims(server) as claim:
         single = claim("one", channel, seconds=30)

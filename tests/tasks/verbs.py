@@ -1,32 +1,49 @@
-"""What tests of the verbs share: tasks of each status, refusals, the journal's last line."""
+"""Tasks of each status, refusals, and the latest event of a task."""
 
 import pytest
 
 from chains import transitions as chains
 from events.models import Event
-from tasks import reports, transitions
-from tasks.fast_path import Outcome
+from tasks import leases, transitions
 from tasks.models import Task
 from tasks.states import FINISHED, Status
 from tests.factories import (
     fresh,
     give,
+    let_lease_run_out,
     make_agent,
     make_chain,
+    silence,
     steps_of,
 )
+from tests.tasks.reporting import complete, fail
 
 
-def last_line(task):
-    line = Event.objects.about_task(task.pk).first()
-    return line.type, line.actor, line.reason
+def last_event(task):
+    event = Event.objects.about_task(task.pk).first()
+    return event.type, event.actor, event.reason
 
 
-def fail(task, **fields):
-    reports.report_in_transaction(
-        [Outcome(task.pk, done=False, **fields)], agent_id=None, by="tests"
-    )
+def failed(task, **outcome):
+    """The task after an operator has reported it failed."""
+    fail(task, **outcome)
     return fresh(task)
+
+
+def expire(task):
+    """The task's lease runs out and is ended; returns the tasks whose leases were ended."""
+    let_lease_run_out(task)
+    return leases.expire_leases()
+
+
+def lose(agent):
+    """The agent falls silent and its leases are ended; returns their tasks."""
+    silence(agent)
+    return leases.release_lost()
+
+
+ENDS = {"expiry": expire, "loss": lambda task: lose(fresh(task).agent)}
+"""How the lease of a task without a chain ends without a report."""
 
 
 def make_locked_task(agent=None, steps=1):
@@ -48,15 +65,14 @@ def make_of_status(status):
         transitions.cancel(task.pk, by="tests")
         transitions.cancel(task.pk, by="tests")
     elif status in FINISHED:
-        outcome = Outcome(task.pk, done=status == Status.DONE)
-        reports.report_in_transaction([outcome], agent_id=None, by="tests")
+        (complete if status == Status.DONE else fail)(task)
     task = fresh(task)
     assert task.status == status
     return task
 
 
 def refuses(problem, verb, task, *args, **kwargs):
-    """The verb is refused by this problem and the row stays as it was."""
+    """The verb raises this problem and the row stays as it was."""
     before = Task.objects.filter(pk=task.pk).values().get()
     with pytest.raises(problem):
         verb(task.pk, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Who of those in line looks next; over HTTP see test_waiting.py."""
+"""Which waiting claim is woken next; test_waiting.py tests the same over HTTP."""
 
 import asyncio
 import threading
@@ -21,16 +21,16 @@ SOON = 5.0
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_found_by_the_clock(monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_AGAIN", 60)
+def _no_periodic_checks(monkeypatch):
+    monkeypatch.setattr(waiting, "CHECK_AGAIN", 60)
 
 
 class Failed(Exception):
     pass
 
 
-class Look:
-    """A claim by one agent of one channel, which first does what a test wants of it."""
+class Attempt:
+    """The attempts of a waiting claim; the first ones call functions of the test instead."""
 
     def __init__(self, agent, channel, *first):
         self.request = ClaimRequest(agent, ids=[channel.pk])
@@ -70,9 +70,9 @@ def refuse():
     raise Failed
 
 
-async def test_the_turn_of_one_who_meets_an_error_passes_to_the_next():
+async def test_a_claim_that_fails_wakes_the_next():
     channel = await in_another_thread(make_channel)
-    first, second = Look("first", channel, nothing, refuse), Look("second", channel)
+    first, second = Attempt("first", channel, nothing, refuse), Attempt("second", channel)
     failing, lucky = await start(first), await start(second)
 
     task = await in_another_thread(make_task, channel)
@@ -83,15 +83,15 @@ async def test_the_turn_of_one_who_meets_an_error_passes_to_the_next():
         assert await lucky == [task]
 
 
-async def test_the_turn_of_one_who_leaves_while_looking_passes_to_the_next():
+async def test_a_claim_that_is_cancelled_during_its_attempt_wakes_the_next():
     channel = await in_another_thread(make_channel)
     held = threading.Event()
-    first = Look("first", channel, nothing, lambda: held.wait(5) and [])
-    leaving, lucky = await start(first), await start(Look("second", channel))
-    looking = first.begun[0]
+    first = Attempt("first", channel, nothing, lambda: held.wait(5) and [])
+    leaving, lucky = await start(first), await start(Attempt("second", channel))
+    begun = first.begun[0]
 
     task = await in_another_thread(make_task, channel)
-    await asyncio.to_thread(looking.wait, 5)
+    await asyncio.to_thread(begun.wait, 5)
     leaving.cancel()
 
     async with asyncio.timeout(SOON):
@@ -99,16 +99,16 @@ async def test_the_turn_of_one_who_leaves_while_looking_passes_to_the_next():
     held.set()
 
 
-async def test_the_turn_of_one_who_has_just_found_something_else_passes_to_the_next():
+async def test_a_claim_that_is_woken_while_it_gets_another_task_wakes_the_next():
     channel = await in_another_thread(make_channel)
     held = threading.Event()
-    first = Look("first", channel, lambda: held.wait(5) and ["something else"])
+    first = Attempt("first", channel, lambda: held.wait(5) and ["something else"])
     waiting_first = asyncio.create_task(first.wait())
     await asyncio.to_thread(first.begun[0].wait, 5)
-    lucky = await start(Look("second", channel))
+    lucky = await start(Attempt("second", channel))
 
     task = await in_another_thread(make_task, channel)
-    await asyncio.sleep(0.3)  # it is sent to look while it is looking
+    await asyncio.sleep(0.3)  # it is woken during its attempt
     held.set()
 
     assert await waiting_first == ["something else"]
@@ -116,10 +116,10 @@ async def test_the_turn_of_one_who_has_just_found_something_else_passes_to_the_n
         assert await lucky == [task]
 
 
-async def start(look):
-    """Let it wait, and have looked once."""
-    begun = look.begun[0]
-    task = asyncio.create_task(look.wait())
+async def start(attempt):
+    """Let the claim wait until its first attempt has begun."""
+    begun = attempt.begun[0]
+    task = asyncio.create_task(attempt.wait())
     await asyncio.to_thread(begun.wait, 5)
     return task
 
@@ -134,10 +134,10 @@ async def in_another_thread(make, *given):
     return await asyncio.to_thread(made)
 
 
-async def test_what_no_notification_tells_is_found_by_the_clock(monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_AGAIN", 0.5)
+async def test_a_task_without_a_notification_is_found_by_a_periodic_check(monkeypatch):
+    monkeypatch.setattr(waiting, "CHECK_AGAIN", 0.5)
     channel = await in_another_thread(make_channel)
-    lucky = await start(Look("agent", channel))
+    lucky = await start(Attempt("agent", channel))
 
     by_hand = Task(title="by hand", channel=channel)
     await in_another_thread(by_hand.save)
