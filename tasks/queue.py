@@ -139,6 +139,22 @@ def counts(channels: Collection[UUID], most: int, *, giving: bool = False) -> di
 
 
 @cache
+def _reserved() -> Statement:
+    kept = _tasks().ready().filter(reserved_for=raw("a.id"), channel__paused_at=None)
+    kept = kept.filter(channel__in=raw("SELECT unnest(%(channels)s::uuid[])"))
+    return Statement.of(
+        "SELECT a.id FROM unnest(%(agents)s::text[]) AS a (id)"  # noqa: S608
+        f" CROSS JOIN LATERAL ({text_of(kept.order_by().values('id')[:1])}) kept"
+    )
+
+
+def reserved(channels: Collection[UUID], agents: Collection[str]) -> frozenset[str]:
+    """Those of these agents for whom a task of these channels is reserved and ready."""
+    rows = _reserved().run({"channels": list(channels), "agents": list(agents)})
+    return frozenset(row[0] for row in rows)
+
+
+@cache
 def _position(far: int) -> Statement:
     before = " OR ".join(
         [

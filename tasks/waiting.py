@@ -27,7 +27,6 @@ from psycopg import sql
 
 from events import direct, shutdown
 from tasks import queue
-from tasks.models import Task
 from tasks.ready import CHANNEL
 
 THREADS = 2
@@ -248,13 +247,9 @@ async def claim(
 
 def ready_tasks(channels: Collection[UUID], agents: Collection[str]) -> ReadyTasks:
     """Count the ready tasks of these channels for these agents, up to about as many as agents."""
-    free = queue.counts(channels, len(agents), giving=True)
-    kept = Task.objects.ready().filter(
-        reserved_for__in=agents, channel__in=channels, channel__paused_at=None
-    )
     return ReadyTasks(
-        free=free,
-        kept_for=frozenset(kept.values_list("reserved_for", flat=True)),
+        free=queue.counts(channels, len(agents), giving=True),
+        kept_for=queue.reserved(channels, agents),
     )
 
 

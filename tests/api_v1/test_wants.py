@@ -42,6 +42,16 @@ def test_an_agent_without_offers_may_have_it(api, channel, picky):
     assert claimed(api, "silent", channel) == [picky["id"]]
 
 
+def test_what_a_task_requires_an_agent_must_name(api, channel):
+    task = api.task(channel, requires={"gpu": "a100"})
+    api.beat("silent")
+    api.beat("fast", capabilities={"gpu": ["a100"]})
+
+    assert shown(api, task)["requires"] == {"gpu": "a100"}
+    assert claimed(api, "silent", channel) == []
+    assert claimed(api, "fast", channel) == [task["id"]]
+
+
 def test_offers_are_stored_and_shown(api):
     api.beat("a", capabilities={"gpu": ["t4"]}, capacity=2)
     api.beat("a", name="again")
@@ -71,17 +81,18 @@ def test_an_unserved_task_says_so(api, picky):
     assert shown(api, picky)["unserved"] is True
 
 
-def test_a_task_of_a_chain_wants_nothing(api, channel):
+@pytest.mark.parametrize("name", ["wants", "requires"])
+def test_a_task_of_a_chain_wants_nothing(api, channel, name):
     refused = api.post(
         "/tasks",
         title="t",
         channel_id=channel["id"],
         chain_id=api.chain(channel)["id"],
-        wants={"gpu": "a100"},
+        **{name: {"gpu": "a100"}},
     )
 
     assert refusal(refused) == (400, "invalid_request")
-    assert message(refused).startswith("wants must be empty")
+    assert message(refused).startswith(f"{name} must be empty")
 
 
 def test_an_agent_that_cannot_do_a_task_leaves_it_to_others(api, channel, picky):

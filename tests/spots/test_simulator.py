@@ -188,7 +188,7 @@ def test_a_task_that_was_taken_away_counts_as_lost(how):
     with pretending() as pretender:
         pretender.tasks = [[task("a")], [task("b")]]
         if how == "heartbeat":
-            pretender.told = {"lost": ["a"]}
+            pretender.heartbeat_answer = {"lost": ["a"]}
         else:
             pretender.refused = {"a": 409}
 
@@ -202,12 +202,12 @@ def test_a_task_that_was_taken_away_counts_as_lost(how):
 def test_a_task_that_is_to_be_cancelled_fails_for_good():
     with pretending() as pretender:
         pretender.tasks = [[task("a")]]
-        pretender.told = {"cancelled": ["a"]}
+        pretender.heartbeat_answer = {"cancelled": ["a"]}
 
         tally = simulated(pretender)
 
     assert tally.failed == 1
-    assert pretender.asked("a/fail")[0]["retriable"] is False
+    assert pretender.bodies_of("a/fail")[0]["retriable"] is False
 
 
 def test_trouble_on_the_way_is_lived_through():
@@ -219,7 +219,7 @@ def test_trouble_on_the_way_is_lived_through():
 
     assert not pretender.trouble
     assert tally.done == 1
-    assert pretender.asked("a/complete")[0]["leaseEpoch"] == 5
+    assert pretender.bodies_of("a/complete")[0]["leaseEpoch"] == 5
 
 
 def test_it_uses_the_address_of_the_settings(settings):

@@ -13,7 +13,6 @@ from tests.tasks.plans import (
     nodes,
     pages,
     reads_in_order,
-    rerun,
     run_prepared,
     scans_of_tasks,
     uses_no_seq_scan,
@@ -127,12 +126,10 @@ def test_the_transactional_path_reads_the_same_indexes(channel):
     assert all(reads_in_order(walk) for walk in walks(plan))
 
 
-def test_the_claim_of_a_bound_agent_uses_the_index_of_reserved_tasks(channel, asked):
-    request = ClaimRequest(agent_id="owner-7", ids=[channel.pk])
-
-    task = claims.claim(request)[0]
+def test_the_claim_of_a_bound_agent_uses_the_index_of_reserved_tasks(channel):
+    task = claims.claim(ClaimRequest(agent_id="owner-7", ids=[channel.pk]))[0]
 
     assert (task.reserved_for_id, task.sequence) == ("owner-7", 1)
-    plan = rerun(asked, '"reserved_for_id" = ')
+    plan = run_prepared(claims._bound("ids"), {"agent": "owner-7", "channels": [channel.pk]})
     assert [index for _, index in scans_of_tasks(plan)] == ["task_reserved_for"]
     assert pages(plan) < PAGES

@@ -55,6 +55,33 @@ def test_agents_never_claim_the_same_task(claim, max_tasks):
     assert set(Task.objects.values_list("lease_epoch", flat=True)) == {1}
 
 
+@pytest.mark.parametrize("busy", [3, 30, 200])
+def test_a_batch_is_filled_up_from_behind_what_others_are_taking(busy):
+    channel = make_channel()
+    tasks = [task.pk for task in make_tasks(busy + 12, channel=channel)]
+    held = make_held_task(agent := make_agent("a"))
+    outcomes = [Outcome(held.pk, done=True)]
+
+    with transaction.atomic():
+        list(Task.objects.filter(pk__in=tasks[:busy]).lock())
+        report = partial(run_fast, agent.pk, outcomes, channel=channel.pk, max_tasks=10)
+        [result] = at_once(report)
+
+    assert [task.id for task in result.tasks] == tasks[busy:][:10]
+    assert fresh(held).status == Status.DONE
+
+
+def test_a_claim_that_finds_every_task_taken_by_others_gets_none_and_waits_for_nobody():
+    channel = make_channel()
+    tasks, agent = make_tasks(20, channel=channel), make_agent()
+
+    with transaction.atomic():
+        list(Task.objects.filter(pk__in=[task.pk for task in tasks]).lock())
+        [claimed] = at_once(partial(take, agent, channel, max_tasks=3))
+
+    assert claimed == []
+
+
 def test_concurrent_claims_with_the_same_key_get_the_same_tasks():
     channel = make_channel()
     make_tasks(4 * ROUNDS, channel=channel)

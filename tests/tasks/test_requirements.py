@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 
 from agents.models import Agent
-from tasks import claims, requirements, transitions
+from tasks import claims, reports, requirements, transitions
 from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Requirement, Task
 from tasks.states import Status
-from tests.factories import fresh, make_agent, make_channel, make_task, make_tasks, run_fast
+from tests.factories import fresh, give, make_agent, make_channel, make_task, make_tasks, run_fast
 from tests.tasks.paths import both_paths
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +78,36 @@ def test_a_claim_uses_what_the_agent_offers_now(channel, claim):
     make_agent("a", offers={"algorithm": ["GA", "PSO"]})
 
     assert claim("a", channel) == [task.pk]
+
+
+@both_paths
+@pytest.mark.parametrize(
+    "offers", [None, {}, {"gpu": ["t4"]}, {"gpu": ["a100", "t4"]}, {"x": ["y"]}]
+)
+@pytest.mark.parametrize("needs", [{"wants": {"gpu": "a100"}}, {"requires": {"gpu": "a100"}}])
+def test_what_is_required_must_be_offered_and_what_is_wanted_not_contradicted(
+    channel, claim, offers, needs
+):
+    requirement = requirements.of(**{"wants": {}} | needs)
+    task = make_task(channel, requirement=requirement)
+    agent = Agent(pk="a", offers={}) if offers is None else make_agent("a", offers=offers)
+    expected = [task.pk] if requirements.serves(agent, requirement) else []
+
+    assert claim("a", channel) == expected
+    named = (offers or {}).get("gpu")
+    assert bool(expected) == ("a100" in (named or []) if "requires" in needs else named != ["t4"])
+
+
+def test_a_requirement_keeps_what_it_requires_when_an_agent_refuses(channel):
+    make_agent("a", offers={"gpu": ["a100"]})
+    make_task(channel, requirement=requirements.of({}, requires={"gpu": "a100"}))
+    task = give(Agent(pk="a"), channel)
+
+    reports.refuse(task.pk, agent_id="a")
+    assert (fresh(task).requirement.requires, fresh(task).requirement.refused_by) == (
+        {"gpu": "a100"},
+        ["a"],
+    )
 
 
 # In which order.
