@@ -128,7 +128,7 @@ class TaskRow(NamedTuple):
 class FastResult:
     """What the statement did: the tasks that it claimed, or without a claim those that it ended.
 
-    `overtaken`: others were quicker with every task that the agent could have had.
+    `overtaken`: others were quicker with every task of no chain, and there are tasks of chains.
     """
 
     tasks: Sequence[TaskRow]
@@ -263,7 +263,7 @@ def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statem
             f"bad AS ({KEEP_BAD_ATTEMPTS} AND {served})",
         ]
     if not claims:
-        return _answer(parts, "NULL, NULL", "ended")
+        return _answer(parts, "NULL, NULL, NULL", "ended")
     # The journal tells endings first.
     first = "AND (SELECT count(*) FROM ended) IS NOT NULL" if outcomes else ""
     lock = Task.objects.free().filter(pk=raw("h.id")).order_by().lock_unless_busy().values("id")
@@ -274,7 +274,8 @@ def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statem
     WHERE {served} {first} LIMIT (SELECT tasks FROM room)))
   RETURNING {COLUMNS}, tasks_task.queue_at)"""  # noqa: S608
     )
-    return _answer(parts, "(SELECT count(*) FROM head), (SELECT tasks FROM room)", "claimed")
+    seen = "(SELECT count(*) FROM head), (SELECT count(chain_id) FROM head)"
+    return _answer(parts, f"{seen}, (SELECT tasks FROM room)", "claimed")  # noqa: S608
 
 
 def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
@@ -332,19 +333,19 @@ def _run(
     begun = False
     while True:
         answer = statement(bool(outcomes), claims, heads, counting).run(values)
-        served, seen, room = answer[0][:3]
+        served, seen, of_chains, room = answer[0][:4]
         if request and room is None and not begun:  # with a capacity it must not ask twice at once
             with transaction.atomic():
                 agents.lock([request.agent_id])
                 return _run(values, outcomes, request, counting=True)
         if not served:
             return FastResult(tasks, overtaken=not tasks) if begun else None
-        taken = [TaskRow(*row[3:-1]) for row in answer if row[3] is not None]
+        taken = [TaskRow(*row[4:-1]) for row in answer if row[4] is not None]
         tasks += taken
         if not request or len(taken) == room or not seen:
             return FastResult(tasks)
         if seen < heads or heads >= MOST_HEADS:
-            return FastResult(tasks, overtaken=not tasks)
+            return FastResult(tasks, overtaken=bool(of_chains) and not tasks)
         begun, outcomes, heads = True, [], heads * 4
         values["most"] = request.max_tasks - len(tasks)
 

@@ -75,7 +75,7 @@ def _locked_channel(channel_id: UUID) -> Channel:
     return channel
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def enqueue(tasks: Sequence[Task], *, by: str) -> list[Task]:
     """Add all tasks or none to the queue, in the order given, in a chain by their sequence.
 
@@ -102,8 +102,9 @@ def _insert(tasks: Sequence[Task], chains: Sequence[UUID]) -> list[Task]:
             if task.chain_id is None:
                 task.queue_at = TransactionNow()  # the same for all, so that their ids decide
         new.sort(key=lambda task: (not task.idempotency_key, _key(task), task.pk))
+        keyed = any(task.idempotency_key for task in new)
         try:
-            with transaction.atomic():
+            with transaction.atomic(savepoint=keyed):
                 Task.objects.bulk_create(new, batch_size=BATCH)
         except IntegrityError as error:
             if violated(error) != "task_key_is_unique_in_its_channel":
