@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import transaction
+from django.utils import translation
 
 from accounts.callers import LOCAL
 from agents.models import Agent
@@ -117,7 +118,8 @@ def affects(verb, rows, values):
 
 
 def names_a_change(sentence):
-    sentence = str(sentence % {"count": 1})
+    with translation.override("en"):
+        sentence = str(sentence % {"count": 1})
     return "already" not in sentence and "task in progress goes on" not in sentence
 
 
