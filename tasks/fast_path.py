@@ -162,7 +162,13 @@ CONTEXT = """context AS (
 
 OUTCOMES = """outcome AS (
   SELECT * FROM jsonb_to_recordset(%(outcomes)s::jsonb)
-    AS o (id uuid, done bool, result jsonb, reason text, retriable bool, epoch bigint))"""
+    AS o (id uuid, done bool, result jsonb, reason text, retriable bool, epoch bigint) LIMIT {})"""
+
+
+def expected(outcomes: Sequence[Outcome]) -> int:
+    """For how many outcomes the statement is planned; one is told from many."""
+    return 1 if len(outcomes) == 1 else 1_000
+
 
 HELD = """held AS MATERIALIZED (
   SELECT o.*, t.lease_epoch, t.agent_id, t.claimed_at,
@@ -236,19 +242,23 @@ def start_lease() -> str:
 
 
 @lru_cache(maxsize=256)
-def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statement:
+def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Statement:
     """The statement. `claims`: how it names its channels, "ids" or "names"; "" without a claim.
 
-    `heads`: how many tasks it looks at, to take `most` of them. An agent with a capacity is served
-    only by `counting` what it holds, and then its row must be locked; else `room` is unknown.
+    `outcomes`: for how many it is planned. `heads`: how many tasks it looks at, to take `most` of
+    them. An agent with a capacity is served only by `counting` what it holds, and then its row must
+    be locked; else `room` is unknown.
     """
     parts = [f"seen AS ({REGISTER if claims else RENEW} RETURNING 1)", CONTEXT]
     needs = []
     if outcomes:
-        parts += [OUTCOMES, held("chain_id IS NULL AND agent_id = %(agent)s", after="context")]
+        parts += [
+            OUTCOMES.format(outcomes),
+            held("chain_id IS NULL AND agent_id = %(agent)s", after="context"),
+        ]
         needs.append("(SELECT count(*) FROM held) = jsonb_array_length(%(outcomes)s::jsonb)")
     if claims:
-        parts += _looking(claims, heads, outcomes=outcomes, counting=counting)
+        parts += _looking(claims, heads, outcomes=bool(outcomes), counting=counting)
         needs += [
             "(SELECT tasks FROM room) IS NOT NULL",
             "NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)",
@@ -258,20 +268,19 @@ def statement(outcomes: bool, claims: str, heads: int, counting: bool) -> Statem
     parts.append(f"served AS MATERIALIZED (SELECT {yes} AS yes FROM context)")  # noqa: S608
     served = "(SELECT yes FROM served)"
     if outcomes:
+        returning = "" if claims else f"RETURNING {COLUMNS}, tasks_task.queue_at"
         parts += [
-            f"ended AS ({end_held()} AND {served} RETURNING {COLUMNS}, tasks_task.queue_at)",
+            f"ended AS ({end_held()} AND {served} {returning})",
             f"bad AS ({KEEP_BAD_ATTEMPTS} AND {served})",
         ]
     if not claims:
         return _answer(parts, "NULL, NULL, NULL", "ended")
-    # The journal tells endings first.
-    first = "AND (SELECT count(*) FROM ended) IS NOT NULL" if outcomes else ""
     lock = Task.objects.free().filter(pk=raw("h.id")).order_by().lock_unless_busy().values("id")
     parts.append(
         f"""claimed AS ({start_lease()} WHERE tasks_task.id = ANY (ARRAY(
     SELECT t.id FROM (SELECT id FROM head WHERE chain_id IS NULL) h
     CROSS JOIN LATERAL ({text_of(lock)}) t
-    WHERE {served} {first} LIMIT (SELECT tasks FROM room)))
+    WHERE {served} LIMIT (SELECT tasks FROM room)))
   RETURNING {COLUMNS}, tasks_task.queue_at)"""  # noqa: S608
     )
     seen = "(SELECT count(*) FROM head), (SELECT count(chain_id) FROM head)"
@@ -332,7 +341,8 @@ def _run(
     tasks: list[TaskRow] = []
     begun = False
     while True:
-        answer = statement(bool(outcomes), claims, heads, counting).run(values)
+        planned = expected(outcomes) if outcomes else 0
+        answer = statement(planned, claims, heads, counting).run(values)
         served, seen, of_chains, room = answer[0][:4]
         if request and room is None and not begun:  # with a capacity it must not ask twice at once
             with transaction.atomic():

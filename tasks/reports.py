@@ -26,9 +26,9 @@ from tasks.states import COMPLETE, DeadLetter, Status
 
 
 @cache
-def _end_held_statement() -> Statement:
+def _end_held_statement(outcomes: int) -> Statement:
     return Statement.of(
-        f"""WITH {fast_path.OUTCOMES},
+        f"""WITH {fast_path.OUTCOMES.format(outcomes)},
 {fast_path.held("(%(agent)s::text IS NULL OR agent_id = %(agent)s::text)")},
 ended AS ({fast_path.end_held()} RETURNING {COLUMNS}),
 bad AS ({fast_path.KEEP_BAD_ATTEMPTS})
@@ -163,7 +163,10 @@ def _judged(outcomes: Sequence[Outcome], agent_id: str | None) -> list[ReportVer
 
 def _end_held(outcomes: Sequence[Outcome], agent_id: str | None) -> Mapping[UUID, TaskRow]:
     values = {"outcomes": fast_path.as_json(outcomes), "agent": agent_id}
-    return {row[0]: TaskRow(*row) for row in _end_held_statement().run(values)}
+    return {
+        row[0]: TaskRow(*row)
+        for row in _end_held_statement(fast_path.expected(outcomes)).run(values)
+    }
 
 
 def _verdict_on(task: Task | None, outcome: Outcome, agent_id: str | None) -> ReportVerdict:

@@ -118,7 +118,7 @@ def few_pages(plan):
 @pytest.mark.parametrize("limit", [1, 10])
 @pytest.mark.parametrize("counting", [False, True])
 def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, counting):
-    statement = fast_path.statement(False, "ids", heads_for(limit), counting)
+    statement = fast_path.statement(0, "ids", heads_for(limit), counting)
 
     plan = run_prepared(statement, values_for(agent, channel) | {"most": limit})
 
@@ -135,7 +135,7 @@ def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, co
 
 def test_a_claim_of_an_agent_that_meets_no_requirement_is_cheap(channel):
     picky = make_agent("picky", offers={"algorithm": ["none of these"]})
-    statement = fast_path.statement(False, "ids", heads_for(5), False)
+    statement = fast_path.statement(0, "ids", heads_for(5), False)
 
     plan = run_prepared(statement, values_for(picky, channel) | {"most": 5})
 

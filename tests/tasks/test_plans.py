@@ -98,7 +98,7 @@ def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
     named = [channel.pk, other.pk] if by == "ids" else [channel.name, other.name]
 
     plan = run_prepared(
-        fast_path.statement(False, by, fast_path.heads_for(limit), False),
+        fast_path.statement(0, by, fast_path.heads_for(limit), False),
         values_for(*named, most=limit),
     )
 
@@ -111,7 +111,7 @@ def test_a_report_with_a_claim_reads_no_more(channel):
     values = values_for(channel.pk, lease=None)
     values["outcomes"] = fast_path.as_json([Outcome(held.id, done=True)])
 
-    plan = run_prepared(fast_path.statement(True, "ids", 16, False), values)
+    plan = run_prepared(fast_path.statement(1, "ids", 16, False), values)
 
     assert looks_at_few(plan, 1)
     assert Task.objects.held_by("a").exclude(pk=held.id).count() == 1
