@@ -55,11 +55,11 @@ MOST_HEADS = 16_384
 
 
 def heads_for(most: int) -> int:
-    """How many heads of the queue a claim of so many looks at: others may be taking the first.
+    """How many heads of the queue a claim of so many looks at: three others may be taking as many.
 
     A power of two, so that a few texts serve all claims.
     """
-    return 1 << (2 * most + 5).bit_length()
+    return 1 << (4 * most + 11).bit_length()
 
 
 @dataclass(frozen=True, slots=True)

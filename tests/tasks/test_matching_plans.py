@@ -115,7 +115,7 @@ def few_pages(plan):
     return True
 
 
-@pytest.mark.parametrize("limit", [1, 10])
+@pytest.mark.parametrize("limit", [1, 5])
 @pytest.mark.parametrize("counting", [False, True])
 def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, counting):
     statement = fast_path.statement(0, "ids", heads_for(limit), counting)
