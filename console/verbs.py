@@ -64,8 +64,8 @@ class When:
 
     def __init__(self, **columns: Collection[object] | bool) -> None:
         self.columns: Mapping[str, list[object] | bool] = {
-            name: wanted if isinstance(wanted, bool) else list(wanted)
-            for name, wanted in columns.items()
+            name: expected if isinstance(expected, bool) else list(expected)
+            for name, expected in columns.items()
         }
 
     def __call__(self, rows: QuerySet[M], values: Values) -> QuerySet[M]:
@@ -74,21 +74,21 @@ class When:
 
     def fits(self, row: Model) -> bool:
         return all(
-            bool(getattr(row, name)) is wanted
-            if isinstance(wanted, bool)
-            else getattr(row, name) in wanted
-            for name, wanted in self.columns.items()
+            bool(getattr(row, name)) is expected
+            if isinstance(expected, bool)
+            else getattr(row, name) in expected
+            for name, expected in self.columns.items()
         )
 
     def _query(self, model: type[Model]) -> Q:
         query = Q()
-        for name, wanted in self.columns.items():
-            if not isinstance(wanted, bool):
-                query &= Q(**{f"{name}__in": wanted})
+        for name, expected in self.columns.items():
+            if not isinstance(expected, bool):
+                query &= Q(**{f"{name}__in": expected})
                 continue
             null = model._meta.get_field(name).null
             empty = Q(**{f"{name}__isnull": True}) if null else Q(**{name: 0})
-            query &= ~empty if wanted else empty
+            query &= ~empty if expected else empty
         return query
 
 

@@ -166,7 +166,7 @@ OUTCOMES = """outcome AS (
 
 
 def expected(outcomes: Sequence[Outcome]) -> int:
-    """For how many outcomes the statement is planned; one is told from many."""
+    """For how many outcomes the statement is planned: one, or many."""
     return 1 if len(outcomes) == 1 else 1_000
 
 

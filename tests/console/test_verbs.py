@@ -162,8 +162,8 @@ ROWS = {
 def judged_by_page(verb, row):
     """As in static/dashboard/verbs.js."""
     return all(
-        bool(row.get(name)) is wanted if isinstance(wanted, bool) else row.get(name) in wanted
-        for name, wanted in verb.offered_when.columns.items()
+        bool(row.get(name)) is expected if isinstance(expected, bool) else row.get(name) in expected
+        for name, expected in verb.offered_when.columns.items()
     )
 
 
