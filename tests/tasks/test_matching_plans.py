@@ -115,10 +115,10 @@ def few_pages(plan):
     return True
 
 
-@pytest.mark.parametrize("limit", [1, 5])
+@pytest.mark.parametrize(("limit", "heads"), [(1, 16), (10, 32)])
 @pytest.mark.parametrize("counting", [False, True])
-def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, counting):
-    statement = fast_path.statement(0, "ids", heads_for(limit), counting)
+def test_a_claim_reads_the_head_of_each_suitable_queue(channel, agent, limit, heads, counting):
+    statement = fast_path.statement(0, "ids", heads, counting)
 
     plan = run_prepared(statement, values_for(agent, channel) | {"most": limit})
 

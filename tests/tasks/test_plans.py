@@ -91,14 +91,14 @@ def values_for(*channels, lease=60, most=1):
     return {"agent": "a", "actor": "agent:a", "request": ""} | named
 
 
-@pytest.mark.parametrize("limit", [1, 5])
+@pytest.mark.parametrize(("limit", "heads"), [(1, 16), (10, 32)])
 @pytest.mark.parametrize("by", ["ids", "names"])
-def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
+def test_the_claim_reads_its_indexes_in_order(channel, by, limit, heads):
     other = make_channel()
     named = [channel.pk, other.pk] if by == "ids" else [channel.name, other.name]
 
     plan = run_prepared(
-        fast_path.statement(0, by, fast_path.heads_for(limit), False),
+        fast_path.statement(0, by, heads, False),
         values_for(*named, most=limit),
     )
 
