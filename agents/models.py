@@ -75,7 +75,7 @@ class Agent(models.Model):
         max_length=16,
         choices=Presence,
         db_default=Presence.OFFLINE,
-        help_text="The presence that the journal was last told.",
+        help_text="The presence that the journal names last.",
     )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -137,9 +137,7 @@ class Notification(models.Model):
     channel = models.CharField(max_length=200, blank=True, default="")
     message = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
-    announced_at = models.DateTimeField(
-        db_default=Now(), help_text="When those who watch were last told."
-    )
+    announced_at = models.DateTimeField(db_default=Now(), help_text="When it was last announced.")
     dismissed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -27,6 +27,7 @@ from chains.models import Chain, OnFailure
 from chains.querysets import ChainQuerySet
 from chains.settle import settle
 from events import journal
+from problems import Problem
 from tasks import leases, ready
 from tasks import transitions as tasks
 from tasks.exceptions import BadBatch, WrongStatus
@@ -170,7 +171,8 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
     if chain.owner_id == agent.pk:
         return chain
-    _refuse_owner(chain, agent)
+    if (problem := refusal(chain, agent)) is not None:
+        raise problem
     pass_ownership(agent, to=None)
     list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
     _hand_over(chain, agent)
@@ -178,18 +180,20 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
     return chain
 
 
-def _refuse_owner(chain: Chain, agent: Agent) -> None:
+def refusal(chain: Chain, agent: Agent) -> Problem | None:
+    """Why this agent cannot become the owner of the chain now."""
     names = {name.casefold() for name in agent.subscriptions}
     if chain.channel.name.casefold() not in names:
-        raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
+        return NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
     if agent.draining:
-        raise AgentDraining(f"Agent {agent.pk!r} is draining.")
+        return AgentDraining(f"Agent {agent.pk!r} is draining.")
     if Agent.objects.lost().filter(pk=agent.pk).exists():
-        raise AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
+        return AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
     if Task.objects.filter(chain=chain).in_progress().exists():
-        raise NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
+        return NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
     if Task.objects.binding(agent.pk).exists():
-        raise NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
+        return NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
+    return None
 
 
 def pass_ownership(agent: Agent, *, to: UUID | None) -> None:

@@ -52,6 +52,10 @@ def _reassignment(chains: QuerySet[Chain], values: Values) -> list[str]:
     if first is None:
         return []
     agent = values.get("agent")
+    if isinstance(agent, Agent) and first.owner_id != agent.pk:
+        problem = transitions.refusal(first, agent)
+        if problem is not None:
+            return [gettext("It will refuse: %(reason)s") % {"reason": problem}]
     names = {"chain": first.name, "agent": agent.pk if isinstance(agent, Agent) else "…"}
     waiting = Task.objects.filter(chain=first).queued().count()
     reserves = ngettext(

@@ -174,7 +174,7 @@ def _release_batch() -> Reaped:
 @transaction.atomic
 def release_on_restart(agent_id: str) -> Reaped:
     """An agent that has just started holds nothing: take back what it held before, as if lost."""
-    reason = "agent started anew"
+    reason = "agent restarted"
     journal.attribute(actor=f"agent:{agent_id}", reason=reason)
     agents.hear(agent_id)
     return give_back(lock_chainless(agent_id), AttemptOutcome.LOST, reason)
