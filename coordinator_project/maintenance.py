@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from chains import transitions as chains
+from coordinator_project import statistics
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
@@ -52,6 +53,7 @@ def passes() -> list[Pass]:
     return [
         Pass("tasks.wake_postponed", timedelta(seconds=TICK), leases.wake_postponed),
         Pass("jobs.fold", timedelta(seconds=1), tally.fold),
+        Pass("coordinator.statistics", timedelta(seconds=2), statistics.refresh),
         Pass("tasks.expire_leases", tasks_every, reap_tasks),
         Pass("chains.detach_expired", tasks_every, chains.detach_expired),
         Pass("agents.announce", agents_every, agents.announce, grace),

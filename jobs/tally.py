@@ -74,8 +74,8 @@ TALLY_TRIGGERS = [
 
 FOLD = f"""
 WITH taken AS (
-  DELETE FROM jobs_tally WHERE id IN (
-    SELECT id FROM jobs_tally ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED)
+  DELETE FROM jobs_tally WHERE id = ANY (ARRAY(  -- with IN, it may run for each row
+    SELECT id FROM jobs_tally ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
   RETURNING *),
 added AS (
   SELECT job_id, sum(total) AS total, sum(completed) AS completed, sum(failed) AS failed,

@@ -72,15 +72,17 @@ def _answered(request: ClaimRequest) -> list[TaskRow]:
 
 def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:
     """What is reserved for the agent, if anything is; else the first that it may have."""
+    most = request.max_tasks
+    if agent.capacity is not None:
+        most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
+    if most <= 0:
+        return []
     named = "ids" if request.ids else "names"
     values = {"agent": agent.pk, "channels": list(request.ids or request.names)}
     for task_id, is_ready in _bound(named).run(values):
         return [task_id] if is_ready else []
     channels = Channel.objects.giving(request.ids, request.names)
-    most = request.max_tasks
-    if agent.capacity is not None:
-        most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
-    return _free_for(agent.pk, channels, most) if channels and most > 0 else []
+    return _free_for(agent.pk, channels, most) if channels else []
 
 
 @cache
