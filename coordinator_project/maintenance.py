@@ -25,7 +25,7 @@ from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
-from events import partitions, retention
+from events import bounds, partitions, retention
 from jobs import tally
 from tasks import claims, leases
 
@@ -61,6 +61,7 @@ def passes() -> list[Pass]:
     return [
         Pass("tasks.wake_postponed", timedelta(seconds=TICK), leases.wake_postponed),
         Pass("jobs.fold", timedelta(seconds=1), tally.fold),
+        Pass("events.end_old", timedelta(seconds=5), bounds.end_old),
         Pass("tasks.expire_leases", tasks_every, reap_tasks, Lane.REAPERS),
         Pass("chains.detach_expired", tasks_every, chains.detach_expired, Lane.REAPERS),
         Pass("agents.announce", agents_every, agents.announce, Lane.REAPERS),
