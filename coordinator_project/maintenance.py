@@ -16,7 +16,15 @@ from multiprocessing.connection import Connection
 
 from django.apps import apps
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection, connections, models
+from django.db import (
+    Error,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+)
 from django.utils import timezone
 
 from agents import pulse
@@ -184,8 +192,8 @@ class Loop:
             one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
             self.statuses.failed(one.name, problem)
-            if isinstance(problem, (OperationalError, InterfaceError)):
-                # The database is busy or away; nothing is wrong with the pass.
+            if isinstance(problem, (OperationalError, InterfaceError, InternalError)):
+                # The database is busy or away, or ended what took too long; the pass is all right.
                 why = str(problem).partition("\n")[0]
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
