@@ -13,10 +13,9 @@ EVERY = 1.0  # seconds
 BEAT = """
 INSERT INTO agents_pulse AS p (id, beat_at, grace_until)
 VALUES (1, clock_timestamp(), clock_timestamp() + %(grace)s * interval '1 second')
-ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(),
-  grace_until = CASE
-    WHEN %(anew)s OR p.beat_at < clock_timestamp() - %(within)s * interval '1 second'
-    THEN clock_timestamp() + %(grace)s * interval '1 second' ELSE p.grace_until END
+ON CONFLICT (id) DO UPDATE SET beat_at = EXCLUDED.beat_at, grace_until = CASE
+    WHEN %(anew)s OR p.beat_at < EXCLUDED.beat_at - %(within)s * interval '1 second'
+    THEN EXCLUDED.grace_until ELSE LEAST(p.grace_until, EXCLUDED.grace_until) END
 RETURNING p.grace_until
 """
 

@@ -39,6 +39,7 @@ from tasks import claims, leases
 
 TICK = 0.5
 RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
+LEAVE_PASSES = 4.0  # seconds for the passes that run at the end
 
 log = logging.getLogger("coordinator.maintenance")
 
@@ -101,16 +102,22 @@ class Loop:
         self.statuses = PassStatuses({one.name: PassStatus(one.name, one.every) for one in todo})
 
     def run(self) -> None:
-        """Run until `stop` is set."""
+        """Run until `stop` is set; what a pass does then is cut off by the next leader."""
         self.watch.begin(self.stop)
-        lanes = [threading.Thread(target=self._run_lane, args=[lane], name=lane) for lane in Lane]
+        lanes = [
+            threading.Thread(target=self._run_lane, args=[lane], name=lane, daemon=True)
+            for lane in Lane
+        ]
         for lane in lanes:
             lane.start()
         while not self.stop.is_set():
             self.keep()
+            if not all(lane.is_alive() for lane in lanes):
+                raise RuntimeError("A thread of the loop has died.")
             self.stop.wait(pulse.EVERY)
+        end = time.monotonic() + LEAVE_PASSES
         for lane in lanes:
-            lane.join()
+            lane.join(max(0.0, end - time.monotonic()))
         self.give_up()
         connections.close_all()
 
@@ -159,7 +166,7 @@ class Loop:
                 log.warning("Agents cannot be heard.", extra={"problem": why})
             self.heard = False
             return
-        if self.grace_until not in {None, until}:
+        if self.grace_until and until > self.grace_until:
             log.warning("Agents could not be heard; none is lost before.", extra={"before": until})
         self.heard, self.grace_until, self.led = True, until, term
 

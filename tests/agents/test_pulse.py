@@ -117,6 +117,12 @@ def test_a_jump_of_the_clock_is_a_missing_beat():
     assert reap() == 0
 
 
+def test_a_clock_that_is_put_back_makes_no_grace_longer():
+    make_pulse(beat_ago=-3600, grace_left=3610)
+
+    assert pulse.beat() < Pulse.objects.get().beat_at + timedelta(seconds=31)
+
+
 def test_only_who_came_online_is_announced_meanwhile():
     make_agent("here")
     silence(make_agent("silent", protocol=Protocol.SPOT))

@@ -9,13 +9,15 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from agents.models import Agent, Presence
 from chains import transitions as chains
 from chains.models import Chain
 from coordinator_project import maintenance
-from coordinator_project.leadership import Fence, Leadership
+from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.maintenance import Lane, Loop, Pass
+from events.models import Event
 from jobs import tally
 from jobs.models import Job
 from tasks.models import ClaimKey, Task
@@ -246,6 +248,26 @@ def test_a_pass_sees_every_kind_of_statement_fenced():
 
     assert seen == [1]
     assert _fences() == 0
+
+
+@pytest.mark.parametrize("one", maintenance.passes(), ids=lambda one: one.name)
+def test_no_pass_changes_anything_in_a_term_that_is_over(one):
+    if one.name == "events.end_old":
+        pytest.skip("asks nothing where PostgreSQL does it")
+    chain, task, job = make_chain_in_hands(), make_held_task(), make_job(tasks=1)
+    let_chain_run_out(chain)
+    let_lease_run_out(task)
+    silence(chain.owner)
+    make_task(available_at=Now() - timedelta(seconds=1))
+    events = Event.objects.count()
+    Event.objects.create(type="old", created_at=timezone.now() - timedelta(days=99))
+
+    with connection.execute_wrapper(Fence(99)), pytest.raises(NotLeading):
+        one.run()
+
+    assert Event.objects.count() == events + 1
+    assert fresh(job).total == 0
+    assert Task.objects.filter(postponed=True).count() == 1
 
 
 def _fences():
