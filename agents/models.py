@@ -123,6 +123,23 @@ class Agent(models.Model):
         return self.id
 
 
+class Pulse(models.Model):
+    """When agents could last be heard, in one row; there is none until a loop has led.
+
+    An agent that was silent while nobody could hear it is not lost (`querysets.unheard`).
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    beat_at = models.DateTimeField(help_text="Then agents could be heard.")
+    grace_until = models.DateTimeField(help_text="Before, no silence counts against an agent.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="pulse_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"pulse of {self.beat_at}"
+
+
 class NotificationType(models.TextChoices):
     """The reason for a notification."""
 

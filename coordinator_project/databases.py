@@ -7,7 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 # The stream treats an id that is missing for 60 s as rolled back, so no statement and no
-# transaction of ours may take that long. A generic plan saves planning time; the engine's queries
+# transaction of ours may take that long (for whole transactions see events/bounds.py, since older
+# servers refuse what they do not know). A generic plan saves planning time; the engine's queries
 # are written for it.
 SERVER_OPTIONS: Mapping[str, str] = {
     "statement_timeout": "30s",

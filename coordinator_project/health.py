@@ -4,23 +4,17 @@ import time
 from datetime import datetime
 
 from django.db import Error, connection
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 
 from api.views import JsonView, filled, reply
-from coordinator_project import maintenance
-from coordinator_project.models import PassRecord
+from coordinator_project.models import LeaderLease, PassRecord
 from problems import http
 
 Body = dict[str, object]
-
-LEADER = """SELECT a.backend_start
-    FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND (l.classid::bigint << 32) + l.objid::bigint = %s
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 @csrf_exempt
@@ -66,11 +60,9 @@ def _loop() -> Body:
 
 
 def _leader() -> tuple[bool, datetime | None]:
-    """Whether a process leads, and the start of its session if this role may see it."""
-    with connection.cursor() as cursor:
-        cursor.execute(LEADER, [maintenance.LEADER])
-        row = cursor.fetchone()
-    return (False, None) if row is None else (True, row[0])
+    """Whether a process leads, and since when."""
+    lease = LeaderLease.objects.filter(expires_at__gt=Now()).first()
+    return lease is not None, lease.led_since if lease else None
 
 
 def _pass(row: PassRecord) -> Body:

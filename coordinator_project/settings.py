@@ -30,6 +30,7 @@ if COORDINATOR_HOST not in EVERY_ADDRESS:
 
 COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
+GRACE = env.seconds("COORDINATOR_GRACE_SECONDS", default=30, least=1)
 AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)
 SPOT_LOST_AFTER = env.seconds("COORDINATOR_SPOT_LOST_SECONDS", default=10, least=1)
 ORHESTRA_AGENT_KEY = env.text("ORHESTRA_AGENT_KEY", default="")

@@ -30,7 +30,7 @@ from events.subscribers import Publisher, Subscriber
 
 TICK = 0.2
 BREATH = 1.0  # seconds before a database that went away is tried again
-# No transaction of ours lives longer: the settings of its connection see to that.
+# No transaction lives longer (events/bounds.py), but those that are waited for.
 ROLLED_BACK_AFTER = 60.0
 MOST_ROWS = 5_000
 MOST_BATCHES = 64
@@ -92,11 +92,20 @@ SELECT %(cursor)s <= last_value AND %(cursor)s >= COALESCE(
 FROM events_event_id_seq
 """
 
-# What is older than this can no longer be overtaken: a transaction's time, and a statement's.
-OLD = """
-SELECT id FROM events_event WHERE created_at < now() - interval '90 seconds'
-ORDER BY id DESC LIMIT 1
+# The start of the oldest transaction that has written to the journal and still runs.
+OLDEST_WRITER = """
+SELECT min(a.xact_start) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
+  AND l.relation = 'events_event'::regclass AND a.datname = current_database()
 """
+WRITES_FOR = f"SELECT extract(epoch FROM clock_timestamp() - ({OLDEST_WRITER}))::float8"  # noqa: S608
+
+# What is older than this can no longer be overtaken: a transaction's time, and a statement's.
+OLD = f"""
+SELECT id FROM events_event
+WHERE created_at < LEAST(now(), ({OLDEST_WRITER})) - interval '90 seconds'
+ORDER BY id DESC LIMIT 1
+"""  # noqa: S608
 
 YOUNG = """
 SELECT id, before FROM (
@@ -141,8 +150,8 @@ class Follower(Publisher[Batch]):
         rows = await _read_new(connection, gaps)
         gaps.see((row.id for row in rows), now)
         all_read = len(rows) < MOST_ROWS
-        if all_read:
-            gaps.forget(now - ROLLED_BACK_AFTER)
+        if all_read and gaps.missing and gaps.missing[0].since <= now - ROLLED_BACK_AFTER:
+            gaps.forget(now - max(ROLLED_BACK_AFTER, await _writes_for(connection)))
         if not self.reachable:
             log.info("The journal can be read again.")
             self.reachable = True
@@ -190,6 +199,12 @@ async def read_since(connection: AsyncConnection[TupleRow], since: int, low_wate
     if len(rows) > MOST_ROWS:
         return Batch([], low_water, complete=False)
     return Batch([TailRow(*row) for row in rows], low_water)
+
+
+async def _writes_for(connection: AsyncConnection[TupleRow]) -> float:
+    """For how many seconds the oldest transaction that may still fill a gap has been running."""
+    found = await (await connection.execute(WRITES_FOR)).fetchone()
+    return 0.0 if found is None or found[0] is None else float(found[0])
 
 
 async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[TailRow]:
