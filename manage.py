@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Runs the coordinator's commands, with the embedded PostgreSQL where no database is named."""
 
+import math
 import os
 import sys
 
@@ -23,7 +24,9 @@ def main(arguments: list[str]) -> None:
         if command in WITHOUT_DATABASE or asks_for_help or env.database_url()[1]:
             execute_from_command_line(arguments)
             return
-        with embedded.database(env.data_dir()) as database:
+        # A start after a crash goes through the log, however long that takes.
+        patience = math.inf if command == "serve" else embedded.PATIENCE
+        with embedded.database(env.data_dir(), patience=patience) as database:
             os.environ[env.EMBEDDED] = database.url
             execute_from_command_line(arguments)
     except (EmbeddedFailed, ImproperlyConfigured) as problem:

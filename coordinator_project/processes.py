@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
@@ -67,13 +67,14 @@ class Processes:
                 if not child.process.is_alive() or time.monotonic() > deadline:
                     raise StartFailed(f"The process {child.name} did not start.")
 
-    def watch(self, look_after: Callable[[], None]) -> None:
-        """Restart processes that die, and call `look_after` now and then, until a signal comes."""
+    def watch(self, looks: Sequence[Callable[[], None]]) -> None:
+        """Restart processes that die, and call each of `looks` now and then, until a signal."""
         while not self.signals:
             wait([child.process.sentinel for child in self.children if not child.start_at], TICK)
             for child in self.children:
                 self._care_for(child)
-            look_after()
+            for look in looks:
+                look()
 
     def stop(self) -> None:
         """Terminate every process, then kill it after a while, or at once on a second signal."""

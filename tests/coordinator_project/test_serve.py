@@ -174,6 +174,52 @@ def test_it_survives_the_death_of_its_database(used_folder):
         eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
 
 
+def test_it_survives_the_death_of_its_database_with_the_supervisor(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        for _ in range(3):
+            both = eventually(lambda: supervisor_and_server(coordinator))
+            for process in both:
+                process.suspend()  # neither learns of the other's death
+            for process in both:
+                process.kill()
+
+            eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+            assert answers(coordinator)
+
+        assert "Traceback" not in coordinator.output
+
+
+def test_it_answers_503_until_its_database_can_start_again(used_folder):
+    wal = used_folder / "postgres/data/pg_wal"
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        both = supervisor_and_server(coordinator)
+        for process in both:
+            process.suspend()
+        wal.rename(wal.with_name("away"))
+        for process in both:
+            process.kill()
+        eventually(lambda: status(coordinator, "/v1/agents") == 503)
+        eventually(lambda: "The embedded PostgreSQL died" in coordinator.output)
+        assert status(coordinator, "/v1/agents") == 503
+        assert answers(coordinator)
+
+        wal.with_name("away").rename(wal)
+
+        eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+        assert "Traceback" not in coordinator.output
+
+
+def supervisor_and_server(coordinator):
+    """The two that a system without memory may kill together; nothing while one is missing."""
+    children = psutil.Process(coordinator.process.pid).children()
+    for child, command in ask_each(children, lambda p: (p, p.cmdline())):
+        if "coordinator_project.supervisor" in command and child.children():
+            return [child, child.children()[0]]
+    return []
+
+
 def test_connections_are_shared_evenly_among_the_processes(used_folder):
     with running(used_folder) as coordinator, ExitStack() as stack:
         coordinator.ready()

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,6 @@ from django.urls import get_resolver
 from accounts import credentials
 from accounts.protected import OPEN_UP
 from coordinator_project import embedded, env, http_server, maintenance, processes
-from coordinator_project.cluster import EmbeddedFailed
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to end
 
@@ -56,12 +55,18 @@ class Command(BaseCommand):
             running.wait_until_ready()
             if not running.signals:
                 self._say_ready(listening)
-            running.watch(_look_after_database)
-        except (processes.StartFailed, EmbeddedFailed) as problem:
+            running.watch(self._looks())
+        except processes.StartFailed as problem:
             raise CommandError(str(problem)) from problem
         finally:
             listening.close()
             running.stop()
+
+    def _looks(self) -> Sequence[Callable[[], None]]:
+        """What looks after things beside the processes, now and then."""
+        if env.database_url()[0] != env.EMBEDDED:
+            return []
+        return [embedded.Reviver(settings.COORDINATOR_DATA_DIR).look]
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
@@ -99,11 +104,6 @@ class Command(BaseCommand):
                 "to the names and addresses of this machine."
             )
         self._say(f"Coordinator serves http://{shown}:{port}")
-
-
-def _look_after_database() -> None:
-    if env.database_url()[0] == env.EMBEDDED:
-        embedded.revive(settings.COORDINATOR_DATA_DIR, os.environ[env.EMBEDDED])
 
 
 @contextmanager
