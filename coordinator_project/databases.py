@@ -14,6 +14,22 @@ SERVER_OPTIONS: Mapping[str, str] = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "20s",
     "plan_cache_mode": "force_generic_plan",
+    # The sessions of a machine that vanished end, and with them their locks.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
+# Our side: a server that vanished is noticed also while nothing is sent to it, and nobody waits
+# for a connection longer than for an answer. See postgres/base.py for a server that stands still.
+CLIENT_OPTIONS: Mapping[str, object] = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+    "application_name": "coordinator",
 }
 DEFAULT_NAME = "coordinator"
 
@@ -30,7 +46,7 @@ def settings_for(name: str, url: str) -> Settings:
     extra = given.pop("options", "")
     ours = " ".join(f"-c {option}={value}" for option, value in SERVER_OPTIONS.items())
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "coordinator_project.postgres",
         "NAME": given.pop("dbname", DEFAULT_NAME),
         "USER": given.pop("user", ""),
         "PASSWORD": given.pop("password", ""),
@@ -39,8 +55,7 @@ def settings_for(name: str, url: str) -> Settings:
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
-            "connect_timeout": "10",
-            "application_name": "coordinator",
+            **CLIENT_OPTIONS,
             **given,
             "prepare_threshold": 5,
             "options": f"{ours} {extra}".strip(),

@@ -15,6 +15,7 @@ class Command(migrate.Command):
             # Changing a large table takes longer than a request may.
             for limit in ("statement_timeout", "lock_timeout"):
                 cursor.execute(f"SET {limit} = 0")
+            connection.connection.answer_within = None
             cursor.execute(f"SELECT pg_advisory_lock({MIGRATING})")
         try:
             super().handle(*args, **options)
