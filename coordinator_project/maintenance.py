@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from chains import transitions as chains
+from coordinator_project import vitals
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
@@ -185,5 +186,6 @@ def run(ready: Connection) -> None:
     """Run the loop until SIGTERM; the main function of a process."""
     loop = Loop(passes())
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop.set())
+    vitals.beat_in_a_thread()
     ready.send(True)
     loop.run()

@@ -6,6 +6,7 @@ The server's own words go to the log; a client reads a sentence of ours and one 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
@@ -14,6 +15,7 @@ from problems import Invalid, Problem, Unavailable
 log = logging.getLogger("coordinator.problems")
 
 Failure = DatabaseError | InterfaceError
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,22 @@ REFUSED: Mapping[str, str] = {
 
 def meaning_of(failure: Failure) -> Problem | None:
     """The problem that the database's failure stands for; None if it is a fault of ours."""
-    state = sqlstate_of(failure)
-    if state is None:
-        return _without_state(failure)
-    cause = TRY_AGAIN.get(state) or TRY_AGAIN.get(state[:2])
+    cause = cause_of(failure)
     if cause is not None:
-        return _logged(failure, cause)
-    refusal = REFUSED.get(state) or REFUSED.get(state[:2])
+        log.warning("database", extra={"cause": cause.word, "error": first_line(failure)})
+        return cause.problem()
+    state = sqlstate_of(failure) or ("22" if isinstance(failure, DataError) else "")
+    refusal = _known(REFUSED, state)
     return Invalid(refusal) if refusal else None
+
+
+def cause_of(failure: BaseException) -> Cause | None:
+    """Why the database cannot do it now; None if it would fail again."""
+    state = sqlstate_of(failure)
+    if state is not None:
+        return _known(TRY_AGAIN, state)
+    # A connection that was lost, refused, or did not answer in time has no SQLSTATE.
+    return AWAY if isinstance(failure, (OperationalError, InterfaceError)) else None
 
 
 def sqlstate_of(failure: BaseException) -> str | None:
@@ -85,13 +95,6 @@ def first_line(failure: BaseException) -> str:
     return str(failure).partition("\n")[0]
 
 
-def _without_state(failure: Failure) -> Problem | None:
-    """A connection that was lost, refused, or did not answer in time has no SQLSTATE."""
-    if isinstance(failure, (OperationalError, InterfaceError)):
-        return _logged(failure, AWAY)
-    return Invalid(REFUSED["22"]) if isinstance(failure, DataError) else None
-
-
-def _logged(failure: Failure, cause: Cause) -> Unavailable:
-    log.warning("database", extra={"cause": cause.word, "error": first_line(failure)})
-    return cause.problem()
+def _known(table: Mapping[str, T], state: str) -> T | None:
+    """The entry of this SQLSTATE, else of its class."""
+    return table.get(state) or table.get(state[:2])

@@ -163,6 +163,27 @@ def test_a_process_that_dies_is_started_again(used_folder):
         assert "A process died; it starts again." in coordinator.output
 
 
+def test_processes_that_stand_still_are_replaced(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        before = workers(coordinator)
+        stopped = before[:2]  # the maintenance loop, and one of two that answer
+        for process in stopped:
+            process.suspend()
+
+        eventually(lambda: len(workers(coordinator)) == 3 and not alive(stopped), within=40)
+        eventually(lambda: coordinator.get("/health/details").json()["loop"]["led"], within=20)
+
+        assert coordinator.output.count('"A process stands still."') == 2
+        assert before[2].is_running()
+        for _ in range(8):
+            assert answers(coordinator)
+
+
+def alive(processes):
+    return [process for process in processes if process.is_running()]
+
+
 def test_it_survives_the_death_of_its_database(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
