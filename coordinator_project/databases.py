@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
 # The stream treats an id that is missing for 60 s as rolled back, so no statement and no
@@ -32,6 +33,13 @@ CLIENT_OPTIONS: Mapping[str, object] = {
     "application_name": "coordinator",
 }
 DEFAULT_NAME = "coordinator"
+
+ALLOWED = """SELECT LEAST(
+    current_setting('max_connections')::int
+      - current_setting('superuser_reserved_connections')::int
+      - COALESCE(current_setting('reserved_connections', true)::int, 0),
+    (SELECT NULLIF(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT NULLIF(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))"""
 
 Settings = dict[str, object]
 
@@ -80,3 +88,11 @@ def _parsed(name: str, url: str) -> dict[str, str]:
             "use COORDINATOR_DATABASE_URL=postgresql://user:password@host:port/name."
         ) from None
     return {key: str(value) for key, value in given.items() if value is not None}
+
+
+def connections_allowed() -> int:
+    """How many connections the server, the database and the role allow to us together."""
+    with connection.cursor() as cursor:
+        cursor.execute(ALLOWED)
+        allowed: int = cursor.fetchone()[0]
+    return allowed

@@ -23,9 +23,10 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
+from coordinator_project import budget
 from coordinator_project.address import Address
 from coordinator_project.cluster import DATABASE, ROLE, EmbeddedFailed
-from coordinator_project.env import BASE_DIR
+from coordinator_project.env import BASE_DIR, processes
 
 PATIENCE = 60.0
 SAY_EVERY = 30.0  # seconds between two lines about a start that takes long
@@ -142,6 +143,7 @@ def _supervise(
     `users` is our own lock as a user, with which one can see whether others have sessions at the
     address from before; without it they have.
     """
+    connections = budget.embedded(processes())
     with private(folder / "postgres.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -154,8 +156,8 @@ def _supervise(
                 [
                     sys.executable,
                     *("-m", "coordinator_project.supervisor", str(folder)),
-                    *("durable" if durable else "volatile", str(port)),
-                    "keep" if keep_port else "any",
+                    "durable" if durable else "volatile",
+                    *(str(connections), str(port), "keep" if keep_port else "any"),
                 ],
                 cwd=BASE_DIR,
                 stdin=subprocess.DEVNULL,

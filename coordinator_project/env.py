@@ -82,6 +82,12 @@ def days(*names: str, default: int, least: int = 0) -> timedelta:
     return timedelta(days=number(*names, default=default, least=least, most=36_500))
 
 
+def processes() -> int:
+    """How many processes answer HTTP: one a core unless it is said."""
+    cores = min(len(os.sched_getaffinity(0)), 16)
+    return number("COORDINATOR_PROCESSES", default=cores, least=1, most=64)
+
+
 def data_dir() -> Path:
     """The data folder; a relative one counts from the current directory."""
     given = text("COORDINATOR_DATA_DIR", default="")

@@ -1,6 +1,5 @@
 """Every setting, read from the environment once at start."""
 
-import os
 from datetime import timedelta
 
 from coordinator_project import databases, env, logs
@@ -16,9 +15,7 @@ COORDINATOR_HOST = env.text("COORDINATOR_HOST", default="127.0.0.1")
 COORDINATOR_PORT = env.number(
     "COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080, least=0, most=65_535
 )
-COORDINATOR_PROCESSES = env.number(
-    "COORDINATOR_PROCESSES", default=min(len(os.sched_getaffinity(0)), 16), least=1, most=64
-)
+COORDINATOR_PROCESSES = env.processes()
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
 EXTRA_HOSTS = env.words("COORDINATOR_ALLOWED_HOSTS")
 OWN_HOST = f"[{COORDINATOR_HOST}]" if ":" in COORDINATOR_HOST else COORDINATOR_HOST

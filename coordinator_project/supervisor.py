@@ -38,8 +38,9 @@ LONGEST_PAUSE = 3.0
 class Supervisor:
     """Starts the server, restarts it when it dies, stops it when nobody uses it."""
 
-    def __init__(self, cluster: Cluster, *, durable: bool) -> None:
+    def __init__(self, cluster: Cluster, *, connections: int, durable: bool) -> None:
         self.cluster = cluster
+        self.connections = connections
         self.durable = durable
         self.address = Address(cluster.folder)
         self.server: subprocess.Popen[bytes] | None = None
@@ -100,7 +101,7 @@ class Supervisor:
 
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(  # noqa: S603
-            self.cluster.command(port, durable=self.durable),
+            self.cluster.command(port, connections=self.connections, durable=self.durable),
             user=self.cluster.uid,
             group=self.cluster.uid,
             extra_groups=self.cluster.groups,
@@ -231,12 +232,12 @@ def _ends_within(pid: int, seconds: float) -> bool:
     return False
 
 
-def main(folder: str, durability: str, port: str, keeping: str) -> None:
+def main(folder: str, durability: str, connections: str, port: str, keeping: str) -> None:
     durable = durability == "durable"
     try:
         cluster = locate(Path(folder))
         cluster.initialise(durable=durable)
-        supervisor = Supervisor(cluster, durable=durable)
+        supervisor = Supervisor(cluster, connections=int(connections), durable=durable)
         supervisor.run(int(port) or free_port(), keep_port=keeping == "keep")
     except (EmbeddedFailed, OSError) as problem:
         sys.exit(str(problem))

@@ -352,7 +352,7 @@ def test_an_orphan_is_recognised_and_stopped(folder):
         pass
     place = cluster.locate(folder)
     orphan = subprocess.Popen(
-        place.command(cluster.free_port(), durable=True),
+        place.command(cluster.free_port(), connections=100, durable=True),
         user=place.uid,
         group=place.uid,
         extra_groups=place.groups,

@@ -22,7 +22,15 @@ from django.urls import get_resolver
 
 from accounts import credentials
 from accounts.protected import OPEN_UP
-from coordinator_project import embedded, env, http_server, maintenance, processes
+from coordinator_project import (
+    budget,
+    databases,
+    embedded,
+    env,
+    http_server,
+    maintenance,
+    processes,
+)
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to end
 
@@ -42,15 +50,31 @@ class Command(BaseCommand):
             # Imported once, before the processes are forked.
             import_module("coordinator_project.asgi")
             get_resolver().url_patterns  # noqa: B018
+            number = self._fitting(settings.COORDINATOR_PROCESSES)
             connections.close_all()
-            self._serve(listening)
+            self._serve(listening, number)
 
-    def _serve(self, listening: socket.socket) -> None:
+    def _fitting(self, wanted: int) -> int:
+        """How many of the HTTP processes the database has connections for; says so if not all."""
+        allowed = databases.connections_allowed()
+        number = budget.fitting(allowed, wanted)
+        if number < wanted:
+            missing = (
+                f"The database allows {allowed} connections, and {wanted} processes need "
+                f"{budget.needed(wanted)}. Raise its max_connections, or the CONNECTION LIMIT of "
+                "the role or database, by what is missing, or set fewer COORDINATOR_PROCESSES."
+            )
+            if not number:
+                raise CommandError(missing)
+            self._say(f"{missing} Until then, {number} of them run.")
+        return number
+
+    def _serve(self, listening: socket.socket, number: int) -> None:
         running = processes.Processes()
         try:
             running.start("maintenance", maintenance.run)
-            shares = processes.FORK.RawArray("i", settings.COORDINATOR_PROCESSES)
-            for place in range(settings.COORDINATOR_PROCESSES):
+            shares = processes.FORK.RawArray("i", number)
+            for place in range(number):
                 running.start(f"http-{place}", http_server.serve, listening, shares, place)
             running.wait_until_ready()
             if not running.signals:
