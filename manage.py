@@ -3,13 +3,16 @@
 
 import math
 import os
+import signal
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import Error
 
 from coordinator_project import embedded, env
 from coordinator_project.cluster import EmbeddedFailed
+from problems.database import sentence_for_operators
 
 # These have nothing to ask a database.
 WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject", "simulate_spots"}
@@ -31,6 +34,13 @@ def main(arguments: list[str]) -> None:
             execute_from_command_line(arguments)
     except (EmbeddedFailed, ImproperlyConfigured) as problem:
         sys.exit(str(problem))
+    except Error as failure:
+        sentence = sentence_for_operators(failure)
+        if sentence is None:
+            raise
+        sys.exit(sentence)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from coordinator_project import databases, env, logs
 BASE_DIR = env.BASE_DIR
 COORDINATOR_DATA_DIR = env.data_dir()
 DEBUG = env.flag("COORDINATOR_DEBUG")
-SECRET_KEY = env.text("SECRET_KEY", default="") or env.secret_key(COORDINATOR_DATA_DIR)
+SECRET_KEY = env.secret("SECRET_KEY", least=env.SECRET_KEY_LEAST) or env.secret_key(
+    COORDINATOR_DATA_DIR
+)
 
 # Addresses and host names.
 
@@ -25,11 +27,11 @@ if COORDINATOR_HOST not in EVERY_ADDRESS:
 
 # The coordinator's own rules.
 
-COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
+COORDINATOR_AUTH_TOKEN = env.secret("COORDINATOR_AUTH_TOKEN", least=env.TOKEN_LEAST)
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
 AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)
 SPOT_LOST_AFTER = env.seconds("COORDINATOR_SPOT_LOST_SECONDS", default=10, least=1)
-ORHESTRA_AGENT_KEY = env.text("ORHESTRA_AGENT_KEY", default="")
+ORHESTRA_AGENT_KEY = env.secret("ORHESTRA_AGENT_KEY", least=env.TOKEN_LEAST)
 TASK_TIMEOUT = env.seconds("ORHESTRA_TASK_TIMEOUT_SECONDS", default=300, least=1)
 REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=30, least=1)
 REAP_AGENTS_EVERY = env.seconds("COORDINATOR_AGENT_REAPER_SECONDS", default=5, least=1)

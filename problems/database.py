@@ -54,6 +54,13 @@ TRY_AGAIN: Mapping[str, Cause] = {
     ),
     "58": Cause("database_storage", "The database cannot use its files; try again later.", 10),
 }
+# What a command may meet, and no request once the coordinator runs.
+NOT_SET_UP = "The tables are missing, or those of another release: run `manage.py migrate`."
+OF_THE_SETUP: Mapping[str, str] = {
+    "42501": "The role of COORDINATOR_DATABASE_URL may not do this: it should own its database.",
+    "42703": NOT_SET_UP,
+    "42P01": NOT_SET_UP,
+}
 # What would fail again, because of a value that the request brought.
 REFUSED: Mapping[str, str] = {
     "22": "A value in the request cannot be stored.",
@@ -82,6 +89,13 @@ def cause_of(failure: BaseException) -> Cause | None:
         return _known(TRY_AGAIN, state)
     # A connection that was lost, refused, or did not answer in time has no SQLSTATE.
     return AWAY if isinstance(failure, (OperationalError, InterfaceError)) else None
+
+
+def sentence_for_operators(failure: BaseException) -> str | None:
+    """What is wrong, with the server's own words, for a command; None for a fault of ours."""
+    cause = cause_of(failure)
+    meant = cause.message if cause else OF_THE_SETUP.get(sqlstate_of(failure) or "")
+    return f"{meant}\n({first_line(failure)})" if meant else None
 
 
 def sqlstate_of(failure: BaseException) -> str | None:

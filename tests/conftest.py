@@ -33,6 +33,7 @@ SLOW = {
     "console/test_speed.py",
     "coordinator_project/test_bounded_waits.py",
     "coordinator_project/test_budget.py",
+    "coordinator_project/test_commands.py",
     "coordinator_project/test_embedded.py",
     "coordinator_project/test_logs.py",
     "coordinator_project/test_loop_health.py",

@@ -77,6 +77,7 @@ def test_a_start_with_too_few_connections_says_what_is_missing(used_folder, fold
     own = folder.with_name("own")
     with embedded.database(used_folder, durable=False) as database:
         place = {"COORDINATOR_DATABASE_URL": database.url, "COORDINATOR_PROCESSES": "3"}
+        place["SECRET_KEY"] = "0123456789abcdef" * 3  # so nothing else makes the data folder
         limited(database.url, budget.needed(2))
         with running(own, **place) as coordinator:
             coordinator.ready()

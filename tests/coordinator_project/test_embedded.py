@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -13,6 +13,7 @@ import pytest
 
 from coordinator_project import cluster, embedded, supervisor
 from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.disks import fill, needs_a_disk, small_disk
 from tests.coordinator_project.running import environment, eventually, gone
 
 # Uses the database of a folder until its standard input ends.
@@ -184,26 +185,6 @@ def test_it_comes_back_when_the_supervisor_is_killed(folder):
         eventually(lambda: answers(database.url))
 
 
-@contextmanager
-def small_disk(folder, size):
-    folder.mkdir(mode=0o711)
-    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    folder.chmod(0o711)
-    try:
-        yield
-    finally:
-        subprocess.run(["/bin/umount", "-l", folder], check=True)
-
-
-def fill(path):
-    """Leave no space on the disk of `path`."""
-    with suppress(OSError), path.open("ab", buffering=0) as file:
-        for size in (1024 * 1024, 4096, 1):
-            with suppress(OSError):
-                while file.write(b"x" * size):
-                    pass
-
-
 def several_servers_failed():
     """A condition: the supervisor started last has started its third server; no log is needed."""
     seen = set()
@@ -321,7 +302,7 @@ def test_a_user_who_comes_after_the_kill_keeps_the_address_for_those_before(fold
         let_go(second)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@needs_a_disk
 def test_it_comes_back_when_a_full_disk_has_space_again(folder):
     with small_disk(folder, "150m"), embedded.database(folder) as database:
         filler, more = folder / "filler", folder / "more"
