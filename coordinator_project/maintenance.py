@@ -29,7 +29,7 @@ from django.utils import timezone
 
 from agents import pulse
 from chains import transitions as chains
-from coordinator_project import statistics
+from coordinator_project import statistics, vitals
 from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
@@ -240,5 +240,6 @@ def run(ready: Connection) -> None:
     """Run the loop until SIGTERM; the main function of a process."""
     loop = Loop(passes())
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop.set())
+    vitals.beat_in_a_thread()
     ready.send(True)
     loop.run()

@@ -21,6 +21,7 @@ class Command(migrate.Command):
             cursor.execute("SELECT set_config('application_name', %s, false)", [bounds.MARK])
             if bounds.is_known(connection):
                 cursor.execute(bounds.setting(timedelta()))
+            connection.connection.answer_within = None
             cursor.execute(f"SELECT pg_advisory_lock({MIGRATING})")
         try:
             super().handle(*args, **options)
