@@ -28,7 +28,7 @@ from chains.querysets import ChainQuerySet
 from chains.settle import settle
 from events import journal
 from problems import Problem
-from problems.locks import is_lock_timeout
+from problems.database import is_lock_timeout
 from tasks import leases, ready
 from tasks import transitions as tasks
 from tasks.exceptions import BadBatch, ChainBusy, WrongStatus

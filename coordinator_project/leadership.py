@@ -13,7 +13,7 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from psycopg.pq import TransactionStatus
 
-from problems.locks import is_lock_timeout
+from problems.database import is_lock_timeout
 
 LEASE = 5.0
 """Seconds for which a lease lasts that is not renewed."""

@@ -98,6 +98,11 @@ def sentence_for_operators(failure: BaseException) -> str | None:
     return f"{meant}\n({first_line(failure)})" if meant else None
 
 
+def is_lock_timeout(failure: BaseException) -> bool:
+    """Whether somebody else held a lock for longer than we wait."""
+    return sqlstate_of(failure) == "55P03"
+
+
 def sqlstate_of(failure: BaseException) -> str | None:
     """The SQLSTATE that the server gave; None when it gave none, as for a lost connection."""
     state = getattr(failure, "sqlstate", None) or getattr(failure.__cause__, "sqlstate", None)
