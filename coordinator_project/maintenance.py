@@ -10,7 +10,7 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
 from events import partitions, retention
 from jobs import tally
+from problems import database
 from tasks import claims, leases
 
 LEADER = 0x636F6F7264  # "coord", as a number: the leader's advisory lock
@@ -154,9 +155,9 @@ class Loop:
             one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
             self.statuses.failed(one.name, problem)
-            if isinstance(problem, (OperationalError, InterfaceError)):
-                # The database is busy or away; nothing is wrong with the pass.
-                why = str(problem).partition("\n")[0]
+            if database.cause_of(problem) is not None:
+                # The database is busy, away or read-only; nothing is wrong with the pass.
+                why = database.first_line(problem)
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
                 log.exception("A pass failed.", extra={"pass": one.name})
