@@ -172,6 +172,23 @@ def test_a_server_that_dies_is_started_again_at_the_same_address(folder):
         assert postmaster(folder).pid != server.pid
 
 
+def test_a_server_that_stands_still_is_replaced_at_its_address(folder):
+    with embedded.database(folder) as database:
+        server = postmaster(folder)
+        server.suspend()
+
+        assert gone([server], within=40)
+        eventually(lambda: answers(database.url))
+
+
+def test_a_server_that_greets_is_left_alone(folder):
+    with embedded.database(folder) as database:
+        assert supervisor.accepts(database.port)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            assert not supervisor.accepts(silent.getsockname()[1])
+    assert not supervisor.accepts(database.port)
+
+
 def test_it_comes_back_when_the_supervisor_is_killed(folder):
     with embedded.database(folder) as database:
         server = postmaster(folder)
