@@ -16,15 +16,7 @@ from multiprocessing.connection import Connection
 
 from django.apps import apps
 from django.conf import settings
-from django.db import (
-    Error,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    connection,
-    connections,
-    models,
-)
+from django.db import Error, connection, connections, models
 from django.utils import timezone
 
 from agents import pulse
@@ -36,6 +28,7 @@ from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
 from events import bounds, partitions, retention
 from jobs import tally
+from problems import database
 from tasks import claims, leases
 
 TICK = 0.5
@@ -201,9 +194,9 @@ class Loop:
             one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
             self.statuses.failed(one.name, problem)
-            if isinstance(problem, (OperationalError, InterfaceError, InternalError)):
-                # The database is busy or away, or ended what took too long; the pass is all right.
-                why = str(problem).partition("\n")[0]
+            if database.cause_of(problem) is not None:
+                # The database is busy, away or read-only, or ended what took too long; the pass is all right.
+                why = database.first_line(problem)
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
                 log.exception("A pass failed.", extra={"pass": one.name})

@@ -15,6 +15,8 @@ import fcntl
 import itertools
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -33,6 +35,9 @@ STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
 TRIES = 20  # of a first start, whose user reads why it failed
 PAUSE = 0.2  # seconds before the second try; each takes longer than the one before
 LONGEST_PAUSE = 3.0
+LOOK_EVERY = 3.0
+STILL_AFTER = 15.0  # seconds without a greeting
+ASK_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest, of PostgreSQL's protocol
 
 
 class Supervisor:
@@ -55,7 +60,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop_soon)
         port = self._start(port, keep_port=keep_port)
         while not self.stopping.is_set() and self.server is not None:
-            self.server.wait()
+            self._wait(self.server, port)
             if not self.stopping.is_set():
                 say("The server died; starting it again.")
                 port = self._start(port, keep_port=True)
@@ -99,6 +104,24 @@ class Supervisor:
                 self.server.wait()
         return False
 
+    def _wait(self, server: "subprocess.Popen[bytes]", port: int) -> None:
+        """Return when the server has ended; kill it if it stands still.
+
+        Its processes would do what they have begun, but nobody could connect any more.
+        """
+        silent, looked_at = 0.0, time.monotonic()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(LOOK_EVERY)
+                return
+            # If it was us who stood still, nobody could be heard meanwhile.
+            elapsed = min(time.monotonic() - looked_at, 2 * LOOK_EVERY)
+            looked_at = time.monotonic()
+            silent = 0.0 if self.stopping.is_set() or accepts(port) else silent + elapsed
+            if silent >= STILL_AFTER:
+                say("The server stands still; killing it.")
+                server.kill()
+
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(  # noqa: S603
             self.cluster.command(port, connections=self.connections, durable=self.durable),
@@ -140,6 +163,16 @@ class Supervisor:
             server.send_signal(number)
             if _ends_within(server.pid, 4):
                 return
+
+
+def accepts(port: int) -> bool:
+    """Whether the server greets a new connection; it does before it asks who that is."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=LOOK_EVERY) as connection:
+            connection.sendall(ASK_FOR_TLS)
+            return bool(connection.recv(1))
+    except OSError:
+        return False
 
 
 def postmaster_lines(cluster: Cluster) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MOST = 128  # processes
 BEAT_EVERY = 1.0  # seconds, where a thread beats
 STILL_AFTER = 15.0  # seconds without a beat
-BEHIND_AFTER = 10.0  # seconds in which the journal was not read for those who follow it
+BEHIND_AFTER = 3.0  # seconds in which the journal was not read for those who follow it
 
 
 @dataclass(frozen=True, slots=True)

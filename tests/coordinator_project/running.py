@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -118,3 +119,49 @@ def ask_each(processes, question):
 def gone(processes, within=8.0):
     """Whether all of these end within the given time."""
     return not psutil.wait_procs(processes, within)[1]
+
+
+def postgres_of(coordinator):
+    return [p for p in family_of(coordinator) if name_of(p) == "postgres"]
+
+
+def family_of(coordinator):
+    try:
+        return coordinator.family()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def name_of(process):
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def workers(coordinator):
+    """The processes that were forked, not the supervisor of the database."""
+    children = psutil.Process(coordinator.process.pid).children()
+    return [p for p, ours in ask_each(children, lambda p: (p, "serve" in p.cmdline())) if ours]
+
+
+def address(coordinator):
+    host, _, port = coordinator.url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def status(coordinator, path):
+    try:
+        return coordinator.get(path).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def answers(coordinator):
+    return status(coordinator, "/health") == 200
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

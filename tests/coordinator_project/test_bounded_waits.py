@@ -177,3 +177,39 @@ def test_claims_get_503_while_a_network_hides_the_database_and_go_on_after_it(th
         there.go_on()
         eventually(lambda: client.post("/v1/tasks/claim", json=request).status_code == 200)
     assert "Traceback" not in "".join(server.errors)
+
+
+def followers():
+    """The backends that read the journal for the streams of this test's database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND query LIKE '%FROM events_event WHERE id >%'"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_details_tell_of_a_stream_behind_a_backend_that_stands_still():
+    with (
+        serving() as server,
+        server.client() as client,
+        client.stream("GET", "/v1/stream") as heard,
+    ):
+        lines = heard.iter_lines()  # the stream ends with it
+        next(lines)
+        stopped = eventually(followers)
+
+        def process():
+            return client.get("/health/details").json()["processes"][0]
+
+        assert process()["ok"] is True
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            eventually(lambda: process()["ok"] is False)
+            eventually(lambda: process()["ok"] is True, within=20)
+
+            assert followers() - stopped
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)

@@ -97,6 +97,21 @@ def test_a_pass_that_the_database_gave_up_is_logged_as_that(make_loop, caplog):
     assert "timeout" in line.problem
 
 
+def test_a_pass_on_a_read_only_database_is_given_up_in_one_line(make_loop, caplog):
+    def write():
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+            cursor.execute("CREATE TABLE never (made int)")
+
+    loop = make_loop(a_pass(write, "writing"))
+
+    loop.turn(100)
+
+    (line,) = [record for record in caplog.records if getattr(record, "pass", "") == "writing"]
+    assert (line.message, line.levelno) == ("A pass was given up.", logging.WARNING)
+    assert line.exc_info is None
+
+
 def test_it_still_leads_after_its_sessions_were_ended(make_loop, caplog):
     ran = []
     loop = make_loop(a_pass(lambda: ran.append(1) or 0, every=1))
