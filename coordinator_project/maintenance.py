@@ -195,7 +195,7 @@ class Loop:
             connections.close_all()
             self.statuses.failed(one.name, problem)
             if database.cause_of(problem) is not None:
-                # The database is busy, away or read-only, or ended what took too long; the pass is all right.
+                # The database is busy, away or read-only, or ended what took too long.
                 why = database.first_line(problem)
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
