@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents import transitions as agents
-from agents.exceptions import AgentDraining, AgentLost, AgentUnknown
+from agents.exceptions import AgentDraining, AgentUnknown
 from agents.models import Agent
 from chains.exceptions import (
     ChainIdUnknown,
@@ -184,8 +184,7 @@ def _refuse_owner(chain: Chain, agent: Agent) -> None:
         raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
     if agent.draining:
         raise AgentDraining(f"Agent {agent.pk!r} is draining.")
-    if Agent.objects.lost().filter(pk=agent.pk).exists():
-        raise AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
+    agents.refuse_lost(agent)
     if Task.objects.filter(chain=chain).in_progress().exists():
         raise NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
     if Task.objects.binding(agent.pk).exists():

@@ -23,11 +23,12 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Now
+from django.db.models.lookups import GreaterThanOrEqual
 
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, ready
+from tasks import blame, claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.querysets import TaskQuerySet
@@ -46,6 +47,8 @@ from tasks.states import (
 BATCH = 200
 """Rows in one transaction of a sweep."""
 
+MOST_UNLISTED = 1_000
+
 
 @transaction.atomic
 def renew(
@@ -63,7 +66,7 @@ def renew(
         raise LeaseLost(f"Task {task_id} is at lease epoch {task.lease_epoch}, not {epoch}.")
     seconds = lease_seconds or task.lease_seconds
     Task.objects.filter(pk=task.pk).update(
-        lease_seconds=seconds, lease_expires_at=claims.expiry(seconds)
+        lease_seconds=seconds, lease_expires_at=claims.expiry(seconds), named_epoch=F("lease_epoch")
     )
     return Task.objects.get(pk=task_id)
 
@@ -71,11 +74,20 @@ def renew(
 def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
     """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat."""
     tasks = Task.objects.held_by(agent_id).filter(pk__in=epochs).lock()
-    rows = tasks.values_list("pk", "lease_epoch")
-    held = {pk for pk, epoch in rows if epochs[pk] in {None, epoch}}
+    rows = list(tasks.values_list("pk", "lease_epoch", "named_epoch"))
+    held = {pk: named < epoch for pk, epoch, named in rows if epochs[pk] in {None, epoch}}
     leased = Task.objects.filter(pk__in=held, lease_seconds__isnull=False)
     leased.update(lease_expires_at=Now() + LEASE)
-    return held
+    if any(held.values()):
+        new = Task.objects.filter(pk__in=[pk for pk, is_new in held.items() if is_new])
+        new.update(named_epoch=F("lease_epoch"))
+    return set(held)
+
+
+def unlisted(agent_id: str, listed: Collection[UUID]) -> list[UUID]:
+    """Tasks that the agent holds and does not list, those that it claimed first on top."""
+    held = Task.objects.held_by(agent_id).exclude(pk__in=listed)
+    return list(held.order_by(*blame.IN_CLAIM_ORDER).values_list("pk", flat=True)[:MOST_UNLISTED])
 
 
 LEASE = ExpressionWrapper(F("lease_seconds") * Value(timedelta(seconds=1)), DurationField())
@@ -122,7 +134,7 @@ class Reaped:
 
 
 def expire_leases() -> Reaped:
-    """Take back chainless tasks whose lease ran out, an attempt used.
+    """Take back chainless tasks whose lease ran out, an attempt used by those that were begun.
 
     A report that lands in between wins: rows that somebody is changing are left for the next pass.
     """
@@ -141,8 +153,20 @@ def _batch_by_batch(take: Callable[[], Reaped]) -> Reaped:
 def _expire_batch() -> Reaped:
     with transaction.atomic():
         journal.attribute(actor="coordinator", reason="lease expired")
-        tasks = Task.objects.expired().filter(chain=None).order_by("lease_expires_at")
-        return give_back(_taken(tasks), AttemptOutcome.EXPIRED, "lease expired")
+        tasks = Task.objects.expired().filter(chain=None)
+        ids = _taken(tasks.order_by("lease_expires_at", "agent_id", *blame.LAST_CLAIMED_FIRST))
+        return _end_begun(ids, AttemptOutcome.EXPIRED, "lease expired", together=blame.BY_CLAIM)
+
+
+def _end_begun(
+    ids: Collection[UUID], outcome: AttemptOutcome, reason: str, *, together: tuple[str, ...]
+) -> Reaped:
+    """End leases; the tasks that were not begun go back as if they had not been claimed."""
+    begun = blame.begun(ids, together=together) if ids else set()
+    reaped = give_back([pk for pk in ids if pk in begun], outcome, reason)
+    spared = [pk for pk in ids if pk not in begun]
+    reaped += give_back(spared, outcome, f"{reason} before it was begun", blamed=False)
+    return reaped
 
 
 def _taken(tasks: TaskQuerySet) -> list[UUID]:
@@ -151,7 +175,7 @@ def _taken(tasks: TaskQuerySet) -> list[UUID]:
 
 
 def release_lost() -> Reaped:
-    """Take back the chainless tasks of lost agents, no attempt used."""
+    """Take back the chainless tasks of lost agents, no attempt used; those begun are blamed."""
     return _batch_by_batch(_release_batch)
 
 
@@ -167,17 +191,9 @@ def _release_batch() -> Reaped:
             .select_for_update(no_key=True, skip_locked=True)
         )
         ids = list(lost.values_list("pk", flat=True))
-        tasks = held.filter(agent__in=ids).order_by("id")
-        return give_back(_taken(tasks), AttemptOutcome.LOST, "agent lost")
-
-
-@transaction.atomic
-def release_on_restart(agent_id: str) -> Reaped:
-    """An agent that has just started holds nothing: take back what it held before, as if lost."""
-    reason = "agent started anew"
-    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
-    agents.hear(agent_id)
-    return give_back(lock_chainless(agent_id), AttemptOutcome.LOST, reason)
+        order = ("agent_id", blame.NAMED, *blame.LAST_CLAIMED_FIRST)
+        taken = _taken(held.filter(agent__in=ids).order_by(*order))
+        return _end_begun(taken, AttemptOutcome.LOST, "agent lost", together=blame.BY_AGENT)
 
 
 def lock_chainless(agent_id: str) -> list[UUID]:
@@ -191,6 +207,7 @@ def give_back(
     outcome: AttemptOutcome,
     reason: str,
     *,
+    blamed: bool = True,
     final: bool = False,
     **more: object,
 ) -> Reaped:
@@ -198,13 +215,15 @@ def give_back(
 
     An asked cancellation takes effect; else the task is tried again while it may be: an expired
     lease uses an attempt, a lost agent counts as one of the few that may be lost in a row.
+    `blamed`: the agent had begun them, otherwise neither counts.
     `final`: as many agents have refused it as it may have attempts. `more`: columns to set beside.
     """
     if not ids:
         return Reaped()
     tasks = Task.objects.filter(pk__in=ids)
     _keep_attempts(tasks, outcome, reason)
-    tasks.update(**_given_back(outcome, reason, final=final, more=more))
+    counted = outcome if blamed else AttemptOutcome.RELEASED
+    tasks.update(**_given_back(counted, reason, final=final, more=more))
     rows = tasks.order_by("pk").values_list(
         "pk", "status", "last_holder", "attempts", "losses", "dead_letter", "channel"
     )
@@ -219,8 +238,11 @@ def _given_back(
     """The columns by which a lease ends that no report ended."""
     expired, lost = outcome == AttemptOutcome.EXPIRED, outcome == AttemptOutcome.LOST
     attempts = F("attempts") + int(expired)
-    losses = F("losses") + 1 if lost else Value(0)
-    common = {"attempts": attempts, "losses": losses, "fail_reason": reason, **more}
+    losses: Combinable = F("losses") if outcome == AttemptOutcome.RELEASED else Value(0)
+    common = {"attempts": attempts, "fail_reason": reason, **more}
+    if lost:
+        losses, common["lost_with"] = blame.losses()
+    common["losses"] = losses
     cases: list[tuple[Q | Combinable, Columns]] = [
         (Q(cancel_asked_at__isnull=False), CANCEL(**common))
     ]
@@ -233,7 +255,7 @@ def _given_back(
     if lost:
         enough = _sentence("", losses, " agents in a row were lost with it")
         failed = FAIL(**common | {"fail_reason": enough}, dead_letter=DeadLetter.AGENTS_LOST)
-        cases.append((Q(losses__gte=settings.MAX_LOSSES - 1), failed))
+        cases.append((GreaterThanOrEqual(losses, settings.MAX_LOSSES), failed))
     if final:
         return first_of(cases, otherwise=FAIL(**common, dead_letter=DeadLetter.UNSUPPORTED))
     return first_of(cases, otherwise=RETRY(**common, **(paused(attempts) if expired else {})))
