@@ -2,12 +2,13 @@
 
 from django_filters import CharFilter, UUIDFilter
 
+from api.choices import OneOf
 from api.filters import PeriodFilters
-from chains.models import Chain
+from chains.models import Chain, ChainStatus
 
 
 class ChainFilters(PeriodFilters):
-    status = CharFilter()
+    status = OneOf(ChainStatus.values)
     channel_id = UUIDFilter()
     agent_id = CharFilter(field_name="owner_id")
 

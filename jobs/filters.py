@@ -2,14 +2,15 @@
 
 from django_filters import CharFilter
 
+from api.choices import OneOf
 from api.filters import PeriodFilters
-from jobs.models import Job
+from jobs.models import Job, JobStatus
 
 
 class JobFilters(PeriodFilters):
     """`status` is exact at this moment; `name` matches any part of a job's name."""
 
-    status = CharFilter(field_name="counted_status", lookup_expr="iexact")
+    status = OneOf(JobStatus.values, field_name="counted_status")
     name = CharFilter(lookup_expr="icontains")
 
     class Meta:

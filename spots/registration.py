@@ -3,16 +3,13 @@
 import secrets
 from collections.abc import Iterable
 from ipaddress import ip_address
-from uuid import UUID
-
-from django.db import transaction
 
 from agents import transitions as agents
 from agents.models import Agent, Protocol
 from agents.transitions import Beat
 from api.serializers import Values
 from spots.serializers import TELEMETRY
-from tasks import leases, releases
+from tasks import releases
 
 PREFIX = "spot-"
 
@@ -66,13 +63,6 @@ def heartbeat(values: Values, *, peer: str) -> Agent:
     if address := _address(values["ipAddress"]) or _unless_known(spot_id, peer):
         facts["ipAddress"] = address
     return agents.beat(Beat(agent_id=spot_id, protocol=Protocol.SPOT, facts=facts))
-
-
-@transaction.atomic
-def hear(spot_id: str, listed: dict[UUID, int | None]) -> None:
-    """Renew the presence of a known SPOT, and the tasks that it lists, and store nothing else."""
-    agents.hear(spot_id)
-    leases.renew_listed(spot_id, listed)
 
 
 def _unless_known(spot_id: str, peer: str) -> str:

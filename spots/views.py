@@ -52,7 +52,7 @@ class SpotHeartbeatView(JsonView):
         listed, ignored = values["tasks"], values["ignored"]
         refusals = [ignored[name] for name in REQUIRED if name in ignored]
         if refusals:
-            registration.hear(values["spotId"], listed or {})
+            leases.hear(values["spotId"], listed or {})
             raise Invalid(refusals[0])
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))

@@ -15,6 +15,7 @@ from agents.models import Agent, Notification
 from agents.transitions import Beat
 from api.pages import MOST
 from api.views import JsonView, ListView, filled, reply
+from problems import Invalid
 from tasks import bodies, leases, releases
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
@@ -31,7 +32,7 @@ class HeartbeatView(JsonView):
     """Registers or renews an agent and the tasks it lists, and returns what it should know.
 
     The current task that a client reports is not looked at: it follows from the tasks. Data that
-    are wrong are named, and the agent is present all the same.
+    are wrong are named, an unknown status is refused; a known agent is present all the same.
     """
 
     def post(self, request: Request) -> HttpResponse:
@@ -45,7 +46,11 @@ class HeartbeatView(JsonView):
             capacity=values["capacity"],
         )
         releases.recognize(beat.agent_id, values["incarnation"])
-        listed = values["tasks"]
+        listed, ignored = values["tasks"], values["ignored"]
+        for name in ("claude_status", "status"):
+            if name in ignored:
+                leases.hear(beat.agent_id, listed or {})
+                raise Invalid(ignored[name])
         with transaction.atomic():
             agent = agents.beat(beat)
             renewed = leases.renew_listed(agent.pk, listed or {})
@@ -58,7 +63,7 @@ class HeartbeatView(JsonView):
                 "lost": sorted(set(listed or {}) - renewed),
                 "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
                 "drain": agent.draining,
-                **filled(unlisted=unlisted, ignored=values["ignored"]),
+                **filled(unlisted=unlisted, ignored=ignored),
             }
         )
 

@@ -84,6 +84,13 @@ def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
     return set(held)
 
 
+@transaction.atomic
+def hear(agent_id: str, epochs: dict[UUID, int | None]) -> None:
+    """Renew a known agent's presence and what it lists: all that counts of a refused heartbeat."""
+    agents.hear(agent_id)
+    renew_listed(agent_id, epochs)
+
+
 def unlisted(agent_id: str, listed: Collection[UUID]) -> list[UUID]:
     """Tasks that the agent holds and does not list, those that it claimed first on top."""
     held = Task.objects.held_by(agent_id).exclude(pk__in=listed)

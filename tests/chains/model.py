@@ -231,7 +231,8 @@ def requeue(state: State, name: str) -> Result:
     task = known(state, name)
     if task.status != "failed":
         raise Refused
-    return None, state.put(name, **PUT_BACK, attempts=0, lost_with=(), closed="requeued")
+    closed = task.closed or "requeued"
+    return None, state.put(name, **PUT_BACK, attempts=0, lost_with=(), closed=closed)
 
 
 def cancel(state: State, name: str) -> Result:
