@@ -65,10 +65,8 @@ def _places(value: JsonValue) -> Iterator[str]:
 
 
 def shown(value: JsonValue) -> JsonValue:
-    """The value with its marks as people see them; marked objects in a list stay as they are."""
+    """The value with its marks as people see them."""
     match value:
-        case Marked():
-            return value
         case str():
             return value.translate(SHOWN)
         case list():
@@ -78,15 +76,17 @@ def shown(value: JsonValue) -> JsonValue:
     return value
 
 
-def settled(data: Marked, passed: frozenset[str]) -> JsonDict:
-    """The object with marks only where they are shown: in the fields that are passed on."""
+def settled(data: Marked, passed: frozenset[str], apart: frozenset[str]) -> JsonDict:
+    """The object with its marks shown in the fields that are passed on, and left in those `apart`.
+
+    A mark anywhere else is refused.
+    """
     settled_: JsonDict = {}
     for name, value in data.items():
-        if name.lower() in passed:
-            settled_[name] = shown(value)
-            continue
-        for place in _places({name: value}):
-            where = place.translate(SHOWN)
-            raise Invalid(f"{where} must not contain NUL or half of a surrogate pair")
-        settled_[name] = value
+        field = name.lower()
+        if field not in passed | apart:
+            for place in _places({name: value}):
+                where = place.translate(SHOWN)
+                raise Invalid(f"{where} must not contain NUL or half of a surrogate pair")
+        settled_[name] = value if field in apart else shown(value)
     return settled_

@@ -26,6 +26,8 @@ class RequestSerializer(serializers.Serializer):
     missing: ClassVar[str] = "{}_required"
     passed: ClassVar[frozenset[str]] = frozenset()
     """Fields, in lower case, whose texts are only passed on: what cannot be stored is marked."""
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Fields, in lower case, whose bodies see to that themselves."""
     incidental: ClassVar[frozenset[str]] = frozenset()
     """Fields that are ignored, not refused, when they are wrong; `ignored` says why, by name."""
 
@@ -41,7 +43,7 @@ class RequestSerializer(serializers.Serializer):
     @classmethod
     def read_body(cls, raw: bytes) -> Values:
         """The values of a body, parsed and checked."""
-        return cls.read((marks.parse if cls.passed else body.parse)(raw))
+        return cls.read((marks.parse if cls.passed or cls.apart else body.parse)(raw))
 
     @classmethod
     def read(cls, data: JsonValue) -> Values:
@@ -65,7 +67,7 @@ class RequestSerializer(serializers.Serializer):
         if not isinstance(data, dict):
             raise NotJson("The body must be an object.")
         if isinstance(data, marks.Marked):
-            data = marks.settled(data, self.passed)
+            data = marks.settled(data, self.passed, self.apart)
         given = fields.by_name(data, self.by_name)
         values: Values = {"ignored": {}} if self.incidental else {}
         for name, field in self.by_name.items():

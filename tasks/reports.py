@@ -14,6 +14,7 @@ from django.db.models import F, TextChoices
 from django.db.models.functions import Now
 
 from agents import transitions as agents
+from agents.models import Agent
 from events import journal
 from problems import Problem
 from tasks import claims, fast_path, leases, requirements
@@ -190,10 +191,10 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
         raise NotHolder(f"Task {task.pk} is not held by agent {agent_id!r}.")
     if outcome.done and task.status == Status.DONE:
         return _complete_again(task, outcome, agent_id)
-    if task.status == Status.QUEUED and agent_id is None and outcome.epoch is None:
-        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
     if task.status not in COMPLETE_LATE.sources or task.closed_epoch == epoch:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
+    if agent_id is None and outcome.epoch is None:
+        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
     return _take_late(task, outcome)
 
 
@@ -215,12 +216,7 @@ def _complete_again(task: Task, outcome: Outcome, agent_id: str | None) -> Verdi
     if outcome.result is None:
         return Verdict.ALREADY
     if agent_id and task.result is None:
-        done.update(
-            agent=agent_id,
-            result=outcome.result,
-            closed_epoch=F("lease_epoch"),
-            updated_at=Now(),
-        )
+        done.update(result=outcome.result, closed_epoch=F("lease_epoch"), updated_at=Now())
         return Verdict.ACCEPTED
     if done.filter(result=outcome.result).exists():
         return Verdict.ALREADY
@@ -234,7 +230,8 @@ def _take_late(task: Task, outcome: Outcome) -> Verdict:
     """
     late = Task.objects.filter(pk=task.pk)
     if outcome.done:
-        late.update(**COMPLETE_LATE(agent=F("last_holder"), result=outcome.result))
+        holder = Agent.objects.filter(pk=task.last_holder).first()  # none if it was removed
+        late.update(**COMPLETE_LATE(agent=holder, result=outcome.result))
     else:
         late.update(closed_epoch=F("lease_epoch"), fail_reason=outcome.reason, updated_at=Now())
         Attempt.objects.filter(task=task, epoch=task.lease_epoch).update(

@@ -103,7 +103,7 @@ class OutcomeRequestSerializer(RequestSerializer):
 class ReportRequestSerializer(RequestSerializer):
     """Outcomes stand alone: what is wrong with one is said of it, and the others are taken."""
 
-    passed = frozenset({"outcomes"})
+    apart = frozenset({"outcomes"})
     agent_id = agent_id()
     outcomes = NestedList(OutcomeRequestSerializer, most=MOST_OUTCOMES, default=list, alone=True)
     claim = Nested(ClaimFieldsSerializer, default=None)

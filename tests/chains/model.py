@@ -203,9 +203,7 @@ def report(state: State, name: str, agent: str | None, outcome: str) -> Result:
         return "already", state
     if done and task.status == "done":
         return "already", state
-    if task.status == "queued" and agent is None:
-        return "lost", state
-    if task.status not in {"queued", "failed"} or task.closed:
+    if agent is None or task.status not in {"queued", "failed"} or task.closed:
         return "lost", state
     if done:  # late, but nobody else has claimed it, and no person has begun it anew
         late = {"status": "done", "agent": task.last, "lost_with": (), "closed": "done"}

@@ -176,6 +176,7 @@ def test_nobody_else_completes_a_task_that_the_coordinator_failed(agent, other, 
 
     assert complete(task, by=other) == NotHolder
     assert complete(task, by=agent, epoch=2) == LeaseLost
+    assert complete(task) == WrongStatus
 
 
 @failed_by
