@@ -11,7 +11,7 @@ from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
-from tasks.states import FINISHED, Status
+from tasks.states import BY_COORDINATOR, FINISHED, Status
 
 RESULT = ("runtimeMs", "iter", "fopt", "resultJson", "bestPos", "charts", "peakRamMb")
 NEVER_HERE = frozenset({FailureReason.UNSUPPORTED, FailureReason.MISSING_ARTIFACT})
@@ -62,7 +62,8 @@ def fail(task_id: UUID, values: Values, *, by: str) -> Body:
         answer = reports.report_one(failed, agent_id=spot_id, by=by)
     task = _known(task_id)
     body: Body = {"success": True}
-    if answer.verdict != Verdict.ACCEPTED and task.status in FINISHED:
+    ended_before = answer.verdict != Verdict.ACCEPTED or task.dead_letter in BY_COORDINATOR
+    if ended_before and task.status in FINISHED:
         body["message"] = "already terminal"
     elif answer.verdict == Verdict.LOST:
         raise _not_assigned(task, spot_id, "fail")

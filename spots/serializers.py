@@ -9,7 +9,7 @@ from agents.models import ID_LENGTH
 from api import fields
 from api.serializers import Nested, NestedList, RequestSerializer, Values
 from spots.fields import Count, MaxTasks, Measure
-from tasks.serializers import HeldTasks
+from tasks.serializers import HeldTasks, listed
 
 MOST_TASKS = 10
 MOST_OPTIMIZERS = 1000
@@ -125,6 +125,10 @@ class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
     jvmHeapMaxMb = fields.Number(default=None)
     cachedArtifacts = fields.Json(default=None, max_bytes=16 * 1024)
     tasks = SpotHeldTasks(default=None)
+    waiting = SpotHeldTasks(default=dict)
+
+    def validate(self, attrs: Values) -> Values:
+        return attrs | {"listed": listed(attrs)}
 
 
 class SpotClaimRequestSerializer(SpotRequestSerializer):

@@ -49,18 +49,18 @@ class SpotHeartbeatView(JsonView):
 
     def post(self, request: Request) -> HttpResponse:
         values = self.read(SpotHeartbeatRequestSerializer)
-        listed, ignored = values["tasks"], values["ignored"]
+        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
         refusals = [ignored[name] for name in REQUIRED if name in ignored]
         if refusals:
-            leases.hear(values["spotId"], listed or {})
+            leases.hear(values["spotId"], listed, waiting=waiting)
             raise Invalid(refusals[0])
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))
-            renewed = leases.renew_listed(spot.pk, listed or {})
-            unlisted = leases.unlisted(spot.pk, renewed) if listed is not None else []
+            renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
+            unlisted = leases.unlisted(spot.pk, renewed) if values["tasks"] is not None else []
         asked = Task.objects.held_by(spot.pk).cancel_asked()
         news = {
-            "lost": sorted(set(listed or {}) - renewed),
+            "lost": sorted(set(listed) - renewed),
             "unlisted": unlisted,
             "cancelled": list(asked.values_list("pk", flat=True)),
             "drain": spot.draining,

@@ -46,21 +46,21 @@ class HeartbeatView(JsonView):
             capacity=values["capacity"],
         )
         releases.recognize(beat.agent_id, values["incarnation"])
-        listed, ignored = values["tasks"], values["ignored"]
+        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
         for name in ("claude_status", "status"):
             if name in ignored:
-                leases.hear(beat.agent_id, listed or {})
+                leases.hear(beat.agent_id, listed, waiting=waiting)
                 raise Invalid(ignored[name])
         with transaction.atomic():
             agent = agents.beat(beat)
-            renewed = leases.renew_listed(agent.pk, listed or {})
-            unlisted = leases.unlisted(agent.pk, renewed) if listed is not None else None
+            renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
+            unlisted = leases.unlisted(agent.pk, renewed) if values["tasks"] is not None else []
         held = Task.objects.held_by(agent.pk)
         return reply(
             {
                 "agent": one(agent),
                 "renewed": sorted(renewed),
-                "lost": sorted(set(listed or {}) - renewed),
+                "lost": sorted(set(listed) - renewed),
                 "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
                 "drain": agent.draining,
                 **filled(unlisted=unlisted, ignored=ignored),

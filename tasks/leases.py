@@ -5,7 +5,7 @@ the same locks as everything else, so a report that lands in between wins. Only 
 the locks, since a row may carry a large payload.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple, Self
@@ -71,11 +71,20 @@ def renew(
     return Task.objects.get(pk=task_id)
 
 
-def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
-    """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat."""
+def renew_listed(
+    agent_id: str, epochs: Mapping[UUID, int | None], *, waiting: Collection[UUID] = ()
+) -> set[UUID]:
+    """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat.
+
+    `waiting`: those that it has not begun.
+    """
     tasks = Task.objects.held_by(agent_id).filter(pk__in=epochs).lock()
     rows = list(tasks.values_list("pk", "lease_epoch", "named_epoch"))
-    held = {pk: named < epoch for pk, epoch, named in rows if epochs[pk] in {None, epoch}}
+    held = {
+        pk: named < epoch and pk not in waiting
+        for pk, epoch, named in rows
+        if epochs[pk] in {None, epoch}
+    }
     leased = Task.objects.filter(pk__in=held, lease_seconds__isnull=False)
     leased.update(lease_expires_at=Now() + LEASE)
     if any(held.values()):
@@ -85,10 +94,12 @@ def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
 
 
 @transaction.atomic
-def hear(agent_id: str, epochs: dict[UUID, int | None]) -> None:
+def hear(
+    agent_id: str, epochs: Mapping[UUID, int | None], *, waiting: Collection[UUID] = ()
+) -> None:
     """Renew a known agent's presence and what it lists: all that counts of a refused heartbeat."""
     agents.hear(agent_id)
-    renew_listed(agent_id, epochs)
+    renew_listed(agent_id, epochs, waiting=waiting)
 
 
 def unlisted(agent_id: str, listed: Collection[UUID]) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Requests about channels, tasks and agents (contract 000-002, 1.3)."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from agents.models import ID_LENGTH, INCARNATION_LENGTH, Activity, NotificationType
 from api import fields
@@ -190,6 +191,11 @@ class HeldTasks(fields.Strict):
         return {held["id"]: held["lease_epoch"] for held in values}
 
 
+def listed(beat: Values) -> dict[UUID, int | None]:
+    """All tasks that a heartbeat lists, those in `waiting` whether they are in `tasks` or not."""
+    return {**beat["waiting"], **(beat["tasks"] or {})}
+
+
 class HeartbeatRequestSerializer(RequestSerializer):
     """`status` is the older name of `claude_status`, which wins.
 
@@ -207,6 +213,10 @@ class HeartbeatRequestSerializer(RequestSerializer):
     capacity = fields.WholeNumber(default=None, least=0, most=MOST_HELD)
     incarnation = incarnation()
     tasks = HeldTasks(default=None)
+    waiting = HeldTasks(default=dict)
+
+    def validate(self, attrs: Values) -> Values:
+        return attrs | {"listed": listed(attrs)}
 
 
 class SubscriptionsRequestSerializer(RequestSerializer):

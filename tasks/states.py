@@ -46,6 +46,9 @@ class DeadLetter(models.TextChoices):
     UNSUPPORTED = "unsupported"
 
 
+BY_COORDINATOR = frozenset({DeadLetter.LEASE_EXPIRED, DeadLetter.AGENTS_LOST})
+"""These follow from no report."""
+
 OPEN = frozenset({Status.QUEUED, Status.IN_PROGRESS, Status.LOCKED})
 FINISHED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 

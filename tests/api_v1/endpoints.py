@@ -68,6 +68,7 @@ WRITES = [
             "capacity": PASSED,
             "incarnation": TEXT,
             "tasks": LIST,
+            "waiting": LIST,
         },
     ),
     Endpoint("patch", "/agents/{agent}/channels", {}, {"subscriptions": TEXTS}),

@@ -88,6 +88,19 @@ def test_a_heartbeat_that_lists_tasks_is_told_what_it_holds_besides(api, channel
         assert "unlisted" not in api.beat("a", **silent)
 
 
+def test_what_waits_is_renewed_and_is_no_news(api, channel, held):
+    api.task(channel)
+    waiting = api.claim("a", channel, lease_seconds=60)
+
+    body = api.beat("a", tasks=[held["id"]], waiting=[waiting["id"], UNKNOWN])
+
+    assert body["renewed"] == [held["id"], waiting["id"]]
+    assert body["lost"] == [UNKNOWN]
+    assert "unlisted" not in body
+    named = Task.objects.filter(named_epoch=1).values_list("pk", flat=True)
+    assert [str(pk) for pk in named] == [held["id"]]
+
+
 def test_an_agent_that_restarted_gives_back_what_it_does_not_know_and_works_on(api, channel):
     api.task(channel)
     api.beat("a", capacity=1)

@@ -38,6 +38,7 @@ WRITES = [
             **dict.fromkeys(("diskFreeGb", "jvmHeapUsedMb", "jvmHeapMaxMb"), PASSED),
             "cachedArtifacts": PASSED,
             "tasks": LIST,
+            "waiting": LIST,
         },
     ),
     Endpoint(

@@ -350,7 +350,9 @@ def test_a_heartbeat_that_lists_tasks_is_told_what_the_spot_holds_besides(spots)
 
     assert data(spots.beat(tasks=[one["id"]]))["unlisted"] == [two["id"]]
     assert data(spots.beat(tasks=[]))["unlisted"] == [one["id"], two["id"]]
+    assert "unlisted" not in data(spots.beat(tasks=[one["id"]], waiting=[{"taskId": two["id"]}]))
     assert "unlisted" not in data(spots.beat())
+    assert Task.objects.filter(named_epoch=1).count() == 1
 
 
 @pytest.mark.parametrize("more", [{"cachedArtifacts": ["x"] * 9000}, {"ramUsedMb": "much"}])
@@ -415,6 +417,21 @@ def test_a_result_counts_after_the_lease_of_the_last_attempt_has_ended(spots):
     assert counted(job) == ("COMPLETED", 1, 0)
     assert Task.objects.get(pk=task["id"]).result["fopt"] == 0.5
     assert data(spots.complete(task, fopt=0.5))["message"] == "already completed"
+
+
+def test_a_failure_after_the_lease_of_the_last_attempt_has_ended_is_noted(spots):
+    job = make_sweep(maxAttempts=1)
+    task = spots.claim_one()
+    let_lease_run_out(Task.objects.get(pk=task["id"]))
+    leases.expire_leases()
+
+    for _ in range(2):
+        late = data(spots.fail(task, error="too late"))
+        assert late == {"success": True, "message": "already terminal"}
+
+    assert Task.objects.get(pk=task["id"]).fail_reason == "too late"
+    assert counted(job) == ("FAILED", 0, 1)
+    assert refusal(spots.complete(task)) == (409, "task not assigned to this spot")
 
 
 def test_a_result_does_not_count_once_the_task_was_requeued(spots):

@@ -67,6 +67,16 @@ def test_a_lost_agent_is_blamed_for_the_tasks_that_it_named(agent, fetched):
     assert reasons[fetched[4].pk] == "agent lost before it was begun"
 
 
+def test_what_is_listed_as_waiting_is_renewed_and_not_begun(agent, fetched):
+    everything = {task.pk: None for task in fetched}
+    waiting = [task.pk for task in fetched if task != fetched[3]]
+
+    leases.hear(agent.pk, everything, waiting=waiting)
+    lose(agent)
+
+    assert losses(fetched) == [int(place == 3) for place in range(MANY)]
+
+
 def test_a_task_that_was_renewed_was_begun(agent, fetched):
     leases.renew(fetched[4].pk, agent_id=agent.pk)
 
