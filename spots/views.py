@@ -57,7 +57,7 @@ class SpotHeartbeatView(JsonView):
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))
             renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
-            unlisted = leases.unlisted(spot.pk, renewed) if values["tasks"] is not None else []
+            unlisted = leases.unlisted(spot.pk, listed) if values["tasks"] is not None else []
         asked = Task.objects.held_by(spot.pk).cancel_asked()
         news = {
             "lost": sorted(set(listed) - renewed),

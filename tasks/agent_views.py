@@ -54,7 +54,7 @@ class HeartbeatView(JsonView):
         with transaction.atomic():
             agent = agents.beat(beat)
             renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
-            unlisted = leases.unlisted(agent.pk, renewed) if values["tasks"] is not None else []
+            unlisted = leases.unlisted(agent.pk, listed) if values["tasks"] is not None else []
         held = Task.objects.held_by(agent.pk)
         return reply(
             {

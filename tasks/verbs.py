@@ -177,8 +177,8 @@ TASK_VERBS: list[Verb[Task]] = [
             Preview(
                 When(status=[Status.IN_PROGRESS], cancel_asked_at=True),
                 ngettext_lazy(
-                    "The agent of %(count)d task was asked before; nothing more happens.",
-                    "The agents of %(count)d tasks were asked before; nothing more happens.",
+                    "The agent of %(count)d task has already been asked to stop.",
+                    "The agents of %(count)d tasks have already been asked to stop.",
                     "count",
                 ),
             ),

@@ -181,7 +181,7 @@ def test_a_second_cancel_does_not_take_a_task_from_its_agent(operator):
     shown = choose(operator, [task, other], "cancel", confirmed=False)
     choose(operator, [task, other], "cancel")
 
-    said = "The agent of 1 task was asked before; nothing more happens."
+    said = "The agent of 1 task has already been asked to stop."
     assert said in shown.context["will"]
     assert (fresh(task).status, fresh(other).status) == (Status.IN_PROGRESS, Status.CANCELLED)
 
