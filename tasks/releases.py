@@ -17,6 +17,7 @@ from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.leases import Reaped
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import agent_restarted, chain_changed, chain_wanted
+from tasks.states import Status
 
 
 @transaction.atomic
@@ -35,10 +36,8 @@ def release(task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: s
     task = lean.filter(pk=task_id).lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")
-    if Task.objects.held_by(agent_id).filter(pk=task_id).exists() and epoch in {
-        None,
-        task.lease_epoch,
-    }:
+    by_agent = task.status == Status.IN_PROGRESS and task.agent_id == agent_id
+    if by_agent and epoch in {None, task.lease_epoch}:
         leases.give_back([task_id], AttemptOutcome.RELEASED, reason, closed_epoch=F("lease_epoch"))
         chain_changed.send(Task, chains=chains, taken_by=None)
     elif not _was_released(task, agent_id, task.lease_epoch if epoch is None else epoch):
