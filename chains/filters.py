@@ -2,13 +2,12 @@
 
 from django_filters import CharFilter, UUIDFilter
 
-from api.choices import OneOf
 from api.filters import PeriodFilters
-from chains.models import Chain, ChainStatus
+from chains.models import Chain
 
 
 class ChainFilters(PeriodFilters):
-    status = OneOf(ChainStatus.values)
+    status = CharFilter()
     channel_id = UUIDFilter()
     agent_id = CharFilter(field_name="owner_id")
 

@@ -2,10 +2,8 @@
 
 from django_filters import CharFilter, UUIDFilter
 
-from api.choices import OneOf
 from api.fields import job_identifier
 from api.filters import PeriodFilters
-from events.models import Source
 from events.querysets import EventQuerySet
 
 
@@ -16,7 +14,7 @@ class EventFilters(PeriodFilters):
     chain_id = UUIDFilter()
     channel_id = UUIDFilter()
     type = CharFilter()
-    source = OneOf(Source.values)
+    source = CharFilter()
 
     def of_job(self, rows: EventQuerySet, name: str, value: str) -> EventQuerySet:
         return rows.about_job(job_identifier(value))

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from api import fields, filters
-from api.choices import OneOf
 from api.filters import PeriodFilters
 from api.pages import LatestPage
 from api.serializers import Nested, RequestSerializer, Values
@@ -22,7 +21,6 @@ from tasks.exceptions import TaskUnknown
 from tasks.models import Attempt, Task
 from tasks.querysets import TaskQuerySet
 from tasks.serializers import LONGEST_TEXT
-from tasks.states import DeadLetter
 
 MOST_IDS = 1000
 
@@ -30,7 +28,7 @@ MOST_IDS = 1000
 class DeadLetterFilters(PeriodFilters):
     """Filters of dead letters, in a query or, by the same names, in a body."""
 
-    reason = OneOf(DeadLetter.values, field_name="dead_letter")
+    reason = CharFilter(field_name="dead_letter")
     channel_id = UUIDFilter()
     chain_id = UUIDFilter()
     job_id = CharFilter(method="of_job")

@@ -3,12 +3,10 @@
 from django_filters import BooleanFilter, CharFilter, UUIDFilter
 
 from agents.models import Agent
-from api.choices import OneOf
 from api.fields import job_identifier
 from api.filters import PeriodFilters
 from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
-from tasks.states import Status
 
 
 class ChannelFilters(PeriodFilters):
@@ -18,7 +16,7 @@ class ChannelFilters(PeriodFilters):
 
 
 class TaskFilters(PeriodFilters):
-    status = OneOf(Status.values)
+    status = CharFilter()
     channel_id = UUIDFilter()
     chain_id = UUIDFilter()
     agent_id = CharFilter()

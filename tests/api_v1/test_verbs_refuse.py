@@ -1,42 +1,10 @@
-"""A status that there is not is refused by every endpoint, as a filter and in a body."""
+"""What a verb refuses: a status that there is not, a lost agent, and force that is not said."""
 
 import pytest
 
 from tests.api_v1.calls import Api, data, message, refusal
 
 pytestmark = pytest.mark.django_db
-
-LISTS = [
-    ("/v1/tasks", "status", "in_progress"),
-    ("/v1/chains", "status", "locked"),
-    ("/v1/dead-letters", "reason", "agents_lost"),
-    ("/v1/events", "source", "agent"),
-    ("/api/v1/jobs", "status", "PENDING"),
-]
-
-
-@pytest.mark.parametrize("value", ["dancing", "x", "in progress", "\0"])
-@pytest.mark.parametrize(("path", "name", "known"), LISTS)
-def test_an_unknown_word_in_a_filter_is_refused(client, path, name, known, value):
-    response = client.get(path, {name: value})
-
-    assert response.status_code == 400
-    assert name in response.content.decode()
-    assert known in response.content.decode() or value == "\0"
-
-
-@pytest.mark.parametrize(("path", "name", "known"), LISTS)
-def test_a_known_word_is_taken_without_regard_to_case(client, path, name, known):
-    for value in (known, known.lower(), known.upper(), ""):
-        assert client.get(path, {name: value}).status_code == 200
-
-
-def test_a_filter_in_a_body_is_judged_alike(client):
-    response = Api(client).post(
-        "/dead-letters/requeue", filter={"reason": "dancing"}, reason="again"
-    )
-
-    assert refusal(response) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize(
