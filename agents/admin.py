@@ -46,7 +46,7 @@ class AgentAdmin(ConsoleAdmin):
     fieldsets = [
         (None, {"fields": ["id", "name", "is_online", "last_seen_at", "announced", "draining"]}),
         (_("Work"), {"fields": ["activity", "channels", "subscriptions_pinned", "capacity"]}),
-        (_("What it says"), {"fields": ["protocol", "offers", "meta"]}),
+        (_("What it says"), {"fields": ["protocol", "incarnation", "offers", "meta"]}),
         (_("Times"), {"fields": ["user", "created_at", "updated_at"]}),
     ]
 

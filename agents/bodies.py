@@ -21,6 +21,7 @@ def agent(row: Agent, *, current_task_id: UUID | None) -> dict[str, object]:
             current_task_id=current_task_id,
             meta=meta,
             protocol=row.protocol,
+            incarnation=row.incarnation,
             capabilities=row.offers,
             capacity=row.capacity,
             draining=row.draining or None,

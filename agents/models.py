@@ -11,6 +11,7 @@ from agents.querysets import AgentQuerySet
 from events import triggers
 
 ID_LENGTH = 200
+INCARNATION_LENGTH = 200
 
 
 class Activity(models.TextChoices):
@@ -70,6 +71,22 @@ class Agent(models.Model):
         null=True, blank=True, help_text="The most tasks that it holds at once."
     )
     draining = models.BooleanField(db_default=False, help_text="Finishes its work, gets no more.")
+    incarnation = models.CharField(
+        max_length=INCARNATION_LENGTH,
+        blank=True,
+        db_default="",
+        help_text="The agent's own name for the process that uses its id now.",
+    )
+    past_incarnations = ArrayField(
+        models.CharField(max_length=INCARNATION_LENGTH),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="The processes that it has replaced, the latest at the end.",
+    )
+    doubled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the journal was last told that one still lives."
+    )
     last_seen_at = models.DateTimeField(db_default=Now())
     announced = models.CharField(
         max_length=16,

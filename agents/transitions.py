@@ -11,13 +11,16 @@ from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
-from agents.exceptions import AgentUnknown
+from agents.exceptions import AgentLost, AgentReplaced, AgentUnknown
 from agents.models import Agent, Notification, NotificationType, Presence, Protocol
 from agents.querysets import lost_since, online_since, unheard
 from events import journal
 
 ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
 """How often the same waiting agent is announced to those who watch (contract 000-002, 3.8)."""
+
+PAST = 20
+"""How many of the processes that an agent has replaced are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,46 @@ def lock(agent_ids: Collection[str], *, skip_locked: bool = False) -> list[str]:
     rows = Agent.objects.filter(pk__in=agent_ids).order_by("pk")
     locked = rows.select_for_update(no_key=True, skip_locked=skip_locked)
     return list(locked.values_list("pk", flat=True))
+
+
+def refuse_lost(agent: Agent) -> None:
+    """Raise AgentLost for a locked agent that is lost: the next pass would take the work back."""
+    if Agent.objects.lost().filter(pk=agent.pk).exists():
+        raise AgentLost(f"Agent {agent.pk!r} is lost: it was last seen at {agent.last_seen_at}.")
+
+
+def incarnate(agent_id: str, incarnation: str) -> bool:
+    """Say which process uses the agent's id from now on; whether it has replaced another.
+
+    Each process is known by the first request that names it: the latest to come first is the
+    present one. Raises AgentReplaced for one before it. Call it inside a transaction; the agent is
+    locked until that ends.
+    """
+    agent = enter(agent_id)
+    before = agent.incarnation
+    if before == incarnation:
+        return False
+    if incarnation in agent.past_incarnations:
+        raise AgentReplaced(f"A newer process uses the id of agent {agent_id!r}.")
+    past = [*agent.past_incarnations, before][-PAST:] if before else []
+    Agent.objects.filter(pk=agent_id).update(
+        incarnation=incarnation, past_incarnations=past, updated_at=Now()
+    )
+    if before:
+        journal.attribute(actor=f"agent:{agent_id}")
+        journal.record(
+            "agent.restarted", agent_id=agent_id, payload={"from": before, "to": incarnation}
+        )
+    return bool(before)
+
+
+@transaction.atomic
+def tell_doubled(agent_id: str, incarnation: str) -> None:
+    """Write to the journal, now and then, that a process which was replaced still lives."""
+    quiet = Q(doubled_at=None) | Q(doubled_at__lte=Now() - ANNOUNCE_AGAIN_AFTER)
+    if Agent.objects.filter(quiet, pk=agent_id).update(doubled_at=Now()):
+        journal.attribute(actor=f"agent:{agent_id}")
+        journal.record("agent.was_doubled", agent_id=agent_id, payload={"incarnation": incarnation})
 
 
 @transaction.atomic

@@ -73,7 +73,7 @@ def _reaches_the_deepest(root: JsonValue) -> bool:
 
 
 def _check(root: JsonValue) -> None:
-    for path, depth, value in _walk(root):
+    for path, depth, value in walk(root):
         if depth > DEEPEST:
             raise BadJson(
                 f"{path or 'The body'} must not be nested more than {DEEPEST} levels deep"
@@ -82,7 +82,7 @@ def _check(root: JsonValue) -> None:
             raise Invalid(f"{path or 'The body'} must not contain NUL or half of a surrogate pair")
 
 
-def _walk(root: JsonValue) -> Iterator[tuple[str, int, JsonValue]]:
+def walk(root: JsonValue) -> Iterator[tuple[str, int, JsonValue]]:
     """Every value and every key below `root`, with its path and depth."""
     waiting: list[tuple[str, int, JsonValue]] = [("", 0, root)]
     while waiting:

@@ -94,6 +94,31 @@ class Text(Strict):
         return text
 
 
+class PassedText(Strict):
+    """A text that is only passed on to people, trimmed, never refused.
+
+    Another value is kept as its JSON; from the middle of a text longer than `most` characters so
+    much is left out that it fits, and it says so. A serializer names the field in `passed` too.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(default="")
+        self.most = most
+
+    def check(self, data: object) -> object:
+        text = data if isinstance(data, str) else orjson.dumps(data).decode()
+        return shortened(text.strip(), self.most)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning and its end with a mark between, of `most` characters."""
+    if len(text) <= most:
+        return text
+    mark = f" [… {len(text) - most:,} characters and more left out …] "
+    end = (most - len(mark)) // 2
+    return f"{text[: most - len(mark) - end]}{mark}{text[len(text) - end :]}"
+
+
 class WholeNumber(Strict):
     """An integer within bounds, by default those of the database's integer."""
 

@@ -1,13 +1,14 @@
 """Request bodies, declared field by field."""
 
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Self, TypeAlias
 
 from rest_framework import serializers
 from rest_framework.fields import Field, empty
 
-from api import fields
-from api.body import BadJson, JsonValue, NotJson
+from api import body, fields, marks
+from api.body import BadJson, JsonDict, JsonValue, NotJson
 from problems import Invalid, Problem
 
 # Every declared field has a value; its type depends on the declaration.
@@ -23,6 +24,12 @@ class RequestSerializer(serializers.Serializer):
     """
 
     missing: ClassVar[str] = "{}_required"
+    passed: ClassVar[frozenset[str]] = frozenset()
+    """Fields, in lower case, whose texts are only passed on: what cannot be stored is marked."""
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Fields, in lower case, whose bodies see to that themselves."""
+    incidental: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are ignored, not refused, when they are wrong; `ignored` says why, by name."""
 
     @classmethod
     @cache
@@ -32,6 +39,11 @@ class RequestSerializer(serializers.Serializer):
         Validation stores nothing on it, so any number of threads may use it at once.
         """
         return cls()
+
+    @classmethod
+    def read_body(cls, raw: bytes) -> Values:
+        """The values of a body, parsed and checked."""
+        return cls.read((marks.parse if cls.passed or cls.apart else body.parse)(raw))
 
     @classmethod
     def read(cls, data: JsonValue) -> Values:
@@ -54,37 +66,66 @@ class RequestSerializer(serializers.Serializer):
     def run_validation(self, data: object = empty) -> Values:
         if not isinstance(data, dict):
             raise NotJson("The body must be an object.")
+        if isinstance(data, marks.Marked):
+            data = marks.settled(data, self.passed, self.apart)
         given = fields.by_name(data, self.by_name)
-        values: Values = {}
+        values: Values = {"ignored": {}} if self.incidental else {}
         for name, field in self.by_name.items():
             try:
-                values[name] = field.run_validation(given.get(name, empty))
-            except fields.Missing:
-                raise Invalid(self.missing.format(name)) from None
-            except serializers.ValidationError as error:
-                raise Invalid(f"{name} is invalid: {error}") from None
+                values[name] = self._value(name, field, given)
+            except Problem as problem:
+                if name not in self.incidental:
+                    raise
+                values[name] = None if field.required else field.run_validation()
+                values["ignored"][name] = problem.message
         checked: Values = self.validate(values)
         return checked
 
+    def _value(self, name: str, field: Field, given: JsonDict) -> object:
+        try:
+            return field.run_validation(given.get(name, empty))
+        except fields.Missing:
+            raise Invalid(self.missing.format(name)) from None
+        except serializers.ValidationError as error:
+            raise Invalid(f"{name} is invalid: {error}") from None
+
 
 class NestedList(fields.Strict):
-    """A list of bodies of one kind."""
+    """A list of bodies of one kind.
+
+    `alone`: a wrong one does not refuse the others; in its place stands `Refused`.
+    """
 
     expected = "a list of objects"
 
     def __init__(
-        self, kind: type[RequestSerializer], *, most: int, default: object = empty
+        self,
+        kind: type[RequestSerializer],
+        *,
+        most: int,
+        default: object = empty,
+        alone: bool = False,
     ) -> None:
         super().__init__(default=default)
         self.kind = kind
         self.most = most
+        self.read_one = _alone if alone else _at
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
             raise self.wrong_type()
         if len(data) > self.most:
             raise self.refused(f"must not have more than {self.most} items")
-        return [_at(f"{self.field_name}[{i}]", self.kind, item) for i, item in enumerate(data)]
+        places = (f"{self.field_name}[{i}]" for i in range(len(data)))
+        return [self.read_one(at, self.kind, item) for at, item in zip(places, data, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A body of a list that is wrong: as it was sent, and why."""
+
+    data: JsonValue
+    problem: Problem
 
 
 class Nested(fields.Strict):
@@ -100,6 +141,13 @@ class Nested(fields.Strict):
         if not isinstance(data, dict):
             raise self.wrong_type()
         return _at(f"{self.field_name}", self.kind, data)
+
+
+def _alone(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values | Refused:
+    try:
+        return _at(place, kind, data)
+    except Problem as problem:
+        return Refused(data, problem)
 
 
 def _at(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values:

@@ -11,7 +11,8 @@ from chains import transitions
 from chains.models import Chain
 from chains.settle import settle_each
 from tasks.exceptions import ChainBusy
-from tasks.signals import chain_changed, chain_wanted
+from tasks.models import AttemptOutcome
+from tasks.signals import agent_restarted, chain_changed, chain_wanted
 
 
 @receiver(chain_wanted)
@@ -22,6 +23,13 @@ def lock_chains(
     locked = list(wanted.lock(skip_locked=skip_locked).values_list("pk"))
     if len(locked) < len(chains) and skip_locked:
         raise ChainBusy
+
+
+@receiver(agent_restarted)
+def detach_from_its_past(agent_id: str, reason: str, **kwargs: object) -> None:
+    by, outcome = f"agent:{agent_id}", AttemptOutcome.RELEASED
+    for chain_id in list(Chain.objects.owned_by(agent_id).values_list("pk", flat=True)):
+        transitions.detach(chain_id, owner_id=None, by=by, outcome=outcome, reason=reason)
 
 
 @receiver(chain_changed)

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents import transitions as agents
-from agents.exceptions import AgentDraining, AgentLost, AgentUnknown
+from agents.exceptions import AgentDraining, AgentUnknown
 from agents.models import Agent
 from chains.exceptions import (
     ChainIdUnknown,
@@ -175,8 +175,7 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
     if chain.owner_id == agent.pk:
         return chain
-    if (problem := refusal(chain, agent)) is not None:
-        raise problem
+    _refuse_owner(chain, agent)
     pass_ownership(agent, to=None)
     _lock_turn(chain)
     _hand_over(chain, agent)
@@ -186,18 +185,24 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
 
 def refusal(chain: Chain, agent: Agent) -> Problem | None:
     """Why this agent cannot become the owner of the chain now."""
+    try:
+        _refuse_owner(chain, agent)
+    except Problem as problem:
+        return problem
+    return None
+
+
+def _refuse_owner(chain: Chain, agent: Agent) -> None:
     names = {name.casefold() for name in agent.subscriptions}
     if chain.channel.name.casefold() not in names:
-        return NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
+        raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
     if agent.draining:
-        return AgentDraining(f"Agent {agent.pk!r} is draining.")
-    if Agent.objects.lost().filter(pk=agent.pk).exists():
-        return AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
+        raise AgentDraining(f"Agent {agent.pk!r} is draining.")
+    agents.refuse_lost(agent)
     if Task.objects.filter(chain=chain).in_progress().exists():
-        return NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
+        raise NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
     if Task.objects.binding(agent.pk).exists():
-        return NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
-    return None
+        raise NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
 
 
 def pass_ownership(agent: Agent, *, to: UUID | None) -> None:

@@ -290,8 +290,8 @@ def _runs(task: Task) -> Iterator[WhyReason]:
         yield WhyReason(
             Code.CANCEL_ASKED,
             _("Its agent was asked at %(time)s to stop.") % {"time": _clock(task.cancel_asked_at)},
-            _("Cancel it again to take it away at once."),
-            Do("task", task.pk, "cancel"),
+            _("Cancel it at once to take it away."),
+            Do("task", task.pk, "force_cancel"),
             {"cancel_asked_at": task.cancel_asked_at},
         )
     words = {

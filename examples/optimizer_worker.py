@@ -243,6 +243,7 @@ class Worker:
         self.options = options
         self.me: Body = {"spotId": options.spot_id} if options.spot_id else {}
         self.held: dict[str, int] = {}  # the tasks in hand, and the lease epoch of each
+        self.running = ""
         self.news: dict[tuple[str, int], Exception] = {}  # what heartbeats brought about them
         self.draining = False
         self.leave_by = math.inf  # on the clock of time.monotonic()
@@ -261,6 +262,7 @@ class Worker:
             tasks = [] if self.draining else self.ask("tasks/claim", claim)["tasks"]
             self.held = {task["id"]: task["leaseEpoch"] for task in tasks}
             for task in tasks:
+                self.running = task["id"]
                 self._do(task)
                 del self.held[task["id"]]
             if self.options.once or (self.options.until_empty and not tasks):
@@ -317,6 +319,8 @@ class Worker:
             load = min(100.0, 100 * os.getloadavg()[0] / cores)
             beat: Body = {"cpuLoad": load, "totalCores": cores, "runningTasks": len(held)}
             beat["tasks"] = [{"id": task_id, "leaseEpoch": held[task_id]} for task_id in held]
+            # Nobody is blamed for what has not begun, should this worker vanish.
+            beat["waiting"] = [task_id for task_id in held if task_id != self.running]
             with suppress(ReportRefused, *TROUBLE):  # claims and reports log the same trouble
                 response = self.ask("heartbeat", beat)
                 for task_id in response.get("lost", []):

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from api.serializers import Values
 from spots.exceptions import NotAssigned, SpotTaskUnknown, TaskCancelled
-from spots.serializers import LONGEST_ERROR, LONGEST_OUTPUT, FailureReason
-from tasks import reports
+from spots.serializers import LONGEST_OUTPUT, FailureReason
+from tasks import releases, reports
+from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
-from tasks.states import FINISHED, Status
+from tasks.states import BY_COORDINATOR, FINISHED, Status
 
 RESULT = ("runtimeMs", "iter", "fopt", "resultJson", "bestPos", "charts", "peakRamMb")
 NEVER_HERE = frozenset({FailureReason.UNSUPPORTED, FailureReason.MISSING_ARTIFACT})
@@ -21,18 +22,22 @@ log = logging.getLogger("coordinator.spots")
 
 
 def complete(task_id: UUID, values: Values, *, by: str) -> Body:
-    """Complete the task with the result. A task that has ended is answered as completed."""
+    """Complete the task with the result.
+
+    A SPOT that has completed it may do so again, with other numbers too: the first ones are kept.
+    """
     result = {name: values[name] for name in RESULT if values[name] is not None}
     spot_id = values["spotId"]
     done = Outcome(task_id, True, result, epoch=values["leaseEpoch"])
     if reports.report_one(done, agent_id=spot_id, by=by).verdict == Verdict.ACCEPTED:
         return {"success": True}
     task = _known(task_id)
+    own = task.agent_id == spot_id and done.epoch in {None, task.lease_epoch}
+    if task.status == Status.DONE and own:
+        return {"success": True, "message": "already completed"}
     if task.status == Status.CANCELLED:
         raise TaskCancelled
-    if task.status not in FINISHED:
-        raise _not_assigned(task, spot_id, "complete")
-    return {"success": True, "message": "already completed"}
+    raise _not_assigned(task, spot_id, "complete")
 
 
 def fail(task_id: UUID, values: Values, *, by: str) -> Body:
@@ -57,13 +62,28 @@ def fail(task_id: UUID, values: Values, *, by: str) -> Body:
         answer = reports.report_one(failed, agent_id=spot_id, by=by)
     task = _known(task_id)
     body: Body = {"success": True}
-    if answer.verdict != Verdict.ACCEPTED and task.status in FINISHED:
+    ended_before = answer.verdict != Verdict.ACCEPTED or task.dead_letter in BY_COORDINATOR
+    if ended_before and task.status in FINISHED:
         body["message"] = "already terminal"
     elif answer.verdict == Verdict.LOST:
         raise _not_assigned(task, spot_id, "fail")
     else:
         body["willRetry"] = task.status not in {Status.FAILED, Status.CANCELLED}
     return body | ({"failureReason": why} if why else {})
+
+
+def release(task_id: UUID, values: Values) -> Body:
+    """Give the task back undone, at no cost to it."""
+    spot_id = values["spotId"]
+    try:
+        releases.release(
+            task_id, agent_id=spot_id, epoch=values["leaseEpoch"], reason=values["reason"]
+        )
+    except TaskUnknown:
+        raise SpotTaskUnknown from None
+    except (LeaseLost, NotHolder):
+        raise _not_assigned(_known(task_id), spot_id, "release") from None
+    return {"success": True}
 
 
 def _known(task_id: UUID) -> Task:
@@ -75,7 +95,9 @@ def _known(task_id: UUID) -> Task:
 
 def _not_assigned(task: Task, spot_id: str, verb: str) -> NotAssigned:
     holder = task.agent_id or "nobody"
-    if holder == spot_id:
+    if task.status in FINISHED:
+        holder += f", and {task.status}"
+    elif holder == spot_id:
         holder += " by a later lease"
     log.warning(
         "Spot %s tried to %s task %s but it's assigned to %s", spot_id, verb, task.pk, holder
@@ -95,7 +117,7 @@ def _reason(values: Values, why: FailureReason | None) -> str:
     """The fail reason to store: the SPOT's error, its kind in brackets, the end of its output."""
     code = values["exitCode"]
     kind = [*([why] if why else []), *([f"exit code {code}"] if code is not None else [])]
-    error = (values["error"] or values["errorMessage"])[:LONGEST_ERROR]
+    error = values["error"] or values["errorMessage"]
     first = " ".join([*([error] if error else []), *([f"[{', '.join(kind)}]"] if kind else [])])
     output = values["outputSnippet"][-LONGEST_OUTPUT:]
     return "\n".join(line for line in (first, output) if line)

@@ -9,7 +9,7 @@ from agents.models import Agent, Protocol
 from agents.transitions import Beat
 from api.serializers import Values
 from spots.serializers import TELEMETRY
-from tasks import leases
+from tasks import releases
 
 PREFIX = "spot-"
 
@@ -31,7 +31,7 @@ def hello(values: Values, *, peer: str) -> Agent:
     }
     known = {name: value for name, value in facts.items() if value}
     if values["spotId"]:
-        leases.release_on_restart(values["spotId"])
+        releases.begin_anew(values["spotId"])
     return agents.beat(
         Beat(
             agent_id=values["spotId"] or PREFIX + secrets.token_hex(6),

@@ -9,7 +9,7 @@ from agents.models import ID_LENGTH
 from api import fields
 from api.serializers import Nested, NestedList, RequestSerializer, Values
 from spots.fields import Count, MaxTasks, Measure
-from tasks.serializers import HeldTasks
+from tasks.serializers import HeldTasks, listed
 
 MOST_TASKS = 10
 MOST_OPTIMIZERS = 1000
@@ -32,6 +32,8 @@ TELEMETRY = (
     "cachedArtifacts",
 )
 """The data of a heartbeat that are stored as they were sent."""
+REQUIRED = TELEMETRY[:3]
+"""Those that seed 004 asks for: a heartbeat without them is refused, but the SPOT was heard."""
 
 
 class FailureReason(TextChoices):
@@ -105,6 +107,10 @@ class SpotHeldTasks(HeldTasks):
 
 
 class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
+    """What is wrong with the data of a SPOT is in `ignored`; its presence does not depend on it."""
+
+    incidental = frozenset({"ipAddress", *TELEMETRY})
+    passed = frozenset(name.lower() for name in incidental)
     spotId = spot_id()
     ipAddress = address()
     cpuLoad = Measure(least=0, most=100, message="must be between 0 and 100")
@@ -118,7 +124,11 @@ class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
     jvmHeapUsedMb = fields.Number(default=None)
     jvmHeapMaxMb = fields.Number(default=None)
     cachedArtifacts = fields.Json(default=None, max_bytes=16 * 1024)
-    tasks = SpotHeldTasks(default=dict)
+    tasks = SpotHeldTasks(default=None)
+    waiting = SpotHeldTasks(default=dict)
+
+    def validate(self, attrs: Values) -> Values:
+        return attrs | {"listed": listed(attrs)}
 
 
 class SpotClaimRequestSerializer(SpotRequestSerializer):
@@ -139,11 +149,20 @@ class SpotCompleteRequestSerializer(SpotRequestSerializer):
 
 
 class SpotFailRequestSerializer(SpotRequestSerializer):
+    passed = frozenset({"error", "errormessage", "failurereason", "outputsnippet"})
+    incidental = frozenset({"exitCode"})
     spotId = spot_id()
     leaseEpoch = epoch()
-    error = fields.Text(default="")
-    errorMessage = fields.Text(default="")
+    error = fields.PassedText(LONGEST_ERROR)
+    errorMessage = fields.PassedText(LONGEST_ERROR)
     retriable = fields.Flag(default=True)
-    failureReason = fields.Text(default="")
+    failureReason = fields.PassedText(ID_LENGTH)
     exitCode = fields.WholeNumber(default=None, least=-(2**63), most=2**63 - 1)
-    outputSnippet = fields.Text(default="")
+    outputSnippet = fields.PassedText(LONGEST_ERROR)
+
+
+class SpotReleaseRequestSerializer(SpotRequestSerializer):
+    passed = frozenset({"reason"})
+    spotId = spot_id()
+    leaseEpoch = epoch()
+    reason = fields.PassedText(LONGEST_ERROR)

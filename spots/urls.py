@@ -10,6 +10,7 @@ spot_paths = [
     re_path("^tasks/claim/?$", views.SpotClaimView.as_view()),
     re_path(f"^{TASK}/complete/?$", views.SpotCompleteView.as_view()),
     re_path(f"^{TASK}/fail/?$", views.SpotFailView.as_view()),
+    re_path(f"^{TASK}/release/?$", views.SpotReleaseView.as_view()),
     re_path("^heartbeat/?$", views.SpotHeartbeatView.as_view()),
     re_path("^hello/?$", views.SpotHelloView.as_view()),
 ]

@@ -15,14 +15,17 @@ from api.fields import identifier
 from api.views import JsonView, ListView, reply
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
+from problems import Invalid
 from spots import bodies, outcomes, registration
 from spots.health import VERSION
 from spots.serializers import (
+    REQUIRED,
     SpotClaimRequestSerializer,
     SpotCompleteRequestSerializer,
     SpotFailRequestSerializer,
     SpotHeartbeatRequestSerializer,
     SpotHelloRequestSerializer,
+    SpotReleaseRequestSerializer,
 )
 from tasks import claims, leases
 from tasks.fast_path import ClaimRequest
@@ -40,19 +43,28 @@ class SpotHelloView(JsonView):
 class SpotHeartbeatView(JsonView):
     """Renews a SPOT and the tasks that it lists.
 
-    The answer names listed tasks that the SPOT has lost, and held tasks that are to be cancelled.
+    The answer names listed tasks that the SPOT has lost, held ones that it does not list, and held
+    ones that are to be cancelled. A SPOT that is known is present even if its data are refused.
     """
 
     def post(self, request: Request) -> HttpResponse:
         values = self.read(SpotHeartbeatRequestSerializer)
+        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
+        refusals = [ignored[name] for name in REQUIRED if name in ignored]
+        if refusals:
+            leases.hear(values["spotId"], listed, waiting=waiting)
+            raise Invalid(refusals[0])
         with transaction.atomic():
             spot = registration.heartbeat(values, peer=peer_of(request))
-            renewed = leases.renew_listed(spot.pk, values["tasks"])
+            renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
+            unlisted = leases.unlisted(spot.pk, listed) if values["tasks"] is not None else []
         asked = Task.objects.held_by(spot.pk).cancel_asked()
         news = {
-            "lost": sorted(set(values["tasks"]) - renewed),
+            "lost": sorted(set(listed) - renewed),
+            "unlisted": unlisted,
             "cancelled": list(asked.values_list("pk", flat=True)),
             "drain": spot.draining,
+            "ignored": ignored,
         }
         return reply({"success": True, "ok": True, **{k: v for k, v in news.items() if v}})
 
@@ -82,6 +94,12 @@ class SpotFailView(JsonView):
     def post(self, request: Request, task_id: str) -> HttpResponse:
         values = self.read(SpotFailRequestSerializer)
         return reply(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
+
+
+class SpotReleaseView(JsonView):
+    def post(self, request: Request, task_id: str) -> HttpResponse:
+        values = self.read(SpotReleaseRequestSerializer)
+        return reply(outcomes.release(identifier(task_id), values))
 
 
 class SpotsView(ListView[Agent]):

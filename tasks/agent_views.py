@@ -14,8 +14,9 @@ from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
 from agents.transitions import Beat
 from api.pages import MOST
-from api.views import JsonView, ListView, reply
-from tasks import bodies, leases
+from api.views import JsonView, ListView, filled, reply
+from problems import Invalid
+from tasks import bodies, leases, releases
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
 from tasks.models import Task
@@ -30,7 +31,8 @@ from tasks.serializers import (
 class HeartbeatView(JsonView):
     """Registers or renews an agent and the tasks it lists, and returns what it should know.
 
-    The current task that a client reports is not looked at: it follows from the tasks.
+    The current task that a client reports is not looked at: it follows from the tasks. Data that
+    are wrong are named, an unknown status is refused; a known agent is present all the same.
     """
 
     def post(self, request: Request) -> HttpResponse:
@@ -43,17 +45,25 @@ class HeartbeatView(JsonView):
             offers=values["capabilities"],
             capacity=values["capacity"],
         )
+        releases.recognize(beat.agent_id, values["incarnation"])
+        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
+        for name in ("claude_status", "status"):
+            if name in ignored:
+                leases.hear(beat.agent_id, listed, waiting=waiting)
+                raise Invalid(ignored[name])
         with transaction.atomic():
             agent = agents.beat(beat)
-            renewed = leases.renew_listed(agent.pk, values["tasks"])
+            renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
+            unlisted = leases.unlisted(agent.pk, listed) if values["tasks"] is not None else []
         held = Task.objects.held_by(agent.pk)
         return reply(
             {
                 "agent": one(agent),
                 "renewed": sorted(renewed),
-                "lost": sorted(set(values["tasks"]) - renewed),
+                "lost": sorted(set(listed) - renewed),
                 "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
                 "drain": agent.draining,
+                **filled(unlisted=unlisted, ignored=ignored),
             }
         )
 

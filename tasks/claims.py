@@ -25,6 +25,7 @@ from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import READY, Head
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement, raw, text_of
+from tasks.states import Status
 
 FORGOTTEN_AT_ONCE = 5_000
 
@@ -41,9 +42,9 @@ def claim(request: ClaimRequest) -> Sequence[TaskRow]:
 def claim_in_transaction(request: ClaimRequest) -> Sequence[TaskRow]:
     """Give the agent its tasks by the transactional path.
 
-    A key that was answered before gets the same tasks, as they are now. A chain's task comes
-    alone; the first in order decides. Taking a task elsewhere ends the ownership of a chain that
-    does not bind the agent.
+    A key that was answered before gets those of the same tasks that the agent still holds; once it
+    holds none, it is a new claim. A chain's task comes alone; the first in order decides. Taking a
+    task elsewhere ends the ownership of a chain that does not bind the agent.
     """
     journal.attribute(actor=f"agent:{request.agent_id}")
     agent = agents.enter(request.agent_id, protocol=request.protocol)
@@ -58,18 +59,31 @@ def pick(agent: Agent, request: ClaimRequest) -> Sequence[TaskRow]:
     ids = [] if agent.draining else _for_agent(agent, request)
     if not ids:
         return []
+    given = give(ids, agent, request.lease_seconds)
     if request.key:
-        ClaimKey.objects.update_or_create(
-            agent_id=agent.pk, key=request.key, defaults={"task_ids": ids}
-        )
-    return give(ids, agent, request.lease_seconds)
+        answer = {
+            "task_ids": [row.id for row in given],
+            "epochs": [row.lease_epoch for row in given],
+            "created_at": Now(),
+        }
+        ClaimKey.objects.update_or_create(agent_id=agent.pk, key=request.key, defaults=answer)
+    return given
 
 
 def _answered(request: ClaimRequest) -> list[TaskRow]:
+    """What the agent still holds of the tasks that this key was answered with."""
     if not request.key:
         return []
     known = ClaimKey.objects.filter(agent_id=request.agent_id, key=request.key).first()
-    return fast_path.rows(known.task_ids) if known else []
+    if known is None:
+        return []
+    epochs = dict(zip(known.task_ids, known.epochs, strict=True))
+    return [
+        row
+        for row in fast_path.rows(known.task_ids)
+        if row.status == Status.IN_PROGRESS
+        and (row.agent_id, row.lease_epoch) == (request.agent_id, epochs[row.id])
+    ]
 
 
 def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:

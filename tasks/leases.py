@@ -5,7 +5,7 @@ the same locks as everything else, so a report that lands in between wins. Only 
 the locks, since a row may carry a large payload.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple, Self
@@ -23,11 +23,12 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Now
+from django.db.models.lookups import GreaterThanOrEqual
 
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, ready
+from tasks import blame, claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.querysets import TaskQuerySet
@@ -46,6 +47,8 @@ from tasks.states import (
 BATCH = 200
 """Rows in one transaction of a sweep."""
 
+MOST_UNLISTED = 1_000
+
 
 @transaction.atomic
 def renew(
@@ -63,19 +66,46 @@ def renew(
         raise LeaseLost(f"Task {task_id} is at lease epoch {task.lease_epoch}, not {epoch}.")
     seconds = lease_seconds or task.lease_seconds
     Task.objects.filter(pk=task.pk).update(
-        lease_seconds=seconds, lease_expires_at=claims.expiry(seconds)
+        lease_seconds=seconds, lease_expires_at=claims.expiry(seconds), named_epoch=F("lease_epoch")
     )
     return Task.objects.get(pk=task_id)
 
 
-def renew_listed(agent_id: str, epochs: dict[UUID, int | None]) -> set[UUID]:
-    """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat."""
+def renew_listed(
+    agent_id: str, epochs: Mapping[UUID, int | None], *, waiting: Collection[UUID] = ()
+) -> set[UUID]:
+    """Renew those of these tasks that the agent holds; their ids. Inside the heartbeat.
+
+    `waiting`: those that it has not begun.
+    """
     tasks = Task.objects.held_by(agent_id).filter(pk__in=epochs).lock()
-    rows = tasks.values_list("pk", "lease_epoch")
-    held = {pk for pk, epoch in rows if epochs[pk] in {None, epoch}}
+    rows = list(tasks.values_list("pk", "lease_epoch", "named_epoch"))
+    held = {
+        pk: named < epoch and pk not in waiting
+        for pk, epoch, named in rows
+        if epochs[pk] in {None, epoch}
+    }
     leased = Task.objects.filter(pk__in=held, lease_seconds__isnull=False)
     leased.update(lease_expires_at=Now() + LEASE)
-    return held
+    if any(held.values()):
+        new = Task.objects.filter(pk__in=[pk for pk, is_new in held.items() if is_new])
+        new.update(named_epoch=F("lease_epoch"))
+    return set(held)
+
+
+@transaction.atomic
+def hear(
+    agent_id: str, epochs: Mapping[UUID, int | None], *, waiting: Collection[UUID] = ()
+) -> None:
+    """Renew a known agent's presence and what it lists: all that counts of a refused heartbeat."""
+    agents.hear(agent_id)
+    renew_listed(agent_id, epochs, waiting=waiting)
+
+
+def unlisted(agent_id: str, listed: Collection[UUID]) -> list[UUID]:
+    """Tasks that the agent holds and does not list, those that it claimed first on top."""
+    held = Task.objects.held_by(agent_id).exclude(pk__in=listed)
+    return list(held.order_by(*blame.IN_CLAIM_ORDER).values_list("pk", flat=True)[:MOST_UNLISTED])
 
 
 LEASE = ExpressionWrapper(F("lease_seconds") * Value(timedelta(seconds=1)), DurationField())
@@ -122,13 +152,43 @@ class Reaped:
 
 
 def expire_leases(*, dry_run: bool = False) -> Reaped:
-    """Take back chainless tasks whose lease ran out, an attempt used.
+    """Take back chainless tasks whose lease ran out, an attempt used by those that were begun.
 
     A report that lands in between wins: rows that somebody is changing are left for the next pass.
     A dry run rolls back each batch.
     """
-    tasks = Task.objects.expired().filter(chain=None).order_by("lease_expires_at")
-    return _batch_by_batch(tasks, AttemptOutcome.EXPIRED, "lease expired", dry_run=dry_run)
+    tasks = Task.objects.expired().filter(chain=None)
+    return _batch_by_batch(
+        tasks.order_by("lease_expires_at", "agent_id", *blame.LAST_CLAIMED_FIRST),
+        AttemptOutcome.EXPIRED,
+        "lease expired",
+        together=blame.BY_CLAIM,
+        dry_run=dry_run,
+    )
+
+
+def release_lost(*, dry_run: bool = False) -> Reaped:
+    """Take back the chainless tasks of lost agents, no attempt used; those begun are blamed.
+
+    Agents and tasks that somebody is changing are left for the next pass; the others are not. A dry
+    run rolls back each batch.
+    """
+    held = Task.objects.in_progress().filter(chain=None)
+    lost = Agent.objects.lost()
+    holders = list(lost.filter(pk__in=held.values("agent")).values_list("pk", flat=True))
+    total = Reaped()
+    for start in range(0, len(holders), BATCH):
+        total += _batch_by_batch(
+            held.filter(agent__in=lost).order_by(
+                "agent_id", blame.NAMED, *blame.LAST_CLAIMED_FIRST
+            ),
+            AttemptOutcome.LOST,
+            "agent lost",
+            together=blame.BY_AGENT,
+            holders=holders[start : start + BATCH],
+            dry_run=dry_run,
+        )
+    return total
 
 
 def _batch_by_batch(
@@ -136,10 +196,11 @@ def _batch_by_batch(
     outcome: AttemptOutcome,
     reason: str,
     *,
+    together: tuple[str, ...],
     holders: Collection[str] = (),
     dry_run: bool,
 ) -> Reaped:
-    """Give these tasks back, each batch in its own transaction, with their holders locked."""
+    """End these leases, each batch in its own transaction, with their holders locked."""
     total = Reaped()
     while True:
         with transaction.atomic():
@@ -147,7 +208,7 @@ def _batch_by_batch(
             some = tasks.exclude(pk__in=[task.id for task in total.tasks]) if dry_run else tasks
             if holders:
                 some = some.filter(agent__in=agents.lock(holders, skip_locked=True))
-            taken = give_back(_taken(some), outcome, reason)
+            taken = _end_begun(_taken(some), outcome, reason, together=together)
             transaction.set_rollback(dry_run)
         total += taken
         if len(taken) < BATCH:
@@ -159,33 +220,15 @@ def _taken(tasks: TaskQuerySet) -> list[UUID]:
     return list(tasks.lock_unless_busy().values_list("pk", flat=True)[:BATCH])
 
 
-def release_lost(*, dry_run: bool = False) -> Reaped:
-    """Take back the chainless tasks of lost agents, no attempt used; a dry run rolls it back.
-
-    Agents and tasks that somebody is changing are left for the next pass; the others are not.
-    """
-    held = Task.objects.in_progress().filter(chain=None)
-    lost = Agent.objects.lost()
-    holders = list(lost.filter(pk__in=held.values("agent")).values_list("pk", flat=True))
-    total = Reaped()
-    for start in range(0, len(holders), BATCH):
-        total += _batch_by_batch(
-            held.filter(agent__in=lost).order_by("id"),
-            AttemptOutcome.LOST,
-            "agent lost",
-            holders=holders[start : start + BATCH],
-            dry_run=dry_run,
-        )
-    return total
-
-
-@transaction.atomic
-def release_on_restart(agent_id: str) -> Reaped:
-    """An agent that has just started holds nothing: take back what it held before, as if lost."""
-    reason = "agent restarted"
-    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
-    agents.hear(agent_id)
-    return give_back(lock_chainless(agent_id), AttemptOutcome.LOST, reason)
+def _end_begun(
+    ids: Collection[UUID], outcome: AttemptOutcome, reason: str, *, together: tuple[str, ...]
+) -> Reaped:
+    """End leases; the tasks that were not begun go back as if they had not been claimed."""
+    begun = blame.begun(ids, together=together) if ids else set()
+    reaped = give_back([pk for pk in ids if pk in begun], outcome, reason)
+    spared = [pk for pk in ids if pk not in begun]
+    reaped += give_back(spared, outcome, f"{reason} before it was begun", blamed=False)
+    return reaped
 
 
 def lock_chainless(agent_id: str) -> list[UUID]:
@@ -199,6 +242,7 @@ def give_back(
     outcome: AttemptOutcome,
     reason: str,
     *,
+    blamed: bool = True,
     final: bool = False,
     **more: object,
 ) -> Reaped:
@@ -206,13 +250,15 @@ def give_back(
 
     An asked cancellation takes effect; else the task is tried again while it may be: an expired
     lease uses an attempt, a lost agent counts as one of the few that may be lost in a row.
+    `blamed`: the agent had begun them, otherwise neither counts.
     `final`: as many agents have refused it as it may have attempts. `more`: columns to set beside.
     """
     if not ids:
         return Reaped()
     tasks = Task.objects.filter(pk__in=ids)
     _keep_attempts(tasks, outcome, reason)
-    tasks.update(**_given_back(outcome, reason, final=final, more=more))
+    counted = outcome if blamed else AttemptOutcome.RELEASED
+    tasks.update(**_given_back(counted, reason, final=final, more=more))
     rows = tasks.order_by("pk").values_list(
         "pk", "status", "last_holder", "attempts", "losses", "dead_letter", "channel"
     )
@@ -227,8 +273,11 @@ def _given_back(
     """The columns by which a lease ends that no report ended."""
     expired, lost = outcome == AttemptOutcome.EXPIRED, outcome == AttemptOutcome.LOST
     attempts = F("attempts") + int(expired)
-    losses = F("losses") + 1 if lost else Value(0)
-    common = {"attempts": attempts, "losses": losses, "fail_reason": reason, **more}
+    losses: Combinable = F("losses") if outcome == AttemptOutcome.RELEASED else Value(0)
+    common = {"attempts": attempts, "fail_reason": reason, **more}
+    if lost:
+        losses, common["lost_with"] = blame.losses()
+    common["losses"] = losses
     cases: list[tuple[Q | Combinable, Columns]] = [
         (Q(cancel_asked_at__isnull=False), CANCEL(**common))
     ]
@@ -241,7 +290,7 @@ def _given_back(
     if lost:
         enough = _sentence("", losses, " agents in a row were lost with it")
         failed = FAIL(**common | {"fail_reason": enough}, dead_letter=DeadLetter.AGENTS_LOST)
-        cases.append((Q(losses__gte=settings.MAX_LOSSES - 1), failed))
+        cases.append((GreaterThanOrEqual(losses, settings.MAX_LOSSES), failed))
     if final:
         return first_of(cases, otherwise=FAIL(**common, dead_letter=DeadLetter.UNSUPPORTED))
     return first_of(cases, otherwise=RETRY(**common, **(paused(attempts) if expired else {})))

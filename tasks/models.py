@@ -178,6 +178,16 @@ class Task(models.Model):
         help_text="Pause before the second attempt; it doubles, up to a minute.",
     )
     losses = models.IntegerField(default=0, help_text="Agents lost in a row.")
+    lost_with = ArrayField(
+        models.CharField(max_length=ID_LENGTH),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Those agents, while there are losses.",
+    )
+    named_epoch = models.BigIntegerField(
+        default=0, db_default=0, help_text="The last lease in which its agent said that it runs it."
+    )
     cancel_asked_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     fail_reason = models.TextField(blank=True, default="")
@@ -215,6 +225,7 @@ class AttemptOutcome(models.TextChoices):
     LOST = "lost"
     DETACHED = "detached"
     REFUSED = "refused"
+    RELEASED = "released"
     RESET = "reset"
 
 
@@ -240,11 +251,15 @@ class Attempt(models.Model):
 
 
 class ClaimKey(models.Model):
-    """A claim that was answered: the same agent asking with the same key gets the same tasks."""
+    """A claim that was answered: the same agent asking with the same key gets the same tasks.
+
+    Only those that it still holds by the lease of that claim, whose number is in `epochs`.
+    """
 
     agent_id = models.CharField(max_length=ID_LENGTH)
     key = models.CharField(max_length=KEY_LENGTH)
     task_ids = ArrayField(models.UUIDField())
+    epochs = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

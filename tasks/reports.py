@@ -14,6 +14,7 @@ from django.db.models import F, TextChoices
 from django.db.models.functions import Now
 
 from agents import transitions as agents
+from agents.models import Agent
 from events import journal
 from problems import Problem
 from tasks import claims, fast_path, leases, requirements
@@ -22,7 +23,7 @@ from tasks.fast_path import COLUMNS, ClaimRequest, Outcome, TaskRow
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement
-from tasks.states import COMPLETE, DeadLetter, Status
+from tasks.states import COMPLETE_LATE, DeadLetter, Status
 
 
 @cache
@@ -182,35 +183,55 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
     if task is None:
         raise TaskUnknown(f"There is no task {outcome.task_id}.")
     epoch = task.lease_epoch if outcome.epoch is None else outcome.epoch
+    if not outcome.done and _has_failed(task, epoch, agent_id):
+        return Verdict.ALREADY
     if epoch != task.lease_epoch:
-        return _verdict_on_past(task, outcome, epoch, agent_id)
+        raise LeaseLost(f"Task {task.pk} is at lease epoch {task.lease_epoch}, not {epoch}.")
     if agent_id and agent_id != task.last_holder:
         raise NotHolder(f"Task {task.pk} is not held by agent {agent_id!r}.")
-    if task.status == Status.QUEUED and agent_id is None and outcome.epoch is None:
-        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
-    closed = task.closed_epoch == epoch
-    if closed and task.last_holder and outcome.done == (task.status == Status.DONE):
-        return Verdict.ALREADY
-    if task.status == Status.DONE and outcome.done:
-        return Verdict.ALREADY
-    if task.status != Status.QUEUED or closed:
+    if outcome.done and task.status == Status.DONE:
+        return _complete_again(task, outcome, agent_id)
+    if task.status not in COMPLETE_LATE.sources or task.closed_epoch == epoch:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
+    if agent_id is None and outcome.epoch is None:
+        raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
     return _take_late(task, outcome)
 
 
-def _verdict_on_past(task: Task, outcome: Outcome, epoch: int, agent_id: str | None) -> Verdict:
+def _has_failed(task: Task, epoch: int, agent_id: str | None) -> bool:
+    """Whether a fail or a refusal of this epoch was accepted; it may be repeated at any time."""
     reported = {AttemptOutcome.FAILED, AttemptOutcome.REFUSED}
-    past = Attempt.objects.filter(task=task, epoch=epoch, outcome__in=reported).first()
-    if past and not outcome.done and agent_id in {None, past.agent_id}:
+    attempts = Attempt.objects.filter(task=task, epoch=epoch, outcome__in=reported)
+    past = attempts.values_list("agent_id", flat=True).first()
+    return past is not None and agent_id in {None, past}
+
+
+def _complete_again(task: Task, outcome: Outcome, agent_id: str | None) -> Verdict:
+    """A done task: the same result may be repeated, another is refused, not thrown away.
+
+    One that a person set to done has no result yet; its last holder's is taken. The database
+    compares, since it stores numbers in its own way.
+    """
+    done = Task.objects.filter(pk=task.pk)
+    if outcome.result is None:
         return Verdict.ALREADY
-    raise LeaseLost(f"Task {task.pk} is at lease epoch {task.lease_epoch}, not {epoch}.")
+    if agent_id and task.result is None:
+        done.update(result=outcome.result, closed_epoch=F("lease_epoch"), updated_at=Now())
+        return Verdict.ACCEPTED
+    if done.filter(result=outcome.result).exists():
+        return Verdict.ALREADY
+    raise WrongStatus(f"Task {task.pk} is {task.status} with another result.")
 
 
 def _take_late(task: Task, outcome: Outcome) -> Verdict:
-    """A put-back task that nobody claimed: its last holder's result counts, its fail is noted."""
+    """A task that the coordinator took back, and that nobody has had since, in the queue or failed.
+
+    Its last holder's result counts, its fail is noted.
+    """
     late = Task.objects.filter(pk=task.pk)
     if outcome.done:
-        late.update(**COMPLETE(agent=F("last_holder"), result=outcome.result))
+        holder = Agent.objects.filter(pk=task.last_holder).first()  # none if it was removed
+        late.update(**COMPLETE_LATE(agent=holder, result=outcome.result))
     else:
         late.update(closed_epoch=F("lease_epoch"), fail_reason=outcome.reason, updated_at=Now())
         Attempt.objects.filter(task=task, epoch=task.lease_epoch).update(

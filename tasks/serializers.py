@@ -1,8 +1,9 @@
 """Requests about channels, tasks and agents (contract 000-002, 1.3)."""
 
 from typing import ClassVar
+from uuid import UUID
 
-from agents.models import ID_LENGTH, Activity, NotificationType
+from agents.models import ID_LENGTH, INCARNATION_LENGTH, Activity, NotificationType
 from api import fields
 from api.body import JsonValue
 from api.serializers import Nested, NestedList, RequestSerializer, Values
@@ -20,6 +21,10 @@ MOST_HELD = 1000
 
 def agent_id() -> fields.Text:
     return fields.Text(max_length=ID_LENGTH)
+
+
+def incarnation() -> fields.Text:
+    return fields.Text(default="", max_length=INCARNATION_LENGTH)
 
 
 def key() -> fields.Text:
@@ -59,6 +64,7 @@ class ClaimFieldsSerializer(RequestSerializer):
 
 class ClaimRequestSerializer(ClaimFieldsSerializer):
     agent_id = agent_id()
+    incarnation = incarnation()
 
 
 class CompleteRequestSerializer(RequestSerializer):
@@ -69,10 +75,11 @@ class CompleteRequestSerializer(RequestSerializer):
 
 
 class FailRequestSerializer(RequestSerializer):
+    passed = frozenset({"reason"})
     task_id = fields.Identifier()
     agent_id = fields.Text(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
-    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+    reason = fields.PassedText(LONGEST_TEXT)
     retriable = fields.Flag(default=False)
     unsupported = fields.Flag(default=False)
 
@@ -85,24 +92,25 @@ class FailRequestSerializer(RequestSerializer):
 class OutcomeRequestSerializer(RequestSerializer):
     """The outcome of one task: done with a result, or failed with a reason."""
 
+    passed = frozenset({"reason"})
     task_id = fields.Identifier()
     status = fields.Text(choices=frozenset({Status.DONE, Status.FAILED}))
     lease_epoch = epoch()
     result = fields.Json(default=None)
-    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+    reason = fields.PassedText(LONGEST_TEXT)
     retriable = fields.Flag(default=False)
 
 
 class ReportRequestSerializer(RequestSerializer):
+    """Outcomes stand alone: what is wrong with one is said of it, and the others are taken."""
+
+    apart = frozenset({"outcomes"})
     agent_id = agent_id()
-    outcomes = NestedList(OutcomeRequestSerializer, most=MOST_OUTCOMES, default=list)
+    outcomes = NestedList(OutcomeRequestSerializer, most=MOST_OUTCOMES, default=list, alone=True)
     claim = Nested(ClaimFieldsSerializer, default=None)
 
     def validate(self, attrs: Values) -> Values:
-        ids = [outcome["task_id"] for outcome in attrs["outcomes"]]
-        if len(set(ids)) < len(ids):
-            raise Invalid("outcomes must not name a task twice")
-        if not ids and attrs["claim"] is None:
+        if not attrs["outcomes"] and attrs["claim"] is None:
             raise Invalid("outcomes_or_claim_required")
         return attrs
 
@@ -118,12 +126,23 @@ class RenewRequestSerializer(RequestSerializer):
     lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
 
 
+class ReleaseRequestSerializer(RequestSerializer):
+    passed = frozenset({"reason"})
+    agent_id = agent_id()
+    lease_epoch = epoch()
+    reason = fields.PassedText(LONGEST_TEXT)
+
+
 class StatusRequestSerializer(RequestSerializer):
-    status = fields.Text()
+    status = fields.Text(choices=frozenset(Status.values))
 
 
 class ReasonRequestSerializer(RequestSerializer):
     reason = fields.Text(default="", max_length=LONGEST_TEXT)
+
+
+class CancelRequestSerializer(ReasonRequestSerializer):
+    force = fields.Flag(default=False)
 
 
 class InputRequestSerializer(RequestSerializer):
@@ -172,17 +191,32 @@ class HeldTasks(fields.Strict):
         return {held["id"]: held["lease_epoch"] for held in values}
 
 
-class HeartbeatRequestSerializer(RequestSerializer):
-    """`status` is the older name of `claude_status`, which wins."""
+def listed(beat: Values) -> dict[UUID, int | None]:
+    """All tasks that a heartbeat lists, those in `waiting` whether they are in `tasks` or not."""
+    return {**beat["waiting"], **(beat["tasks"] or {})}
 
+
+class HeartbeatRequestSerializer(RequestSerializer):
+    """`status` is the older name of `claude_status`, which wins.
+
+    Presence and leases do not depend on what else an agent says of itself.
+    """
+
+    passed = frozenset({"name", "meta", "status", "claude_status", "capabilities"})
+    incidental = passed | {"capacity"}
     agent_id = fields.Text(default="", max_length=ID_LENGTH)
-    name = fields.Text(default="", max_length=200)
+    name = fields.PassedText(200)
     status = fields.Text(default="", choices=frozenset(Activity.values))
     claude_status = fields.Text(default="", choices=frozenset(Activity.values))
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
     capabilities = fields.TextListMap(default=None)
     capacity = fields.WholeNumber(default=None, least=0, most=MOST_HELD)
-    tasks = HeldTasks(default=dict)
+    incarnation = incarnation()
+    tasks = HeldTasks(default=None)
+    waiting = HeldTasks(default=dict)
+
+    def validate(self, attrs: Values) -> Values:
+        return attrs | {"listed": listed(attrs)}
 
 
 class SubscriptionsRequestSerializer(RequestSerializer):

@@ -12,6 +12,12 @@ chain_wanted = Signal()
 raise ChainBusy when another transaction has locked one of them. Unknown chains are skipped.
 """
 
+agent_restarted = Signal()
+"""Sent when an agent, whose row is locked, begins anew: end its ownership of a chain.
+
+`agent_id` and `reason`. No task is locked yet.
+"""
+
 chain_changed = Signal()
 """Sent after tasks of `chains` changed: settle these chains.
 

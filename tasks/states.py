@@ -2,11 +2,12 @@
 
 queued ──claim, assign──▶ in_progress ──complete──▶ done
   ▲ ▲                      │  │  │  └──fail, final or attempts spent──▶ failed ──requeue──▶ queued
-  │ └──retry (a fail that says so; expiry and loss of a chainless task)
+  │ └──retry (a fail that says so; a release; expiry and loss of a chainless task)
   │                        │  └──detach, expiry or loss in a chain──▶ locked
   └──────unlock────────────┼───────────────────────────────────────── locked ──unlock──▶ done
 queued, locked ──cancel──▶ cancelled ◀──cancel asked, then the lease ends──┘
 queued ──late report of the last holder──▶ done
+failed by expiry or loss ──late report of the last holder──▶ done
 
 An edge says what a change of status sets beside it. `.update(**EDGE())` and the statements in SQL
 take the columns from here; a trigger refuses a change of status that is no edge.
@@ -44,6 +45,9 @@ class DeadLetter(models.TextChoices):
     AGENTS_LOST = "agents_lost"
     UNSUPPORTED = "unsupported"
 
+
+BY_COORDINATOR = frozenset({DeadLetter.LEASE_EXPIRED, DeadLetter.AGENTS_LOST})
+"""These follow from no report."""
 
 OPEN = frozenset({Status.QUEUED, Status.IN_PROGRESS, Status.LOCKED})
 FINISHED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
@@ -92,9 +96,15 @@ CLAIM = Edge(
 )
 COMPLETE = Edge(
     "task.completed",
-    frozenset({Status.IN_PROGRESS, Status.QUEUED}),
+    frozenset({Status.IN_PROGRESS}),
     Status.DONE,
     {**ENDED, "fail_reason": "", "losses": 0, "closed_epoch": F("lease_epoch")},
+)
+COMPLETE_LATE = Edge(
+    "task.completed",
+    frozenset({Status.QUEUED, Status.FAILED}),
+    Status.DONE,
+    {**COMPLETE.sets, "dead_letter": ""},
 )
 FAIL = Edge("task.failed", frozenset({Status.IN_PROGRESS}), Status.FAILED, ENDED)
 RETRY = Edge("task.retried", frozenset({Status.IN_PROGRESS}), Status.QUEUED, WAITING)
@@ -114,11 +124,29 @@ REQUEUE = Edge(
     "task.requeued",
     frozenset({Status.FAILED}),
     Status.QUEUED,
-    {**WAITING, "fail_reason": "", "attempts": 0, "losses": 0},
+    # A late report on what failed does not count for the new start.
+    {
+        **WAITING,
+        "fail_reason": "",
+        "attempts": 0,
+        "losses": 0,
+        "closed_epoch": F("lease_epoch"),
+    },
 )
 CANCEL = Edge("task.cancelled", OPEN, Status.CANCELLED, ENDED)
 
-EDGES = (CLAIM, COMPLETE, FAIL, RETRY, DETACH, UNLOCK, UNLOCK_TO_DONE, REQUEUE, CANCEL)
+EDGES = (
+    CLAIM,
+    COMPLETE,
+    COMPLETE_LATE,
+    FAIL,
+    RETRY,
+    DETACH,
+    UNLOCK,
+    UNLOCK_TO_DONE,
+    REQUEUE,
+    CANCEL,
+)
 
 EVENTS: Mapping[tuple[Status, Status], str] = {
     (source, edge.target): edge.event for edge in EDGES for source in sorted(edge.sources)

@@ -167,7 +167,8 @@ def _number(tasks: Sequence[Task], chains: Sequence[UUID]) -> None:
 def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> TaskRow:
     """Give a queued task to a named agent. Turn, lock and ownership count as in a claim.
 
-    Repeating it changes nothing. An unknown agent is registered. A paused channel is no obstacle.
+    A lost agent is refused. Repeating it changes nothing. An unknown agent is registered. A paused
+    channel is no obstacle.
     """
     journal.attribute(actor=by, reason=reason)
     agent = agents.enter(agent_id, seen=False)
@@ -185,6 +186,7 @@ def _refuse_assignment(task: Task, agent: Agent) -> None:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
     if agent.draining:
         raise NotReady(f"Agent {agent.pk!r} is draining.")
+    agents.refuse_lost(agent)
     if task.blocked:
         raise NotReady(f"It is not the turn of task {task.pk} in its chain.")
     if task.reserved_for_id not in {None, agent.pk}:
@@ -216,10 +218,11 @@ def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
 
 
 @transaction.atomic
-def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
-    """Cancel a task that waits, or ask its agent to stop; asked again, take the task away.
+def cancel(task_id: UUID, *, by: str, reason: str = "", force: bool = False) -> Task:
+    """Cancel a task that waits, or ask its agent to stop; with `force` take the task away.
 
-    An agent that was asked can still complete the task; any other end cancels it.
+    An agent that was asked can still complete the task; any other end cancels it. Repeating it
+    changes nothing.
     """
     journal.attribute(actor=by, reason=reason)
     task = _locked(task_id)
@@ -227,7 +230,9 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
         return task
     if task.status in FINISHED:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
-    if task.status == Status.IN_PROGRESS and task.cancel_asked_at is None:
+    if task.status != Status.IN_PROGRESS or force:
+        return _moved(task, CANCEL)
+    if task.cancel_asked_at is None:
         Task.objects.filter(pk=task.pk).update(cancel_asked_at=Now(), updated_at=Now())
         journal.record(
             "task.cancel_asked",
@@ -236,8 +241,7 @@ def cancel(task_id: UUID, *, by: str, reason: str = "") -> Task:
             chain_id=task.chain_id,
             channel_id=task.channel_id,
         )
-        return Task.objects.get(pk=task.pk)
-    return _moved(task, CANCEL)
+    return Task.objects.get(pk=task.pk)
 
 
 @transaction.atomic

@@ -31,6 +31,7 @@ urlpatterns = [
     path("v1/tasks/<uuid:task_id>/cancel", views.CancelView.as_view()),
     path("v1/tasks/<uuid:task_id>/requeue", views.RequeueView.as_view()),
     path("v1/tasks/<uuid:task_id>/renew", views.RenewView.as_view()),
+    path("v1/tasks/<uuid:task_id>/release", views.ReleaseView.as_view()),
     path("v1/dead-letters", dead_letter_views.DeadLettersView.as_view()),
     path("v1/dead-letters/requeue", dead_letter_views.RequeueDeadLettersView.as_view()),
     path("v1/dead-letters/purge", dead_letter_views.PurgeDeadLettersView.as_view()),

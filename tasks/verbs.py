@@ -22,6 +22,7 @@ from tasks.states import OPEN, Status
 CANCELLABLE = OPEN | {Status.CANCELLED}
 """The same again changes nothing."""
 QUEUED = When(status=[Status.QUEUED])
+RUNNING = When(status=[Status.IN_PROGRESS])
 FAILED = When(status=[Status.FAILED])
 LOCKED = When(status=[Status.LOCKED])
 WITH_TURN = When(status=[Status.QUEUED], blocked=False)
@@ -47,11 +48,6 @@ def snapshot(task: Task) -> dict[str, object]:
 def _alone(rows: QuerySet[Task]) -> QuerySet[Task]:
     """Tasks without a chain: to change these locks nothing but themselves."""
     return rows.filter(chain=None)
-
-
-def _never_asked(rows: QuerySet[Task]) -> QuerySet[Task]:
-    """Those of which no second cancellation would take one from its agent."""
-    return _alone(rows).filter(cancel_asked_at=None)
 
 
 def _one_or_many(
@@ -80,9 +76,11 @@ def _assignable(rows: QuerySet[Task], values: Values) -> QuerySet[Task]:
     """Those that the agent can have, or that some agent can while none is chosen."""
     ready = WITH_TURN(rows, values).filter(postponed=False)
     agent = values.get("agent")
-    if isinstance(agent, Agent):
-        return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
-    return ready
+    if not isinstance(agent, Agent):
+        return ready
+    if agent.draining or Agent.objects.lost().filter(pk=agent.pk).exists():
+        return ready.none()
+    return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
 
 
 def _number(values: Values) -> int:
@@ -118,6 +116,13 @@ _prioritize = _one_or_many(
     ),
     frozenset({Status.QUEUED}),
 )
+
+
+@one_by_one
+def _force_cancel(task: Task, by: By, values: Values) -> None:
+    if task.status != Status.IN_PROGRESS:
+        raise WrongStatus(f"Task {task.pk} is {task.status}.")
+    transitions.cancel(task.pk, by=by.actor, reason=by.reason, force=True)
 
 
 @one_by_one
@@ -172,8 +177,8 @@ TASK_VERBS: list[Verb[Task]] = [
             Preview(
                 When(status=[Status.IN_PROGRESS], cancel_asked_at=True),
                 ngettext_lazy(
-                    "Takes %(count)d task from its agent, which was asked before.",
-                    "Takes %(count)d tasks from their agents, which were asked before.",
+                    "The agent of %(count)d task has already been asked to stop.",
+                    "The agents of %(count)d tasks have already been asked to stop.",
                     "count",
                 ),
             ),
@@ -189,8 +194,32 @@ TASK_VERBS: list[Verb[Task]] = [
         _cancel,
         snapshot,
         When(status=OPEN),
-        at_once=_never_asked,
+        at_once=_alone,
         columns=KEPT,
+    ),
+    Verb(
+        "force_cancel",
+        _("Cancel at once"),
+        [
+            Preview(
+                RUNNING,
+                ngettext_lazy(
+                    "Takes %(count)d task in progress from its agent; its result will not count.",
+                    "Takes %(count)d tasks in progress from their agents;"
+                    " their results will not count.",
+                    "count",
+                ),
+                ngettext_lazy(
+                    "%(count)d task is not in progress and will refuse.",
+                    "%(count)d tasks are not in progress and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
+        _force_cancel,
+        snapshot,
+        RUNNING,
+        icon="cancel",
     ),
     Verb(
         "requeue",

@@ -7,9 +7,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.callers import caller_of
-from api.serializers import Values
-from api.views import JsonView, ListView, reply
-from tasks import bodies, claims, inputs, leases, reports, transitions
+from api import marks
+from api.serializers import Refused, Values
+from api.views import JsonView, ListView, filled, reply
+from problems import Problem
+from tasks import bodies, claims, inputs, leases, releases, reports, transitions
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.fast_path import ClaimRequest, Outcome, TaskRow
 from tasks.filters import ChannelFilters, TaskFilters
@@ -17,6 +19,7 @@ from tasks.models import Channel, Task
 from tasks.reports import ReportVerdict
 from tasks.serializers import (
     AssignRequestSerializer,
+    CancelRequestSerializer,
     ChannelRequestSerializer,
     ClaimRequestSerializer,
     CompleteRequestSerializer,
@@ -24,6 +27,7 @@ from tasks.serializers import (
     InputClaimRequestSerializer,
     InputRequestSerializer,
     ReasonRequestSerializer,
+    ReleaseRequestSerializer,
     RenewRequestSerializer,
     ReportRequestSerializer,
     StatusRequestSerializer,
@@ -91,7 +95,13 @@ class TaskView(JsonView):
 class ClaimView(JsonView):
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ClaimRequestSerializer)
-        return claim_reply(values, claims.claim(claim_request(values, values["agent_id"])))
+        return claim_reply(values, claim(values))
+
+
+def claim(values: Values) -> Sequence[TaskRow]:
+    """Claim for the agent, if the process that asks is the one that uses its id."""
+    releases.recognize(values["agent_id"], values["incarnation"])
+    return claims.claim(claim_request(values, values["agent_id"]))
 
 
 def claim_reply(values: Values, tasks: Sequence[TaskRow]) -> HttpResponse:
@@ -119,11 +129,16 @@ class ReportView(JsonView):
 
     def post(self, request: Request) -> HttpResponse:
         values = self.read(ReportRequestSerializer)
-        outcomes = [outcome_of(outcome) for outcome in values["outcomes"]]
+        given = values["outcomes"]
+        outcomes = [outcome_of(one) for one in given if not isinstance(one, Refused)]
         agent_id = values["agent_id"]
         claim = claim_request(values["claim"], agent_id) if values["claim"] else None
         verdicts, tasks = reports.report(agent_id, outcomes, claim)
-        body: dict[str, object] = {"outcomes": [_outcome(verdict) for verdict in verdicts]}
+        others = iter(verdicts)
+        answers = [
+            _refused(one) if isinstance(one, Refused) else _outcome(next(others)) for one in given
+        ]
+        body: dict[str, object] = {"outcomes": answers}
         if values["claim"]:
             body["tasks"] = [bodies.task(task) for task in tasks]
         return reply(body)
@@ -143,9 +158,18 @@ def outcome_of(values: Values) -> Outcome:
 
 def _outcome(report: ReportVerdict) -> dict[str, object]:
     body: dict[str, object] = {"task_id": report.task_id, "answer": report.verdict}
-    if report.problem:
-        body["error"] = {"code": report.problem.code, "message": report.problem.message}
-    return body
+    return body | _error(report.problem) if report.problem else body
+
+
+def _refused(outcome: Refused) -> dict[str, object]:
+    """An outcome that is wrong in itself, by the task that it names, if it does."""
+    data = marks.shown(outcome.data)
+    named = data.get("task_id") if isinstance(data, dict) else None
+    return filled(task_id=named) | {"answer": "refused"} | _error(outcome.problem)
+
+
+def _error(problem: Problem) -> dict[str, object]:
+    return {"error": {"code": problem.code, "message": problem.message}}
 
 
 class CompleteView(JsonView):
@@ -207,8 +231,8 @@ class StatusView(JsonView):
 
 class CancelView(JsonView):
     def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        task = transitions.cancel(task_id, by=caller_of(request).name, reason=reason)
+        values = self.read_optional(CancelRequestSerializer)
+        task = transitions.cancel(task_id, **values, by=caller_of(request).name)
         return reply({"task": bodies.task(task)})
 
 
@@ -230,6 +254,18 @@ class RenewView(JsonView):
         )
         asked = task.cancel_asked_at is not None
         return reply({"task": bodies.task(task), "cancel_asked": asked})
+
+
+class ReleaseView(JsonView):
+    def post(self, request: Request, task_id: UUID) -> HttpResponse:
+        values = self.read(ReleaseRequestSerializer)
+        task = releases.release(
+            task_id,
+            agent_id=values["agent_id"],
+            epoch=values["lease_epoch"],
+            reason=values["reason"],
+        )
+        return reply({"task": bodies.task(task)})
 
 
 class InputsView(JsonView):

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 
-from api import body
 from api.serializers import Values
 from api.waiting import answers
 from problems import Invalid
-from tasks import claims, views, waiting
+from tasks import views, waiting
 from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
@@ -23,9 +22,9 @@ WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
     """Reply as a claim without `wait_seconds`, once there are tasks or the time is up."""
     seconds = _seconds_of(request)
-    values = ClaimRequestSerializer.read(body.parse(request.body))
+    values = ClaimRequestSerializer.read_body(request.body)
     tasks = await waiting.claim(
-        partial(claims.claim, views.claim_request(values, values["agent_id"])),
+        partial(views.claim, values),
         agent_id=values["agent_id"],
         channels=partial(_channels_of, values),
         seconds=seconds,

@@ -65,6 +65,7 @@ SLOW = {
     "spots/test_paused.py",
     "spots/test_simulator.py",
     "tasks/test_dead_letters.py",
+    "tasks/test_late_races.py",
     "tasks/test_races.py",
     "tasks/test_waiting.py",
     "tasks/test_waiting_claims.py",

@@ -6,6 +6,8 @@ import pytest
 
 TEXT, NUMBER, FLAG, OBJECT, TEXTS, ANY = "text", "number", "flag", "object", "texts", "any"
 LIST, BODY = "list", "body"
+PASSED = "passed"  # taken whatever it is
+OUTCOMES = "outcomes"  # a list whose items are judged one by one
 
 WRONG = {
     TEXT: [5, 1.5, True, [], {}, ["x"]],
@@ -16,6 +18,8 @@ WRONG = {
     LIST: ["x", 5, True, {}, [5], [True], [[]]],
     BODY: ["x", 5, True, [], [{}]],
     ANY: [],
+    PASSED: [],
+    OUTCOMES: ["x", 5, True, {}],
 }
 
 
@@ -49,7 +53,7 @@ WISH = {
 }
 END = {"task_id": TEXT, "agent_id": TEXT, "lease_epoch": NUMBER}
 DEAD = {"ids": TEXTS, "filter": BODY, "all": FLAG, "reason": TEXT}
-FAIL = END | {"reason": TEXT, "retriable": FLAG}
+FAIL = END | {"reason": PASSED, "retriable": FLAG}
 
 WRITES = [
     Endpoint(
@@ -58,11 +62,13 @@ WRITES = [
         {},
         {
             "agent_id": TEXT,
-            "name": TEXT,
-            "status": TEXT,
-            "claude_status": TEXT,
-            "meta": OBJECT,
+            "name": PASSED,
+            "meta": PASSED,
+            "capabilities": PASSED,
+            "capacity": PASSED,
+            "incarnation": TEXT,
             "tasks": LIST,
+            "waiting": LIST,
         },
     ),
     Endpoint("patch", "/agents/{agent}/channels", {}, {"subscriptions": TEXTS}),
@@ -126,13 +132,13 @@ WRITES = [
         "post",
         "/tasks/claim",
         {"agent_id": "{idle}", "channel_id": "{channel}"},
-        {"agent_id": TEXT} | WISH,
+        {"agent_id": TEXT, "incarnation": TEXT} | WISH,
     ),
     Endpoint(
         "post",
         "/tasks/report",
         {"agent_id": "{agent}", "outcomes": [{"task_id": "{held}", "status": "done"}]},
-        {"agent_id": TEXT, "outcomes": LIST, "claim": BODY},
+        {"agent_id": TEXT, "outcomes": OUTCOMES, "claim": BODY},
     ),
     Endpoint(
         "post",
@@ -143,7 +149,7 @@ WRITES = [
     Endpoint("post", "/tasks/complete", {"task_id": "{held}"}, END | {"result": ANY}),
     Endpoint("post", "/tasks/fail", {"task_id": "{held}"}, FAIL),
     Endpoint("post", "/tasks/{locked}/status", {"status": "done"}, {"status": TEXT}),
-    Endpoint("post", "/tasks/{queued}/cancel", {}, {"reason": TEXT}, bare=True),
+    Endpoint("post", "/tasks/{queued}/cancel", {}, {"reason": TEXT, "force": FLAG}, bare=True),
     Endpoint("post", "/tasks/{failed}/requeue", {}, {"reason": TEXT}, bare=True),
     Endpoint("post", "/dead-letters/requeue", {"reason": "r", "ids": ["{failed}"]}, DEAD),
     Endpoint("post", "/dead-letters/purge", {"reason": "r", "ids": ["{failed}"]}, DEAD),
@@ -152,6 +158,12 @@ WRITES = [
         "/tasks/{held}/renew",
         {"agent_id": "{agent}"},
         {"agent_id": TEXT, "lease_epoch": NUMBER, "lease_seconds": NUMBER},
+    ),
+    Endpoint(
+        "post",
+        "/tasks/{held}/release",
+        {"agent_id": "{agent}"},
+        {"agent_id": TEXT, "lease_epoch": NUMBER, "reason": PASSED},
     ),
     Endpoint(
         "post",

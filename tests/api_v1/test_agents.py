@@ -78,6 +78,20 @@ def test_an_unknown_status_is_refused(api):
     assert not Agent.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["claude_status", "status"])
+def test_an_agent_with_an_unknown_status_is_present_all_the_same(api, name):
+    channel = api.channel()
+    api.task(channel)
+    held = api.claim("a", channel, lease_seconds=60)
+    silence(Agent.objects.get(pk="a"))
+
+    response = api.post("/agents/heartbeat", agent_id="a", tasks=[held["id"]], **{name: "dancing"})
+
+    assert refusal(response) == (400, "invalid_request")
+    assert Agent.objects.online().exists()
+    assert api.fresh(held)["lease_expires_at"] > held["lease_expires_at"]
+
+
 def test_names_of_fields_match_without_regard_to_case(api):
     assert data(api.post("/agents/heartbeat", Agent_ID="a", NAME="Ada"))["agent"]["name"] == "Ada"
 

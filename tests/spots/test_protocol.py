@@ -143,15 +143,31 @@ def test_absent_fields_are_left_out_of_the_result(spots):
     assert Task.objects.get(pk=task["id"]).result == {"runtimeMs": 0}
 
 
-def test_completing_again_changes_nothing_for_any_spot(spots):
+def test_completing_again_changes_nothing(spots):
     job = make_sweep()
     task = spots.claim_one()
     data(spots.complete(task, fopt=1))
 
-    for again in (spots.complete(task, fopt=2), spots.complete(task, "spot-2", fopt=3)):
-        assert data(again) == {"success": True, "message": "already completed"}
+    for epoch in ({}, {"leaseEpoch": 1}):
+        again = data(spots.complete(task, fopt=2, **epoch))
+        assert again == {"success": True, "message": "already completed"}
     assert Task.objects.get(pk=task["id"]).result["fopt"] == 1
     assert counted(job) == ("COMPLETED", 1, 0)
+
+
+def test_a_result_that_is_thrown_away_is_never_answered_as_taken(spots):
+    make_sweep(2)
+    done, failed = spots.claim(number=2)
+    data(spots.complete(done, fopt=1))
+    data(spots.fail(failed, retriable=False))
+
+    for response in (
+        spots.complete(done, "spot-2", fopt=3),
+        spots.complete(done, fopt=3, leaseEpoch=7),
+        spots.complete(failed, fopt=3),
+    ):
+        assert refusal(response) == (409, "task not assigned to this spot")
+    assert Task.objects.get(pk=failed["id"]).status == "failed"
 
 
 def test_failing_retries_until_the_attempts_are_spent(spots):
@@ -181,9 +197,6 @@ def test_failing_an_ended_task_says_so(spots):
         for spot_id in ("spot-1", "spot-2"):
             again = data(spots.fail(task, spot_id))
             assert again == {"success": True, "message": "already terminal"}
-    late = data(spots.complete(failed))
-    assert late == {"success": True, "message": "already completed"}
-    assert Task.objects.get(pk=failed["id"]).status == "failed"
 
 
 def test_the_same_failure_reported_twice_counts_once(spots):

@@ -1,6 +1,7 @@
 """Verbs on tasks and channels in the admin: applied, refused, forbidden, audited."""
 
 import pytest
+from django.conf import settings
 
 from chains import transitions as chains
 from events.models import Event, OperatorAction
@@ -62,6 +63,7 @@ def make_named_agent() -> str:
 # verb, its task, its values, the status after it, a task that it refuses
 VERBS = [
     ("cancel", make_queued_task, {}, Status.CANCELLED, make_done_task),
+    ("force_cancel", make_held_task, {}, Status.CANCELLED, make_queued_task),
     ("requeue", make_failed_task, {}, Status.QUEUED, make_queued_task),
     ("unlock_to_queued", make_locked_task, {}, Status.QUEUED, make_queued_task),
     ("unlock_to_done", make_locked_task, {}, Status.DONE, make_queued_task),
@@ -172,15 +174,25 @@ def test_only_the_first_twenty_refusals_are_shown(operator):
     assert messages_of(done)[-1] == "10 more could not be changed."
 
 
-def test_a_second_cancel_takes_a_task_from_its_agent(operator):
+def test_a_second_cancel_does_not_take_a_task_from_its_agent(operator):
     task, other = make_held_task(), make_task()
     click(operator, task, "cancel")
 
     shown = choose(operator, [task, other], "cancel", confirmed=False)
     choose(operator, [task, other], "cancel")
 
-    assert "Takes 1 task from its agent, which was asked before." in shown.context["will"]
-    assert fresh(task).status == Status.CANCELLED
+    said = "The agent of 1 task has already been asked to stop."
+    assert said in shown.context["will"]
+    assert (fresh(task).status, fresh(other).status) == (Status.IN_PROGRESS, Status.CANCELLED)
+
+
+def test_an_assignment_to_a_lost_agent_is_foretold_to_refuse(operator):
+    task, lost = make_task(), make_agent("agent-1", seen_ago=settings.AGENT_LOST_AFTER)
+
+    done = click(operator, task, "reassign", agent=lost.pk)
+
+    assert "is lost" in messages_of(done)[0]
+    assert fresh(task).status == Status.QUEUED
 
 
 def test_the_page_of_a_task_shows_its_history_and_cannot_be_edited(operator):

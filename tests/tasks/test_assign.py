@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db.models.functions import Now
 
-from agents.models import Agent
-from tasks import transitions
+from agents.exceptions import AgentLost
+from agents.models import Agent, Protocol
+from tasks import leases, transitions
 from tasks.exceptions import NotReady, WrongStatus
 from tasks.models import Task
 from tasks.states import Status
@@ -65,6 +67,25 @@ def test_assign_refuses_a_draining_agent():
     agent = make_agent(draining=True)
 
     assert refuses(NotReady, transitions.assign, make_task(), agent.pk, by="operator")
+
+
+def test_assign_refuses_a_lost_agent_so_no_pass_takes_the_task_back():
+    agent = make_agent(seen_ago=settings.AGENT_LOST_AFTER)
+    spot = make_agent(seen_ago=settings.SPOT_LOST_AFTER, protocol=Protocol.SPOT)
+    step = steps_of(make_chain(tasks=1))[0]
+
+    for lost in (agent, spot):
+        for task in (make_task(), step):
+            assert refuses(AgentLost, transitions.assign, task, lost.pk, by="operator")
+    assert not leases.release_lost()
+
+
+def test_assign_accepts_an_agent_that_is_only_offline():
+    agent = make_agent(seen_ago=settings.AGENT_ONLINE_WITHIN * 2)
+
+    transitions.assign(make_task().pk, agent.pk, by="operator")
+
+    assert not leases.release_lost()
 
 
 def test_assign_refuses_a_postponed_task():

@@ -27,6 +27,7 @@ from tests.factories import (
 )
 from tests.tasks.paths import both_paths, by_either_path
 from tests.tasks.reporting import complete
+from tests.tasks.verbs import ENDS, expire
 
 pytestmark = pytest.mark.django_db
 
@@ -182,18 +183,40 @@ def test_a_chains_task_is_claimed_alone():
 # Keys.
 
 
-def test_the_same_key_gets_the_same_tasks_as_they_are_now():
+def test_the_same_key_gets_those_of_the_same_tasks_that_are_still_held():
     channel = make_channel()
     make_tasks(5, channel=channel)
     agent = make_agent()
-    claimed = claim_with("k", agent, channel, max_tasks=2)
-    Task.objects.filter(pk=claimed[0].pk).update(status=Status.DONE, finished_at=Now())
+    claimed = claim_with("k", agent, channel, max_tasks=3)
+    assert claim_with("k", agent, channel, max_tasks=3) == claimed
+    complete(claimed[0], by=agent)
 
-    again = claim_with("k", agent, channel, max_tasks=2)
+    assert claim_with("k", agent, channel, max_tasks=3) == claimed[1:]
+    assert Task.objects.in_progress().count() == 2
 
-    assert again == claimed
-    assert [task.status for task in again] == [Status.DONE, Status.IN_PROGRESS]
-    assert Task.objects.in_progress().count() == 1
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_the_same_key_is_a_new_claim_once_nothing_of_it_is_held(end):
+    channel = make_channel()
+    lost, taken, second = make_tasks(3, channel=channel)
+    agent, other = make_agent(), make_agent()
+    claim_with("k", agent, channel, max_tasks=2)
+    for task in (lost, taken):
+        end(task) if fresh(task).agent else None
+    assert take(other, channel, max_tasks=2) == [lost, taken]
+
+    assert claim_with("k", agent, channel, max_tasks=2) == [second]
+    assert claim_with("k", agent, channel, max_tasks=2) == [second]
+
+
+def test_a_key_does_not_answer_with_a_later_lease_of_the_same_task():
+    task = make_task()
+    agent = make_agent()
+    claim_with("k", agent, task.channel)
+    expire(task)
+    give(agent, task.channel)
+
+    assert claim_with("k", agent, task.channel) == []
 
 
 def test_a_known_key_is_answered_before_the_channels_are_read():

@@ -79,6 +79,7 @@ def test_the_tasks_of_a_lost_agent_are_tried_again_and_use_no_attempt():
     make_tasks(2, channel=channel)
     agent = make_agent("a")
     tasks = take(agent, channel, max_tasks=2)
+    leases.renew_listed("a", {task.pk: None for task in tasks})
 
     assert len(lose_for_a_while(agent).retried) == 2
 
@@ -89,11 +90,11 @@ def test_the_tasks_of_a_lost_agent_are_tried_again_and_use_no_attempt():
     assert set(Attempt.objects.values_list("outcome", "agent_id")) == {("lost", "a")}
 
 
-def test_three_losses_in_a_row_fail_a_task():
+def test_three_agents_lost_in_a_row_fail_a_task():
     task = make_held_task(agent := make_agent())
     for _ in range(settings.MAX_LOSSES - 1):
         lose_for_a_while(agent)
-        give(agent, task.channel)
+        give(agent := make_agent(), task.channel)
 
     lose_for_a_while(agent)
 
@@ -106,7 +107,7 @@ def test_only_losses_in_a_row_are_counted():
     task = make_held_task(agent := make_agent(), max_attempts=9)
     for _ in range(settings.MAX_LOSSES + 1):
         lose_for_a_while(agent)
-        give(agent, task.channel)
+        give(agent := make_agent(), task.channel)
         fail(task, by=agent, retriable=True)
         give(agent, task.channel)
 

@@ -22,7 +22,6 @@ from tests.factories import (
     silence,
 )
 from tests.tasks.reporting import ACCEPTED, ALREADY, LOST, complete, fail
-from tests.tasks.verbs import expire
 
 pytestmark = pytest.mark.django_db
 
@@ -216,6 +215,31 @@ def test_a_task_that_an_operator_completed_is_already_done_for_its_agent(held, a
     assert complete(held) == ALREADY
 
 
+@pytest.mark.parametrize("epoch", [None, 1])
+def test_another_result_of_a_done_task_is_refused_and_not_thrown_away(held, agent, epoch):
+    complete(held, by=agent, epoch=epoch, result={"n": 1e300, "of": [1, 2.0]})
+
+    assert complete(held, by=agent, epoch=epoch, result={"of": [1.0, 2], "n": 1e300}) == ALREADY
+    assert complete(held, by=agent, epoch=epoch) == ALREADY
+    assert complete(held, by=agent, epoch=epoch, result={"n": 2}) == WrongStatus
+    assert complete(held, result={"n": 2}) == WrongStatus
+
+
+@pytest.mark.parametrize("epoch", [None, 1])
+def test_a_task_that_a_person_set_to_done_takes_the_result_of_its_last_holder(
+    held, agent, other, epoch
+):
+    complete(held)
+
+    assert complete(held, by=other, epoch=epoch, result=7) == NotHolder
+    assert complete(held, by=agent, epoch=epoch, result=7) == ACCEPTED
+    assert complete(held, by=agent, epoch=epoch, result=7) == ALREADY
+    assert complete(held, by=agent, epoch=epoch, result=8) == WrongStatus
+
+    task = fresh(held)
+    assert (task.status, task.result, task.closed_epoch) == (Status.DONE, 7, 1)
+
+
 # Not held.
 
 
@@ -242,20 +266,10 @@ def test_a_locked_task_cannot_be_reported(agent, report, epoch):
 @pytest.mark.parametrize("epoch", [None, 1])
 @pytest.mark.parametrize("report", [complete, fail])
 def test_a_cancelled_task_cannot_be_reported(held, agent, report, epoch):
-    transitions.cancel(held.pk, by="operator")
-    transitions.cancel(held.pk, by="operator")
+    transitions.cancel(held.pk, by="operator", force=True)
 
     assert report(held, by=agent, epoch=epoch) == WrongStatus
     assert report(held, epoch=epoch) == WrongStatus
-
-
-def test_a_task_that_failed_by_expiry_cannot_be_completed(agent):
-    task = make_held_task(agent, max_attempts=1)
-    expire(task)
-
-    assert fresh(task).status == Status.FAILED
-    assert complete(task, by=agent) == WrongStatus
-    assert complete(task, by=agent, epoch=1) == WrongStatus
 
 
 # Several at once, and a claim.

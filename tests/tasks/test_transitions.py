@@ -123,11 +123,24 @@ def test_cancel_asks_for_a_task_in_progress_to_stop():
     assert list(Task.objects.cancel_asked()) == [task]
 
 
-def test_a_second_cancel_ends_a_task_in_progress():
-    held = make_held_task(lease_seconds=60)
+def test_a_second_cancel_changes_nothing():
+    held = make_held_task()
+    transitions.cancel(held.pk, by="operator")
+    before = Task.objects.values().get(pk=held.pk)
+
     transitions.cancel(held.pk, by="operator")
 
-    task = transitions.cancel(held.pk, by="operator")
+    assert Task.objects.values().get(pk=held.pk) == before
+    assert Event.objects.about_task(held.pk).filter(type="task.cancel_asked").count() == 1
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_forced_cancel_ends_a_task_in_progress(asked):
+    held = make_held_task(lease_seconds=60)
+    if asked:
+        transitions.cancel(held.pk, by="operator")
+
+    task = transitions.cancel(held.pk, by="operator", force=True)
 
     assert (task.status, task.lease_expires_at) == (Status.CANCELLED, None)
     assert last_event(task)[:2] == ("task.cancelled", "operator")
