@@ -6,13 +6,18 @@ three or all in ten of twelve tries. So a process that has more than another wai
 """
 
 import asyncio
+import resource
 import socket
+import sys
 from collections.abc import MutableSequence
 from multiprocessing.connection import Connection
 from types import FrameType
 
 import uvicorn
 
+from coordinator_project.http_protocol import Protocol
+from coordinator_project.patience import Patience
+from coordinator_project.threads import Busy
 from events import shutdown
 
 BACKLOG = 2048
@@ -20,7 +25,15 @@ LEAVE_REQUESTS = 5  # seconds for running requests, once the process is to stop
 LONGEST_MESSAGE = 4096  # bytes of a page's message on its WebSocket; messages are ignored
 PAUSE = 0.001
 PAUSES = 10
+UNEVEN = 16  # a process may have one in so many more than another
+TICKS = 10  # of a tenth of a second, between two looks at all connections
 RETRY_AFTER = 1.0  # seconds until the next accept, when no file can be opened
+AT_ONCE = 64  # connections that are accepted before those that are open have their turn
+OWN_FILES = 128  # of a process: its own, and connections that are refused
+FILES_OF_ONE = 2  # of a connection: itself, and a body or an answer that waits in a file
+# A thread that computes lets others have the interpreter after this time; with 5 ms, the usual
+# one, a request waits for it again and again.
+SWITCH = 0.001
 CLOSED = 1 << 30
 
 Shares = MutableSequence[int]
@@ -45,6 +58,8 @@ class Server(uvicorn.Server):
         self.ready = ready
         self.paused = 0
         self.opening: set[asyncio.Task[object]] = set()
+        self.patience = Patience()
+        self.room = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_FILES) // FILES_OF_ONE
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
@@ -55,6 +70,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         self.shares[self.place] = len(self.server_state.connections)
+        if counter % TICKS == 0:
+            self.patience.look(self.server_state.connections)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -77,36 +94,46 @@ class Server(uvicorn.Server):
         loop.call_later(seconds, self._look)
 
     def _come(self) -> None:
-        """Accept a connection, unless this process has more than others and has not yet paused."""
-        if self.paused < PAUSES and self.shares[self.place] > min(self.shares):
-            self.paused += 1
-            self._look_away(PAUSE)
-            return
-        self.paused = 0
-        try:
-            connection, _ = self.listening.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process has it, or the client has left
-        except OSError:
-            self._look_away(RETRY_AFTER)  # too many open files
-            return
-        connection.setblocking(False)
-        self.shares[self.place] += 1
-        opening = asyncio.create_task(self._open(connection))
-        self.opening.add(opening)
-        opening.add_done_callback(self.opening.discard)
+        """Accept connections, unless this process has more than others and has not yet paused."""
+        for _ in range(AT_ONCE):
+            own, least = self.shares[self.place], min(self.shares)
+            if own > least + least // UNEVEN and self.paused < PAUSES:
+                self.paused += 1
+                self._look_away(PAUSE)
+                return
+            self.paused = 0
+            try:
+                connection, _ = self.listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return  # another process has it, or the client has left
+            except OSError:
+                self._look_away(RETRY_AFTER)  # too many open files
+                return
+            connection.setblocking(False)
+            self.shares[self.place] += 1
+            opening = asyncio.create_task(self._open(connection))
+            self.opening.add(opening)
+            opening.add_done_callback(self.opening.discard)
 
     async def _open(self, connection: socket.socket) -> None:
+        """Serve the connection, or refuse it where there is no room for it."""
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(self._protocol, connection)
+        there = self.shares[self.place]
+        if there > self.room + OWN_FILES // 2:
+            connection.close()
+            return
+        _, protocol = await loop.connect_accepted_socket(self._protocol, connection)
+        if there > self.room:
+            protocol.refuse(Busy("Too many connections are open here; try again in a moment."))
 
-    def _protocol(self) -> asyncio.Protocol:
-        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        return protocol
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as it is allowed to."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def serve(ready: Connection, listening: socket.socket, shares: Shares, place: int) -> None:
@@ -114,7 +141,7 @@ def serve(ready: Connection, listening: socket.socket, shares: Shares, place: in
     config = uvicorn.Config(
         "coordinator_project.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
         ws_max_size=LONGEST_MESSAGE,
         # One message goes to hundreds of pages, and compressing it for each would cost most.
@@ -126,4 +153,5 @@ def serve(ready: Connection, listening: socket.socket, shares: Shares, place: in
         server_header=False,
         timeout_graceful_shutdown=LEAVE_REQUESTS,
     )
+    sys.setswitchinterval(SWITCH)
     Server(config, listening, shares, place, ready).run()

@@ -33,10 +33,7 @@ def meaning_of(exc: Exception) -> Problem | None:
         case RequestDataTooBig():
             return TooLarge()
         case DisallowedHost():
-            return Invalid(
-                "The coordinator does not answer to this Host; set COORDINATOR_ALLOWED_HOSTS.",
-                code="unknown_host",
-            )
+            return unknown_host()
         case SuspiciousOperation() | UnreadablePostError():
             return Invalid(code="bad_request")
         case DataError():
@@ -46,6 +43,11 @@ def meaning_of(exc: Exception) -> Problem | None:
             return Unavailable("The database is busy or away; try again.")
         case _:
             return None
+
+
+def unknown_host() -> Problem:
+    message = "The coordinator does not answer to this Host; set COORDINATOR_ALLOWED_HOSTS."
+    return Invalid(message, code="unknown_host")
 
 
 def answer(request: HttpRequest, exc: Exception) -> HttpResponse:

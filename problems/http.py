@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from problems import (
     Conflict,
     Forbidden,
+    HeadTooLarge,
     Invalid,
     MethodNotAllowed,
     NotFound,
     Problem,
     TooLarge,
+    TooSlow,
     Unauthorized,
     Unavailable,
 )
@@ -26,8 +28,10 @@ STATUS: dict[type[Problem], int] = {
     Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
+    TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
+    HeadTooLarge: 431,
     Unavailable: 503,
 }
 
@@ -96,7 +100,11 @@ def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     brief = problem.brief if family_of(request.path).brief else ""
     message = brief or problem.message
     response = error(request.path, status_of(problem), problem.code, message)
-    for kind, (header, value) in HEADERS.items():
-        if isinstance(problem, kind):
-            response[header] = value
+    for header, value in headers_of(problem).items():
+        response[header] = value
     return response
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """What a client should know of this problem before it reads the body."""
+    return dict(pair for kind, pair in HEADERS.items() if isinstance(problem, kind))

@@ -35,6 +35,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         host, port = settings.COORDINATOR_HOST, settings.COORDINATOR_PORT
+        http_server.raise_file_limit()
         with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
             self._say_where_files_are()
             call_command("migrate", verbosity=0, interactive=False)
