@@ -77,7 +77,7 @@ def _finish(
 ) -> None:
     response.headers[HEADER] = given
     if request.path.startswith(APIS):
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
     took = time.perf_counter() - started
     status = response.status_code
     if status >= 500:

@@ -35,6 +35,7 @@ class Lane:
     """Threads of their own for one kind of request. `most`: of them at once; None: any number."""
 
     def __init__(self, name: str, threads: int, most: int | None = None) -> None:
+        self.name = name
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self.most = most
         self.inside = 0

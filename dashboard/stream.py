@@ -15,6 +15,7 @@ from problems import Invalid
 PING_AFTER = 15.0
 HEADERS = {
     "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
     "Connection": "keep-alive",
     "X-Accel-Buffering": "no",
 }
