@@ -10,6 +10,7 @@ from problems import HeadTooLarge, Invalid, Problem
 
 MOST_HEAD = 64 * 1024  # bytes of the request line and the headers
 MOST_HEADERS = 100
+MOST_IGNORED = 16 * 1024 * 1024  # bytes of a refused client that does not stop sending
 LINGER = 2.0  # seconds for which a refused client may read its answer
 FAMILY = "/v1"  # has the form of a refusal where the path is not known
 TOO_LONG = f"The request line and the headers are larger than {MOST_HEAD} bytes."
@@ -34,10 +35,12 @@ class Protocol(HttpToolsProtocol):
         self.problem: Problem | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self.refused:
-            return
         self.coming = len(data)
         self.loose += self.coming
+        if self.refused:
+            if self.loose > MOST_IGNORED:
+                self.transport.abort()
+            return
         super().data_received(data)
         if self.loose > MOST_HEAD and not self.refused:
             self.refuse(HeadTooLarge(TOO_LONG))
