@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
         self.ready.send(True)
 
     async def on_tick(self, counter: int) -> bool:
-        self.shares[self.place] = len(self.server_state.connections)
+        self.shares[self.place] = len(self.server_state.connections) + len(self.opening)
         if counter % TICKS == 0:
             self.patience.look(self.server_state.connections)
         return await super().on_tick(counter)
@@ -111,14 +111,13 @@ class Server(uvicorn.Server):
                 return
             connection.setblocking(False)
             self.shares[self.place] += 1
-            opening = asyncio.create_task(self._open(connection))
+            opening = asyncio.create_task(self._open(connection, self.shares[self.place]))
             self.opening.add(opening)
             opening.add_done_callback(self.opening.discard)
 
-    async def _open(self, connection: socket.socket) -> None:
-        """Serve the connection, or refuse it where there is no room for it."""
+    async def _open(self, connection: socket.socket, there: int) -> None:
+        """Serve the connection, or refuse it if there is no room for so many."""
         loop = asyncio.get_running_loop()
-        there = self.shares[self.place]
         if there > self.room + OWN_FILES // 2:
             connection.close()
             return

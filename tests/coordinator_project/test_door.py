@@ -1,8 +1,11 @@
 """What a process takes from clients that nobody knows, and how long it waits for them."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 
@@ -10,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from coordinator_project import http_server
 from tests.coordinator_project.running import eventually
 from tests.serving import NO_TLS, serving
 
@@ -261,3 +265,51 @@ def test_a_waiting_claim_is_not_taken_for_a_slow_client(server):
         answer = client.post("/v1/tasks/claim", params={"wait_seconds": 4}, json=claim)
 
     assert answer.json() == {"tasks": []}
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+"""
+ROOM = (300 - http_server.OWN_FILES) // http_server.FILES_OF_ONE
+
+
+def test_connections_beyond_the_files_are_refused_and_those_within_go_on():
+    with serving(FEW_FILES) as server, ExitStack() as stack, server.client() as agent:
+        agent.post("/v1/channels", json={"name": "open"})
+        for _ in range(ROOM):
+            stack.enter_context(connected(server))
+        beyond = [stack.enter_context(connected(server, ask("/health"))) for _ in range(20)]
+        far_beyond = [stack.enter_context(connected(server)) for _ in range(150)]
+
+        status, headers, body = answer_to(beyond[-1])
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert json.loads(body)["error"]["code"] == "unavailable"
+        eventually(lambda: all(map(is_cut, far_beyond)))
+        claim = {"agent_id": "a", "channel": "open", "max_tasks": 1}
+        assert agent.post("/v1/tasks/claim", json=claim).json() == {"tasks": []}
+
+        stack.close()
+        eventually(lambda: reachable(server))
+        assert not logged(server, "Traceback|exception")
+
+
+def reachable(server):
+    try:
+        return httpx.get(f"{server.url}/health", verify=NO_TLS).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
+    code = (
+        "import resource as r; from coordinator_project.http_server import raise_file_limit;"
+        "r.setrlimit(r.RLIMIT_NOFILE, (256, 1024)); raise_file_limit();"
+        "print(r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "coordinator_project.settings"}
+    code = f"import django; django.setup(); {code}"
+
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+
+    assert done.stdout == b"(1024, 1024)\n", done.stderr
