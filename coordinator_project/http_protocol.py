@@ -1,5 +1,7 @@
 """One client's connection: what it sends before anybody knows it is bounded."""
 
+import asyncio
+
 import httptools
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -25,14 +27,24 @@ class Protocol(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, object]
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        problem: Problem | None = None,
     ) -> None:
+        """With a `problem`, whatever comes is answered with that."""
         super().__init__(config, server_state, app_state)
         self.head_since: float | None = self.loop.time()
         self.url = b""
         self.coming = self.loose = 0
         self.refused = False
-        self.problem: Problem | None = None
+        self.problem = problem
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.problem is not None:
+            self.refuse(self.problem)
 
     def data_received(self, data: bytes) -> None:
         self.coming = len(data)

@@ -10,6 +10,7 @@ import resource
 import socket
 import sys
 from collections.abc import MutableSequence
+from functools import partial
 from multiprocessing.connection import Connection
 from types import FrameType
 
@@ -34,6 +35,7 @@ FILES_OF_ONE = 2  # of a connection: itself, and a body or an answer that waits 
 # A thread that computes lets others have the interpreter after this time; with 5 ms, the usual
 # one, a request waits for it again and again.
 SWITCH = 0.001
+TOO_MANY = "Too many connections are open here; try again in a moment."
 CLOSED = 1 << 30
 
 Shares = MutableSequence[int]
@@ -121,12 +123,11 @@ class Server(uvicorn.Server):
         if there > self.room + OWN_FILES // 2:
             connection.close()
             return
-        _, protocol = await loop.connect_accepted_socket(self._protocol, connection)
-        if there > self.room:
-            protocol.refuse(Busy("Too many connections are open here; try again in a moment."))
+        await loop.connect_accepted_socket(partial(self._protocol, there), connection)
 
-    def _protocol(self) -> Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self, there: int) -> Protocol:
+        busy = Busy(TOO_MANY) if there > self.room else None
+        return Protocol(self.config, self.server_state, self.lifespan.state, busy)
 
 
 def raise_file_limit() -> None:
