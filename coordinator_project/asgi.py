@@ -28,7 +28,7 @@ from coordinator_project.responder import Responder
 from coordinator_project.spool import Spool
 from coordinator_project.wsgi import application as wsgi_application
 from dashboard import consumers
-from problems import Problem, Unavailable
+from problems import Problem, Unavailable, http
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
@@ -100,12 +100,14 @@ async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
     if scope["path"] != consumers.PATH:
         await send({"type": "websocket.close", "code": 1000, "reason": "No WebSockets here."})
         return
-    status = 500
+    status, body = 500, b""
 
     async def take(message: SendEvent) -> None:
-        nonlocal status
+        nonlocal status, body
         if message["type"] == "http.response.start":
             status = message["status"]
+        elif message["type"] == "http.response.body":
+            body += message.get("body", b"")
 
     as_http = {
         **scope,
@@ -116,7 +118,7 @@ async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
     }
     async with ThreadSensitiveContext(executor=async_thread):
         await async_application(as_http, replay(b"", _nothing_more), take)  # type: ignore[arg-type]
-    await consumers.Live(status)(scope, receive, send)
+    await consumers.Live(status, http.message_in(body))(scope, receive, send)
 
 
 async def _nothing_more() -> ReceiveEvent:

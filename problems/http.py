@@ -91,6 +91,15 @@ def encode(path: str, code: str, message: str) -> bytes:
     return orjson.dumps(body_for(path, code, message), option=orjson.OPT_APPEND_NEWLINE)
 
 
+def message_in(body: bytes) -> str:
+    """The message of an encoded error; "" where there is none."""
+    try:
+        found = orjson.loads(body)["error"]
+        return str(found["message"] if isinstance(found, dict) else found)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
 def error(path: str, status: int, code: str, message: str) -> HttpResponse:
     return HttpResponse(encode(path, code, message), status=status, content_type=JSON)
 

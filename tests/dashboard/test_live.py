@@ -226,12 +226,35 @@ def test_a_restart_of_the_server_loses_no_event():
 
 
 def test_a_page_without_a_credential_is_refused(server):
-    assert refusal(server, headers={}) == 4401
+    with watching(server, headers={}) as page:
+        assert page.end() == 4401
+        assert page.socket.close_reason.startswith("Send a token")
 
 
-@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19])
-def test_an_invalid_cursor_is_refused(server, cursor):
-    assert refusal(server, cursor=cursor) == 4400
+@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19, "%FF", "1%00", "1&cursor=x", "%2B5"])
+def test_an_invalid_cursor_is_refused_with_a_sentence(server, cursor):
+    with watching(server, cursor=cursor) as page:
+        assert page.end() == 4400
+        assert page.socket.close_reason == "Last-Event-ID: not an id of this stream"
+
+
+@pytest.mark.parametrize("cursor", ["x", "%FF", "1&cursor=x"])
+def test_a_cursor_that_is_none_is_refused_beside_a_header_that_is_one(server, cursor):
+    """The header goes first over HTTP, the query counts here: neither is to be open and silent."""
+    headers = server.headers | {"Last-Event-ID": "1"}
+
+    assert refusal(server, cursor=cursor, headers=headers) == 4400
+
+
+def test_a_cursor_that_the_journal_has_not_reached_is_answered(server):
+    with watching(server, cursor="9" * 18) as page:
+        assert page.next()["cursor"]
+
+
+def test_a_page_whose_messages_fail_is_closed_and_not_left_silent():
+    broken = "from dashboard import hub; hub.join = lambda since: 1 / 0"
+    with serving(broken) as server:
+        assert refusal(server) == 1011
 
 
 def test_a_page_of_another_site_is_refused(server):
