@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-NICE = 10
+NICE = 5
 
 
 def _thread_of_low_priority() -> ThreadPoolExecutor:

@@ -5,7 +5,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -26,6 +26,7 @@ READERS, SIGN_INS = 500, 64
 READS = 1024  # bytes a second of each slow reader
 BUFFER = 4096  # bytes of its socket, so that little fits between it and the server
 HEALTH_EVERY = 0.05  # seconds
+PATIENCE = 30.0  # seconds of somebody who signs in
 HEALTHY = 100.0  # milliseconds
 AT_MOST = 2.0  # times as long as without them
 HEARTBEAT = "/v1/agents/heartbeat"
@@ -45,14 +46,13 @@ def measure(run: Run) -> list[Section]:
     results = 1_000 if run.quick else 20_000
     readers, sign_ins = (30, 4) if run.quick else (READERS, SIGN_INS)
     seconds = 1.0 if run.quick else max(10.0, run.seconds)
-    with run.coordinator("slow") as (coordinator, db), ExitStack() as stack:
+    with run.coordinator("slow") as (coordinator, db):
         paths = _fill(coordinator, db, results)
-        agents = stack.enter_context(closing(Agents(coordinator)))
-        agents.work(min(seconds, 2.0))  # connections and caches are ready
-        alone = agents.work(seconds)
+        work(coordinator, min(seconds, 2.0))  # caches and connections to the database are ready
+        alone = work(coordinator, seconds)
         crowd = Crowd(coordinator.port)
         with crowd.running(paths, readers, sign_ins):
-            beside = agents.work(seconds)
+            beside = work(coordinator, seconds)
             megabytes = machine.peak_megabytes(coordinator.server, [coordinator.postgres])
     ratios = [
         _ratio("claim", alone.claims, beside.claims),
@@ -98,45 +98,41 @@ def _fill(coordinator: Coordinator, db: psycopg.Connection, results: int) -> lis
     ]
 
 
-class Agents:
-    """Some agents, each with a connection of its own, and one who asks for health."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self.port = coordinator.port
-        self.agents = {f"slow-{n}": Connection(self.port) for n in range(AGENTS)}
-
-    def close(self) -> None:
-        for connection in self.agents.values():
-            connection.close()
-
-    def work(self, seconds: float) -> Times:
-        """Claim, complete and beat by turns for so long."""
+def work(coordinator: Coordinator, seconds: float) -> Times:
+    """Some agents claim, complete and beat by turns for so long; somebody asks for health."""
+    with ExitStack() as stack:
+        agents = {
+            f"slow-{number}": stack.enter_context(closing(Connection(coordinator.port)))
+            for number in range(AGENTS)
+        }
         times = Times()
         until = time.perf_counter() + seconds
         health_at = 0.0
         while (now := time.perf_counter()) < until:
-            for name, connection in self.agents.items():
-                self._one_turn(name, connection, times)
+            for name, connection in agents.items():
+                _one_turn(name, connection, times)
             if now >= health_at:
-                times.health.append(self._ask_for_health())
+                times.health.append(_ask_for_health(coordinator.port))
                 health_at = now + HEALTH_EVERY
-        return times
+    return times
 
-    def _one_turn(self, name: str, connection: Connection, times: Times) -> None:
-        started = time.perf_counter()
-        [task] = claimed(connection.ask(claim_request(name)), 1)
-        times.claims.append((time.perf_counter() - started) * 1000)
-        outcome = {"task_id": task.task_id, "agent_id": name, "lease_epoch": task.epoch}
-        connection.ask(request(over_http.COMPLETE, orjson.dumps(outcome)))
-        started = time.perf_counter()
-        connection.ask(request(HEARTBEAT, orjson.dumps({"agent_id": name})))
-        times.heartbeats.append((time.perf_counter() - started) * 1000)
 
-    def _ask_for_health(self) -> float:
-        started = time.perf_counter()
-        with closing(Connection(self.port)) as connection:
-            connection.ask(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        return (time.perf_counter() - started) * 1000
+def _one_turn(name: str, connection: Connection, times: Times) -> None:
+    started = time.perf_counter()
+    [task] = claimed(connection.ask(claim_request(name)), 1)
+    times.claims.append((time.perf_counter() - started) * 1000)
+    outcome = {"task_id": task.task_id, "agent_id": name, "lease_epoch": task.epoch}
+    connection.ask(request(over_http.COMPLETE, orjson.dumps(outcome)))
+    started = time.perf_counter()
+    connection.ask(request(HEARTBEAT, orjson.dumps({"agent_id": name})))
+    times.heartbeats.append((time.perf_counter() - started) * 1000)
+
+
+def _ask_for_health(port: int) -> float:
+    started = time.perf_counter()
+    with closing(Connection(port)) as connection:
+        connection.ask(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return (time.perf_counter() - started) * 1000
 
 
 class Crowd:
@@ -145,6 +141,7 @@ class Crowd:
     def __init__(self, port: int) -> None:
         self.port = port
         self.stopped = threading.Event()
+        self.people: set[http.client.HTTPConnection] = set()
         self.readers: list[socket.socket] = []
         self.signed_in: list[float] = []
         self.refused = 0
@@ -154,9 +151,9 @@ class Crowd:
     def running(self, paths: Sequence[str], readers: int, sign_ins: int) -> Iterator[None]:
         """All of them, until the block ends; when it begins, the readers have asked."""
         with ExitStack() as stack:
+            form = self._form()
             for number in range(readers):
                 self.readers.append(stack.enter_context(self._reader(paths[number % len(paths)])))
-            form = self._form()
             people = [
                 threading.Thread(target=self._sign_in_again_and_again, args=[form])
                 for _ in range(sign_ins)
@@ -168,6 +165,8 @@ class Crowd:
                 yield
             finally:
                 self.stopped.set()
+                for connection in list(self.people):
+                    connection.close()
                 for thread in threads:
                     thread.join()
 
@@ -224,14 +223,24 @@ class Crowd:
         }
         while not self.stopped.is_set():
             started = time.perf_counter()
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-            with closing(connection):
-                connection.request("POST", "/login", form, headers)
-                status = connection.getresponse().status
+            status = self._sign_in(form, headers)
             if status == 200:
                 self.signed_in.append((time.perf_counter() - started) * 1000)
             elif status == 503:
                 self.refused += 1
                 self.stopped.wait(1.0)
-            else:
+            elif not self.stopped.is_set():
                 raise CoordinatorFailed(f"A sign-in was answered {status}.")
+
+    def _sign_in(self, form: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer; 0 if there is none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        self.people.add(connection)
+        try:
+            connection.request("POST", "/login", form, headers)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            return 0  # closed at the end
+        finally:
+            self.people.discard(connection)
+            connection.close()

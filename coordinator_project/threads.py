@@ -13,7 +13,8 @@ from tasks import waiting
 
 # PostgreSQL serves this number fastest on two cores.
 AGENTS = 4
-PEOPLE = 3
+PEOPLE = 2
+BULK = 2
 SIGN_INS = 2
 DETAILS = 1
 ASYNC = 1
@@ -21,7 +22,7 @@ MOST_SIGN_INS = 32  # that run or wait in one process; a sign-in takes some tent
 
 # The queries of /api/v1/health, the listener of waiting claims, the rows of pages, the journal.
 OTHERS = 4
-CONNECTIONS = AGENTS + PEOPLE + SIGN_INS + DETAILS + ASYNC + waiting.THREADS + OTHERS
+CONNECTIONS = AGENTS + PEOPLE + BULK + SIGN_INS + DETAILS + ASYNC + waiting.THREADS + OTHERS
 """The most database connections of one HTTP process."""
 
 T = TypeVar("T")
@@ -53,29 +54,39 @@ class Lane:
 
 agents = Lane("agents", AGENTS)
 people = Lane("people", PEOPLE)
+bulk = Lane("bulk", BULK)
 sign_ins = Lane("sign-ins", SIGN_INS, MOST_SIGN_INS)
 details = Lane("details", DETAILS)
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-CHECKS_PASSWORDS = ("/login", "/password", "/admin/login/", "/admin/password_change/")
-USERS = "/admin/accounts/user/"
+CHECKS_PASSWORDS = (
+    "/login",
+    "/password",
+    "/admin/login/",
+    "/admin/password_change/",
+    "/admin/accounts/user/",
+)
 DETAILS_PATH = "/health/details"
-OF_PEOPLE = ("/v1/chains", "/v1/dead-letters")
+OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
 READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
 
 
 def lane_of(method: str, path: str) -> Lane:
-    """The lane of a request: what may take long does not share one with claims and heartbeats.
+    """The lane of a request. What may take long does not share one with claims and heartbeats.
 
-    Agents have the changes under /v1 and what they read of themselves and of single tasks. All
-    else, lists among it, is for people.
+    Agents have the changes under /v1 and what they read of themselves and of single tasks; people
+    have pages, admin and console; lists, jobs and all else that may have many rows is bulk.
     """
     if path.startswith("/internal/"):
         return agents
-    if path.startswith("/v1/") and not path.startswith(OF_PEOPLE):
-        return agents if method not in SAFE or path.startswith(READ_BY_AGENTS) else people
+    if path.startswith("/v1/"):
+        if path.startswith(OF_MANY_ROWS):
+            return bulk
+        return agents if method not in SAFE or path.startswith(READ_BY_AGENTS) else bulk
+    if path.startswith("/api/"):
+        return bulk
     if path == DETAILS_PATH:
         return details
-    if method not in SAFE and path.startswith((*CHECKS_PASSWORDS, USERS)):
+    if method not in SAFE and path.startswith(CHECKS_PASSWORDS):
         return sign_ins
     return people

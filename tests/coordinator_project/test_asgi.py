@@ -373,8 +373,7 @@ async def test_a_lane_that_is_full_refuses():
             "POST /internal/v1/heartbeat",
             "POST /v1/events",
         ],
-        "people": [
-            "GET /",
+        "bulk": [
             "GET /v1/tasks",
             "GET /v1/agents",
             "GET /v1/dashboard",
@@ -384,7 +383,11 @@ async def test_a_lane_that_is_full_refuses():
             "GET /api/v1/jobs/job-1/results",
             "POST /api/v1/jobs",
             "POST /api/v1/jobs/job-1/cancel",
+        ],
+        "people": [
+            "GET /",
             "GET /console/overview",
+            "POST /console/task/cancel",
             "GET /login",
             "GET /admin/tasks/task/",
             "POST /admin/tasks/task/",
