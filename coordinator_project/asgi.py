@@ -32,11 +32,9 @@ from problems import Problem, Unavailable, http
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
 HEALTH = "/health"
-HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/")
 DETAILS_WITHIN = 5.0  # seconds
 
 async_application = get_asgi_application()
@@ -77,8 +75,8 @@ async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, se
     if path == CLAIM and b"wait_seconds=" in scope["query_string"]:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
-    if path in (*STREAMS, WAITING_CLAIM, *HEALTH_OF_SPOTS):
-        executor = health_thread if path in HEALTH_OF_SPOTS else async_thread
+    if path in (*threads.ASYNC_PATHS, WAITING_CLAIM):
+        executor = health_thread if path in threads.HEALTH_OF_SPOTS else async_thread
         async with ThreadSensitiveContext(executor=executor):
             # Django's stubs take any mapping where the types of ASGI name the fields.
             await async_application(scope, replay(body, receive), send)  # type: ignore[arg-type]

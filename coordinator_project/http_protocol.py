@@ -7,6 +7,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from coordinator_project.handover import Handover, is_bulk
 from coordinator_project.refusals import answer_to
 from problems import HeadTooLarge, Invalid, Problem
 
@@ -31,15 +32,20 @@ class Protocol(HttpToolsProtocol):
         config: Config,
         server_state: ServerState,
         app_state: dict[str, object],
+        *,
         problem: Problem | None = None,
+        handover: Handover | None = None,
+        last: bool = False,
     ) -> None:
-        """With a `problem`, whatever comes is answered with that."""
+        """With a `problem`, whatever comes is answered with that; `last`: only one request."""
         super().__init__(config, server_state, app_state)
         self.head_since: float | None = self.loop.time()
         self.url = b""
         self.coming = self.loose = 0
         self.refused = False
         self.problem = problem
+        self.handover = handover
+        self.last = last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -52,6 +58,8 @@ class Protocol(HttpToolsProtocol):
         if self.refused:
             if self.loose > MOST_IGNORED:
                 self.transport.abort()
+            return
+        if self.handover is not None and is_bulk(data) and self._hand_over(self.handover, data):
             return
         super().data_received(data)
         if self.loose > MOST_HEAD and not self.refused:
@@ -73,6 +81,8 @@ class Protocol(HttpToolsProtocol):
             raise httptools.HttpParserError(str(self.problem))
         self.head_since, self.loose = None, 0
         super().on_headers_complete()
+        if self.last and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self.loose = 0
@@ -112,6 +122,18 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
+
+    def _hand_over(self, handover: Handover, data: bytes) -> bool:
+        """Let another process answer, which gets the connection. False if that is not possible."""
+        is_idle = self.head_since is not None and self.loose == len(data)
+        if not is_idle or self.transport.get_write_buffer_size() or self.transport.is_closing():
+            return False
+        if not handover.give(self.transport.get_extra_info("socket").fileno(), data):
+            return False
+        self.refused = True
+        self._unset_keepalive_if_required()
+        self.transport.abort()
+        return True
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

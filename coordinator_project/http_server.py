@@ -6,16 +6,18 @@ three or all in ten of twelve tries. So a process that has more than another wai
 """
 
 import asyncio
+import os
 import resource
 import socket
 import sys
-from collections.abc import MutableSequence
+from collections.abc import Coroutine, MutableSequence
 from functools import partial
 from multiprocessing.connection import Connection
 from types import FrameType
 
 import uvicorn
 
+from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
 from coordinator_project.threads import Busy
@@ -36,6 +38,7 @@ FILES_OF_ONE = 2  # of a connection: itself, and a body or an answer that waits 
 # one, a request waits for it again and again.
 SWITCH = 0.001
 TOO_MANY = "Too many connections are open here; try again in a moment."
+NICE = 5  # of the process for bulk
 CLOSED = 1 << 30
 
 Shares = MutableSequence[int]
@@ -52,8 +55,10 @@ class Server(uvicorn.Server):
         shares: Shares,
         place: int,
         ready: Connection,
+        handover: Handover | None = None,
     ) -> None:
         super().__init__(config)
+        self.handover = handover
         self.listening = listening
         self.shares = shares
         self.place = place
@@ -113,9 +118,12 @@ class Server(uvicorn.Server):
                 return
             connection.setblocking(False)
             self.shares[self.place] += 1
-            opening = asyncio.create_task(self._open(connection, self.shares[self.place]))
-            self.opening.add(opening)
-            opening.add_done_callback(self.opening.discard)
+            self._begin(self._open(connection, self.shares[self.place]))
+
+    def _begin(self, opening: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(opening)
+        self.opening.add(task)
+        task.add_done_callback(self.opening.discard)
 
     async def _open(self, connection: socket.socket, there: int) -> None:
         """Serve the connection, or refuse it if there is no room for so many."""
@@ -126,8 +134,39 @@ class Server(uvicorn.Server):
         await loop.connect_accepted_socket(partial(self._protocol, there), connection)
 
     def _protocol(self, there: int) -> Protocol:
-        busy = Busy(TOO_MANY) if there > self.room else None
-        return Protocol(self.config, self.server_state, self.lifespan.state, busy)
+        return Protocol(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            problem=Busy(TOO_MANY) if there > self.room else None,
+            handover=self.handover,
+        )
+
+
+class BulkServer(Server):
+    """Answers the requests that others hand over, one on each connection.
+
+    After that the client has to connect again, since its next request may be an agent's.
+    """
+
+    def _come(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, data = take(self.listening)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._look_away(RETRY_AFTER)  # too many open files
+                return
+            self._begin(self._go_on(connection, data))
+
+    async def _go_on(self, connection: socket.socket, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.connect_accepted_socket(self._last, connection)
+        protocol.data_received(data)
+
+    def _last(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state, last=True)
 
 
 def raise_file_limit() -> None:
@@ -136,9 +175,26 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def serve(ready: Connection, listening: socket.socket, shares: Shares, place: int) -> None:
+def serve(
+    ready: Connection,
+    listening: socket.socket,
+    shares: Shares,
+    place: int,
+    handover: Handover | None = None,
+) -> None:
     """Serve until SIGTERM; the main function of a process that shares `listening`."""
-    config = uvicorn.Config(
+    sys.setswitchinterval(SWITCH)
+    Server(configuration(), listening, shares, place, ready, handover).run()
+
+
+def serve_bulk(ready: Connection, handover: Handover) -> None:
+    """Answer until SIGTERM what the others hand over; the main function of one process."""
+    os.nice(NICE)
+    BulkServer(configuration(), handover.taking, [0], 0, ready).run()
+
+
+def configuration() -> uvicorn.Config:
+    return uvicorn.Config(
         "coordinator_project.asgi:application",
         loop="uvloop",
         http=Protocol,
@@ -153,5 +209,3 @@ def serve(ready: Connection, listening: socket.socket, shares: Shares, place: in
         server_header=False,
         timeout_graceful_shutdown=LEAVE_REQUESTS,
     )
-    sys.setswitchinterval(SWITCH)
-    Server(config, listening, shares, place, ready).run()

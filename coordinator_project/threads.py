@@ -58,6 +58,9 @@ bulk = Lane("bulk", BULK)
 sign_ins = Lane("sign-ins", SIGN_INS, MOST_SIGN_INS)
 details = Lane("details", DETAILS)
 
+STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
+HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/")
+ASYNC_PATHS = (*STREAMS, *HEALTH_OF_SPOTS)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CHECKS_PASSWORDS = (
     "/login",

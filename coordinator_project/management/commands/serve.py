@@ -22,7 +22,7 @@ from django.urls import get_resolver
 
 from accounts import credentials
 from accounts.protected import OPEN_UP
-from coordinator_project import embedded, env, http_server, maintenance, processes
+from coordinator_project import embedded, env, handover, http_server, maintenance, processes
 from coordinator_project.cluster import EmbeddedFailed
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to end
@@ -52,8 +52,10 @@ class Command(BaseCommand):
         try:
             running.start("maintenance", maintenance.run)
             shares = processes.FORK.RawArray("i", settings.COORDINATOR_PROCESSES)
+            bulk = handover.Handover()
+            running.start("bulk", http_server.serve_bulk, bulk)
             for place in range(settings.COORDINATOR_PROCESSES):
-                running.start(f"http-{place}", http_server.serve, listening, shares, place)
+                running.start(f"http-{place}", http_server.serve, listening, shares, place, bulk)
             running.wait_until_ready()
             if not running.signals:
                 self._say_ready(listening)
