@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from coordinator_project import http_server
+from coordinator_project import handover, http_server
 from tests.coordinator_project.running import eventually
 from tests.serving import NO_TLS, serving
 
@@ -313,3 +313,48 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
 
     assert done.stdout == b"(1024, 1024)\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (ask("/v1/tasks?limit=5"), True),
+        (ask("/api/v1/jobs/job-1/results"), True),
+        (ask("/v1/chains/01a1"), True),
+        (ask("/v1/stream"), False),
+        (ask("/api/v1/health"), False),
+        (ask("/v1/agents/a/current-task"), False),
+        (ask("/v1/tasks", method="POST"), False),
+        (ask("/health"), False),
+        (ask("/v1/tasks") + ask("/v1/tasks"), False),
+        (ask("/v1/tasks")[:-2], False),
+        (ask("/v1/tasks", f"X: {'x' * handover.LONGEST}"), False),
+    ],
+)
+def test_only_a_whole_request_for_many_rows_is_handed_over(data, expected):
+    assert handover.is_bulk(data) is expected
+
+
+def test_a_connection_is_handed_over_with_its_request():
+    ways, (client, ours) = handover.Handover(), socket.socketpair()
+    with client, ours:
+        with pytest.raises(BlockingIOError):
+            handover.take(ways.taking)
+        assert ways.give(ours.fileno(), b"GET")
+        ours.close()
+
+        connection, data = handover.take(ways.taking)
+        with connection:
+            connection.send(b"hello")
+            assert (client.recv(10), data) == (b"hello", b"GET")
+
+
+def test_what_nobody_takes_stays_here():
+    ways, (client, ours) = handover.Handover(), socket.socketpair()
+    with client, ours:
+        given = 0
+        while ways.give(ours.fileno(), b"x" * handover.LONGEST):
+            given += 1
+            assert given < 1_000
+        ways.taking.close()
+        assert not ways.give(ours.fileno(), b"GET")
