@@ -31,6 +31,11 @@ class Handover:
             return False  # too many wait there, or the process is gone
         return True
 
+    def close(self) -> None:
+        """Close both ends of this process; others keep theirs."""
+        self.giving.close()
+        self.taking.close()
+
 
 def take(taking: socket.socket) -> tuple[socket.socket, bytes]:
     """The next connection and its request. Raises BlockingIOError where there is none."""

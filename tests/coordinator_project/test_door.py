@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import httpx
 import psutil
@@ -336,8 +336,8 @@ def test_only_a_whole_request_for_many_rows_is_handed_over(data, expected):
 
 
 def test_a_connection_is_handed_over_with_its_request():
-    ways, (client, ours) = handover.Handover(), socket.socketpair()
-    with client, ours:
+    client, ours = socket.socketpair()
+    with client, ours, closing(handover.Handover()) as ways:
         with pytest.raises(BlockingIOError):
             handover.take(ways.taking)
         assert ways.give(ours.fileno(), b"GET")
@@ -350,8 +350,8 @@ def test_a_connection_is_handed_over_with_its_request():
 
 
 def test_what_nobody_takes_stays_here():
-    ways, (client, ours) = handover.Handover(), socket.socketpair()
-    with client, ours:
+    client, ours = socket.socketpair()
+    with client, ours, closing(handover.Handover()) as ways:
         given = 0
         while ways.give(ours.fileno(), b"x" * handover.LONGEST):
             given += 1

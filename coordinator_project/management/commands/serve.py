@@ -49,10 +49,10 @@ class Command(BaseCommand):
 
     def _serve(self, listening: socket.socket) -> None:
         running = processes.Processes()
+        bulk = handover.Handover()
         try:
             running.start("maintenance", maintenance.run)
             shares = processes.FORK.RawArray("i", settings.COORDINATOR_PROCESSES)
-            bulk = handover.Handover()
             running.start("bulk", http_server.serve_bulk, bulk)
             for place in range(settings.COORDINATOR_PROCESSES):
                 running.start(f"http-{place}", http_server.serve, listening, shares, place, bulk)
@@ -65,6 +65,7 @@ class Command(BaseCommand):
         finally:
             listening.close()
             running.stop()
+            bulk.close()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
