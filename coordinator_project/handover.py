@@ -8,8 +8,8 @@ import socket
 
 from coordinator_project.threads import ASYNC_PATHS, bulk, lane_of
 
-BEGINS = (b"GET /v1/", b"GET /api/")
-LONGEST = 16 * 1024  # bytes of a request that goes with its connection
+BEGINS = (b"GET /v1/", b"GET /api/", b"POST /v1/dead-letters/", b"POST /api/")
+LONGEST = 16 * 1024  # bytes of a request that go with its connection
 
 
 class Handover:
@@ -46,10 +46,13 @@ def take(taking: socket.socket) -> tuple[socket.socket, bytes]:
 
 
 def is_bulk(data: bytes) -> bool:
-    """Whether this is the head of one request whose answer may have many rows."""
+    """Whether this begins one request, with its whole head, that may concern many rows."""
     if not data.startswith(BEGINS) or len(data) > LONGEST:
         return False
-    if data.find(b"\r\n\r\n") != len(data) - 4:
+    end = data.find(b"\r\n\r\n")
+    method, target, _ = data.split(b" ", 2)
+    # What follows the head of a GET is another request; elsewhere it is the body.
+    if end < 0 or (method == b"GET" and end != len(data) - 4):
         return False
-    path = data.split(b" ", 2)[1].partition(b"?")[0].decode("latin-1")
-    return path not in ASYNC_PATHS and lane_of("GET", path) is bulk
+    path = target.partition(b"?")[0].decode("latin-1")
+    return path not in ASYNC_PATHS and lane_of(method.decode("latin-1"), path) is bulk

@@ -321,6 +321,11 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
         (ask("/v1/tasks?limit=5"), True),
         (ask("/api/v1/jobs/job-1/results"), True),
         (ask("/v1/chains/01a1"), True),
+        (ask("/api/v1/jobs", "Content-Length: 5", method="POST"), True),
+        (ask("/api/v1/jobs", "Content-Length: 5", method="POST") + b"{}", True),
+        (ask("/v1/dead-letters/purge", method="POST"), True),
+        (b"GET /v1/", False),
+        (b"POST /api/v1/jobs HTTP/1.1\r\n", False),
         (ask("/v1/stream"), False),
         (ask("/api/v1/health"), False),
         (ask("/v1/agents/a/current-task"), False),
@@ -331,7 +336,7 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
         (ask("/v1/tasks", f"X: {'x' * handover.LONGEST}"), False),
     ],
 )
-def test_only_a_whole_request_for_many_rows_is_handed_over(data, expected):
+def test_only_requests_about_many_rows_are_handed_over(data, expected):
     assert handover.is_bulk(data) is expected
 
 

@@ -199,6 +199,9 @@ def test_lists_and_jobs_are_answered_by_a_process_of_low_priority(used_folder):
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
             assert answer.headers["x-request-id"] == path
         assert sum(bulk.cpu_times()[:2]) > before
+        large = {"algorithms": ["PSO"] * 20_000}
+        for body, code in (({}, 400), (large, 400)):
+            assert client.post("/api/v1/jobs", json=body).status_code == code
 
         for path in ("/health", "/api/v1/health", "/v1/agents/nobody/current-task"):
             assert "connection" not in client.get(path).headers
