@@ -4,6 +4,7 @@ Python runs one thread of a process at a time, so whoever makes a long list slow
 there. The other process has a low priority too.
 """
 
+import errno
 import socket
 
 from coordinator_project.threads import ASYNC_PATHS, bulk, lane_of
@@ -38,8 +39,13 @@ class Handover:
 
 
 def take(taking: socket.socket) -> tuple[socket.socket, bytes]:
-    """The next connection and its request. Raises BlockingIOError where there is none."""
+    """The next connection and its request. Raises BlockingIOError where there is none.
+
+    Another OSError: it was dropped, because no more files can be opened here.
+    """
     data, descriptors, _, _ = socket.recv_fds(taking, LONGEST, 1)
+    if not descriptors:
+        raise OSError(errno.EMFILE, "No connection came with the request.")
     connection = socket.socket(fileno=descriptors[0])
     connection.setblocking(False)
     return connection, data

@@ -166,7 +166,14 @@ class BulkServer(Server):
         protocol.data_received(data)
 
     def _last(self) -> Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state, last=True)
+        there = len(self.server_state.connections)
+        return Protocol(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            problem=Busy(TOO_MANY) if there > self.room else None,
+            last=True,
+        )
 
 
 def raise_file_limit() -> None:
