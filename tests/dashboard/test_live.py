@@ -1,4 +1,5 @@
 import json
+import socket
 import time
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from events.models import Event
 from jobs.models import Job
 from tasks.models import Task
 from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
-from tests.serving import NO_TLS, serving
+from tests.serving import NO_TLS, TOKEN, serving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_old_journal")]
 
@@ -255,6 +256,48 @@ def test_a_page_whose_messages_fail_is_closed_and_not_left_silent():
     broken = "from dashboard import hub; hub.join = lambda since: 1 / 0"
     with serving(broken) as server:
         assert refusal(server) == 1011
+
+
+IMPATIENT = """
+from coordinator_project import patience
+patience.STILL = patience.GRACE = 1.0
+"""
+ASKS = """GET /console/live HTTP/1.1\r
+Host: localhost\r
+Authorization: Bearer {token}\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+\r
+"""
+
+
+def test_a_page_that_reads_nothing_is_cut_and_makes_room_for_another():
+    channel = make_channel()
+    with serving(IMPATIENT, COORDINATOR_MAX_STREAMS="1") as server, socket.socket() as page:
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        page.connect(server.listening.getsockname())
+        page.sendall(ASKS.format(token=TOKEN).encode())
+        assert page.recv(100).startswith(b"HTTP/1.1 101")
+        assert refusal(server) == 4503
+
+        rows = [{"channel": channel.name, "title": "x" * 2000} for _ in range(190)]
+        deadline = time.monotonic() + 60
+        with server.client() as client:
+            while refused(server):
+                assert time.monotonic() < deadline, "it is never cut"
+                client.post("/v1/tasks", json=rows)
+
+
+def refused(server):
+    """Whether there is no room for another page."""
+    with watching(server) as page:
+        try:
+            page.next()
+        except ConnectionClosed:
+            return True
+    return False
 
 
 def test_a_page_of_another_site_is_refused(server):
