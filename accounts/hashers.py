@@ -1,4 +1,4 @@
-"""Passwords are hashed by one thread of low priority: nobody who works waits for sign-ins."""
+"""Passwords are hashed by one thread, which lets those who work go first."""
 
 import os
 import threading
@@ -9,28 +9,30 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 NICE = 5
 
 
-def _thread_of_low_priority() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=_give_way)
-
-
-def _give_way() -> None:
-    # On Linux a thread has a priority of its own. It holds the interpreter only for an instant
-    # before and after the computation, so nobody waits for a thread that is not run.
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
 class _Hashing:
     """The thread of this process."""
 
     def __init__(self) -> None:
-        self.thread = _thread_of_low_priority()
-        os.register_at_fork(after_in_child=self._begin_anew)
+        self.nice = 0
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
 
-    def _begin_anew(self) -> None:
-        self.thread = _thread_of_low_priority()
+    def _begin(self) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=self._set)
+
+    def _set(self) -> None:
+        # On Linux a thread has a priority of its own. It holds the interpreter only for an instant
+        # before and after the computation, so nobody waits for a thread that is not run.
+        if self.nice:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self.nice)
 
 
 _hashing = _Hashing()
+
+
+def give_way() -> None:
+    """From its first hash on, the thread of this process lets all others go first."""
+    _hashing.nice = NICE
 
 
 class PatientPBKDF2Hasher(PBKDF2PasswordHasher):

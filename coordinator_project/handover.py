@@ -56,9 +56,9 @@ def is_bulk(data: bytes) -> bool:
     if not data.startswith(BEGINS) or len(data) > LONGEST:
         return False
     end = data.find(b"\r\n\r\n")
-    method, target, _ = data.split(b" ", 2)
+    method, _, rest = data.partition(b" ")
     # What follows the head of a GET is another request; elsewhere it is the body.
     if end < 0 or (method == b"GET" and end != len(data) - 4):
         return False
-    path = target.partition(b"?")[0].decode("latin-1")
+    path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
     return path not in ASYNC_PATHS and lane_of(method.decode("latin-1"), path) is bulk

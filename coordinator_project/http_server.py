@@ -17,6 +17,7 @@ from types import FrameType
 
 import uvicorn
 
+from accounts import hashers
 from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
@@ -191,6 +192,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM; the main function of a process that shares `listening`."""
     sys.setswitchinterval(SWITCH)
+    hashers.give_way()
     Server(configuration(), listening, shares, place, ready, handover).run()
 
 

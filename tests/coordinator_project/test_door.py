@@ -325,6 +325,7 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
         (ask("/api/v1/jobs", "Content-Length: 5", method="POST") + b"{}", True),
         (ask("/v1/dead-letters/purge", method="POST"), True),
         (b"GET /v1/", False),
+        (b"GET /v1/agents/\r\n\r\n", False),
         (b"POST /api/v1/jobs HTTP/1.1\r\n", False),
         (ask("/v1/stream"), False),
         (ask("/api/v1/health"), False),
