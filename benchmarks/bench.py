@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cycles, growth, paths, tables, unclaimable, waiting
+from benchmarks import cycles, growth, paths, slow, tables, unclaimable, waiting
 from benchmarks.coordinator import CoordinatorFailed
 from benchmarks.dashboards import measure as dashboards
 from benchmarks.results import Section
@@ -25,6 +25,7 @@ LEGS: Mapping[str, Callable[[Run], list[Section]]] = {
     "growth": growth.measure,
     "sweeps": sweeps.measure,
     "dashboards": dashboards.measure,
+    "slow": slow.measure,
 }
 KEYS = [*(cycle.key for cycle in cycles.CYCLES), *LEGS]
 

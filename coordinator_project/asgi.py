@@ -20,21 +20,24 @@ from a2wsgi.asgi_typing import (
 from asgiref.sync import ThreadSensitiveContext
 from django.core.asgi import get_asgi_application
 
-from coordinator_project.body import BodyTooLarge, body_of, replay
-from coordinator_project.budget import REQUEST_THREADS
-from coordinator_project.threads import Responder
+from coordinator_project import threads
+from coordinator_project.body import body_of, replay
+from coordinator_project.liveness import answer_health
+from coordinator_project.refusals import send_refusal
+from coordinator_project.responder import Responder
+from coordinator_project.spool import Spool
 from coordinator_project.wsgi import application as wsgi_application
 from dashboard import consumers
+from problems import Problem, Unavailable, http
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
-HEALTH = ("/api/v1/health", "/api/v1/health/")
+HEALTH = "/health"
+DETAILS_WITHIN = 8.0  # seconds; they look for five
 
 async_application = get_asgi_application()
-threads = ThreadPoolExecutor(REQUEST_THREADS, thread_name_prefix="request")
 # Runs the synchronous middleware of all async requests. Without it, Django keeps a thread for each
 # such request to its end, and a connection for each that has used the database.
 async_thread = ThreadPoolExecutor(1, thread_name_prefix="async")
@@ -52,24 +55,42 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
+    if scope["path"] == HEALTH:
+        await answer_health(scope, send)
+        return
+    body: bytes | Spool | None = None
     try:
         body = await body_of(scope, receive)
-    except BodyTooLarge as refused:
-        await refused.answer(send)
-        return
-    if body is None:
-        return
+        if body is not None:
+            await _answer_to(scope, body, receive, send)
+    except Problem as problem:
+        await send_refusal(problem, scope, send)
+    finally:
+        if isinstance(body, Spool):
+            body.close()
+
+
+async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, send: Send) -> None:
     path = scope["path"]
     if path == CLAIM and b"wait_seconds=" in scope["query_string"]:
         path = WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
-    if path in (*STREAMS, WAITING_CLAIM, *HEALTH):
-        executor = health_thread if path in HEALTH else async_thread
+    if path in (*threads.ASYNC_PATHS, WAITING_CLAIM):
+        executor = health_thread if path in threads.HEALTH_OF_SPOTS else async_thread
         async with ThreadSensitiveContext(executor=executor):
             # Django's stubs take any mapping where the types of ASGI name the fields.
             await async_application(scope, replay(body, receive), send)  # type: ignore[arg-type]
-    else:
-        await Responder(wsgi_application, threads, body)(scope, receive, send)
+        return
+    lane = threads.lane_of(scope["method"], path)
+    responder = Responder(wsgi_application, lane, body)
+    if lane is not threads.details:
+        await responder(scope, receive, send)
+        return
+    try:
+        async with asyncio.timeout(DETAILS_WITHIN):
+            await responder(scope, receive, send)
+    except TimeoutError:
+        raise Unavailable("The database does not answer.") from None
 
 
 async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
@@ -77,12 +98,14 @@ async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
     if scope["path"] != consumers.PATH:
         await send({"type": "websocket.close", "code": 1000, "reason": "No WebSockets here."})
         return
-    status = 500
+    status, body = 500, b""
 
     async def take(message: SendEvent) -> None:
-        nonlocal status
+        nonlocal status, body
         if message["type"] == "http.response.start":
             status = message["status"]
+        elif message["type"] == "http.response.body":
+            body += message.get("body", b"")
 
     as_http = {
         **scope,
@@ -93,7 +116,7 @@ async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
     }
     async with ThreadSensitiveContext(executor=async_thread):
         await async_application(as_http, replay(b"", _nothing_more), take)  # type: ignore[arg-type]
-    await consumers.Live(status)(scope, receive, send)
+    await consumers.Live(status, http.message_in(body))(scope, receive, send)
 
 
 async def _nothing_more() -> ReceiveEvent:

@@ -1,45 +1,29 @@
 """The body of a request, read whole before Django sees the request."""
 
-from a2wsgi.asgi_typing import HTTPScope, Receive, ReceiveEvent, Send
+from contextlib import ExitStack
+
+from a2wsgi.asgi_typing import HTTPScope, Receive, ReceiveEvent
 from django.conf import settings
 
-from coordinator_project.requests import HEADER, id_for
-from problems import http
+from coordinator_project.spool import MEMORY, Spool
+from problems import TooLarge
 
 READ_AT_MOST = 16 * 1024 * 1024
 
 
-class BodyTooLarge(Exception):
+class BodyTooLarge(TooLarge):
     """The body is larger than MAX_BODY_BYTES."""
 
-    def __init__(self, scope: HTTPScope) -> None:
-        super().__init__()
-        self.scope = scope
-
-    async def answer(self, send: Send) -> None:
-        """Answer 413 in the form of the path's API family."""
-        given = next((v for k, v in self.scope["headers"] if k == b"x-request-id"), b"")
-        message = f"The body is larger than {settings.MAX_BODY_BYTES} bytes."
-        body = http.encode(self.scope["path"], "payload_too_large", message)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 413,
-                "headers": [
-                    (b"content-type", http.JSON.encode()),
-                    (b"content-length", b"%d" % len(body)),
-                    (HEADER.lower().encode(), id_for(given.decode("latin-1")).encode()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+    def __init__(self) -> None:
+        super().__init__(f"The body is larger than {settings.MAX_BODY_BYTES} bytes.")
 
 
-async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
+async def body_of(scope: HTTPScope, receive: Receive) -> bytes | Spool | None:
     """Read the whole body; None if the client disconnects before its end.
 
     Otherwise a body without Content-Length would reach WSGI empty, and a slow client would occupy a
-    thread. From here on, the length is known.
+    thread. From here on, the length is known. A large one that comes in parts waits in a file,
+    which the caller closes.
     """
     length, chunked, odd = b"0", False, False
     for name, value in scope["headers"]:
@@ -57,11 +41,12 @@ async def body_of(scope: HTTPScope, receive: Receive) -> bytes | None:
             return b""
         if int(length) > settings.MAX_BODY_BYTES:
             await _pass_over(scope, int(length), receive)
-            raise BodyTooLarge(scope)
-    body = await _whole(scope, receive)
+            raise BodyTooLarge
+    body = await _whole(receive)
     if chunked and body is not None:
+        size = body.size if isinstance(body, Spool) else len(body)
         headers = [header for header in scope["headers"] if header[0] != b"transfer-encoding"]
-        scope["headers"] = [*headers, (b"content-length", b"%d" % len(body))]
+        scope["headers"] = [*headers, (b"content-length", b"%d" % size)]
     return body
 
 
@@ -77,23 +62,47 @@ async def _pass_over(scope: HTTPScope, length: int, receive: Receive) -> None:
             return
 
 
-async def _whole(scope: HTTPScope, receive: Receive) -> bytes | None:
+async def _whole(receive: Receive) -> bytes | Spool | None:
+    """All parts together. Most bodies are one; a client may take its time for the parts."""
     parts: list[bytes] = []
-    room = settings.MAX_BODY_BYTES
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
         part = message.get("body", b"")
-        room -= len(part)
-        if room < 0:
-            raise BodyTooLarge(scope)
-        if not message.get("more_body", False):
-            return b"".join([*parts, part]) if parts else part
+        size += len(part)
+        if size > settings.MAX_BODY_BYTES:
+            raise BodyTooLarge
         parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        if size > MEMORY:
+            return await _in_file(parts, receive)
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
+async def _in_file(parts: list[bytes], receive: Receive) -> Spool | None:
+    """These parts and the following ones, in a file."""
+    spool = Spool()
+    with ExitStack() as stack:
+        stack.callback(spool.close)
+        for part in parts:
+            spool.write(part)
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            spool.write(message.get("body", b""))
+            if spool.size > settings.MAX_BODY_BYTES:
+                raise BodyTooLarge
+            more = message.get("more_body", False)
+        spool.file.seek(0)
+        stack.pop_all()
+    return spool
+
+
+def replay(body: bytes | Spool, receive: Receive) -> Receive:
     """A `receive` that returns `body` first, then the client's messages."""
     given = False
 
@@ -105,6 +114,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
             if message["type"] != "http.request":
                 return message
         given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        whole = body.file.read() if isinstance(body, Spool) else body
+        return {"type": "http.request", "body": whole, "more_body": False}
 
     return receive_again

@@ -17,6 +17,7 @@ def configuration(level: str) -> dict[str, object]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _without_query,
+        _without_traceback,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_request_id,
     ]
@@ -29,7 +30,7 @@ def configuration(level: str) -> dict[str, object]:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared[:2],
-            *shared[4:],
+            *shared[5:],
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -67,6 +68,13 @@ def _without_query(logger: WrappedLogger, name: str, entry: EventDict) -> EventD
     request = entry.pop("request", None)
     if isinstance(request, HttpRequest):
         entry["path"] = request.path
+    return entry
+
+
+def _without_traceback(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
+    """Remove it from Django's lines on what clients should not do: it shows Django's own code."""
+    if str(entry.get("logger", "")).startswith("django.security"):
+        entry.pop("exc_info", None)
     return entry
 
 

@@ -1,4 +1,4 @@
-"""The middleware of every request: its id, and one line in the log."""
+"""The middleware of every request: its id, one line in the log, and no copies of API answers."""
 
 import logging
 import math
@@ -14,6 +14,7 @@ from events.context import request_id
 
 HEADER = "X-Request-Id"
 LONGEST_ID = 200
+APIS = ("/v1/", "/internal/", "/api/", "/console/", "/health")
 SLOW = 1.0
 
 Sync = Callable[[HttpRequest], HttpResponseBase]
@@ -31,7 +32,10 @@ def id_for(given: str) -> str:
 
 @sync_and_async_middleware
 def identify_and_log(get_response: Sync | Async) -> Sync | Async:
-    """Give each request an id, which its answer, log lines and events have."""
+    """Give each request an id, which its answer, log lines and events have.
+
+    Nobody keeps a copy of an API's answer: it is true only now, and perhaps for this caller alone.
+    """
     if iscoroutinefunction(get_response):
         return _async(get_response)
     return _sync(get_response)  # type: ignore[arg-type]  # iscoroutinefunction does not narrow the other branch
@@ -72,6 +76,8 @@ def _finish(
     request: HttpRequest, response: HttpResponseBase, given: str, started: float, *, slow: float
 ) -> None:
     response.headers[HEADER] = given
+    if request.path.startswith(APIS):
+        response.headers.setdefault("Cache-Control", "no-store")
     took = time.perf_counter() - started
     status = response.status_code
     if status >= 500:

@@ -108,6 +108,7 @@ TEMPLATES = [
         },
     },
 ]
+PASSWORD_HASHERS = ["accounts.hashers.PatientPBKDF2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

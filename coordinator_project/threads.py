@@ -1,68 +1,83 @@
-"""WSGI requests in threads, by a2wsgi with one switch to a thread and back.
+"""The threads of an HTTP process, in lanes that do not wait for one another.
 
-By itself, a2wsgi switches between thread and event loop for each piece of the body and of the
-answer. Here the body is read before the thread starts, and an answer of usual size is sent when
-the thread has ended.
+Each thread keeps a database connection; budget.py says how many there are.
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from io import BytesIO
+from typing import TypeVar
 
-from a2wsgi.asgi_typing import HTTPScope, Receive, Send, SendEvent
-from a2wsgi.wsgi import WSGIResponder, build_environ
-from a2wsgi.wsgi_typing import WSGIApp
+from coordinator_project.budget import THREADS
+from problems import Unavailable
 
-KEPT_AT_MOST = 4 * 1024 * 1024
+MOST_SIGN_INS = 32  # that run or wait in one process; a sign-in takes some tenths of a second
 
-
-class Responder(WSGIResponder):
-    """One request in a thread, with its whole `body`."""
-
-    asgi_send: Send
-
-    def __init__(self, app: WSGIApp, threads: ThreadPoolExecutor, body: bytes) -> None:
-        super().__init__(app, threads, 0)
-        self.body = body
-        self.kept: list[SendEvent] = []
-        self.room = KEPT_AT_MOST
-
-    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Run the application in a thread, and send what it has left."""
-        self.asgi_send = send
-        environ = build_environ(scope, BytesIO(self.body))  # type: ignore[arg-type]  # any file will do
-        run = copy_context().run
-        await self.loop.run_in_executor(self.executor, run, self.wsgi, environ, self.start_response)
-        if self.exc_info is not None:
-            raise self.exc_info[1]
-        for message in self._kept_as_two():
-            await send(message)
-
-    def send(self, message: SendEvent | None) -> None:
-        """Keep a message of the application, or pass it on when the answer is large.
-
-        In the thread, which waits until a large answer's piece is sent.
-        """
-        if message is None:
-            return
-        self.kept.append(message)
-        if message["type"] == "http.response.body":
-            self.room -= len(message.get("body", b""))
-        if self.room < 0:
-            for kept in self.kept:
-                asyncio.run_coroutine_threadsafe(_send(self.asgi_send, kept), self.loop).result()
-            self.kept = []
-
-    def _kept_as_two(self) -> list[SendEvent]:
-        """The head of the answer and its body; nothing if the answer was passed on."""
-        if not self.kept:
-            return []
-        body = b"".join(
-            kept.get("body", b"") for kept in self.kept if kept["type"] == "http.response.body"
-        )
-        return [self.kept[0], {"type": "http.response.body", "body": body, "more_body": False}]
+T = TypeVar("T")
 
 
-async def _send(send: Send, message: SendEvent) -> None:
-    await send(message)
+class Busy(Unavailable):
+    """Too many such requests wait here; try again in a moment."""
+
+
+class Lane:
+    """Threads of their own for one kind of request. `most`: of them at once; None: any number."""
+
+    def __init__(self, name: str, threads: int, most: int | None = None) -> None:
+        self.name = name
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.most = most
+        self.inside = 0
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Run the call in one of the threads. Raises Busy where too many run or wait."""
+        if self.most is not None and self.inside >= self.most:
+            raise Busy
+        self.inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, call)
+        finally:
+            self.inside -= 1
+
+
+agents = Lane("agents", THREADS["agents"])
+people = Lane("people", THREADS["people"])
+bulk = Lane("bulk", THREADS["bulk"])
+sign_ins = Lane("sign-ins", THREADS["sign-ins"], MOST_SIGN_INS)
+details = Lane("details", 1)
+
+STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
+HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/")
+ASYNC_PATHS = (*STREAMS, *HEALTH_OF_SPOTS)
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CHECKS_PASSWORDS = (
+    "/login",
+    "/password",
+    "/admin/login/",
+    "/admin/password_change/",
+    "/admin/accounts/user/",
+)
+DETAILS_PATH = "/health/details"
+OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
+READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
+
+
+def lane_of(method: str, path: str) -> Lane:
+    """The lane of a request. What may take long does not share one with claims and heartbeats.
+
+    Agents have the changes under /v1 and what they read of themselves and of single tasks; people
+    have pages, admin and console; lists, jobs and all else that may have many rows is bulk.
+    """
+    if path.startswith("/internal/"):
+        return agents
+    if path.startswith("/v1/"):
+        if path.startswith(OF_MANY_ROWS):
+            return bulk
+        return agents if method not in SAFE or path.startswith(READ_BY_AGENTS) else bulk
+    if path.startswith("/api/"):
+        return bulk
+    if path == DETAILS_PATH:
+        return details
+    if method not in SAFE and path.startswith(CHECKS_PASSWORDS):
+        return sign_ins
+    return people

@@ -8,30 +8,43 @@ from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from dashboard import hub, slots
+from dashboard.stream import as_cursor
 from events.subscribers import follow
+from problems import Invalid
 
 PATH = "/console/live"
-REFUSED = 4000  # plus the HTTP status; a browser learns no more than this code
+REFUSED = 4000  # plus the HTTP status; a browser learns no more than this code and the sentence
 RESTARTS = 1012
-OK = 204
+BROKEN = 1011
+OK, BAD, FORBIDDEN = 204, 400, 403
+LONGEST_SENTENCE = 123  # bytes that a close frame has room for
+FOREIGN = "A page of another site cannot watch."
 
 
 class Live(AsyncWebsocketConsumer):
-    """One page that watches. `status`: the HTTP response to whether it may."""
+    """One page that watches. `status`: the HTTP response to whether it may, and why not."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, sentence: str = "") -> None:
         super().__init__()
         self.status = status
+        self.sentence = sentence
+        self.since: int | None = None
         self.sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
+        """Accept and send, or close with a code and a sentence; silence would tell nothing."""
         await self.accept()
         if self.status == OK and not from_our_own_pages(self.scope):
-            self.status = 403
+            self.status, self.sentence = FORBIDDEN, FOREIGN
+        if self.status == OK:
+            try:
+                self.since = _cursor_of(self.scope)
+            except Invalid as problem:
+                self.status, self.sentence = BAD, problem.message
         if self.status == OK:
             self.sending = asyncio.create_task(self._send_messages(), name="console-live")
         else:
-            await self.close(REFUSED + self.status)
+            await self.close(REFUSED + self.status, _fitting(self.sentence))
 
     async def disconnect(self, code: int) -> None:
         if self.sending is not None:
@@ -39,12 +52,18 @@ class Live(AsyncWebsocketConsumer):
             await asyncio.wait([self.sending])
 
     async def _send_messages(self) -> None:
-        with slots.taken(), suppress(OSError):  # a page may leave at any moment
-            async with aclosing(follow(hub.join, _cursor_of(self.scope))) as messages:
-                async for message in messages:
-                    if message is not None:
-                        await self.send(message.text)
-            await self.close(RESTARTS)
+        """Send until the process stops; the page is told too when something else ends it."""
+        code = BROKEN
+        try:
+            with slots.taken(), suppress(OSError):  # a page may leave at any moment
+                async with aclosing(follow(hub.join, self.since)) as messages:
+                    async for message in messages:
+                        if message is not None:
+                            await self.send(message.text)
+            code = RESTARTS
+        finally:
+            with suppress(OSError):
+                await self.close(code)
 
 
 def from_our_own_pages(scope: WebSocketScope) -> bool:
@@ -55,6 +74,10 @@ def from_our_own_pages(scope: WebSocketScope) -> bool:
 
 
 def _cursor_of(scope: WebSocketScope) -> int | None:
-    """The cursor in the query, already validated over HTTP."""
-    given = parse_qs(scope["query_string"].decode("latin-1")).get("cursor")
-    return int(given[-1]) if given else None
+    """The cursor in the query. Raises Invalid where it is none."""
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return as_cursor(query["cursor"][-1]) if "cursor" in query else None
+
+
+def _fitting(sentence: str) -> str:
+    return sentence.encode()[:LONGEST_SENTENCE].decode(errors="ignore")

@@ -37,7 +37,11 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 
 def cursor_of(request: HttpRequest, name: str = "last_event_id") -> int | None:
     """Where a client goes on: in the header that browsers send, or under `name` in the query."""
-    given = request.headers.get("Last-Event-ID") or request.GET.get(name, "")
+    return as_cursor(request.headers.get("Last-Event-ID") or request.GET.get(name, ""))
+
+
+def as_cursor(given: str) -> int | None:
+    """The cursor that a client has sent as text; None where it is empty."""
     if not given:
         return None
     if not CURSOR.fullmatch(given) or int(given) > LAST:

@@ -1,7 +1,7 @@
 """The results of a sweep: filters, order and cursor."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from uuid import UUID
@@ -41,6 +41,9 @@ SHOWN = (
 
 BEYOND = Decimal("1e400")  # larger than any number in a request
 YES = frozenset({"1", "true", "yes"})
+PIECE = 100  # rows that are read at a time
+ID_BYTES = 16
+IDS_AT_ONCE = 2_000
 
 
 def of(job: Job, query: QueryDict) -> TaskQuerySet:
@@ -139,6 +142,28 @@ class ResultOrder:
             return number_at("payload", path), Coalesce(text_at("payload", path), nothing)
         names = ", ".join([*MEASURES, *TIMES, "spot", *self.places])
         raise Invalid(f"sort must be one of {names}, with - before it for descending order")
+
+    def in_pieces(self, rows: TaskQuerySet) -> Iterator[Task]:
+        """All rows, which come from `applied_to`, a few at a time by queries of their own.
+
+        Between two of them nothing is held in the database, however long the reader takes. Where
+        they are sorted, the ids are read first, since each query would sort all rows again.
+        """
+        if self.key:
+            yield from self._by_ids(rows)
+            return
+        page = list(rows[:PIECE])
+        while page:
+            yield from page
+            page = list(rows.filter(pk__gt=page[-1].pk)[:PIECE])
+
+    def _by_ids(self, rows: TaskQuerySet) -> Iterator[Task]:
+        ids = b"".join(pk.bytes for pk in rows.values_list("pk", flat=True).iterator(IDS_AT_ONCE))
+        for start in range(0, len(ids), PIECE * ID_BYTES):
+            some = ids[start : start + PIECE * ID_BYTES]
+            named = [UUID(bytes=some[n : n + ID_BYTES]) for n in range(0, len(some), ID_BYTES)]
+            found = {row.pk: row for row in rows.filter(pk__in=named)}
+            yield from (found[pk] for pk in named if pk in found)
 
     def cursor(self, row: Task) -> str:
         """The cursor behind this row, which comes from `applied_to`."""

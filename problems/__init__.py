@@ -58,10 +58,22 @@ class Conflict(Problem):
     code = "conflict"
 
 
+class TooSlow(Problem):
+    """The request did not come in time."""
+
+    code = "request_timeout"
+
+
 class TooLarge(Problem):
     """The request is too large."""
 
     code = "payload_too_large"
+
+
+class HeadTooLarge(TooLarge):
+    """The request line and the headers are too large."""
+
+    code = "head_too_large"
 
 
 class Unavailable(Problem):

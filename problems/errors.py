@@ -29,16 +29,18 @@ def meaning_of(exc: Exception) -> Problem | None:
         case RequestDataTooBig():
             return TooLarge()
         case DisallowedHost():
-            return Invalid(
-                "The coordinator does not answer to this Host; set COORDINATOR_ALLOWED_HOSTS.",
-                code="unknown_host",
-            )
+            return unknown_host()
         case SuspiciousOperation() | UnreadablePostError():
             return Invalid(code="bad_request")
         case DatabaseError() | InterfaceError():
             return database.meaning_of(exc)
         case _:
             return None
+
+
+def unknown_host() -> Problem:
+    message = "The coordinator does not answer to this Host; set COORDINATOR_ALLOWED_HOSTS."
+    return Invalid(message, code="unknown_host")
 
 
 def answer(request: HttpRequest, exc: Exception) -> HttpResponse:

@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from problems import (
     Conflict,
     Forbidden,
+    HeadTooLarge,
     Invalid,
     MethodNotAllowed,
     NotFound,
     Problem,
     TooLarge,
+    TooSlow,
     Unauthorized,
     Unavailable,
 )
@@ -26,8 +28,10 @@ STATUS: dict[type[Problem], int] = {
     Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
+    TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
+    HeadTooLarge: 431,
     Unavailable: 503,
 }
 
@@ -84,6 +88,15 @@ def encode(path: str, code: str, message: str, cause: str = "") -> bytes:
 
 def error(path: str, status: int, code: str, message: str, cause: str = "") -> HttpResponse:
     return HttpResponse(encode(path, code, message, cause), status=status, content_type=JSON)
+
+
+def message_in(body: bytes) -> str:
+    """The message of an encoded error; "" where there is none."""
+    try:
+        found = orjson.loads(body)["error"]
+        return str(found["message"] if isinstance(found, dict) else found)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:

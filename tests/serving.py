@@ -17,29 +17,15 @@ from coordinator_project.env import BASE_DIR
 
 BODY = """
 import socket, sys
-import uvicorn
-from events import shutdown
+from coordinator_project import http_server
+import coordinator_project.asgi
 
-class Server(uvicorn.Server):
-    async def startup(self, sockets):
-        await super().startup(sockets)
+class Ready:
+    def send(self, _):
         print("ready", flush=True)
 
-    def handle_exit(self, number, frame):
-        shutdown.begin()
-        super().handle_exit(number, frame)
-
-import coordinator_project.asgi
 exec(sys.argv[2])
-config = uvicorn.Config(
-    "coordinator_project.asgi:application",
-    log_config=None,
-    access_log=False,
-    ws="websockets-sansio",
-    ws_per_message_deflate=False,
-    timeout_graceful_shutdown=5,
-)
-Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
+http_server.serve(Ready(), socket.socket(fileno=int(sys.argv[1])), [0], 0)
 """
 TOKEN = "a token of the tests"
 # Reading the certificates of the world for each client takes longer than most requests here.

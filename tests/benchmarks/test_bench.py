@@ -28,6 +28,8 @@ ROWS = [
     "20 idle, memory of the server",
     "- lost, of",
     "claims at full speed, none open",
+    "heartbeat, median",
+    "health beside them, at most",
 ]
 
 

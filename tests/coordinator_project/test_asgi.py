@@ -1,13 +1,16 @@
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 
-from coordinator_project import asgi
+from coordinator_project import asgi, responder, spool
 from coordinator_project.body import BodyTooLarge, body_of, replay
-from coordinator_project.threads import KEPT_AT_MOST, Responder
+from coordinator_project.responder import Responder
+from coordinator_project.spool import MEMORY, Spool
+from coordinator_project.threads import Lane, lane_of
 
 MIB = 1024 * 1024
 
@@ -42,6 +45,11 @@ def client(*parts, then="http.disconnect"):
     return receive
 
 
+async def stays():
+    """The `receive` of a client that sends nothing more and does not leave."""
+    await asyncio.Event().wait()
+
+
 class Sent(list):
     async def __call__(self, message):
         self.append(message)
@@ -69,8 +77,9 @@ def echo(environ, start_response):
 
 @pytest.fixture
 def threads():
-    with ThreadPoolExecutor(2) as pool:
-        yield pool
+    lane = Lane("tests", 2)
+    yield lane
+    lane.executor.shutdown()
 
 
 CHUNKED = (b"transfer-encoding", b"chunked")
@@ -193,18 +202,281 @@ async def test_an_answer_of_ordinary_size_is_sent_in_two_messages(threads):
 
 
 async def test_a_large_answer_is_passed_on_in_pieces_and_in_order(threads):
-    pieces = [bytes([number]) * (KEPT_AT_MOST // 3) for number in range(8)]
+    pieces = [bytes([number]) * (MEMORY // 3) for number in range(20)]
 
     def app(environ, start_response):
         start_response("200 OK", [])
         yield from pieces
 
     sent = Sent()
-    await Responder(app, threads, b"")(scope_of(), client(), sent)
+    await Responder(app, threads, b"")(scope_of(), stays, sent)
 
     assert sent.body == b"".join(pieces)
     assert len(sent) > 4
     assert not sent[-1].get("more_body")
+
+
+class Whole(list):
+    """An answer as Django's are that do not stream."""
+
+    streaming = False
+
+
+async def test_a_large_whole_answer_waits_in_a_file_and_not_in_memory(threads):
+    content = [bytes([number]) * MEMORY for number in range(40)]
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return Whole(content)
+
+    class Slow(Sent):
+        on_disk = 0
+
+        async def __call__(self, message):
+            self.on_disk = max(self.on_disk, spool._files.size)
+            await super().__call__(message)
+
+    sent = Slow()
+    await Responder(app, threads, b"")(scope_of(), stays, sent)
+
+    assert sent.body == b"".join(content)
+    assert sent.on_disk == 40 * MEMORY
+    assert max(len(message.get("body", b"")) for message in sent) <= responder.PIECE
+    assert spool._files.size == 0
+
+
+async def test_where_too_much_waits_for_slow_clients_an_answer_is_refused(threads, monkeypatch):
+    monkeypatch.setattr(spool, "AT_MOST", MEMORY)
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return Whole([b"x" * 3 * MEMORY])
+
+    sent = Sent()
+    await Responder(app, threads, b"")(scope_of("/v1/tasks"), client(), sent)
+
+    assert (sent.status, sent.headers[b"retry-after"]) == (503, b"1")
+    assert json.loads(sent.body)["error"]["code"] == "unavailable"
+    assert spool._files.size == 0
+
+
+async def test_a_thread_waits_for_no_reader():
+    """Many readers stand still in the middle of their answers, and one thread serves another."""
+    lane = Lane("tests", 1)
+    stuck = asyncio.Event()
+    sends = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield from [b"x" * MEMORY] * 4
+
+    async def stands_still(message):
+        sends.append(message)
+        await stuck.wait()
+
+    readers = [
+        asyncio.create_task(Responder(app, lane, b"")(scope_of(), stays, stands_still))
+        for _ in range(20)
+    ]
+    while len(sends) < len(readers):
+        await asyncio.sleep(0.01)
+
+    sent = Sent()
+    await Responder(echo, lane, b"")(scope_of(), client(), sent)
+
+    assert sent.status == 200
+    for reader in readers:
+        reader.cancel()
+    await asyncio.wait(readers)
+    lane.executor.shutdown()
+
+
+async def test_what_nobody_reads_any_more_is_not_made(threads):
+    made, closed = [], threading.Event()
+
+    class Answer:
+        def __iter__(self):
+            for number in range(100):
+                made.append(number)
+                yield b"x" * MEMORY
+
+        def close(self):
+            closed.set()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return Answer()
+
+    await Responder(app, threads, b"")(scope_of(), client(), Sent())
+
+    assert await asyncio.to_thread(closed.wait, 5)
+    assert len(made) < 10
+
+
+async def test_an_answer_that_breaks_off_is_cut_and_its_rest_is_closed(threads):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"x" * 3 * MEMORY
+        raise OperationalError("the connection is lost")
+
+    sent = Sent()
+    await Responder(app, threads, b"")(scope_of(), stays, sent)
+
+    assert sent.status == 200
+    assert sent[-1]["more_body"] is True
+
+
+async def test_an_answer_that_breaks_off_at_once_is_a_problem(threads):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        raise OperationalError("the connection is lost")
+        yield b""
+
+    sent = Sent()
+    await Responder(app, threads, b"")(scope_of("/api/v1/jobs"), client(), sent)
+
+    assert sent.status == 503
+    assert json.loads(sent.body)["success"] is False
+
+
+async def test_a_lane_that_is_full_refuses():
+    lane, go_on = Lane("tests", 1, most=2), threading.Event()
+
+    def app(environ, start_response):
+        go_on.wait(10)
+        return echo(environ, start_response)
+
+    def ask():
+        return Responder(app, lane, b"")(scope_of("/login"), client(), Sent())
+
+    inside = [asyncio.create_task(ask()) for _ in range(2)]
+    await asyncio.sleep(0)
+    refused = Sent()
+    await Responder(app, lane, b"")(scope_of("/login"), client(), refused)
+    go_on.set()
+    await asyncio.wait(inside)
+
+    assert (refused.status, refused.headers[b"retry-after"]) == (503, b"1")
+    assert lane.inside == 0
+    lane.executor.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("lane", "requests"),
+    {
+        "agents": [
+            "POST /v1/tasks/claim",
+            "POST /v1/tasks/report",
+            "POST /v1/agents/heartbeat",
+            "GET /v1/agents/a/current-task",
+            "GET /v1/tasks/01a1",
+            "POST /internal/v1/heartbeat",
+            "POST /v1/events",
+        ],
+        "bulk": [
+            "GET /v1/tasks",
+            "GET /v1/agents",
+            "GET /v1/dashboard",
+            "GET /v1/events",
+            "POST /v1/dead-letters/purge",
+            "PUT /v1/chains/01a1",
+            "GET /api/v1/jobs/job-1/results",
+            "POST /api/v1/jobs",
+            "POST /api/v1/jobs/job-1/cancel",
+        ],
+        "people": [
+            "GET /",
+            "GET /console/overview",
+            "POST /console/task/cancel",
+            "GET /login",
+            "GET /admin/tasks/task/",
+            "POST /admin/tasks/task/",
+            "GET /static/dashboard/app.js",
+        ],
+        "sign-ins": [
+            "POST /login",
+            "POST /password",
+            "POST /admin/login/",
+            "POST /admin/password_change/",
+            "POST /admin/accounts/user/add/",
+            "POST /admin/accounts/user/01a1/password/",
+        ],
+        "details": ["GET /health/details"],
+    }.items(),
+)
+def test_agents_people_and_sign_ins_have_threads_of_their_own(lane, requests):
+    for request in requests:
+        assert lane_of(*request.split()).name == lane, request
+
+
+async def test_a_large_body_that_comes_in_parts_waits_in_a_file(threads):
+    parts = [bytes([number]) * (MEMORY // 2) for number in range(8)]
+    scope, sent = scope_of(headers=[(b"content-length", b"%d" % (4 * MEMORY))]), Sent()
+
+    body = await body_of(scope, client(*parts))
+    assert isinstance(body, Spool)
+    assert spool._files.size == body.size == 4 * MEMORY
+    await Responder(echo, threads, body)(scope, stays, sent)
+    body.close()
+
+    assert sent.body == b"".join(parts)
+    assert spool._files.size == 0
+
+
+async def test_nothing_is_left_of_a_large_body_whose_client_leaves():
+    partly = client(b"x" * MEMORY, b"x" * MEMORY, then="http.disconnect")
+
+    async def receive():
+        return (await partly()) | {"more_body": True}
+
+    assert await body_of(scope_of(headers=[CHUNKED]), receive) is None
+    assert spool._files.size == 0
+
+
+async def test_health_needs_neither_thread_nor_database(monkeypatch):
+    monkeypatch.setattr(asgi, "wsgi_application", None)
+    monkeypatch.setattr(asgi, "async_application", None)
+    sent = Sent()
+
+    await asgi.application(scope_of("/health", method="GET"), client(), sent)
+
+    assert (sent.status, json.loads(sent.body)["ok"]) == (200, True)
+    assert sent.headers[b"cache-control"] == b"no-store"
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "status", "code"),
+    [
+        ("POST", b"localhost", 405, "method_not_allowed"),
+        ("GET", b"evil.example", 400, "unknown_host"),
+        ("GET", b"\xff", 400, "unknown_host"),
+        ("GET", b"", 400, "unknown_host"),
+    ],
+)
+async def test_health_refuses_as_before(method, host, status, code):
+    scope, sent = scope_of("/health", method=method), Sent()
+    scope["headers"] = [(b"host", host)]
+
+    await asgi.application(scope, client(), sent)
+
+    assert (sent.status, json.loads(sent.body)["error"]["code"]) == (status, code)
+
+
+async def test_the_details_of_health_have_a_bound(monkeypatch):
+    go_on = threading.Event()
+
+    def hangs(environ, start_response):
+        go_on.wait(10)
+        return echo(environ, start_response)
+
+    monkeypatch.setattr(asgi, "wsgi_application", hangs)
+    monkeypatch.setattr(asgi, "DETAILS_WITHIN", 0.05)
+    sent = Sent()
+
+    await asgi.application(scope_of("/health/details", method="GET"), client(), sent)
+    go_on.set()
+
+    assert sent.status == 503
 
 
 async def test_a_fault_of_the_application_reaches_the_server(threads):
@@ -224,7 +496,7 @@ async def test_a_fault_of_the_application_reaches_the_server(threads):
         ("/v1/tasks", b"wait_seconds=5", False),
         ("/v1/stream", b"", True),
         ("/v1/streams", b"", False),
-        ("/health", b"", False),
+        ("/health/details", b"", False),
     ],
 )
 async def test_waiting_requests_run_async_and_all_others_in_threads(

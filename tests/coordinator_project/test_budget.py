@@ -59,8 +59,8 @@ def test_the_embedded_server_has_connections_for_all_processes():
         (budget.needed(4), 4, 4),
         (budget.needed(4) - 1, 4, 3),
         (budget.needed(1), 4, 1),
-        (budget.OF_A_PROCESS + budget.OF_THE_LOOP, 4, 1),
-        (budget.OF_A_PROCESS + budget.OF_THE_LOOP - 1, 4, 0),
+        (budget.OF_A_PROCESS + budget.OF_THE_BULK + budget.OF_THE_LOOP, 4, 1),
+        (budget.OF_A_PROCESS + budget.OF_THE_BULK + budget.OF_THE_LOOP - 1, 4, 0),
         (10_000, 4, 4),
     ],
 )

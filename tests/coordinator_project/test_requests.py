@@ -70,3 +70,32 @@ def test_a_slow_answer_is_a_warning(client, caplog, monkeypatch):
         client.get("/health")
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/health",
+        "/v1/tasks",
+        "/v1/tasks/nothing",
+        "/v1/agents?limit=x",
+        "/internal/v1/heartbeat",
+        "/api/v1/jobs",
+        "/api/v1/jobs/job-1/results",
+        "/api/v1/nowhere",
+        "/console/overview",
+        "/v1/dashboard",
+    ],
+)
+def test_no_answer_of_an_api_is_kept_by_anybody(client, path):
+    assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_refusals_are_not_kept_either(client, settings):
+    settings.COORDINATOR_AUTH_TOKEN = "t"
+
+    answer = client.get("/v1/tasks")
+
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")

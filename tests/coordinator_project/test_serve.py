@@ -130,7 +130,39 @@ def test_connections_are_shared_evenly_among_the_processes(used_folder):
 
         shares = connections_of(coordinator).values()
 
-        assert sorted(shares) == [0, 4, 4], "the third is the maintenance loop"
+        assert sorted(shares) == [0, 0, 4, 4], "the others are the maintenance loop and bulk"
+
+
+def test_lists_and_jobs_are_answered_by_a_process_of_low_priority(used_folder):
+    with (
+        running(used_folder) as coordinator,
+        httpx.Client(base_url=coordinator.ready().url) as client,
+    ):
+        [bulk] = [process for process in workers(coordinator) if process.nice() > 0]
+        before = sum(bulk.cpu_times()[:2])
+
+        for path in ("/v1/tasks?limit=3", "/v1/agents", "/api/v1/jobs", "/v1/events") * 10:
+            answer = client.get(path, headers={"X-Request-Id": path})
+            assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+            assert answer.headers["x-request-id"] == path
+        assert sum(bulk.cpu_times()[:2]) > before
+        large = {"algorithms": ["PSO"] * 20_000}
+        for body, code in (({}, 400), (large, 400)):
+            assert client.post("/api/v1/jobs", json=body).status_code == code
+
+        for path in ("/health", "/api/v1/health", "/v1/agents/nobody/current-task"):
+            assert "connection" not in client.get(path).headers
+        with client.stream("GET", "/v1/stream") as stream:
+            assert stream.headers["connection"] == "keep-alive"
+
+
+def test_lists_are_answered_while_the_process_for_bulk_is_away(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        [bulk] = [process for process in workers(coordinator) if process.nice() > 0]
+        bulk.kill()
+
+        assert coordinator.get("/v1/tasks").status_code == 200
 
 
 def test_a_taken_port_is_one_sentence(used_folder):

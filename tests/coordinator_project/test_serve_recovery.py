@@ -57,7 +57,7 @@ def test_a_process_that_dies_is_started_again(used_folder):
         for process in workers(coordinator):
             process.kill()
 
-        eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 2)
+        eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 3)
         eventually(lambda: answers(coordinator))
 
         assert "A process died; it starts again." in coordinator.output

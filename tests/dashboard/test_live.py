@@ -1,4 +1,5 @@
 import json
+import socket
 import time
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from events.models import Event
 from jobs.models import Job
 from tasks.models import Task
 from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
-from tests.serving import NO_TLS, serving
+from tests.serving import NO_TLS, TOKEN, serving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_old_journal")]
 
@@ -226,12 +227,77 @@ def test_a_restart_of_the_server_loses_no_event():
 
 
 def test_a_page_without_a_credential_is_refused(server):
-    assert refusal(server, headers={}) == 4401
+    with watching(server, headers={}) as page:
+        assert page.end() == 4401
+        assert page.socket.close_reason.startswith("Send a token")
 
 
-@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19])
-def test_an_invalid_cursor_is_refused(server, cursor):
-    assert refusal(server, cursor=cursor) == 4400
+@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19, "%FF", "1%00", "1&cursor=x", "%2B5"])
+def test_an_invalid_cursor_is_refused_with_a_sentence(server, cursor):
+    with watching(server, cursor=cursor) as page:
+        assert page.end() == 4400
+        assert page.socket.close_reason == "Last-Event-ID: not an id of this stream"
+
+
+@pytest.mark.parametrize("cursor", ["x", "%FF", "1&cursor=x"])
+def test_a_cursor_that_is_none_is_refused_beside_a_header_that_is_one(server, cursor):
+    """The header goes first over HTTP, the query counts here: neither is to be open and silent."""
+    headers = server.headers | {"Last-Event-ID": "1"}
+
+    assert refusal(server, cursor=cursor, headers=headers) == 4400
+
+
+def test_a_cursor_that_the_journal_has_not_reached_is_answered(server):
+    with watching(server, cursor="9" * 18) as page:
+        assert page.next()["cursor"]
+
+
+def test_a_page_whose_messages_fail_is_closed_and_not_left_silent():
+    broken = "from dashboard import hub; hub.join = lambda since: 1 / 0"
+    with serving(broken) as server:
+        assert refusal(server) == 1011
+
+
+IMPATIENT = """
+from coordinator_project import patience
+patience.STILL = patience.GRACE = 1.0
+"""
+ASKS = """GET /console/live HTTP/1.1\r
+Host: localhost\r
+Authorization: Bearer {token}\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+\r
+"""
+
+
+def test_a_page_that_reads_nothing_is_cut_and_makes_room_for_another():
+    channel = make_channel()
+    with serving(IMPATIENT, COORDINATOR_MAX_STREAMS="1") as server, socket.socket() as page:
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        page.connect(server.listening.getsockname())
+        page.sendall(ASKS.format(token=TOKEN).encode())
+        assert page.recv(100).startswith(b"HTTP/1.1 101")
+        assert refusal(server) == 4503
+
+        rows = [{"channel": channel.name, "title": "x" * 2000} for _ in range(190)]
+        deadline = time.monotonic() + 60
+        with server.client() as client:
+            while refused(server):
+                assert time.monotonic() < deadline, "it is never cut"
+                client.post("/v1/tasks", json=rows)
+
+
+def refused(server):
+    """Whether there is no room for another page."""
+    with watching(server) as page:
+        try:
+            page.next()
+        except ConnectionClosed:
+            return True
+    return False
 
 
 def test_a_page_of_another_site_is_refused(server):

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import socket
 import time
 import tracemalloc
+from contextlib import ExitStack
 
 import pytest
 from django.db import connection
@@ -12,8 +14,9 @@ from django.db.models.functions import Now
 
 from jobs.models import Job
 from tasks.models import Task
+from tests.factories import make_agent
 from tests.jobs.test_races import make_sweep
-from tests.serving import serving
+from tests.serving import TOKEN, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,8 +35,12 @@ def server(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def path():
-    """The results of a sweep of which every task is done."""
-    job = make_sweep(TASKS)
+    return done_sweep(TASKS)
+
+
+def done_sweep(tasks):
+    """The path of the results of a sweep of which every task is done."""
+    job = make_sweep(tasks)
     Task.objects.filter(job=job).update(
         status="done",
         finished_at=Now(),
@@ -96,3 +103,41 @@ def test_readers_that_leave_make_room_for_others(server, path):
                 next(response.iter_bytes(1024))
 
         assert client.get("/api/v1/jobs").json()["jobs"][0]["totalTasks"] == TASKS
+
+
+@pytest.mark.parametrize("form", ["", "?format=csv", "?sort=-dimension", "?failed=1&sort=fopt"])
+def test_those_who_read_nothing_hold_up_nobody(server, path, form):
+    """Twice as many as all threads of the process ask for all results, and do not read on."""
+    request = f"GET {path}{form} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {TOKEN}\r\n\r\n"
+    make_agent("busy")
+    with ExitStack() as stack:
+        for _ in range(4 * THREADS):
+            reader = stack.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.connect(server.listening.getsockname())
+            reader.sendall(request.encode())
+            reader.recv(1024)
+
+        started = time.monotonic()
+        with server.client() as client:
+            assert client.post("/v1/agents/heartbeat", json={"agent_id": "busy"}).status_code == 200
+            assert client.get("/api/v1/jobs").status_code == 200
+            assert client.get("/health").status_code == 200
+        assert time.monotonic() - started < 10
+        assert transactions_open() == 0
+
+
+@pytest.mark.parametrize("sort", ["", "dimension"])
+def test_a_row_that_goes_while_others_are_read_is_left_out(client, sort):
+    """Nothing is held while a reader takes its time, so rows may change in between."""
+    path = done_sweep(300)
+    response = client.get(path, {"format": "ndjson", "sort": sort})
+    pieces = iter(response.streaming_content)
+    first = json.loads(next(pieces))["taskId"]
+    last = str(Task.objects.order_by("pk").last().pk)
+    Task.objects.filter(pk=last).delete()
+
+    rest = [json.loads(piece)["taskId"] for piece in pieces]
+
+    assert len({first, *rest}) == 299
+    assert last not in rest

@@ -27,6 +27,7 @@ from coordinator_project import (
     databases,
     embedded,
     env,
+    handover,
     http_server,
     maintenance,
     processes,
@@ -42,6 +43,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         host, port = settings.COORDINATOR_HOST, settings.COORDINATOR_PORT
+        http_server.raise_file_limit()
         with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
             self._say_where_files_are()
             call_command("migrate", verbosity=0, interactive=False)
@@ -71,11 +73,13 @@ class Command(BaseCommand):
 
     def _serve(self, listening: socket.socket, number: int) -> None:
         running = processes.Processes()
+        bulk = handover.Handover()
         try:
             running.start("maintenance", maintenance.run)
+            running.start("bulk", http_server.serve_bulk, bulk)
             shares = processes.FORK.RawArray("i", number)
             for place in range(number):
-                running.start(f"http-{place}", http_server.serve, listening, shares, place)
+                running.start(f"http-{place}", http_server.serve, listening, shares, place, bulk)
             running.wait_until_ready()
             if not running.signals:
                 self._say_ready(listening)
@@ -85,6 +89,7 @@ class Command(BaseCommand):
         finally:
             listening.close()
             running.stop()
+            bulk.close()
 
     def _looks(self) -> Sequence[Callable[[], None]]:
         """What looks after things beside the processes, now and then."""

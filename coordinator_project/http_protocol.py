@@ -1,0 +1,139 @@
+"""One client's connection: what it sends before anybody knows it is bounded."""
+
+import asyncio
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from coordinator_project.handover import Handover, is_bulk
+from coordinator_project.refusals import answer_to
+from problems import HeadTooLarge, Invalid, Problem
+
+MOST_HEAD = 64 * 1024  # bytes of the request line and the headers
+MOST_HEADERS = 100
+MOST_IGNORED = 16 * 1024 * 1024  # bytes of a refused client that does not stop sending
+LINGER = 2.0  # seconds for which a refused client may read its answer
+FAMILY = "/v1"  # has the form of a refusal where the path is not known
+TOO_LONG = f"The request line and the headers are larger than {MOST_HEAD} bytes."
+TOO_MANY = f"The request has more than {MOST_HEADERS} headers."
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits; what it refuses, it refuses in JSON.
+
+    `head_since`: when it began to wait for a head; None: it has one. `loose`: the bytes that came
+    since a head began, or since the last ones of a body.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        *,
+        problem: Problem | None = None,
+        handover: Handover | None = None,
+        last: bool = False,
+    ) -> None:
+        """With a `problem`, whatever comes is answered with that; `last`: only one request."""
+        super().__init__(config, server_state, app_state)
+        self.head_since: float | None = self.loop.time()
+        self.url = b""
+        self.coming = self.loose = 0
+        self.refused = False
+        self.problem = problem
+        self.handover = handover
+        self.last = last
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.problem is not None:
+            self.refuse(self.problem)
+
+    def data_received(self, data: bytes) -> None:
+        self.coming = len(data)
+        self.loose += self.coming
+        if self.refused:
+            if self.loose > MOST_IGNORED:
+                self.transport.abort()
+            return
+        if self.handover is not None and is_bulk(data) and self._hand_over(self.handover, data):
+            return
+        super().data_received(data)
+        if self.loose > MOST_HEAD and not self.refused:
+            self.refuse(HeadTooLarge(TOO_LONG))
+
+    def on_message_begin(self) -> None:
+        is_next = self.cycle is None or self.cycle.response_complete
+        self.loose = self.coming if is_next else 0
+        if self.head_since is None:
+            self.head_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > MOST_HEADERS:
+            self.problem = HeadTooLarge(TOO_MANY)
+        elif self.loose + self.coming > MOST_HEAD and self._size_of_head() > MOST_HEAD:
+            self.problem = HeadTooLarge(TOO_LONG)
+        if self.problem is not None:
+            raise httptools.HttpParserError(str(self.problem))
+        self.head_since, self.loose = None, 0
+        super().on_headers_complete()
+        if self.last and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self.loose = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        if not self.pipeline:
+            self.head_since = self.loop.time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(self.problem or Invalid("This is not a request of HTTP.", code="bad_request"))
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with this problem, read nothing more, and close when the client has read it.
+
+        A request that is whole and is being answered still gets its answer.
+        """
+        self.refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        self._unset_keepalive_if_required()
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        status, headers, body = answer_to(problem, path if path.startswith("/") else FAMILY)
+        headers = [*self.server_state.default_headers, *headers, (b"connection", b"close")]
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        # Closed with something unread, the connection would be reset before the answer is read.
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.abort)
+
+    def _hand_over(self, handover: Handover, data: bytes) -> bool:
+        """Let another process answer, which gets the connection. False if that is not possible."""
+        is_idle = self.head_since is not None and self.loose == len(data)
+        if not is_idle or self.transport.get_write_buffer_size() or self.transport.is_closing():
+            return False
+        if not handover.give(self.transport.get_extra_info("socket").fileno(), data):
+            return False
+        self.refused = True
+        self._unset_keepalive_if_required()
+        self.transport.abort()
+        return True
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
