@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-import orjson
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from api.body import BadJson, JsonDict, JsonValue
+from api.body import BadJson, JsonDict, JsonValue, dumps
 from problems import Invalid, TooLarge
 
 MAX_JSON_BYTES = 256 * 1024
@@ -153,7 +152,7 @@ class Json(Strict):
         self.max_bytes = max_bytes
 
     def check(self, data: object) -> object:
-        if len(orjson.dumps(data)) > self.max_bytes:
+        if len(dumps(data)) > self.max_bytes:
             raise TooLarge(f"{self.field_name} must not be larger than {self.max_bytes} bytes")
         return data
 

@@ -11,9 +11,7 @@ from itertools import product
 from math import prod
 from typing import Protocol
 
-import orjson
-
-from api.body import JsonDict, JsonValue
+from api.body import JsonDict, JsonValue, dumps
 
 # The last step may pass the top by this share: decimals that a client added up are not exact.
 SLACK = Fraction(1, 10**9)
@@ -106,6 +104,6 @@ class Grid:
     def largest(self) -> int:
         """The size of the largest combination as JSON, in bytes."""
         return sum(
-            len(axis.name) + max(len(orjson.dumps(value)) for value in axis.values()) + 4
+            len(axis.name) + max(len(dumps(value)) for value in axis.values()) + 4
             for axis in self.axes
         )
