@@ -48,7 +48,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             Lower(Cast("subscriptions", models.TextField())), ArrayField(models.TextField())
         )
         return self.alias(lowered=lowered).filter(
-            models.Q(lowered__contains=[channel.lower()]) | models.Q(subscriptions=[])
+            models.Q(lowered__contains=[Lower(models.Value(channel))]) | models.Q(subscriptions=[])
         )
 
     def with_online(self) -> Self:

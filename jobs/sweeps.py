@@ -8,6 +8,7 @@ from django.conf import settings
 
 from api.body import JsonDict
 from api.fields import JOB_PREFIX, NOBODY, identifier
+from api.names import spelled
 from jobs import coordinates
 from jobs.coordinates import Path
 from jobs.exceptions import GridTooLarge
@@ -86,8 +87,8 @@ class Sweep:
 
     def _wants(self, combination: JsonDict) -> dict[str, str]:
         chosen = {key: combination[axis] for key, axis in self.wants_by_axis.items()}
-        texts = {key: value for key, value in chosen.items() if isinstance(value, str) and value}
-        return {**texts, **self.fixed_wants}
+        names = {key: spelled(value) for key, value in chosen.items() if isinstance(value, str)}
+        return {**{key: name for key, name in names.items() if name}, **self.fixed_wants}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ MOST_CHANNELS = 50
 MOST_HELD = 1000
 
 
-def agent_id() -> fields.Text:
-    return fields.Text(max_length=ID_LENGTH)
+def agent_id() -> fields.Name:
+    return fields.Name(max_length=ID_LENGTH)
 
 
-def key() -> fields.Text:
-    return fields.Text(default="", max_length=KEY_LENGTH)
+def key() -> fields.Name:
+    return fields.Name(default="", max_length=KEY_LENGTH)
 
 
 def epoch() -> fields.WholeNumber:
@@ -31,7 +31,7 @@ def epoch() -> fields.WholeNumber:
 
 
 class ChannelRequestSerializer(RequestSerializer):
-    name = fields.Text(max_length=200)
+    name = fields.Name()
     description = fields.Text(default="", max_length=LONGEST_TEXT)
 
 
@@ -40,7 +40,7 @@ class ClaimFieldsSerializer(RequestSerializer):
 
     channel_id = fields.Text(default="")
     channel_ids = fields.TextList(default=list, max_items=MOST_CHANNELS)
-    channel = fields.Text(default="")
+    channel = fields.Name(default="")
     channels = fields.TextList(default=list, max_items=MOST_CHANNELS)
     max_tasks = fields.WholeNumber(default=None, least=1, most=MOST_TASKS)
     lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
@@ -63,14 +63,14 @@ class ClaimRequestSerializer(ClaimFieldsSerializer):
 
 class CompleteRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
     result = fields.Json(default=None)
 
 
 class FailRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
     reason = fields.Text(default="", max_length=LONGEST_TEXT)
     retriable = fields.Flag(default=False)
@@ -175,8 +175,8 @@ class HeldTasks(fields.Strict):
 class HeartbeatRequestSerializer(RequestSerializer):
     """`status` is the older name of `claude_status`, which wins."""
 
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
-    name = fields.Text(default="", max_length=200)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
+    name = fields.Name(default="")
     status = fields.Text(default="", choices=frozenset(Activity.values))
     claude_status = fields.Text(default="", choices=frozenset(Activity.values))
     meta = fields.JsonObject(default=None, max_bytes=64 * 1024)
