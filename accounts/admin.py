@@ -5,8 +5,10 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
 from accounts.models import User
 from accounts.permissions import ADMINISTER, VIEW
@@ -41,12 +43,27 @@ class AdministeredAdmin(ModelAdmin):
         return True
 
 
+class PersonCreationForm(UnfoldUserCreationForm):
+    """A new person, with a password: there is no other way to sign in."""
+
+    usable_password = None
+
+
 @admin.register(User)
 class PersonAdmin(AdministeredAdmin, UserAdmin):
     actions = None
     form = UserChangeForm
-    add_form = UserCreationForm
+    add_form = PersonCreationForm
     change_password_form = AdminPasswordChangeForm
+    # A superclass that comes first has no fields here. "Staff status" is left out below: who may
+    # enter is a question of permissions.
+    add_fieldsets = [(None, {"fields": ["username", "password1", "password2", "groups"]})]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        (_("Personal info"), {"fields": ["first_name", "last_name", "email"]}),
+        (_("Permissions"), {"fields": ["is_active", "groups", "is_superuser", "user_permissions"]}),
+        (_("Important dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
     list_display = ["username", "email", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
 
