@@ -6,17 +6,17 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
+from accounts.lists import OfferedLookups
 from accounts.models import User
 from accounts.permissions import ADMINISTER, VIEW
 
 admin.site.unregister(Group)
 
 
-class AdministeredAdmin(ModelAdmin):
+class AdministeredAdmin(OfferedLookups):
     """Seen by those who may view the console, changed by those who may administer.
 
     Only a superuser may change who is a superuser: otherwise an administrator could become one.

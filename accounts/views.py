@@ -2,7 +2,6 @@
 
 from django.contrib import admin, messages
 from django.contrib.auth import views
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -31,9 +30,9 @@ class SignInForm(AuthenticationForm):
             self.fields[name].widget = widget({"autocomplete": remembered})
         self.fields["username"].widget.attrs["autofocus"] = True
 
-    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+    def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)
-        if isinstance(user, User) and not user.has_perm(VIEW):
+        if not user.has_perm(VIEW):
             raise ValidationError(NOT_YET, code="no_group")
 
 

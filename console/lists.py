@@ -2,8 +2,8 @@
 
 from django.db.models import Model, QuerySet, UUIDField
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from accounts.lists import OfferedLookups
 from accounts.permissions import VIEW
 from api.names import spelled
 from console.filters import ids_beginning_with
@@ -13,7 +13,7 @@ SEARCHED = 20_000
 """Text is searched in this many of the latest rows; ids in all."""
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(OfferedLookups):
     """Shows rows to everybody who may view the console; nobody changes them here."""
 
     list_per_page = 50

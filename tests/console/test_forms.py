@@ -20,7 +20,7 @@ from tests.factories import make_agent, make_chain, make_channel, make_job, make
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
-EDITED = {User, Group}
+EDITED = [User, Group]
 SHOWN = [model for model in admin.site._registry if model not in EDITED]
 VERBS = [
     (model, verb)
@@ -75,7 +75,7 @@ def test_only_people_and_groups_are_edited(rf, admin_user):
     changed = {m for m, page in admin.site._registry.items() if page.has_change_permission(request)}
     deleted = {m for m, page in admin.site._registry.items() if page.has_delete_permission(request)}
 
-    assert added == changed == deleted == EDITED
+    assert added == changed == deleted == set(EDITED)
 
 
 def test_a_person_is_made_with_a_password_and_groups_and_signs_in(editor):

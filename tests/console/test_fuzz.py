@@ -38,6 +38,9 @@ each_model = pytest.mark.parametrize("model", ADMINS, ids=lambda model: model.__
 VERBS = [(model, verb) for model, page in ADMINS.items() for verb in getattr(page, "verbs", ())]
 
 
+STEERED = [model for model, page in ADMINS.items() if getattr(page, "verbs", ())]
+
+
 @pytest.fixture
 def browser(admin_client):
     admin_client.raise_request_exception = False
@@ -93,7 +96,7 @@ def test_pages_of_nonsense(browser, model, page):
         assert_answered(browser.post(address, {"post": "yes"}), address[:200])
 
 
-@pytest.mark.parametrize("model", {model for model, _ in VERBS}, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", STEERED, ids=lambda m: m.__name__)
 def test_verbs_of_nonsense(browser, model):
     row = model.objects.first()
     for text in NASTY:
@@ -115,7 +118,7 @@ def test_forms_of_verbs_filled_with_nonsense(browser, model, verb):
             assert_answered(browser.post(path, form), (path, field, text[:50]))
 
 
-@pytest.mark.parametrize("model", {model for model, _ in VERBS}, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", STEERED, ids=lambda m: m.__name__)
 def test_actions_of_lists_filled_with_nonsense(browser, model):
     path = url(model, "changelist")
     verb = ADMINS[model].verbs[0].name
