@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db.models import ManyToManyField, Model
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.lists import OfferedLookups
 from accounts.models import User
@@ -59,13 +60,22 @@ class PersonAdmin(AdministeredAdmin, UserAdmin):
     # enter is a question of permissions.
     add_fieldsets = [(None, {"fields": ["username", "password1", "password2", "groups"]})]
     fieldsets = [
-        (None, {"fields": ["username", "password"]}),
-        (_("Personal info"), {"fields": ["first_name", "last_name", "email"]}),
-        (_("Permissions"), {"fields": ["is_active", "groups", "is_superuser", "user_permissions"]}),
-        (_("Important dates"), {"fields": ["last_login", "date_joined"]}),
+        (title, {"fields": [name for name in part["fields"] if name != "is_staff"]})
+        for title, part in UserAdmin.fieldsets or ()
     ]
     list_display = ["username", "email", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField, request: HttpRequest, **kwargs: object
+    ) -> ModelMultipleChoiceField | None:
+        """Groups are few, so that each has a box to tick."""
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field: ModelMultipleChoiceField | None = super().formfield_for_manytomany(
+            db_field, request, **kwargs
+        )
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         if isinstance(request.user, User) and request.user.is_superuser:
