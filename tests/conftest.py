@@ -30,6 +30,7 @@ SLOW = {
     "chains/test_model.py",
     "chains/test_races.py",
     "console/test_forms.py",
+    "console/test_fuzz.py",
     "console/test_large.py",
     "console/test_speed.py",
     "coordinator_project/test_embedded.py",
