@@ -3,18 +3,21 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db.models import ManyToManyField, Model
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from accounts.lists import OfferedLookups
 from accounts.models import User
 from accounts.permissions import ADMINISTER, VIEW
 
 admin.site.unregister(Group)
 
 
-class AdministeredAdmin(ModelAdmin):
+class AdministeredAdmin(OfferedLookups):
     """Seen by those who may view the console, changed by those who may administer.
 
     Only a superuser may change who is a superuser: otherwise an administrator could become one.
@@ -41,14 +44,38 @@ class AdministeredAdmin(ModelAdmin):
         return True
 
 
+class PersonCreationForm(UnfoldUserCreationForm):
+    """A new person, with a password: there is no other way to sign in."""
+
+    usable_password = None
+
+
 @admin.register(User)
 class PersonAdmin(AdministeredAdmin, UserAdmin):
     actions = None
     form = UserChangeForm
-    add_form = UserCreationForm
+    add_form = PersonCreationForm
     change_password_form = AdminPasswordChangeForm
+    # A superclass that comes first has no fields here. "Staff status" is left out below: who may
+    # enter is a question of permissions.
+    add_fieldsets = [(None, {"fields": ["username", "password1", "password2", "groups"]})]
+    fieldsets = [
+        (title, {"fields": [name for name in part["fields"] if name != "is_staff"]})
+        for title, part in UserAdmin.fieldsets or ()
+    ]
     list_display = ["username", "email", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField, request: HttpRequest, **kwargs: object
+    ) -> ModelMultipleChoiceField | None:
+        """Groups are few, so that each has a box to tick."""
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field: ModelMultipleChoiceField | None = super().formfield_for_manytomany(
+            db_field, request, **kwargs
+        )
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         if isinstance(request.user, User) and request.user.is_superuser:

@@ -1,18 +1,25 @@
 """Login, logout and password change, for the dashboard and the admin alike."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from accounts.models import User
+from accounts.permissions import VIEW
+
 Context = dict[str, object]
 
 
+NOT_YET = _("You may not look at the console yet. Ask an administrator to put you into a group.")
+
+
 class SignInForm(AuthenticationForm):
-    """Name and password; the pages behind it refuse a user without the permission to view."""
+    """Name and password. Who may not view the console is told so, and not signed in."""
 
     def __init__(self, request: HttpRequest | None = None, *args: object, **kwargs: object) -> None:
         super().__init__(request, *args, **kwargs)
@@ -22,6 +29,11 @@ class SignInForm(AuthenticationForm):
         ):
             self.fields[name].widget = widget({"autocomplete": remembered})
         self.fields["username"].widget.attrs["autofocus"] = True
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        if not user.has_perm(VIEW):
+            raise ValidationError(NOT_YET, code="no_group")
 
 
 class OwnPasswordForm(PasswordChangeForm):
@@ -36,11 +48,19 @@ class OwnPasswordForm(PasswordChangeForm):
 
 
 class SignIn(views.LoginView):
-    """Start a session and redirect to `next`, if that is a path of this site."""
+    """Start a session and redirect to `next`, if that is a path of this site.
+
+    Other pages send people here who are signed in and have lost the permission to view.
+    """
 
     template_name = "accounts/login.html"
     authentication_form = SignInForm
     extra_context = {"title": _("Sign in")}
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if request.user.is_authenticated and not request.user.has_perm(VIEW):
+            messages.error(request, NOT_YET)
+        return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: object) -> Context:
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)

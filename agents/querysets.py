@@ -61,12 +61,14 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
     def working_for(self, channel: str) -> Self:
         """Agents subscribed to the channel, and those that have no subscriptions."""
+        return self.subscribed_to(channel) | self.filter(subscriptions=[])
+
+    def subscribed_to(self, channel: str) -> Self:
+        """Agents subscribed to the channel, by its name without regard to case."""
         lowered = Cast(
             Lower(Cast("subscriptions", models.TextField())), ArrayField(models.TextField())
         )
-        return self.alias(lowered=lowered).filter(
-            models.Q(lowered__contains=[channel.lower()]) | models.Q(subscriptions=[])
-        )
+        return self.alias(lowered=lowered).filter(lowered__contains=[Lower(models.Value(channel))])
 
     def with_online(self) -> Self:
         """Annotate each agent with `online`, as of now."""

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from agents.exceptions import AgentLost, AgentReplaced, AgentUnknown
 from agents.models import Agent, Notification, NotificationType, Presence, Protocol
 from agents.querysets import lost_since, online_since, unheard
+from api.names import spelled
 from events import journal
 
 ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
@@ -158,8 +159,8 @@ def subscriptions_in(meta: Mapping[str, object]) -> list[str]:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names trimmed, without blanks and repetitions, in the order given."""
-    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    """The names as they are stored, without blanks and repetitions, in the order given."""
+    return list(dict.fromkeys(filter(None, map(spelled, names))))
 
 
 def _subscribe(agent: Agent, reported: list[str]) -> None:

@@ -9,15 +9,16 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-import orjson
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from api.body import BadJson, JsonDict, JsonValue
+from api.body import BadJson, JsonDict, JsonValue, dumps
+from api.names import spelled
 from problems import Invalid, TooLarge
 
 MAX_JSON_BYTES = 256 * 1024
 MOST_TEXTS = 200
+LONGEST_NAME = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 JOB_PREFIX = "job-"
 NOBODY = UUID(int=0)  # the id of no row: the server never generates it
@@ -83,7 +84,7 @@ class Text(Strict):
     def check(self, data: object) -> object:
         if not isinstance(data, str):
             raise self.wrong_type()
-        trimmed = data.strip()
+        trimmed = self.trimmed(data)
         if not trimmed and (self.trim or self.required or not data):
             return self.absent()
         text = trimmed if self.trim else data
@@ -92,6 +93,19 @@ class Text(Strict):
         if self.choices is not None and text not in self.choices:
             raise self.refused(f"must be one of {', '.join(sorted(self.choices))}")
         return text
+
+    def trimmed(self, text: str) -> str:
+        return text.strip()
+
+
+class Name(Text):
+    """A name, id or key, spelled as it is stored."""
+
+    def __init__(self, *, default: object = empty, max_length: int = LONGEST_NAME) -> None:
+        super().__init__(default=default, max_length=max_length)
+
+    def trimmed(self, text: str) -> str:
+        return spelled(text)
 
 
 class PassedText(Strict):
@@ -106,7 +120,7 @@ class PassedText(Strict):
         self.most = most
 
     def check(self, data: object) -> object:
-        text = data if isinstance(data, str) else orjson.dumps(data).decode()
+        text = data if isinstance(data, str) else dumps(data).decode()
         return shortened(text.strip(), self.most)
 
 
@@ -178,7 +192,7 @@ class Json(Strict):
         self.max_bytes = max_bytes
 
     def check(self, data: object) -> object:
-        if len(orjson.dumps(data)) > self.max_bytes:
+        if len(dumps(data)) > self.max_bytes:
             raise TooLarge(f"{self.field_name} must not be larger than {self.max_bytes} bytes")
         return data
 
@@ -203,7 +217,7 @@ class Identifier(Text):
 
 
 class TextList(Strict):
-    """Strings, trimmed, without blanks and repetitions, in the order given."""
+    """Names, without blanks and repetitions, in the order given."""
 
     expected = "a list of strings"
 
@@ -226,7 +240,7 @@ class TextList(Strict):
         for item in data:
             if not isinstance(item, str):
                 raise self.wrong_type()
-            text = item.strip()
+            text = spelled(item)
             if len(text) > self.max_length:
                 raise self.refused(f"must not have items longer than {self.max_length} characters")
             if text:
@@ -235,7 +249,7 @@ class TextList(Strict):
 
 
 class TextMap(Strict):
-    """An object of short texts by name."""
+    """An object of names by name."""
 
     expected = "an object of strings"
 
@@ -254,18 +268,22 @@ class TextMap(Strict):
             raise self.wrong_type()
         if len(data) > self.max_items:
             raise self.refused(f"must not have more than {self.max_items} items")
-        return [(self.text(name), value) for name, value in data.items()]
+        items = [(self.text(name), value) for name, value in data.items()]
+        if len(dict(items)) < len(items):
+            raise self.refused("must not have a name twice")
+        return items
 
     def text(self, value: object) -> str:
         if not isinstance(value, str):
             raise self.wrong_type()
-        if len(value) > self.max_length:
+        name = spelled(value)
+        if len(name) > self.max_length:
             raise self.refused(f"must not have items longer than {self.max_length} characters")
-        return value
+        return name
 
 
 class TextListMap(TextMap):
-    """An object of lists of short texts by name; an empty list is left out."""
+    """An object of lists of names by name; an empty list is left out."""
 
     expected = "an object of lists of strings"
 

@@ -2,13 +2,27 @@
 
 from typing import TypeVar
 
+from django import forms
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
-from django_filters import FilterSet, IsoDateTimeFilter
+from django_filters import CharFilter, FilterSet, IsoDateTimeFilter
 
+from api.names import spelled
 from problems import Invalid
 
 M = TypeVar("M", bound=Model)
+
+
+class NameField(forms.CharField):
+    def to_python(self, value: object) -> str | None:
+        text = super().to_python(value)
+        return spelled(text) if text else text
+
+
+class NameFilter(CharFilter):
+    """Compares a name as it is stored."""
+
+    field_class = NameField
 
 
 class PeriodFilters(FilterSet):

@@ -2,14 +2,14 @@
 
 from django_filters import CharFilter, UUIDFilter
 
-from api.filters import PeriodFilters
+from api.filters import NameFilter, PeriodFilters
 from chains.models import Chain
 
 
 class ChainFilters(PeriodFilters):
     status = CharFilter()
     channel_id = UUIDFilter()
-    agent_id = CharFilter(field_name="owner_id")
+    agent_id = NameFilter(field_name="owner_id")
 
     class Meta:
         model = Chain

@@ -1,6 +1,5 @@
 """Requests about chains and new tasks (contract 000-002, 1.3)."""
 
-from agents.models import ID_LENGTH
 from api import fields
 from api.serializers import RequestSerializer, Values
 from chains.models import ChainStatus, OnFailure
@@ -18,7 +17,7 @@ class ChainRequestSerializer(RequestSerializer):
     """A new chain; only the status of an empty chain is accepted."""
 
     channel_id = fields.Identifier()
-    name = fields.Text(max_length=200)
+    name = fields.Name()
     description = fields.Text(default="", max_length=LONGEST_TEXT)
     status = fields.Text(default=ChainStatus.QUEUED, choices=frozenset({ChainStatus.QUEUED}))
     on_failure = fields.Text(default=OnFailure.CONTINUE, choices=frozenset(OnFailure.values))
@@ -27,7 +26,7 @@ class ChainRequestSerializer(RequestSerializer):
 class ChainEditRequestSerializer(RequestSerializer):
     """Changes of a chain; empty fields stay as they are."""
 
-    name = fields.Text(default="", max_length=200)
+    name = fields.Name(default="")
     description = fields.Text(default="", max_length=LONGEST_TEXT)
     status = fields.Text(default="", choices=frozenset(ChainStatus.values))
     on_failure = fields.Text(default="", choices=frozenset(OnFailure.values))
@@ -41,7 +40,7 @@ class TaskRequestSerializer(RequestSerializer):
     """A new task. Its channel is named by id or by name; a sequence of 0 means the next."""
 
     channel_id = fields.Text(default="")
-    channel = fields.Text(default="")
+    channel = fields.Name(default="")
     title = fields.Text(max_length=2000)
     chain_id = fields.Text(default="")
     sequence = fields.WholeNumber(default=0, most=HIGHEST_SEQUENCE)
@@ -69,7 +68,7 @@ class TaskRequestSerializer(RequestSerializer):
 
 class SessionRequestSerializer(RequestSerializer):
     channel_id = fields.Text(default="")
-    channel_name = fields.Text(default="", max_length=ID_LENGTH)
+    channel_name = fields.Name(default="")
 
     def validate(self, attrs: Values) -> Values:
         if not attrs["channel_id"] and not attrs["channel_name"]:

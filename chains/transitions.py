@@ -193,8 +193,7 @@ def refusal(chain: Chain, agent: Agent) -> Problem | None:
 
 
 def _refuse_owner(chain: Chain, agent: Agent) -> None:
-    names = {name.casefold() for name in agent.subscriptions}
-    if chain.channel.name.casefold() not in names:
+    if not Agent.objects.subscribed_to(chain.channel.name).filter(pk=agent.pk).exists():
         raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
     if agent.draining:
         raise AgentDraining(f"Agent {agent.pk!r} is draining.")

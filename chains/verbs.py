@@ -1,5 +1,7 @@
 """What people may do to chains."""
 
+from contextlib import suppress
+
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -9,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent
 from chains import transitions
-from chains.exceptions import NotOwner
+from chains.exceptions import ChainUnknown, NotOwner
 from chains.models import Chain, ChainStatus, OnFailure
 from console.verbs import By, Preview, Values, Verb, When, by_key, one_by_one
 from tasks.models import Task
@@ -26,6 +28,15 @@ def _tasks(chains: QuerySet[Chain]) -> TaskQuerySet:
 
 def _snapshot(chain: Chain) -> dict[str, object]:
     return {"status": chain.status, "owner": chain.owner_id, "on_failure": chain.on_failure}
+
+
+def _lock(rows: QuerySet[Chain], values: Values) -> None:
+    """Lock the chains after their owners; one that is gone is none of the rows any more."""
+    agent = values.get("agent")
+    new_owner = agent.pk if isinstance(agent, Agent) else None
+    for chain_id in rows.order_by("pk").values_list("pk", flat=True):
+        with suppress(ChainUnknown):
+            transitions.lock_chain(chain_id, new_owner=new_owner)
 
 
 def _waiting(chains: QuerySet[Chain], values: Values) -> QuerySet[Task]:
@@ -166,6 +177,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         _detach,
         _snapshot,
         OWNED,
+        lock=_lock,
     ),
     Verb(
         "reassign",
@@ -184,6 +196,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         _reassign,
         _snapshot,
         fields={"agent": AGENT},
+        lock=_lock,
     ),
     Verb(
         "unlock_to_queued",
@@ -192,6 +205,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         by_key(transitions.unlock_all, Status.QUEUED),
         _snapshot,
         LOCKED,
+        lock=_lock,
     ),
     Verb(
         "unlock_to_done",
@@ -200,6 +214,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         by_key(transitions.unlock_all, Status.DONE),
         _snapshot,
         LOCKED,
+        lock=_lock,
     ),
     Verb(
         "release",
@@ -220,6 +235,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         by_key(transitions.release),
         _snapshot,
         OWNED,
+        lock=_lock,
     ),
     Verb(
         "change_on_failure",
@@ -254,5 +270,6 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         _change_on_failure,
         _snapshot,
         fields={"on_failure": forms.ChoiceField(label=_("On failure"), choices=OnFailure.choices)},
+        lock=_lock,
     ),
 ]

@@ -2,9 +2,10 @@
 
 from django.db.models import Model, QuerySet, UUIDField
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from accounts.lists import OfferedLookups
 from accounts.permissions import VIEW
+from api.names import spelled
 from console.filters import ids_beginning_with
 from console.pages import CappedPaginator
 
@@ -12,7 +13,7 @@ SEARCHED = 20_000
 """Text is searched in this many of the latest rows; ids in all."""
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(OfferedLookups):
     """Shows rows to everybody who may view the console; nobody changes them here."""
 
     list_per_page = 50
@@ -44,18 +45,24 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        found: Model | None = super().get_object(request, spelled(object_id), from_field)
+        return found
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
     ) -> tuple[QuerySet[Model], bool]:
         """Rows whose id begins with the term; where there is none, those whose text has it."""
-        term = search_term.strip()
+        term = spelled(search_term)
         if term and self.searched_keys:
             return self._first_with(queryset, term), False
         bounds = ids_beginning_with(term) if isinstance(self.model._meta.pk, UUIDField) else None
         if bounds and (found := queryset.filter(pk__range=bounds)).exists():
             return found, False
         if not term or not self.searched_text:
-            rows, duplicates = super().get_search_results(request, queryset, search_term)
+            rows, duplicates = super().get_search_results(request, queryset, term)
             return rows, duplicates
         every = self.model._default_manager.order_by("-pk")
         first = every.values_list("pk", flat=True)[SEARCHED : SEARCHED + 1].first()

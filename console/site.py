@@ -1,12 +1,40 @@
 """The admin site: people enter by permission, and sign in where they do for the dashboard."""
 
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.permissions import VIEW
+
+UNUSABLE = (DataError, ValidationError, OverflowError)
+"""Raised where a value of an address or a form reaches the database as it was sent."""
+
+
+def _forgiving(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The page, or where a value in its address cannot be used, the same without the query."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        try:
+            response = view(request, *args, **kwargs)
+            # Lists are read when they are rendered.
+            return response.render() if isinstance(response, SimpleTemplateResponse) else response
+        except UNUSABLE as unusable:
+            if request.method != "GET" or not request.GET:
+                raise BadRequest("A value in the request cannot be used.") from unusable
+            messages.warning(request, _("A value in the address cannot be used."))
+            return HttpResponseRedirect(request.path)
+
+    return page
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -16,6 +44,12 @@ class ConsoleSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and request.user.has_perm(VIEW)
+
+    def admin_view(
+        self, view: Callable[..., HttpResponse], cacheable: bool = False
+    ) -> Callable[..., HttpResponse]:
+        page: Callable[..., HttpResponse] = super().admin_view(_forgiving(view), cacheable)
+        return page
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

@@ -110,6 +110,11 @@ class Preview(Generic[M]):
     always: bool = False
 
 
+def lock_rows(rows: QuerySet[M], values: Values) -> None:
+    """Lock the rows in the order of their keys until the transaction ends."""
+    list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
 @dataclass(frozen=True)
 class Verb(Generic[M]):
     """What people may do to rows of one model.
@@ -119,7 +124,8 @@ class Verb(Generic[M]):
     of those that `at_once` picks, inside a transaction; it locks what it changes. `snapshot` is
     what the audit keeps, as JSON. `offered_when`: a page offers it on such rows; on any other it is
     refused or changes nothing. `fields` are asked beside the reason. `columns` are all that
-    `snapshot` reads, where reading whole rows would take long.
+    `snapshot` reads, where reading whole rows would take long. `lock` locks the rows before the
+    audit reads them, and before that whatever `apply` locks before them.
     """
 
     name: str
@@ -133,6 +139,7 @@ class Verb(Generic[M]):
     at_once: Callable[[QuerySet[M]], QuerySet[M]] | None = None
     columns: Sequence[str] = ()
     icon: str = "bolt"
+    lock: Callable[[QuerySet[M], Values], None] = lock_rows
 
     def preview(self, rows: QuerySet[M], values: Values) -> list[str]:
         """What it will do to the rows, in sentences."""
@@ -213,32 +220,43 @@ def carry_out(
         raise ReasonMissing
     keys: list[Key] = list(rows.order_by("pk").values_list("pk", flat=True))
     handled = VerbResult()
-    for batch in _batches(verb, rows.model._default_manager.all(), keys):
-        handled.add(_carry_out_one(verb, batch, caller, reason, values))
+    every = rows.model._default_manager.all()
+    for batch in _batches(verb, every, keys):
+        handled.add(_carry_out_one(verb, every, batch, caller, reason, values))
     return handled
 
 
-def _batches(verb: Verb[M], every: QuerySet[M], keys: list[Key]) -> Iterator[QuerySet[M]]:
+def _batches(verb: Verb[M], every: QuerySet[M], keys: list[Key]) -> Iterator[Sequence[Key]]:
     for start in range(0, len(keys), BATCH):
         some = keys[start : start + BATCH]
         together: set[Key] = set()
         if verb.at_once and len(some) > 1:
             chosen = verb.at_once(every.filter(pk__in=some))
             together = set(chosen.values_list("pk", flat=True))
-            yield every.filter(pk__in=together)
+            if together:
+                yield list(together)
         for key in some:
             if key not in together:
-                yield every.filter(pk=key)
+                yield [key]
 
 
 def _carry_out_one(
-    verb: Verb[M], rows: QuerySet[M], caller: Caller, reason: str, values: Values
+    verb: Verb[M],
+    every: QuerySet[M],
+    keys: Sequence[Key],
+    caller: Caller,
+    reason: str,
+    values: Values,
 ) -> VerbResult:
-    """Apply the verb to the rows and write the audit, in one transaction."""
-    before: dict[Key, Snapshot] = {}
+    """Apply the verb to the rows and write the audit, in one transaction.
+
+    The rows are locked first, so that nobody changes them between `before` and the verb.
+    """
+    rows = every.filter(pk__in=keys)
     try:
         with transaction.atomic():
-            before |= _snapshots(verb, rows)
+            verb.lock(rows, values)
+            before = _snapshots(verb, rows)
             handled = verb.apply(rows.all(), By(caller.name, reason), values)
             after = _snapshots(verb, rows)
             done = [
@@ -251,9 +269,9 @@ def _carry_out_one(
             audit.write(caller, verb.name, _kind(rows), reason, done + refused)
     except (DatabaseError, InterfaceError) as failure:
         problem = database.meaning_of(failure)
-        if problem is None or not before:  # nobody would be told
+        if problem is None:
             raise
-        return VerbResult(refused=[(key, problem) for key in before])
+        return VerbResult(refused=[(key, problem) for key in keys])
     return handled
 
 

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
+from api.body import dumps
 from events.models import Source
 from events.tail import Batch, TailRow
 
@@ -44,7 +45,7 @@ def _frames(batch: Batch) -> Iterator[bytes]:
 
 
 def _frame(event: str, cursor: int, body: Changed) -> bytes:
-    data = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    data = dumps(body, orjson.OPT_UTC_Z)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, event.encode(), data)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
 from django.db import connection
 
 from accounts.callers import Caller
+from api.body import dumps
 from events.context import request_id
 from problems import Problem
 
@@ -39,8 +39,8 @@ def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[E
     shared = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
     each: list[list[str]] = [
         [entry.object_id for entry in entries],
-        [orjson.dumps(entry.before).decode() for entry in entries],
-        [orjson.dumps(entry.after).decode() for entry in entries],
+        [dumps(entry.before).decode() for entry in entries],
+        [dumps(entry.after).decode() for entry in entries],
         [entry.refused.code if entry.refused else "" for entry in entries],
         [entry.refused.message if entry.refused else "" for entry in entries],
     ]

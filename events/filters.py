@@ -3,17 +3,17 @@
 from django_filters import CharFilter, UUIDFilter
 
 from api.fields import job_identifier
-from api.filters import PeriodFilters
+from api.filters import NameFilter, PeriodFilters
 from events.querysets import EventQuerySet
 
 
 class EventFilters(PeriodFilters):
-    agent_id = CharFilter()
-    task_id = CharFilter()
+    agent_id = NameFilter()
+    task_id = NameFilter()
     job_id = CharFilter(method="of_job")
     chain_id = UUIDFilter()
     channel_id = UUIDFilter()
-    type = CharFilter()
+    type = NameFilter()
     source = CharFilter()
 
     def of_job(self, rows: EventQuerySet, name: str, value: str) -> EventQuerySet:

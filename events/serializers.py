@@ -6,8 +6,8 @@ from events.models import ID_LENGTH
 
 
 class EventRequestSerializer(RequestSerializer):
-    agent_id = fields.Text(max_length=ID_LENGTH)
-    type = fields.Text(max_length=ID_LENGTH)
-    task_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(max_length=ID_LENGTH)
+    type = fields.Name(max_length=ID_LENGTH)
+    task_id = fields.Name(default="", max_length=ID_LENGTH)
     payload = fields.JsonObject(default=dict)
-    idempotency_key = fields.Text(default="", max_length=ID_LENGTH)
+    idempotency_key = fields.Name(default="", max_length=ID_LENGTH)

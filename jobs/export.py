@@ -4,11 +4,11 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-import orjson
-
+from api import body
 from api.body import JsonDict, JsonValue
 from api.views import dumps
 from jobs import bodies, coordinates
+from problems import Problem
 from tasks.models import Task
 from tasks.states import Status
 
@@ -89,8 +89,8 @@ def _position(document: JsonDict) -> object:
     text = document.get("resultJson")
     if position is None and isinstance(text, str):
         try:
-            inner = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            inner = body.parse(text.encode())
+        except Problem:
             inner = None
         position = inner.get("bestPos") if isinstance(inner, dict) else None
     if isinstance(position, list) and all(isinstance(part, (int, float)) for part in position):
@@ -106,7 +106,7 @@ def _cell(value: JsonValue) -> object:
         return _safe(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    return orjson.dumps(value).decode()
+    return body.dumps(value).decode()
 
 
 def _safe(text: str) -> str:

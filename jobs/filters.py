@@ -2,7 +2,7 @@
 
 from django_filters import CharFilter
 
-from api.filters import PeriodFilters
+from api.filters import NameFilter, PeriodFilters
 from jobs.models import Job
 
 
@@ -10,7 +10,7 @@ class JobFilters(PeriodFilters):
     """`status` is exact at this moment; `name` matches any part of a job's name."""
 
     status = CharFilter(field_name="counted_status", lookup_expr="iexact")
-    name = CharFilter(lookup_expr="icontains")
+    name = NameFilter(lookup_expr="icontains")
 
     class Meta:
         model = Job

@@ -6,6 +6,7 @@ from itertools import chain
 
 from api import fields
 from api.body import JsonDict, JsonValue
+from api.names import spelled
 from api.serializers import RequestSerializer, Values
 from jobs import coordinates, parameters
 from jobs.exceptions import BadParameter
@@ -15,7 +16,6 @@ from problems import Invalid
 from tasks.models import KEY_LENGTH
 
 LONGEST_PATH = 2000
-LONGEST_NAME = 200
 MOST_ATTEMPTS = 1000
 LONGEST_DELAY = 60
 RANGES = ("iterations", "agents", "dimension")
@@ -46,7 +46,7 @@ class Algorithms(fields.Strict):
     def check(self, data: object) -> object:
         if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
             raise self.wrong_type()
-        names = tuple(item.strip() for item in data)
+        names = tuple(map(spelled, data))
         if not names:
             return self.absent()
         if not all(names):
@@ -93,14 +93,14 @@ def _group(place: str, data: JsonValue) -> ParameterGroup:
         raise BadParameter(f"{place}.groupId is required")
     if params is not None and not isinstance(params, dict):
         raise BadParameter(f"{place}.params must be an object")
-    return ParameterGroup(group_id.strip(), params or {})
+    return ParameterGroup(spelled(group_id), params or {})
 
 
 def _axes_of(group: ParameterGroup) -> Iterator[Axis]:
     for name, data in group.params.items():
         if not name.strip():
             raise BadParameter(f"{group.id} must not have a parameter without a name")
-        yield parameters.axis_of(f"{group.id}.{name}", data)
+        yield parameters.axis_of(f"{group.id}.{spelled(name)}", data)
 
 
 class SweepRequestSerializer(RequestSerializer):
@@ -108,12 +108,12 @@ class SweepRequestSerializer(RequestSerializer):
 
     missing = "{} is required"
 
-    name = fields.Text(default="", max_length=200)
+    name = fields.Name(default="")
     priority = fields.WholeNumber(default=0)
     maxAttempts = fields.WholeNumber(default=None, least=1, most=MOST_ATTEMPTS)  # noqa: N815
     retryDelaySeconds = fields.WholeNumber(default=0, least=0, most=LONGEST_DELAY)  # noqa: N815
-    idempotencyKey = fields.Text(default="", max_length=KEY_LENGTH)  # noqa: N815
-    idempotency_key = fields.Text(default="", max_length=KEY_LENGTH)
+    idempotencyKey = fields.Name(default="", max_length=KEY_LENGTH)  # noqa: N815
+    idempotency_key = fields.Name(default="", max_length=KEY_LENGTH)
 
 
 class RangesRequestSerializer(SweepRequestSerializer):
@@ -134,7 +134,7 @@ class ParametersRequestSerializer(SweepRequestSerializer):
     artifactKey = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
     artifactEndpoint = fields.Text(default=None, max_length=LONGEST_PATH)  # noqa: N815
     mainClass = fields.Text(max_length=LONGEST_PATH)  # noqa: N815
-    optimizerId = fields.Text(default="", max_length=LONGEST_NAME)  # noqa: N815
+    optimizerId = fields.Name(default="")  # noqa: N815
     parameters = Groups()
 
 

@@ -3,20 +3,21 @@
 The count is computed without building anything, so a grid that is too large is refused cheaply.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
-from math import prod
 from typing import Protocol
 
-import orjson
-
-from api.body import JsonDict, JsonValue
+from api.body import JsonDict, JsonValue, dumps
 
 # The last step may pass the top by this share: decimals that a client added up are not exact.
 SLACK = Fraction(1, 10**9)
+LARGEST = Fraction(sys.float_info.max)
+COUNTLESS = 10**15
+"""Combinations are counted up to here: beyond, their number may be too long to print."""
 
 
 class Axis(Protocol):
@@ -80,7 +81,7 @@ class Floats:
 
     def values(self) -> Iterator[JsonValue]:
         least, step = _exact(self.least), _exact(self.step)
-        return (float(least + place * step) for place in range(self.count))
+        return (float(min(least + place * step, LARGEST)) for place in range(self.count))
 
 
 def _exact(number: float) -> Fraction:
@@ -95,7 +96,13 @@ class Grid:
 
     @property
     def count(self) -> int:
-        return prod(axis.count for axis in self.axes)
+        """The number of combinations; COUNTLESS + 1 if there are more than COUNTLESS."""
+        count = 1
+        for axis in self.axes:
+            count *= axis.count
+            if count > COUNTLESS:
+                return COUNTLESS + 1
+        return count
 
     def combinations(self) -> Iterator[JsonDict]:
         """All combinations as values by name; the last axis changes fastest."""
@@ -106,6 +113,6 @@ class Grid:
     def largest(self) -> int:
         """The size of the largest combination as JSON, in bytes."""
         return sum(
-            len(axis.name) + max(len(orjson.dumps(value)) for value in axis.values()) + 4
+            len(axis.name) + max(len(dumps(value)) for value in axis.values()) + 4
             for axis in self.axes
         )

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.http import QueryDict
 
+from api.names import spelled
 from api.pages import BadCursor
 from jobs import coordinates, sweeps
 from jobs.coordinates import Path
@@ -49,7 +50,7 @@ IDS_AT_ONCE = 2_000
 def of(job: Job, query: QueryDict) -> TaskQuerySet:
     """The tasks of a sweep that match the query: those that are done, with `failed` also failed."""
     places = places_of(job)
-    conditions = [_condition(places, name, str(value)) for name, value in query.items()]
+    conditions = [_condition(places, spelled(name), str(value)) for name, value in query.items()]
     tasks = Task.objects.filter(*conditions, job=job).only(*SHOWN)
     if with_failed(query):
         ended = tasks.filter(status__in=[Status.DONE, Status.FAILED])
@@ -73,7 +74,7 @@ def places_of(job: Job) -> dict[str, Path]:
 def _condition(places: Mapping[str, Path], name: str, value: str) -> Q:
     """The condition of one filter; an unknown parameter of the query is no condition."""
     if name == "spot":
-        return Q(last_holder=value)
+        return Q(last_holder=spelled(value))
     if name in places:
         return _equals(places[name], value)
     if name.startswith(PARAMETER) or name in coordinates.NAMES:
@@ -89,8 +90,9 @@ def _condition(places: Mapping[str, Path], name: str, value: str) -> Q:
 
 
 def _equals(path: Path, value: str) -> Q:
-    """The same text, or the same number in another notation."""
-    same = Q(Exact(text_at("payload", path), Value(value)))
+    """The same text, or as a name the same, or the same number in another notation."""
+    found = text_at("payload", path)
+    same = Q(Exact(found, Value(value))) | Q(Exact(found, Value(spelled(value))))
     try:
         number = _number("", value)
     except Invalid:
@@ -116,7 +118,7 @@ class ResultOrder:
 
     def __init__(self, job: Job, sort: str) -> None:
         self.falling = sort.startswith("-")
-        self.key = sort.removeprefix("-")
+        self.key = spelled(sort.removeprefix("-"))
         self.places = places_of(job)
 
     def applied_to(self, rows: TaskQuerySet) -> TaskQuerySet:

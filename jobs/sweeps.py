@@ -8,10 +8,11 @@ from django.conf import settings
 
 from api.body import JsonDict
 from api.fields import JOB_PREFIX, NOBODY, identifier
+from api.names import spelled
 from jobs import coordinates
 from jobs.coordinates import Path
 from jobs.exceptions import GridTooLarge
-from jobs.grid import Grid
+from jobs.grid import COUNTLESS, Grid
 
 CHANNEL = "sweeps"
 LONGEST_TITLE = 200
@@ -44,12 +45,13 @@ class Sweep:
         count = self.grid.count
         if count > settings.MAX_JOB_TASKS:
             raise GridTooLarge(
-                f"the job would have {count} tasks; at most {settings.MAX_JOB_TASKS} are allowed"
+                f"the job would have {_shown(count)} tasks; "
+                f"at most {settings.MAX_JOB_TASKS} are allowed"
             )
         wants = self._wanted_axes().count
         if wants > MOST_WANTS:
             raise GridTooLarge(
-                f"the tasks would want {wants} different things of their SPOTs; "
+                f"the tasks would want {_shown(wants)} different things of their SPOTs; "
                 f"at most {MOST_WANTS} are allowed"
             )
         size = self.grid.largest()
@@ -86,8 +88,8 @@ class Sweep:
 
     def _wants(self, combination: JsonDict) -> dict[str, str]:
         chosen = {key: combination[axis] for key, axis in self.wants_by_axis.items()}
-        texts = {key: value for key, value in chosen.items() if isinstance(value, str) and value}
-        return {**texts, **self.fixed_wants}
+        names = {key: spelled(value) for key, value in chosen.items() if isinstance(value, str)}
+        return {**{key: name for key, name in names.items() if name}, **self.fixed_wants}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class SweepTask:
     title: str
     payload: JsonDict
     wants: dict[str, str]
+
+
+def _shown(count: int) -> str:
+    return str(count) if count <= COUNTLESS else f"more than {COUNTLESS}"
 
 
 def id_of(public_id: str) -> UUID:

@@ -104,7 +104,7 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
     """
     bounds.extend()
     journal.attribute(actor=by, reason=reason)
-    job = _serially(job_id)
+    job = lock(job_id)
     if job.counted_status in OVER:
         raise JobOver(f"job is {job.counted_status.lower()}")
     done = batches.cancel_all(Task.objects.filter(job=job_id), by=by, reason=reason)
@@ -119,7 +119,7 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
 def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
     """Put the failed tasks back in the queue with all their attempts; return how many."""
     bounds.extend()
-    job = _serially(job_id)
+    job = lock(job_id)
     if job.cancel_asked_at is not None:
         raise JobCancelled
     return batches.requeue_all(Task.objects.filter(job=job_id), by=by, reason=reason)
@@ -130,7 +130,7 @@ def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
     """Delete an ended job with its tasks, their attempts and inputs; return how many tasks."""
     bounds.extend()
     journal.attribute(actor=by, reason=reason)
-    _serially(job_id)
+    lock(job_id)
     locked = list(Task.objects.filter(job=job_id).lock().values_list("pk", "status"))
     if not all(status in FINISHED for _, status in locked):
         raise JobRuns
@@ -141,8 +141,11 @@ def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
     return len(ids)
 
 
-def _serially(job_id: UUID) -> Job:
-    """Wait for other verbs on this job; return it with its exact counts."""
+def lock(job_id: UUID) -> Job:
+    """Wait for other verbs on this job; return it with its exact counts.
+
+    No other verb begins until the transaction ends.
+    """
     with connection.cursor() as cursor:
         cursor.execute(SERIALLY, [str(job_id)])
     job = Job.objects.counted().filter(pk=job_id).first()

@@ -1,11 +1,14 @@
 """What people may do to jobs."""
 
+from contextlib import suppress
+
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from console.verbs import Preview, Values, Verb, When, by_key
 from jobs import transitions
+from jobs.exceptions import JobUnknown
 from jobs.models import Job, JobStatus
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
@@ -27,6 +30,13 @@ def _snapshot(job: Job) -> dict[str, object]:
         "cancelled": now.counted_cancelled,
         "cancel_asked": now.cancel_asked_at is not None,
     }
+
+
+def _lock(rows: QuerySet[Job], values: Values) -> None:
+    """Wait for other verbs on the jobs. The tasks go on, and the counts with them."""
+    for job_id in rows.order_by("pk").values_list("pk", flat=True):
+        with suppress(JobUnknown):
+            transitions.lock(job_id)
 
 
 def _not_over(jobs: QuerySet[Job], values: Values) -> QuerySet[Job]:
@@ -69,6 +79,7 @@ JOB_VERBS: list[Verb[Job]] = [
         by_key(transitions.cancel),
         _snapshot,
         When(status=[JobStatus.PENDING, JobStatus.RUNNING]),
+        lock=_lock,
     ),
     Verb(
         "retry_failed",
@@ -95,5 +106,6 @@ JOB_VERBS: list[Verb[Job]] = [
         by_key(transitions.retry_failed),
         _snapshot,
         When(failed=True, cancel_asked_at=False),
+        lock=_lock,
     ),
 ]

@@ -45,8 +45,8 @@ class FailureReason(TextChoices):
     TIMEOUT = "TIMEOUT"
 
 
-def spot_id() -> fields.Text:
-    return fields.Text(max_length=ID_LENGTH)
+def spot_id() -> fields.Name:
+    return fields.Name(max_length=ID_LENGTH)
 
 
 def address() -> fields.Text:
@@ -62,7 +62,7 @@ class SpotRequestSerializer(RequestSerializer):
 
 
 class SpotInfoRequestSerializer(SpotRequestSerializer):
-    host = fields.Text(default="", max_length=LONGEST_ADDRESS)
+    host = fields.Name(default="", max_length=LONGEST_ADDRESS)
     cpuCores = Count(default=None, message=NEGATIVE)
     ramMb = Count(default=None, message=NEGATIVE)
     maxConcurrent = Count(default=None, most=2**31 - 1, message=NEGATIVE)
@@ -70,7 +70,7 @@ class SpotInfoRequestSerializer(SpotRequestSerializer):
 
 
 class OptimizerRequestSerializer(SpotRequestSerializer):
-    optimizerId = fields.Text(default="", max_length=200)
+    optimizerId = fields.Name(default="")
     version = fields.Text(default="", max_length=200)
     algorithms = fields.TextList(default=list)
     functions = fields.TextList(default=list)
@@ -81,7 +81,7 @@ class CapabilitiesRequestSerializer(SpotRequestSerializer):
 
 
 class SpotHelloRequestSerializer(SpotRequestSerializer):
-    spotId = fields.Text(default="", max_length=ID_LENGTH)
+    spotId = fields.Name(default="", max_length=ID_LENGTH)
     ipAddress = address()
     spotInfo = Nested(SpotInfoRequestSerializer, default=None)
     capabilities = Nested(CapabilitiesRequestSerializer, default=None)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-import orjson
 import uuid_utils.compat
 from django.db import connection, transaction
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
+from api.body import dumps
 from events import journal
 from tasks import ready, requirements
 from tasks.models import Channel, Requirement, Task
@@ -82,7 +82,7 @@ def enqueue_for_job(
         differing = {
             "ids": [uuid_utils.compat.uuid7() for _ in batch],
             "titles": [draft.title for draft in batch],
-            "payloads": [orjson.dumps(draft.payload).decode() for draft in batch],
+            "payloads": [dumps(draft.payload).decode() for draft in batch],
             "requirements": [draft.requirement_id for draft in batch],
         }
         insert.run(alike | differing)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from api import fields, filters
-from api.filters import PeriodFilters
+from api.filters import NameFilter, PeriodFilters
 from api.pages import LatestPage
 from api.serializers import Nested, RequestSerializer, Values
 from api.views import JsonView, reply
@@ -32,7 +32,7 @@ class DeadLetterFilters(PeriodFilters):
     channel_id = UUIDFilter()
     chain_id = UUIDFilter()
     job_id = CharFilter(method="of_job")
-    agent_id = CharFilter()
+    agent_id = NameFilter()
     type = CharFilter()
     finished_after = IsoDateTimeFilter(field_name="finished_at", lookup_expr="gte")
     finished_before = IsoDateTimeFilter(field_name="finished_at", lookup_expr="lt")
@@ -52,7 +52,7 @@ class FilterRequestSerializer(RequestSerializer):
     channel_id = fields.Text(default="", max_length=200)
     chain_id = fields.Text(default="", max_length=200)
     job_id = fields.Text(default="", max_length=200)
-    agent_id = fields.Text(default="", max_length=200)
+    agent_id = fields.Name(default="")
     type = fields.Text(default="", max_length=200)
     finished_after = fields.Text(default="", max_length=200)
     finished_before = fields.Text(default="", max_length=200)

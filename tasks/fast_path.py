@@ -26,7 +26,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 from django.db.models import BooleanField, Case, DurationField, F, Q, Value, When
 from django.db.models.expressions import RawSQL
@@ -34,6 +33,7 @@ from django.db.models.functions import Now
 
 from agents import transitions as agents
 from agents.models import Protocol
+from api.body import dumps
 from events.context import request_id
 from tasks import queue
 from tasks.models import Task
@@ -386,7 +386,7 @@ def _values(
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
     """The outcomes as `OUTCOMES` reads them."""
-    return orjson.dumps(
+    return dumps(
         [
             {
                 "id": outcome.task_id,

@@ -4,7 +4,7 @@ from django_filters import BooleanFilter, CharFilter, UUIDFilter
 
 from agents.models import Agent
 from api.fields import job_identifier
-from api.filters import PeriodFilters
+from api.filters import NameFilter, PeriodFilters
 from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
 
@@ -19,7 +19,7 @@ class TaskFilters(PeriodFilters):
     status = CharFilter()
     channel_id = UUIDFilter()
     chain_id = UUIDFilter()
-    agent_id = CharFilter()
+    agent_id = NameFilter()
     job_id = CharFilter(method="of_job")
     type = CharFilter()
 

@@ -19,16 +19,16 @@ MOST_CHANNELS = 50
 MOST_HELD = 1000
 
 
-def agent_id() -> fields.Text:
-    return fields.Text(max_length=ID_LENGTH)
+def agent_id() -> fields.Name:
+    return fields.Name(max_length=ID_LENGTH)
 
 
 def incarnation() -> fields.Text:
     return fields.Text(default="", max_length=INCARNATION_LENGTH)
 
 
-def key() -> fields.Text:
-    return fields.Text(default="", max_length=KEY_LENGTH)
+def key() -> fields.Name:
+    return fields.Name(default="", max_length=KEY_LENGTH)
 
 
 def epoch() -> fields.WholeNumber:
@@ -36,7 +36,7 @@ def epoch() -> fields.WholeNumber:
 
 
 class ChannelRequestSerializer(RequestSerializer):
-    name = fields.Text(max_length=200)
+    name = fields.Name()
     description = fields.Text(default="", max_length=LONGEST_TEXT)
 
 
@@ -45,7 +45,7 @@ class ClaimFieldsSerializer(RequestSerializer):
 
     channel_id = fields.Text(default="")
     channel_ids = fields.TextList(default=list, max_items=MOST_CHANNELS)
-    channel = fields.Text(default="")
+    channel = fields.Name(default="")
     channels = fields.TextList(default=list, max_items=MOST_CHANNELS)
     max_tasks = fields.WholeNumber(default=None, least=1, most=MOST_TASKS)
     lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
@@ -69,7 +69,7 @@ class ClaimRequestSerializer(ClaimFieldsSerializer):
 
 class CompleteRequestSerializer(RequestSerializer):
     task_id = fields.Identifier()
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
     result = fields.Json(default=None)
 
@@ -77,7 +77,7 @@ class CompleteRequestSerializer(RequestSerializer):
 class FailRequestSerializer(RequestSerializer):
     passed = frozenset({"reason"})
     task_id = fields.Identifier()
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
     lease_epoch = epoch()
     reason = fields.PassedText(LONGEST_TEXT)
     retriable = fields.Flag(default=False)
@@ -204,7 +204,7 @@ class HeartbeatRequestSerializer(RequestSerializer):
 
     passed = frozenset({"name", "meta", "status", "claude_status", "capabilities"})
     incidental = passed | {"capacity"}
-    agent_id = fields.Text(default="", max_length=ID_LENGTH)
+    agent_id = fields.Name(default="", max_length=ID_LENGTH)
     name = fields.PassedText(200)
     status = fields.Text(default="", choices=frozenset(Activity.values))
     claude_status = fields.Text(default="", choices=frozenset(Activity.values))

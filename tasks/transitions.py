@@ -4,7 +4,7 @@ Each public function is one transaction: it locks the chain, locks the row, chec
 settles the chain. It returns the row as it is now, and raises a Problem if the change is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import psycopg
@@ -258,12 +258,22 @@ def prioritize(task_id: UUID, priority: int, *, by: str, reason: str = "") -> Ta
     return Task.objects.get(pk=task.pk)
 
 
-def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
-    """Lock the task, after its chain and the chain that `owner` owns."""
-    chains = Task.objects.chains_of([task_id])
+def lock(task_ids: Collection[UUID], *, owner: Agent | None = None) -> None:
+    """Lock the tasks until the transaction ends, after their chains and the one `owner` owns."""
+    _lock_chains(task_ids, owner)
+    list(Task.objects.filter(pk__in=task_ids).lock().values_list("pk"))
+
+
+def _lock_chains(task_ids: Collection[UUID], owner: Agent | None) -> None:
+    chains = Task.objects.chains_of(task_ids)
     if chains or owner:
         agents_ = [owner.pk] if owner else []
         chain_wanted.send(Task, agents=agents_, chains=chains, skip_locked=False)
+
+
+def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
+    """Lock the task, after its chain and the chain that `owner` owns."""
+    _lock_chains([task_id], owner)
     task = Task.objects.filter(pk=task_id).lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from agents import transitions as agents
 from agents.models import Agent
 from console.verbs import By, Key, Preview, Values, Verb, VerbResult, When, by_key, one_by_one
 from tasks import batches, transitions
@@ -95,6 +96,14 @@ def _agent(values: Values) -> Agent:
     if not isinstance(agent, Agent):
         raise TypeError(f"{agent!r} is no agent")
     return agent
+
+
+def _lock(rows: QuerySet[Task], values: Values) -> None:
+    agent = values.get("agent")
+    if isinstance(agent, Agent):
+        agents.lock([agent.pk])
+    owner = agent if isinstance(agent, Agent) else None
+    transitions.lock(rows.values_list("pk", flat=True), owner=owner)
 
 
 _cancel = _one_or_many(
@@ -196,6 +205,7 @@ TASK_VERBS: list[Verb[Task]] = [
         When(status=OPEN),
         at_once=_alone,
         columns=KEPT,
+        lock=_lock,
     ),
     Verb(
         "force_cancel",
@@ -244,6 +254,7 @@ TASK_VERBS: list[Verb[Task]] = [
         FAILED,
         at_once=_alone,
         columns=KEPT,
+        lock=_lock,
     ),
     Verb(
         "unlock_to_queued",
@@ -252,6 +263,7 @@ TASK_VERBS: list[Verb[Task]] = [
         by_key(transitions.unlock, Status.QUEUED),
         snapshot,
         LOCKED,
+        lock=_lock,
     ),
     Verb(
         "unlock_to_done",
@@ -260,6 +272,7 @@ TASK_VERBS: list[Verb[Task]] = [
         by_key(transitions.unlock, Status.DONE),
         snapshot,
         LOCKED,
+        lock=_lock,
     ),
     Verb(
         "reassign",
@@ -283,6 +296,7 @@ TASK_VERBS: list[Verb[Task]] = [
         snapshot,
         WITH_TURN,
         fields={"agent": AGENT},
+        lock=_lock,
     ),
     Verb(
         "prioritize",
@@ -308,5 +322,6 @@ TASK_VERBS: list[Verb[Task]] = [
         fields={"priority": PRIORITY},
         at_once=_alone,
         columns=KEPT,
+        lock=_lock,
     ),
 ]

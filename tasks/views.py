@@ -51,7 +51,7 @@ class ChannelsView(ListView[Channel]):
 
 class ChannelByNameView(JsonView):
     def get(self, request: Request, name: str) -> HttpResponse:
-        channel = Channel.objects.filter(name=name).first()
+        channel = Channel.objects.named([name]).first()
         if channel is None:
             raise ChannelUnknown(f"There is no channel named {name!r}.")
         return reply({"channel": bodies.channel(channel)})

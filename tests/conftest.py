@@ -31,6 +31,8 @@ SLOW = {
     "chains/test_admin.py",
     "chains/test_model.py",
     "chains/test_races.py",
+    "console/test_forms.py",
+    "console/test_fuzz.py",
     "console/test_large.py",
     "console/test_speed.py",
     "coordinator_project/test_bounded_waits.py",

@@ -132,3 +132,40 @@ def test_an_administrator_cannot_become_a_superuser():
 
     assert touched.status_code == 403
     assert not User.objects.get(pk=administrator.pk).is_superuser
+
+
+def test_a_person_without_a_group_is_told_so_and_not_signed_in(client):
+    User.objects.create_user("operator", password=PASSWORD)
+
+    page = sign_in(client)
+
+    assert page.status_code == 200
+    assert "Ask an administrator" in page.content.decode()
+    assert "sessionid" not in client.cookies
+    assert "Ask an administrator" not in sign_in(client, password="wrong").content.decode()
+
+
+def test_a_person_who_has_lost_the_group_is_told_so(client, settings):
+    settings.COORDINATOR_AUTH_TOKEN = "t"
+    person = make_person("Operator", password=PASSWORD)
+    sign_in(client)
+    person.groups.clear()
+
+    for path in ("/", "/admin/", "/admin/tasks/task/"):
+        page = client.get(path, follow=True)
+
+        assert page.redirect_chain[-1][0].startswith("/login"), path
+        assert page.content.decode().count("Ask an administrator") == 1, path
+
+
+@pytest.mark.parametrize(("language", "word"), [("ko", "관리자에게"), ("ru", "администратора")])
+def test_the_message_is_in_the_language_of_the_browser(client, language, word):
+    User.objects.create_user("operator", password=PASSWORD)
+
+    page = client.post(
+        "/login",
+        {"username": "operator", "password": PASSWORD},
+        headers={"accept-language": language},
+    )
+
+    assert word in page.content.decode()

@@ -1,8 +1,12 @@
 """The parser refuses values that cannot be stored."""
 
 import json
+import sys
 from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,13 +95,76 @@ def test_a_value_that_is_nested_too_deep_is_refused_by_name(depth):
         body.parse(raw)
 
 
+LARGEST = int(sys.float_info.max)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [2**53 + 1, 2**63, 2**64 - 1, 2**64, 2**64 + 1, -(2**63) - 1, 10**30 + 1, LARGEST, -LARGEST],
+)
+def test_a_whole_number_of_any_size_is_kept_exactly(number):
+    raw = b'{"a": [{"seed": %d}], "b": 0.5, "c": "12345678901234567890"}' % number
+
+    parsed = body.parse(raw)
+
+    assert parsed == {"a": [{"seed": number}], "b": 0.5, "c": "12345678901234567890"}
+    assert type(parsed["a"][0]["seed"]) is int
+    assert json.loads(body.dumps(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    "number", [b"1e309", b"-1e400", b"9" * 309, b"-" + b"9" * 400, b"9" * 5000, b"1e999999999"]
+)
+def test_a_number_beyond_every_float_is_refused_by_name(number):
+    with pytest.raises(BadJson, match=r"^payload\.x\[1\] must not be a number beyond 1.8e308$"):
+        body.parse(b'{"payload": {"x": [0, %s], "y": 2}}' % number)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"seed": 1, "seed": 2}',
+        b'{"a": {"seed": 1, "at": "12:30", "seed": 1}}',
+        b'[{"x": 1}, {"seed": {}, "seed": []}]',
+        b'{"seed": 18446744073709551617, "\\u0073eed": 2}',
+    ],
+)
+def test_a_name_given_twice_in_one_object_is_refused(raw):
+    with pytest.raises(BadJson, match=r"^seed must not be given twice in one object$"):
+        body.parse(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"a": {"x": 1}, "b": {"x": ":"}}', b'{"a:b": "c:d", "x": ["12:30"]}', b'"::"']
+)
+def test_colons_in_texts_are_no_repeated_names(raw):
+    assert body.parse(raw) == json.loads(raw)
+
+
+def test_what_both_encoders_write_is_the_same():
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    key = UUID(int=1)
+    tree = {"at": moment, "id": key, "raw": orjson.Fragment(b'{"n":1e22}'), "text": "빌드\n"}
+
+    small = body.dumps({**tree, "n": 1}, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+    large = body.dumps({**tree, "n": 2**64}, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+    assert large == small.replace(b'"n":1}', b'"n":%d}' % 2**64).replace(b"1e22", b"1e+22")
+
+
+def test_a_raw_part_keeps_its_whole_numbers():
+    written = body.dumps({"n": 2**65, "raw": orjson.Fragment(b'{"n":18446744073709551617}')})
+
+    assert json.loads(written) == {"n": 2**65, "raw": {"n": 2**64 + 1}}
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_json_or_a_problem(raw):
     with suppress(Problem):
         body.parse(raw)
 
 
-scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text()
+scalars = st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.text()
 trees = st.recursive(scalars, lambda t: st.lists(t) | st.dictionaries(st.text(), t))
 
 

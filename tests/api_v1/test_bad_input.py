@@ -32,6 +32,7 @@ MALFORMED = [
     b"[" * DEEP + b"]" * DEEP,
     b'{"payload":' * DEEP + b"1" + b"}" * DEEP,
 ]
+SEED = 2**64 + 1
 ROOTS = [[], [[]], 5, 1.5, True, False, "x"]
 
 
@@ -165,6 +166,42 @@ def test_a_body_that_is_too_large_is_refused(world, unchanged, endpoint):
     assert refusal(world.send(endpoint, body)) == (413, "payload_too_large")
 
 
+@every_write
+def test_a_large_number_is_taken_where_any_json_is_and_refused_by_name_elsewhere(world, endpoint):
+    for name, kind in endpoint.kinds.items():
+        value = {"seed": SEED} if kind in {OBJECT, ANY} else SEED
+        response = world.send(endpoint, world.good(endpoint, **{name: value}))
+
+        if response.status_code not in {200, 201}:
+            assert refusal(response)[0] == 400, name
+            assert name in message(response), name
+        else:
+            assert kind in {OBJECT, ANY}, name
+
+
+@every_write
+def test_a_field_given_twice_is_refused_by_name(world, endpoint):
+    for name in endpoint.kinds:
+        start = json.dumps(world.good(endpoint))[:-1].encode() + (b"," if endpoint.good else b"")
+        body = start + b'"%s":null,"%s":null}' % (name.encode(), name.encode())
+
+        response = world.send(endpoint, body)
+
+        assert refusal(response) == (400, "bad_json"), name
+        assert message(response).startswith(f"{name} must not be given twice"), name
+
+
+@every_write
+def test_a_number_beyond_every_float_is_refused_by_name(world, endpoint):
+    for name in endpoint.kinds:
+        start = json.dumps(world.good(endpoint))[:-1].encode() + (b"," if endpoint.good else b"")
+
+        response = world.send(endpoint, start + b'"%s":{"x":1e400}}' % name.encode())
+
+        assert refusal(response) == (400, "bad_json"), name
+        assert message(response).startswith(f"{name}.x must not be a number beyond"), name
+
+
 @pytest.mark.parametrize(
     ("method", "path", "name", "more"),
     [
@@ -189,7 +226,6 @@ def test_numbers_beyond_all_measure_are_kept_or_refused(world):
 
         if response.status_code == 201:
             task = response.json()["task"]
-            # As in most programs a number is one of 64 bits.
-            assert float(world.api.fresh(task)["payload"]["n"]) == float(number), number
+            assert world.api.fresh(task)["payload"]["n"] == json.loads(number), number
         else:
             assert refusal(response)[0] == 400, number

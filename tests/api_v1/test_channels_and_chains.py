@@ -41,11 +41,12 @@ def test_names_of_channels_differ_by_more_than_case(api):
     assert Channel.objects.count() == 1
 
 
-def test_a_channel_is_found_by_its_exact_name(api):
-    api.channel("a/b c")
+@pytest.mark.parametrize("name", [quote("a/b c", safe=""), "A/B%20C", "%20a/b c"])
+def test_a_channel_is_found_by_its_name_without_regard_to_case(api, name):
+    channel = api.channel("a/b c")
 
-    assert data(api.get(f"/channels/by-name/{quote('a/b c', safe='')}"))["channel"]["name"]
-    assert refusal(api.get("/channels/by-name/A/B c")) == (404, "not_found")
+    assert data(api.get(f"/channels/by-name/{name}"))["channel"] == channel
+    assert refusal(api.get("/channels/by-name/a/b")) == (404, "not_found")
 
 
 def test_a_chain_is_made_shown_and_listed(api):

@@ -247,6 +247,34 @@ def test_b10_a_grid_that_is_too_large_is_refused_with_its_count(settings):
     assert len(payloads(grid(n=10, m=10))) == 100
 
 
+@pytest.mark.parametrize(
+    "axis",
+    [
+        {"type": "FLOAT_RANGE", "min": 0, "max": 1.7e308, "step": 5e-324},
+        {"type": "FLOAT_RANGE", "min": -1.7e308, "max": 1.7e308, "step": 1e-300},
+        {"type": "INT_RANGE", "min": -(10**308), "max": 10**308},
+        {"type": "ENUM_LIST", "values": list(range(10))},
+    ],
+)
+@pytest.mark.parametrize("axes", [8, 3_000])
+def test_a_grid_of_more_tasks_than_can_be_printed_is_refused(axis, axes):
+    body = artifact(run={f"p{i}": axis for i in range(axes)})
+
+    message = refusal(body)
+
+    if axis["type"] == "ENUM_LIST" and axes == 8:
+        assert message.startswith("the job would have 100000000 tasks; at most ")
+    else:
+        assert message.startswith(f"the job would have more than {10**15} tasks; at most ")
+
+
+@pytest.mark.parametrize("wanted", ["iterations", "agents", "dimension"])
+def test_a_range_of_the_first_form_with_more_values_than_can_be_printed_is_refused(wanted):
+    body = ranges(**{wanted: (-(10**308), 10**308, 1)})
+
+    assert refusal(body).startswith(f"the job would have more than {10**15} tasks")
+
+
 def test_payloads_that_are_too_large_together_are_refused():
     body = artifact(run={"x": {"type": "CONSTANT", "value": "x" * 200_000}})
     body["parameters"] += grid(n=10_000)["parameters"]

@@ -16,7 +16,7 @@ from tests.api_v1.endpoints import ANY, LIST, TEXT, TEXTS
 from tests.api_v1.test_bad_input import DEEP, MALFORMED, ROOTS, contents, routes
 from tests.api_v1.test_fuzz import SLOWLY, jsons
 from tests.spots.calls import JSON, refusal
-from tests.spots.endpoints import WRITES, WRONG, World, every_write
+from tests.spots.endpoints import REAL, WRITES, WRONG, World, every_write
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +139,30 @@ def test_a_body_that_is_too_large_is_refused(world, unchanged, endpoint):
     body = json.dumps(world.good(endpoint, nonsense="x" * 2 * 1024 * 1024)).encode()
 
     assert refusal(world.send(endpoint, body))[0] == 413
+
+
+@every_write
+def test_a_large_number_is_taken_where_any_json_is_and_refused_by_name_elsewhere(world, endpoint):
+    for name, kind in endpoint.kinds.items():
+        response = world.send(endpoint, world.good(endpoint, **{name: 2**64 + 1}))
+
+        if response.status_code not in {200, 201}:
+            assert refusal(response)[0] == 400, name
+            assert name in refusal(response)[1], name
+        else:
+            assert kind in {ANY, REAL}, name
+
+
+@every_write
+def test_a_field_given_twice_or_beyond_every_float_is_refused_by_name(world, unchanged, endpoint):
+    for name in endpoint.kinds:
+        start = json.dumps(world.good(endpoint))[:-1].encode() + (b"," if endpoint.good else b"")
+        field = name.encode()
+        for end in (b'"%s":1,"%s":1}' % (field, field), b'"%s":1e400}' % field):
+            status, error = refusal(world.send(endpoint, start + end))
+
+            assert status == 400
+            assert error.startswith(f"{name} must not be"), error
 
 
 def is_answered(response):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from api.names import spelled
 from chains import resets
 from chains.management.resetting import ResetCommand, actor, wanted
 from problems import Problem
@@ -14,7 +15,7 @@ class Command(ResetCommand):
     help = "Put all that an agent holds back in the queue, and detach the chain that it owns."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("agent_id", metavar="ID", help="the agent's id")
+        parser.add_argument("agent_id", metavar="ID", type=spelled, help="the agent's id")
         super().add_arguments(parser)
 
     def handle(self, *, agent_id: str, reason: str, dry_run: bool, **options: Any) -> None:
