@@ -20,6 +20,6 @@ def compose(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("tasks", "0005_edges")]
+    dependencies = [("tasks", "0006_begun")]
 
     operations = [migrations.RunPython(compose, migrations.RunPython.noop)]
