@@ -1,5 +1,7 @@
 """Which agents may have a task: the rows that tasks share (`models.Requirement`)."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -35,10 +37,24 @@ def refusing(task: Task, agent_id: str) -> Requirement:
 def _row(
     wants: Mapping[str, str], requires: Mapping[str, str], refused_by: Sequence[str]
 ) -> Requirement:
+    new = unsaved(wants, requires, refused_by)
     row, _ = Requirement.objects.get_or_create(
-        wants=dict(wants), requires=dict(requires), refused_by=sorted(set(refused_by))
+        digest=new.digest,
+        defaults={"wants": new.wants, "requires": new.requires, "refused_by": new.refused_by},
     )
     return row
+
+
+def unsaved(
+    wants: Mapping[str, str],
+    requires: Mapping[str, str] = NOTHING,
+    refused_by: Iterable[str] = (),
+) -> Requirement:
+    """The row of this need, not stored."""
+    agents = sorted(set(refused_by))
+    said = json.dumps([dict(wants), dict(requires), agents], sort_keys=True)
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    return Requirement(wants=dict(wants), requires=dict(requires), refused_by=agents, digest=digest)
 
 
 class Lookup:
