@@ -2,11 +2,13 @@
 
 from django_filters import CharFilter, UUIDFilter
 
-from api.filters import PeriodFilters
+from api.filters import PeriodOfKeysFilters
 from chains.models import Chain
 
 
-class ChainFilters(PeriodFilters):
+class ChainFilters(PeriodOfKeysFilters):
+    served = ("agent_id", "status", "channel_id")
+
     status = CharFilter()
     channel_id = UUIDFilter()
     agent_id = CharFilter(field_name="owner_id")

@@ -141,18 +141,15 @@ def new_tasks(requested: Sequence[Values]) -> list[Task]:
     ids = {fields.identifier(values["channel_id"]) for values in requested if values["channel_id"]}
     names = {values["channel"] for values in requested if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
-    named = {name: channel_named(name) for name in names}
-    needs = requirements.Lookup()
+    named = Channel.objects.by_name(names)
+    needs = requirements.of_each((values["wants"], values["requires"]) for values in requested)
     tasks = []
-    for values in requested:
-        channel = (
-            channels.get(fields.identifier(values["channel_id"]))
-            if values["channel_id"]
-            else named[values["channel"]]
-        )
+    for values, need in zip(requested, needs, strict=True):
+        by_id, name = values["channel_id"], values["channel"]
+        channel = channels.get(fields.identifier(by_id)) if by_id else named.get(name)
         if channel is None:
-            raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
-        tasks.append(new_task(values, channel, needs.of(values["wants"], values["requires"])))
+            raise ChannelUnknown(f"There is no channel {by_id}.") if by_id else _no_channel(name)
+        tasks.append(new_task(values, channel, need))
     return tasks
 
 
@@ -183,5 +180,9 @@ def channel_of(channel_id: UUID) -> Channel:
 def channel_named(name: str) -> Channel:
     channel = Channel.objects.named([name]).first()
     if channel is None:
-        raise ChannelUnknown(f"There is no channel named {name!r}.", code="channel_not_found")
+        raise _no_channel(name)
     return channel
+
+
+def _no_channel(name: str) -> ChannelUnknown:
+    return ChannelUnknown(f"There is no channel named {name!r}.", code="channel_not_found")

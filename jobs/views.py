@@ -37,7 +37,7 @@ class SweepsView(ListView[Job]):
         if "offset" not in request.query_params:
             return super().get(request)
         offset, limit = requested_offset(request), requested_size(request)
-        rows = self.rows().order_by(*self.ordering)
+        rows = self.found().rows.order_by(*self.ordering)
         page = self.bodies(list(rows[offset : offset + limit]))
         return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})
 

@@ -111,5 +111,6 @@ def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> DeadLet
 
 
 def _next(tasks: QuerySet[Task], last: UUID | None) -> list[UUID]:
+    tasks = tasks.filter(status=Status.FAILED)  # all are: an index has them by it and by id
     behind = tasks.filter(pk__gt=last) if last else tasks
     return list(behind.order_by("pk").values_list("pk", flat=True)[:BATCH])
