@@ -117,6 +117,18 @@ class Agent(models.Model):
                 )
                 + " RETURN NULL;",
             ),
+            pgtrigger.Trigger(
+                name="journal_removed",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Delete,
+                func=triggers.insert_event(
+                    type="'agent.removed'",
+                    agent_id="OLD.id",
+                    payload="jsonb_build_object('name', OLD.name)",
+                )
+                + " RETURN NULL;",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -42,6 +42,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         """Agents silent for so long that their tasks are taken back."""
         return self.filter(last_seen_at__lte=lost_since())
 
+    def silent_for(self, time: timedelta) -> Self:
+        """Agents that nobody has heard of for so long."""
+        return self.filter(last_seen_at__lt=Now() - time)
+
     def working_for(self, channel: str) -> Self:
         """Agents subscribed to the channel, and those that have no subscriptions."""
         lowered = Cast(

@@ -17,7 +17,8 @@ FROM generate_series(1, %(chains)s) n;
 
 INSERT INTO jobs_job (id, kind, name, specification, priority, idempotency_key, total, completed,
   failed, cancelled, status)
-SELECT ('018f0000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'sweep', 'sweep ' || n, '{}', 0, '', 10, 9, 1, 0,
+SELECT ('018f0000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'sweep', 'sweep ' || n,
+  '{}', 0, '', 10, 9, 1, 0,
   CASE WHEN n %% 10 = 0 THEN 'RUNNING' ELSE 'COMPLETED' END
 FROM generate_series(1, %(jobs)s) n;
 
@@ -36,7 +37,8 @@ SELECT uuidv7(at - now()), channel, chain, job, sequence,
   'task ' || n, at, at, n %% 5, '', '', '', '{"fopt": 1}', '', '', 1, 1, 0, 3, 0
 FROM (
   SELECT n, md5('channel' || (n %% 10 + 1))::uuid AS channel, c.id AS chain,
-    CASE WHEN n %% 5 = 1 THEN ('018f0000-0000-7000-8000-' || lpad((n / 50 + 1)::text, 12, '0'))::uuid END AS job,
+    CASE WHEN n %% 5 = 1 THEN
+      ('018f0000-0000-7000-8000-' || lpad((n / 50 + 1)::text, 12, '0'))::uuid END AS job,
     CASE WHEN c.id IS NULL THEN 0 ELSE step END AS sequence,
     'list-agent-' || (n %% 500 + 1) AS holder,
     now() - interval '20 days' * (%(tasks)s - n) / %(tasks)s AS at,

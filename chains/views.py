@@ -8,10 +8,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.callers import caller_of
+from accounts.permissions import ADMINISTER
 from api import fields
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from chains import bodies, sessions, transitions
+from chains import bodies, resets, sessions, transitions
 from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
 from chains.models import Chain, OnFailure
@@ -19,10 +20,12 @@ from chains.serializers import (
     ChainEditRequestSerializer,
     ChainRequestSerializer,
     OwnerRequestSerializer,
+    RetireRequestSerializer,
     SessionRequestSerializer,
     TaskRequestSerializer,
 )
 from chains.why import why
+from console.exceptions import VerbNotAllowed
 from problems import Invalid
 from tasks import bodies as task_bodies
 from tasks import requirements
@@ -93,6 +96,19 @@ class AgentChainView(JsonView):
         if chain is None:
             raise NoChain(f"Agent {agent_id!r} owns no chain.")
         return reply({"chain": bodies.chain(chain)})
+
+
+class RetireView(JsonView):
+    """Drains an agent and takes back what it has; with `remove` it is forgotten too."""
+
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
+        values = self.read_optional(RetireRequestSerializer)
+        caller = caller_of(request)
+        if not caller.may(ADMINISTER):
+            raise VerbNotAllowed(f"{caller.name} may not retire: {ADMINISTER} is missing.")
+        retire = resets.remove_agent if values["remove"] else resets.retire_agent
+        taken = retire(agent_id, by=caller.name, reason=values["reason"])
+        return reply(bodies.retired(agent_id, taken, removed=values["remove"]))
 
 
 class TasksView(TaskListView):

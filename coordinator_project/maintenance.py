@@ -10,10 +10,12 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from chains import gone_agents
 from chains import transitions as chains
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
@@ -58,9 +60,16 @@ def passes() -> list[Pass]:
         Pass("tasks.release_lost", agents_every, agents.release, grace),
         Pass("chains.detach_lost", agents_every, chains.detach_lost, grace),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),
+        Pass("agents.remove_gone", timedelta(minutes=10), gone_agents.remove),
+        Pass("accounts.forget_sessions", timedelta(hours=1), forget_sessions),
         Pass("events.partitions", timedelta(hours=1), make_months),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
     ]
+
+
+def forget_sessions() -> int:
+    """Delete the sessions of people that have expired; return how many."""
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
 
 
 def make_months() -> int:

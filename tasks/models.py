@@ -161,8 +161,15 @@ class Task(models.Model):
         help_text="A claim may give it to anybody who meets its requirement.",
     )
 
+    # No constraint: what an agent has done outlives it, and what it holds keeps it.
     agent = models.ForeignKey(
-        Agent, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
+        Agent,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+        db_constraint=False,
     )
     last_holder = models.CharField(
         max_length=ID_LENGTH, blank=True, default="", help_text="Who claimed it last."
