@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.querysets import AgentQuerySet
+from agents.querysets import AgentQuerySet, NotificationQuerySet
 from events import triggers
 
 ID_LENGTH = 200
@@ -153,6 +153,8 @@ class Notification(models.Model):
         db_default=Now(), help_text="When those who watch were last told."
     )
     dismissed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -12,7 +12,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Lower, Now
 
 if TYPE_CHECKING:
-    from agents.models import Agent  # noqa: F401  (named in a string below)
+    from agents.models import Agent, Notification  # noqa: F401  (named in strings below)
 
 
 def online_since() -> Combinable:
@@ -63,3 +63,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
                 default=models.Value(False),
             )
         )
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def shown(self) -> Self:
+        """Those that nobody has dismissed, with what they show of their agents and no more."""
+        shown = ("type", "channel", "message", "created_at", "agent__name", "agent__user")
+        return self.filter(dismissed_at=None).select_related("agent").only(*shown)

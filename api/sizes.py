@@ -22,6 +22,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce
 
 M = TypeVar("M", bound=Model)
+K = TypeVar("K")
 
 MOST_BYTES = 4 * 1024 * 1024
 """The most that the rows of one answer hold in their large columns; a single row may hold more."""
@@ -39,7 +40,7 @@ def large_columns(model: type[Model]) -> list[str]:
     ]
 
 
-def fitting(rows: QuerySet[M], keys: Sequence[object]) -> Sequence[object]:
+def fitting(rows: QuerySet[M], keys: Sequence[K]) -> Sequence[K]:
     """The first of these keys whose rows hold no more than MOST_BYTES together, at least one."""
     columns = [name for name in large_columns(rows.model) if _is_read(rows, name)]
     if not columns or not keys:
@@ -57,9 +58,10 @@ def in_order(rows: QuerySet[M], keys: Collection[object]) -> list[M]:
     return [found[key] for key in keys if key in found]
 
 
-def first(rows: QuerySet[M], most: int) -> list[M]:
+def first(rows: QuerySet[M], most: int, *, skipped: int = 0) -> list[M]:
     """The first rows in their order, no more than `most` and than MOST_BYTES of them."""
-    return in_order(rows, fitting(rows, list(rows.values_list("pk", flat=True)[:most])))
+    keys = rows.prefetch_related(None).values_list("pk", flat=True)[skipped : skipped + most]
+    return in_order(rows, fitting(rows, list(keys)))
 
 
 def without(rows: QuerySet[M], shown: Iterable[str] = ()) -> QuerySet[M]:

@@ -25,13 +25,13 @@ class SweepsView(ListView[Job]):
     """Creates a sweep from either form; lists sweeps, newest first."""
 
     key = "jobs"
-    queryset = Job.objects.counted().filter(kind=JobKind.SWEEP)
+    queryset = Job.objects.counted().with_program().filter(kind=JobKind.SWEEP)
     filterset_class = JobFilters
     ordering = ("-id",)
 
     def bodies(self, rows: Sequence[Job]) -> list[dict[str, object]]:
         running = progress.running_of(rows)
-        return [bodies.job(row, running=running.get(row.pk, 0)) for row in rows]
+        return [bodies.job(row, row.program, running=running.get(row.pk, 0)) for row in rows]
 
     def get(self, request: Request) -> HttpResponse:
         if "offset" not in request.query_params:
