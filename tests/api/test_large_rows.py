@@ -42,9 +42,7 @@ def make_rows(path):
         "v1/events": lambda n: Event(type="e", payload={"x": LARGE}),
         "v1/agents": lambda n: agents[n],
         "api/v1/spots": lambda n: agents[n],
-        "api/v1/jobs": lambda n: Job(
-            kind=JobKind.SWEEP, specification={"jarPath": "j", "x": LARGE}
-        ),
+        "api/v1/jobs": lambda n: Job(kind="sweep", specification={"jarPath": "j", "x": LARGE}),
         "v1/notifications": lambda n: Notification(
             agent=agents[n], type="setup_waiting", message=LARGE
         ),

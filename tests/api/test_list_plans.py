@@ -47,7 +47,6 @@ OTHERS = {
     "v1/agents/<path:agent_id>": 500,
     "v1/tasks/<uuid:task_id>/why": 2_000,
     "v1/tasks/<uuid:task_id>": 100,
-    "v1/notifications": 0,
     "v1/channels/by-name/<path:name>": 0,
 }
 WAITING = {"console/live", "console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
