@@ -16,6 +16,11 @@ TASK_INDEXES: list[models.Index] = [
     models.Index("channel", "requirement", *ORDER, condition=MATCHING, name="task_free_for_some"),
     models.Index(fields=["available_at"], condition=Q(postponed=True), name="task_postponed"),
     models.Index(
+        fields=["channel", "available_at"],
+        condition=Q(postponed=True),
+        name="task_postponed_in_channel",
+    ),
+    models.Index(
         fields=["reserved_for"],
         condition=Q(reserved_for__isnull=False),
         name="task_reserved_for",

@@ -23,4 +23,8 @@ class Migration(migrations.Migration):
             model_name='task',
             index=models.Index(condition=models.Q(('type', ''), _negated=True), fields=['type', 'id'], name='task_of_type'),
         ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('postponed', True)), fields=['channel', 'available_at'], name='task_postponed_in_channel'),
+        ),
     ]

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.db.models.functions import Now
 
 from dashboard import board
-from tasks import requirements
+from tasks import queue, requirements
 from tasks.models import Task
 from tests.factories import fail_at_once, make_channel, make_task, make_tasks
 
@@ -49,3 +50,14 @@ def pages_of(channel, name):
         if "next" not in page:
             return
         after = page["next"]
+
+
+def test_postponed_tasks_of_other_channels_hide_none(monkeypatch):
+    monkeypatch.setattr(queue, "SOON", 5)
+    mine, busy = make_channel(), make_channel()
+    make_tasks(9, channel=busy)
+    late = make_task(mine)
+    Task.objects.update(postponed=True, available_at=Now() + timedelta(minutes=1))
+    Task.objects.filter(pk=late.pk).update(available_at=Now() + timedelta(minutes=9))
+
+    assert list(pages_of(mine, "queued")) == [[late.pk]]
