@@ -33,10 +33,10 @@ class BadCursor(Invalid):
     """cursor must be one that this list has given"""
 
 
-def requested_size(request: Request) -> int:
+def requested_size(request: Request, usual: int = MOST) -> int:
     text = request.query_params.get("limit", "")
     if not text:
-        return MOST
+        return usual
     try:
         limit = int(text)
     except ValueError:
@@ -106,8 +106,9 @@ class KeysetPage:
     The cursor has a value of that column, and how many of the rows behind it have been shown.
     """
 
-    def __init__(self, ordering: tuple[str, ...]) -> None:
+    def __init__(self, ordering: tuple[str, ...], usual: int = MOST) -> None:
         self.ordering = ordering
+        self.usual = usual
         self.column = ordering[0].lstrip("-")
         self.behind = "lt" if ordering[0].startswith("-") else "gt"
         self.cursor: tuple[int, str | None] | None = None
@@ -116,7 +117,7 @@ class KeysetPage:
         """The rows of the requested page."""
         if isinstance(found, QuerySet):
             found = Found(found)
-        size = requested_size(request)
+        size = requested_size(request, self.usual)
         skipped, position = self._read(found.rows.model, request.query_params.get("cursor", ""))
 
         def ordered(rows: QuerySet[M]) -> QuerySet[M]:

@@ -97,6 +97,7 @@ class ListView(JsonView, Generic[M]):
     key: ClassVar[str]
     queryset: QuerySet[M]
     ordering: ClassVar[tuple[str, ...]] = ("id",)
+    usual: ClassVar[int] = pages.MOST  # rows of a page for which no limit is given
     filterset_class: type[filters.ListFilters]
 
     def body(self, row: M) -> dict[str, object]:
@@ -112,6 +113,6 @@ class ListView(JsonView, Generic[M]):
         return filters.apply(self.filterset_class, self.request.query_params, self.queryset.all())
 
     def get(self, request: Request) -> HttpResponse:
-        page = pages.KeysetPage(self.ordering)
+        page = pages.KeysetPage(self.ordering, self.usual)
         rows = page.rows_of(self.found(), request)
         return reply({self.key: self.bodies(rows), **page.next_cursor()})

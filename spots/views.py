@@ -85,12 +85,13 @@ class SpotFailView(JsonView):
 
 
 class SpotsView(ListView[Agent]):
-    """SPOTs, the last seen first, page by page."""
+    """SPOTs, the last seen first: a whole fleet, page by page only where there are very many."""
 
     key = "spots"
     queryset = Agent.objects.with_online().filter(protocol=Protocol.SPOT)
     filterset_class = NoFilters
     ordering = ("-last_seen_at", "id")
+    usual = 5_000
 
     def bodies(self, rows: Sequence[Agent]) -> list[dict[str, object]]:
         held = Task.objects.in_progress().filter(agent__in=[row.pk for row in rows])
