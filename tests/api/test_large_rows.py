@@ -28,6 +28,7 @@ LARGE = "x" * EACH
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
     monkeypatch.setattr(sizes, "MOST_BYTES", MOST)
+    monkeypatch.setattr(sizes, "FEW", 2)
 
 
 def make_rows(path):
