@@ -43,6 +43,7 @@ class AgentAdmin(ConsoleAdmin):
     search_fields = ["id__istartswith", "name__istartswith"]
     search_help_text = _("How its id or name begins.")
     ordering = ["id"]
+    read_too = ("subscriptions",)
     fieldsets = [
         (None, {"fields": ["id", "name", "is_online", "last_seen_at", "announced", "draining"]}),
         (_("Work"), {"fields": ["activity", "channels", "subscriptions_pinned", "capacity"]}),

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.querysets import AgentQuerySet
+from agents.querysets import AgentQuerySet, NotificationQuerySet
 from events import triggers
 
 ID_LENGTH = 200
@@ -134,6 +134,18 @@ class Agent(models.Model):
                 )
                 + " RETURN NULL;",
             ),
+            pgtrigger.Trigger(
+                name="journal_removed",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Delete,
+                func=triggers.insert_event(
+                    type="'agent.removed'",
+                    agent_id="OLD.id",
+                    payload="jsonb_build_object('name', OLD.name)",
+                )
+                + " RETURN NULL;",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -173,6 +185,8 @@ class Notification(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     announced_at = models.DateTimeField(db_default=Now(), help_text="When it was last announced.")
     dismissed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -13,7 +13,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Lower, Now
 
 if TYPE_CHECKING:
-    from agents.models import Agent  # noqa: F401  (named in a string below)
+    from agents.models import Agent, Notification  # noqa: F401  (named in strings below)
 
 
 def online_since() -> Combinable:
@@ -59,6 +59,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         """Agents silent for so long that their tasks are taken back; none while `unheard`."""
         return self.filter(~unheard(), last_seen_at__lte=lost_since())
 
+    def silent_for(self, time: timedelta) -> Self:
+        """Agents that nobody has heard of for so long."""
+        return self.filter(last_seen_at__lt=Now() - time)
+
     def working_for(self, channel: str) -> Self:
         """Agents subscribed to the channel, and those that have no subscriptions."""
         return self.subscribed_to(channel) | self.filter(subscriptions=[])
@@ -78,3 +82,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
                 default=models.Value(False),
             )
         )
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def shown(self) -> Self:
+        """Those that nobody has dismissed, with what they show of their agents and no more."""
+        shown = ("type", "channel", "message", "created_at", "agent__name", "agent__user")
+        return self.filter(dismissed_at=None).select_related("agent").only(*shown)

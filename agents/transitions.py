@@ -210,6 +210,17 @@ def _set_draining(agent_id: str, draining: bool, *, by: str, reason: str) -> Age
     return Agent.objects.with_online().get(pk=agent_id)
 
 
+@transaction.atomic
+def remove(agent_ids: Collection[str], *, by: str, reason: str = "") -> int:
+    """Forget agents that hold and own nothing; returns how many. The caller has locked them.
+
+    What they did stays, with their names. One that appears again is made anew.
+    """
+    journal.attribute(actor=by, reason=reason)
+    Agent.objects.filter(pk__in=agent_ids).delete()
+    return len(agent_ids)
+
+
 def _call_for_setup(agent: Agent) -> None:
     """Store the notification that this agent waits for a person; announce it now and then."""
     channel = next(iter(agent.subscriptions), "")

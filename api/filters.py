@@ -1,16 +1,24 @@
 """Filters of a list: a value that no row has gives an empty list, a malformed time is refused."""
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from django import forms
+from django.core.validators import EMPTY_VALUES
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django_filters import CharFilter, FilterSet, IsoDateTimeFilter
 
 from api.names import spelled
+from api.pages import Found
 from problems import Invalid
 
 M = TypeVar("M", bound=Model)
+
+Given = Mapping[str, Any]
+"""The filters that a request names, with their values as each filter has read it."""
 
 
 class NameField(forms.CharField):
@@ -25,23 +33,77 @@ class NameFilter(CharFilter):
     field_class = NameField
 
 
-class PeriodFilters(FilterSet):
+APART = timedelta(hours=1)
+"""No clock of ours, nor a transaction, is so far off: a key is made before its row by another."""
+
+
+class ListFilters(FilterSet):
+    """The filters of a list; `served`: those for which an index has the rows in the list's order.
+
+    Where others are given, rows are looked through for them, in the order of the list.
+    """
+
+    served: ClassVar[Sequence[str]] = ()
+    walked: ClassVar[bool] = True
+    """Whether an index has all rows in the list's order, so that they can be looked through."""
+
+    def serves(self, name: str, value: object) -> bool:
+        """Whether an index has the rows of this value in the list's order."""
+        return name in self.served
+
+    def within(self, rows: QuerySet[Any], given: Given) -> QuerySet[Any]:
+        """The rows without those of which the order of the list says that they do not match."""
+        return rows
+
+
+class PeriodFilters(ListFilters):
     """Limits a list to a period: from `created_after` (included) to `created_before`."""
 
     created_after = IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
-def apply(kind: type[FilterSet], query: QueryDict, rows: QuerySet[M]) -> QuerySet[M]:
+class PeriodOfKeysFilters(PeriodFilters):
+    """The same for rows whose keys are UUIDs of version 7, which begin with the time."""
+
+    def within(self, rows: QuerySet[Any], given: Given) -> QuerySet[Any]:
+        if after := given.get("created_after"):
+            rows = rows.filter(pk__gte=_key_of(after, -APART))
+        if before := given.get("created_before"):
+            rows = rows.filter(pk__lt=_key_of(before, APART))
+        return rows
+
+
+def _key_of(moment: datetime, later: timedelta) -> UUID:
+    milliseconds = int((moment.timestamp() + later.total_seconds()) * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+
+
+class NoFilters(ListFilters):
+    """Of a list that is not filtered."""
+
+
+def apply(kind: type[ListFilters], query: QueryDict, rows: QuerySet[M]) -> Found[M]:
     """The rows that match the query; parameters that are not filters are ignored.
 
     A malformed id or an unknown status matches no row.
     """
     chosen = kind(query, rows)
     if chosen.is_valid():
-        found: QuerySet[M] = chosen.qs
-        return found
+        return _found(chosen, rows)
     for name in chosen.form.errors:
         if isinstance(chosen.filters[name], IsoDateTimeFilter):
             raise Invalid(f"{name} must be a time like 2026-01-31T12:00:00Z")
-    return rows.none()
+    return Found(rows.none())
+
+
+def _found(chosen: ListFilters, rows: QuerySet[M]) -> Found[M]:
+    cleaned = chosen.form.cleaned_data
+    given = {name: value for name, value in cleaned.items() if value not in EMPTY_VALUES}
+    serving = [name for name, value in given.items() if chosen.serves(name, value)]
+    matching: QuerySet[M] = chosen.qs
+    if not chosen.walked or len(given) == len(serving) <= 1:
+        return Found(matching)
+    walked = chosen.within(rows, given)
+    served = [chosen.filters[name].filter(walked, given[name]) for name in serving]
+    return Found(matching, served or [walked])

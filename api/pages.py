@@ -1,17 +1,23 @@
-"""Keyset pages: each begins after the last row of the page before, even if the list has changed."""
+"""Keyset pages: each begins after the last row of the page before, even if the list has changed.
+
+A page is bounded in rows, in bytes, and in how much is looked through for it; it may therefore be
+shorter than asked, or empty, and has a cursor all the same while there is more.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.utils import timezone
-from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
+from api import sizes
 from problems import Invalid
 
 M = TypeVar("M", bound=Model)
@@ -19,16 +25,18 @@ M = TypeVar("M", bound=Model)
 MOST = 500
 LONGEST_OFFSET = 15  # digits
 MOST_ALIKE = 1_000_000  # rows that share one value of the first column
+LOOKS = (1_000, 10_000)
+"""How many rows are looked through for a page where no index has just those that are asked for."""
 
 
 class BadCursor(Invalid):
     """cursor must be one that this list has given"""
 
 
-def requested_size(request: Request) -> int:
+def requested_size(request: Request, usual: int = MOST) -> int:
     text = request.query_params.get("limit", "")
     if not text:
-        return MOST
+        return usual
     try:
         limit = int(text)
     except ValueError:
@@ -44,51 +52,122 @@ def requested_offset(request: Request) -> int:
     return int(text)
 
 
-class KeysetPage(CursorPagination):
-    """REST framework's cursor, in the body instead of in links, and forwards only."""
+@dataclass(frozen=True, slots=True)
+class Found(Generic[M]):
+    """The rows of a list, and how they are found.
 
-    def __init__(self, ordering: tuple[str, ...]) -> None:
-        super().__init__()
+    `walks`: rows among which they are, each in the list's order by an index. One of them is looked
+    through, so far and no farther. Empty where an index has just the rows themselves.
+    """
+
+    rows: QuerySet[M]
+    walks: Sequence[QuerySet[M]] = ()
+
+
+Key = tuple[Any, ...]
+"""A row's primary key and the value of the column that orders it."""
+
+
+def _look(
+    found: Found[M],
+    column: str,
+    ordered: Callable[[QuerySet[M]], QuerySet[M]],
+    size: int,
+    skipped: int = 0,
+) -> tuple[list[Key], Key | None]:
+    """The keys of a page and of one row behind it; and where looking for more has ended, if it has.
+
+    `ordered`: puts rows in order and leaves out those before the page.
+    """
+    rows = _keys(ordered(found.rows), column)
+    page = slice(skipped, skipped + size + 1)
+    if not found.walks:
+        return list(rows[page]), None
+    walks = [_keys(ordered(walk), column) for walk in found.walks]
+    most = LOOKS[-1]
+    short = (walk for walk in walks[1:] if not walk[most : most + 1].exists())
+    walk = next(short, walks[0])
+    keys: list[Key] = []
+    for looked in LOOKS:
+        keys = list(rows.filter(pk__in=walk.values("pk")[:looked])[page])
+        if len(keys) > size:
+            return keys, None
+    end = list(walk[most - 1 : most + 1])
+    return keys, end[0] if len(end) > 1 else None
+
+
+def _keys(rows: QuerySet[M], column: str) -> QuerySet[M, Key]:
+    return rows.prefetch_related(None).values_list("pk", column)
+
+
+class KeysetPage:
+    """A page of a list whose first column is unique, or nearly so.
+
+    The cursor has a value of that column, and how many of the rows behind it have been shown.
+    """
+
+    def __init__(self, ordering: tuple[str, ...], usual: int = MOST) -> None:
         self.ordering = ordering
+        self.usual = usual
+        self.column = ordering[0].lstrip("-")
+        self.behind = "lt" if ordering[0].startswith("-") else "gt"
+        self.cursor: tuple[int, str | None] | None = None
 
-    def rows_of(self, queryset: QuerySet[M], request: Request) -> list[M]:
+    def rows_of(self, found: Found[M] | QuerySet[M], request: Request) -> list[M]:
         """The rows of the requested page."""
-        column = queryset.model._meta.get_field(self.ordering[0].lstrip("-"))
-        if not isinstance(column, Field):
-            raise TypeError(f"{column} is not a column to order by")
-        self.column = column
-        return self.paginate_queryset(queryset, request) or []
+        if isinstance(found, QuerySet):
+            found = Found(found)
+        size = requested_size(request, self.usual)
+        skipped, position = self._read(found.rows.model, request.query_params.get("cursor", ""))
+
+        def ordered(rows: QuerySet[M]) -> QuerySet[M]:
+            rows = rows.order_by(*self.ordering)
+            if position is not None:
+                rows = rows.filter(**{f"{self.column}__{self.behind}": position})
+            return rows
+
+        keys, end = _look(found, self.column, ordered, size, skipped)
+        kept = sizes.fitting(found.rows, [key[0] for key in keys[:size]])
+        if len(kept) < len(keys):
+            self.cursor = self._behind(keys[: len(kept) + 1], skipped, position)
+        elif end:
+            self.cursor = 0, str(end[1])
+        return sizes.in_order(found.rows, kept)
 
     def next_cursor(self) -> dict[str, str]:
         """`next_cursor` for the answer, while there are more rows."""
-        cursor = self.get_next_link()
-        return {} if cursor is None else {"next_cursor": cursor}
+        return {} if self.cursor is None else {"next_cursor": _encoded(list(self.cursor))}
 
-    def get_page_size(self, request: Request) -> int:
-        return requested_size(request)
+    def _behind(
+        self, keys: Sequence[Key], skipped: int, position: str | None
+    ) -> tuple[int, str | None]:
+        """The cursor of a page that has all of these rows but the last."""
+        values = [None if value is None else str(value) for _, value in keys]
+        alike = next((n for n, value in enumerate(values[-2::-1]) if value != values[-1]), None)
+        if alike is None:  # the whole page has the value of the row behind it
+            return skipped + len(keys) - 1, position
+        return alike, values[-2 - alike]
 
-    def encode_cursor(self, cursor: Cursor) -> str:
-        raw = orjson.dumps([cursor.offset, cursor.position])
-        return urlsafe_b64encode(raw).decode().rstrip("=")
-
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        text = request.query_params.get(self.cursor_query_param, "")
+    def _read(self, model: type[Model], text: str) -> tuple[int, str | None]:
         if not text:
-            return None
+            return 0, None
         try:
-            match orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))):
-                case [int(offset), None] if 0 <= offset <= MOST_ALIKE:
-                    return Cursor(offset, False, None)
-                case [int(offset), str(position)] if 0 <= offset <= MOST_ALIKE:
-                    self._check(position)
-                    return Cursor(offset, False, position)  # type: ignore[arg-type]  # stub: int
+            match _decoded(text):
+                case [int(skipped), None] if 0 <= skipped <= MOST_ALIKE:
+                    return skipped, None
+                case [int(skipped), str(position)] if 0 <= skipped <= MOST_ALIKE:
+                    self._check(model, position)
+                    return skipped, position
         except (ValueError, OverflowError, ValidationError):
             pass
         raise BadCursor
 
-    def _check(self, position: str) -> None:
+    def _check(self, model: type[Model], position: str) -> None:
         """Refuse a forged position that the column cannot store, before it reaches the database."""
-        value = self.column.to_python(position)
+        column = model._meta.get_field(self.column)
+        if not isinstance(column, Field):
+            raise TypeError(f"{column} is not a column to order by")
+        value = column.to_python(position)
         if "\0" in position or (isinstance(value, datetime) and timezone.is_naive(value)):
             raise BadCursor
 
@@ -104,21 +183,26 @@ class LatestPage:
         self.column = column
         self.cursor = ""
 
-    def rows_of(self, queryset: QuerySet[M], request: Request) -> list[M]:
+    def rows_of(self, found: Found[M], request: Request) -> list[M]:
         """The rows of the requested page."""
         size = requested_size(request)
         text = request.query_params.get("cursor", "")
-        if text:
-            time, id_ = self._read(text)
-            queryset = queryset.filter(**{f"{self.column}__lte": time}).exclude(
-                **{self.column: time, "pk__lte": id_}
-            )
-        rows = list(queryset.order_by(f"-{self.column}", "pk")[: size + 1])
-        if len(rows) > size:
-            last = rows[size - 1]
-            raw = orjson.dumps([getattr(last, self.column).isoformat(), str(last.pk)])
-            self.cursor = urlsafe_b64encode(raw).decode().rstrip("=")
-        return rows[:size]
+        before = self._read(text) if text else None
+
+        def ordered(rows: QuerySet[M]) -> QuerySet[M]:
+            rows = rows.order_by(f"-{self.column}", "pk")
+            if before:
+                time, id_ = before
+                rows = rows.filter(**{f"{self.column}__lte": time})
+                rows = rows.exclude(**{self.column: time, "pk__lte": id_})
+            return rows
+
+        keys, end = _look(found, self.column, ordered, size)
+        kept = sizes.fitting(found.rows, [key[0] for key in keys[:size]])
+        last = keys[len(kept) - 1] if len(kept) < len(keys) else end
+        if last:
+            self.cursor = _encoded([last[1].isoformat(), str(last[0])])
+        return sizes.in_order(found.rows, kept)
 
     def next_cursor(self) -> dict[str, str]:
         """`next_cursor` for the answer, while there are more rows."""
@@ -126,7 +210,7 @@ class LatestPage:
 
     def _read(self, text: str) -> tuple[datetime, UUID]:
         try:
-            match orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))):
+            match _decoded(text):
                 case [str(time), str(id_)]:
                     at, after = datetime.fromisoformat(time), UUID(id_)
                     if timezone.is_aware(at):
@@ -134,3 +218,11 @@ class LatestPage:
         except ValueError:
             pass
         raise BadCursor
+
+
+def _encoded(cursor: object) -> str:
+    return urlsafe_b64encode(orjson.dumps(cursor)).decode().rstrip("=")
+
+
+def _decoded(text: str) -> object:
+    return orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))

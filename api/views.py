@@ -7,7 +7,6 @@ import orjson
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django_filters import FilterSet
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -81,13 +80,14 @@ class JsonView(APIView):
 class ListView(JsonView, Generic[M]):
     """A list, page by page: `{key: [body of each row], "next_cursor": …}`.
 
-    The first column of `ordering` should be unique or nearly so; rows come from `rows`.
+    The first column of `ordering` should be unique or nearly so; rows come from `found`.
     """
 
     key: ClassVar[str]
     queryset: QuerySet[M]
     ordering: ClassVar[tuple[str, ...]] = ("id",)
-    filterset_class: type[FilterSet]
+    usual: ClassVar[int] = pages.MOST  # rows of a page for which no limit is given
+    filterset_class: type[filters.ListFilters]
 
     def body(self, row: M) -> dict[str, object]:
         """One row as the list shows it."""
@@ -97,11 +97,11 @@ class ListView(JsonView, Generic[M]):
         """A page's rows as the list shows them; overridden where one query serves all rows."""
         return [self.body(row) for row in rows]
 
-    def rows(self) -> QuerySet[M]:
+    def found(self) -> pages.Found[M]:
         """The rows that match the request's filters."""
         return filters.apply(self.filterset_class, self.request.query_params, self.queryset.all())
 
     def get(self, request: Request) -> HttpResponse:
-        page = pages.KeysetPage(self.ordering)
-        rows = page.rows_of(self.rows(), request)
+        page = pages.KeysetPage(self.ordering, self.usual)
+        rows = page.rows_of(self.found(), request)
         return reply({self.key: self.bodies(rows), **page.next_cursor()})

@@ -17,7 +17,8 @@ FROM generate_series(1, %(chains)s) n;
 
 INSERT INTO jobs_job (id, kind, name, specification, priority, idempotency_key, total, completed,
   failed, cancelled, status)
-SELECT md5('job' || n)::uuid, 'sweep', 'sweep ' || n, '{}', 0, '', 10, 9, 1, 0,
+SELECT ('018f0000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'sweep', 'sweep ' || n,
+  '{}', 0, '', 10, 9, 1, 0,
   CASE WHEN n %% 10 = 0 THEN 'RUNNING' ELSE 'COMPLETED' END
 FROM generate_series(1, %(jobs)s) n;
 
@@ -25,7 +26,7 @@ INSERT INTO tasks_task (id, channel_id, chain_id, job_id, sequence, blocked, sta
   last_holder, finished_at, claimed_at, dead_letter, fail_reason, title, created_at, queue_at,
   priority, description, type, session_token, payload, execution_mode, idempotency_key,
   lease_epoch, closed_epoch, attempts, max_attempts, losses)
-SELECT uuidv7(make_interval(secs => n * 0.001)), channel, chain, job, sequence,
+SELECT uuidv7(at - now()), channel, chain, job, sequence,
   chain IS NOT NULL AND status = 'queued' AND sequence > 1, status,
   CASE WHEN status IN ('in_progress', 'done') THEN holder END,
   CASE WHEN status IN ('queued', 'cancelled') THEN '' ELSE holder END,
@@ -36,7 +37,8 @@ SELECT uuidv7(make_interval(secs => n * 0.001)), channel, chain, job, sequence,
   'task ' || n, at, at, n %% 5, '', '', '', '{"fopt": 1}', '', '', 1, 1, 0, 3, 0
 FROM (
   SELECT n, md5('channel' || (n %% 10 + 1))::uuid AS channel, c.id AS chain,
-    CASE WHEN n %% 5 = 1 THEN md5('job' || (n / 50 + 1))::uuid END AS job,
+    CASE WHEN n %% 5 = 1 THEN
+      ('018f0000-0000-7000-8000-' || lpad((n / 50 + 1)::text, 12, '0'))::uuid END AS job,
     CASE WHEN c.id IS NULL THEN 0 ELSE step END AS sequence,
     'list-agent-' || (n %% 500 + 1) AS holder,
     now() - interval '20 days' * (%(tasks)s - n) / %(tasks)s AS at,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from api import sizes
 from chains import work_admin  # noqa: F401  (registers the pages of tasks and agents)
 from chains.models import Chain
 from chains.verbs import CHAIN_VERBS
@@ -74,7 +75,8 @@ class ChainAdmin(ConsoleAdmin):
         all_ = Task.objects.filter(chain=obj.pk).order_by("sequence")
         next_ = all_.open().aggregate(first=Min("sequence"))["first"] or 1
         first = max(next_ - BEFORE, 1)
-        shown = [_cells(task) for task in all_.filter(sequence__gte=first)[:SHOWN]]
+        some = sizes.without(all_.filter(sequence__gte=first), {"title"})
+        shown = [_cells(task) for task in some[:SHOWN]]
         title = gettext("Tasks in order")
         if others := all_.count() - len(shown):
             more = ngettext("%(count)d more is not shown", "%(count)d more are not shown", others)

@@ -33,6 +33,14 @@ CLAIMS_NO_MORE: Preview[Agent] = Preview(
     verbs.WORKING,
     ngettext_lazy("%(count)d agent claims no more.", "%(count)d agents claim no more.", "count"),
 )
+IS_FORGOTTEN: Preview[Agent] = Preview(
+    lambda agents, _: agents,
+    ngettext_lazy(
+        "%(count)d agent is removed. If it appears again, it is made anew.",
+        "%(count)d agents are removed. If they appear again, they are made anew.",
+        "count",
+    ),
+)
 AGENT_VERBS: list[Verb[Agent]] = [
     *verbs.AGENT_VERBS,
     Verb(
@@ -51,5 +59,14 @@ AGENT_VERBS: list[Verb[Agent]] = [
         verbs.snapshot,
         permission=ADMINISTER,
         icon="logout",
+    ),
+    Verb(
+        "remove",
+        _("Remove"),
+        [IS_FORGOTTEN, *GIVES_BACK],
+        by_key(resets.remove_agent),
+        verbs.snapshot,
+        permission=ADMINISTER,
+        icon="delete",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from api.views import filled
 from chains.models import Chain
+from chains.resets import AgentReset
 from chains.why import WhyReason
 
 
@@ -29,4 +30,14 @@ def why_reason(reason: WhyReason) -> dict[str, object]:
             do={"kind": do.kind, "id": do.id, "verb": do.verb} if do else None,
         ),
         **reason.data,
+    }
+
+
+def retired(agent_id: str, taken: AgentReset, *, removed: bool) -> dict[str, object]:
+    """What became of an agent that was retired, and of what it had."""
+    return {
+        "agent_id": agent_id,
+        "removed": removed,
+        "tasks": [{"id": one.task_id, "was": one.was, "status": one.now} for one in taken.tasks],
+        **filled(detached_chain_id=taken.detached),
     }

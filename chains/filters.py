@@ -2,11 +2,13 @@
 
 from django_filters import CharFilter, UUIDFilter
 
-from api.filters import NameFilter, PeriodFilters
+from api.filters import NameFilter, PeriodOfKeysFilters
 from chains.models import Chain
 
 
-class ChainFilters(PeriodFilters):
+class ChainFilters(PeriodOfKeysFilters):
+    served = ("agent_id", "status", "channel_id")
+
     status = CharFilter()
     channel_id = UUIDFilter()
     agent_id = NameFilter(field_name="owner_id")

@@ -99,6 +99,14 @@ def retire_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
     return reset_agent(agent_id, by=by, reason=reason)
 
 
+@transaction.atomic
+def remove_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
+    """Retire an agent and forget it; if it appears again, it is made anew and may claim."""
+    reset = retire_agent(agent_id, by=by, reason=reason)
+    agents.remove([agent_id], by=by, reason=reason)
+    return reset
+
+
 def _lock_chain_of(task_id: UUID) -> Chain | None:
     chains = Task.objects.chains_of([task_id])
     return transitions.lock_chain(chains[0]) if chains else None

@@ -13,6 +13,13 @@ LONGEST_RETRY_DELAY = 60
 HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column too
 
 
+class RetireRequestSerializer(RequestSerializer):
+    """Why an agent is retired, and whether it is removed too."""
+
+    reason = fields.Text(default="", max_length=LONGEST_TEXT)
+    remove = fields.Flag(default=False)
+
+
 class ChainRequestSerializer(RequestSerializer):
     """A new chain; only the status of an empty chain is accepted."""
 

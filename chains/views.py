@@ -8,10 +8,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.callers import caller_of
+from accounts.permissions import ADMINISTER
 from api import fields
 from api.serializers import Values
 from api.views import JsonView, ListView, reply
-from chains import bodies, sessions, transitions
+from chains import bodies, resets, sessions, transitions
 from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
 from chains.models import Chain, OnFailure
@@ -19,10 +20,12 @@ from chains.serializers import (
     ChainEditRequestSerializer,
     ChainRequestSerializer,
     OwnerRequestSerializer,
+    RetireRequestSerializer,
     SessionRequestSerializer,
     TaskRequestSerializer,
 )
 from chains.why import why
+from console.exceptions import VerbNotAllowed
 from problems import Invalid
 from tasks import bodies as task_bodies
 from tasks import requirements
@@ -95,6 +98,19 @@ class AgentChainView(JsonView):
         return reply({"chain": bodies.chain(chain)})
 
 
+class RetireView(JsonView):
+    """Drains an agent and takes back what it has; with `remove` it is forgotten too."""
+
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
+        values = self.read_optional(RetireRequestSerializer)
+        caller = caller_of(request)
+        if not caller.may(ADMINISTER):
+            raise VerbNotAllowed(f"{caller.name} may not retire: {ADMINISTER} is missing.")
+        retire = resets.remove_agent if values["remove"] else resets.retire_agent
+        taken = retire(agent_id, by=caller.name, reason=values["reason"])
+        return reply(bodies.retired(agent_id, taken, removed=values["remove"]))
+
+
 class TasksView(TaskListView):
     """Creates one task, or a list of up to 1,000, all or none."""
 
@@ -141,18 +157,15 @@ def new_tasks(requested: Sequence[Values]) -> list[Task]:
     ids = {fields.identifier(values["channel_id"]) for values in requested if values["channel_id"]}
     names = {values["channel"] for values in requested if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
-    named = {name: channel_named(name) for name in names}
-    needs = requirements.Lookup()
+    named = Channel.objects.by_name(names)
+    needs = requirements.of_each((values["wants"], values["requires"]) for values in requested)
     tasks = []
-    for values in requested:
-        channel = (
-            channels.get(fields.identifier(values["channel_id"]))
-            if values["channel_id"]
-            else named[values["channel"]]
-        )
+    for values, need in zip(requested, needs, strict=True):
+        by_id, name = values["channel_id"], values["channel"]
+        channel = channels.get(fields.identifier(by_id)) if by_id else named.get(name)
         if channel is None:
-            raise ChannelUnknown(f"There is no channel {values['channel_id']}.")
-        tasks.append(new_task(values, channel, needs.of(values["wants"], values["requires"])))
+            raise ChannelUnknown(f"There is no channel {by_id}.") if by_id else _no_channel(name)
+        tasks.append(new_task(values, channel, need))
     return tasks
 
 
@@ -183,5 +196,9 @@ def channel_of(channel_id: UUID) -> Channel:
 def channel_named(name: str) -> Channel:
     channel = Channel.objects.named([name]).first()
     if channel is None:
-        raise ChannelUnknown(f"There is no channel named {name!r}.", code="channel_not_found")
+        raise _no_channel(name)
     return channel
+
+
+def _no_channel(name: str) -> ChannelUnknown:
+    return ChannelUnknown(f"There is no channel named {name!r}.", code="channel_not_found")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from agents.admin import AgentAdmin
 from agents.models import Agent
+from api import sizes
 from chains.agent_verbs import AGENT_VERBS
 from chains.models import Chain
 from chains.why import why
@@ -42,7 +43,7 @@ class AgentPage(AgentAdmin):
     verbs = AGENT_VERBS
 
     def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
-        held = Task.objects.held_by(str(obj.pk)).select_related("channel").order_by("claimed_at")
+        held = Task.objects.held_by(str(obj.pk)).order_by("claimed_at")
         owned = Chain.objects.owned_by(str(obj.pk)).select_related("channel")
         heads = [gettext("Title"), gettext("Channel"), gettext("Since")]
         return [
@@ -51,7 +52,7 @@ class AgentPage(AgentAdmin):
                 heads,
                 [
                     [_link("tasks_task", task, task.title), task.channel, task.claimed_at]
-                    for task in held[:SHOWN]
+                    for task in sizes.without(held, {"title"}).select_related("channel")[:SHOWN]
                 ],
             ),
             Table(

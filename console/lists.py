@@ -1,16 +1,30 @@
 """Read-only lists and pages that cost the same however many rows there are."""
 
+from collections.abc import Sequence
+
 from django.db.models import Model, QuerySet, UUIDField
 from django.http import HttpRequest
+from unfold.views import ChangeList
 
 from accounts.lists import OfferedLookups
 from accounts.permissions import VIEW
+from api import sizes
 from api.names import spelled
 from console.filters import ids_beginning_with
 from console.pages import CappedPaginator
 
 SEARCHED = 20_000
 """Text is searched in this many of the latest rows; ids in all."""
+
+
+class LeanList(ChangeList):
+    """A list that does not read what may be large and is not shown."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: Sequence[str] | None = None
+    ) -> QuerySet[Model]:
+        rows: QuerySet[Model] = super().get_queryset(request, exclude_parameters)
+        return sizes.without(rows, [*self.list_display, *self.model_admin.read_too])
 
 
 class ReadOnlyAdmin(OfferedLookups):
@@ -24,6 +38,9 @@ class ReadOnlyAdmin(OfferedLookups):
     sortable_by = ()
     paginator = CappedPaginator
     list_before_template = "console/capped.html"
+
+    read_too: tuple[str, ...] = ()
+    """Large columns that the list needs although they are not among those it shows."""
 
     searched_text = ""
     """The column in which text is searched, among the latest rows."""
@@ -50,6 +67,9 @@ class ReadOnlyAdmin(OfferedLookups):
     ) -> Model | None:
         found: Model | None = super().get_object(request, spelled(object_id), from_field)
         return found
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[LeanList]:
+        return LeanList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str

@@ -16,10 +16,12 @@ from multiprocessing.connection import Connection
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import Error, connection, connections, models
 from django.utils import timezone
 
 from agents import pulse
+from chains import gone_agents
 from chains import transitions as chains
 from coordinator_project import statistics, vitals
 from coordinator_project.leadership import Fence, Leadership, NotLeading
@@ -72,9 +74,16 @@ def passes() -> list[Pass]:
         Pass("tasks.release_lost", agents_every, agents.release, Lane.REAPERS),
         Pass("chains.detach_lost", agents_every, chains.detach_lost, Lane.REAPERS),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys, Lane.UPKEEP),
+        Pass("agents.remove_gone", timedelta(minutes=10), gone_agents.remove, Lane.UPKEEP),
+        Pass("accounts.forget_sessions", timedelta(hours=1), forget_sessions, Lane.UPKEEP),
         Pass("events.partitions", timedelta(hours=1), make_months, Lane.UPKEEP),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
     ]
+
+
+def forget_sessions() -> int:
+    """Delete the sessions of people that have expired; return how many."""
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
 
 
 def make_months() -> int:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
-from api.fields import NOBODY
 from chains.models import Chain
 from dashboard import rows
 from dashboard.snapshot import ENDED_CHAINS, OPEN_CHAINS
@@ -25,16 +23,6 @@ HIGHEST = 2**31  # of a priority
 OPEN = "open"
 ENDED = "ended"
 COLUMNS = ("queued", "in_progress", "done")
-
-DONE = """
-SELECT id, finished_at FROM (
-  SELECT id, finished_at, channel_id, chain_id FROM tasks_task
-  WHERE finished_at IS NOT NULL AND finished_at <= %(until)s
-    AND (finished_at < %(until)s OR id > %(id)s)
-  ORDER BY finished_at DESC, id LIMIT {looked_at}) late
-WHERE channel_id = %(channel)s AND chain_id IS NULL
-ORDER BY finished_at DESC, id LIMIT %(limit)s
-"""
 
 BoardPage = dict[str, object]
 
@@ -55,7 +43,7 @@ def chains(channel: UUID, after: str, limit: int) -> BoardPage:
     """Open chains, the oldest first; then those that have ended, the newest first."""
     phase, _, last = after.partition(":") if after else (OPEN, "", "")
     found: list[Chain] = []
-    of_channel = Chain.objects.filter(channel=channel)
+    of_channel = Chain.objects.filter(channel=channel).defer("description")
     if phase == OPEN:
         some = of_channel.filter(status__in=OPEN_CHAINS).order_by("id")
         found += (some.filter(pk__gt=_uuid(last)) if last else some)[: limit + 1]
@@ -127,23 +115,21 @@ def _by_id(some: QuerySet[Task], limit: int) -> PageOfIds:
 
 
 def _done(channel: UUID, after: str, limit: int) -> PageOfIds:
-    """Those that ended last, among the latest of all channels."""
-    values: dict[str, UUID | int | datetime | str] = {
-        "channel": channel,
-        "limit": limit + 1,
-        "until": "infinity",
-        "id": NOBODY,
-    }
+    """Those that ended last, among the latest of all channels; the next page looks further back."""
+    latest = Task.objects.latest_finished()
     if after:
         until, last = _parts(after, 2)
-        values |= {"until": _time(until), "id": _uuid(last)}
-    with connection.cursor() as cursor:
-        cursor.execute(DONE.format(looked_at=LOOKED_AT), values)
-        found: list[tuple[UUID, datetime]] = cursor.fetchall()
-    if len(found) <= limit:
-        return PageOfIds([row[0] for row in found], "")
-    pk, at = found[limit - 1]
-    return PageOfIds([row[0] for row in found[:limit]], f"{at.isoformat()}|{pk}")
+        at, pk = _time(until), _uuid(last)
+        latest = latest.filter(finished_at__lte=at).exclude(finished_at=at, pk__lte=pk)
+    looked = latest.values_list("pk", "finished_at", named=True)
+    alone = Task.objects.latest_finished().filter(channel=channel, chain=None)
+    some = alone.filter(pk__in=looked.values("pk")[:LOOKED_AT])
+    found = list(some.values_list("pk", "finished_at", named=True)[: limit + 1])
+    ids = [row.pk for row in found[:limit]]
+    # One more than what was looked at says that there is more to look at.
+    ends = found[limit - 1 :] if len(found) > limit else list(looked[LOOKED_AT - 1 : LOOKED_AT + 1])
+    end = ends[0] if len(ends) > 1 else None
+    return PageOfIds(ids, f"{end.finished_at:%Y-%m-%dT%H:%M:%S.%f%z}|{end.pk}" if end else "")
 
 
 def steps(chain: UUID, after: int, limit: int) -> BoardPage:

@@ -170,7 +170,7 @@ def _tasks(ids: set[str]) -> list[rows.Row]:
 
 
 def _chains(ids: set[UUID]) -> list[rows.Row]:
-    return _with_gone(rows.chains(Chain.objects.filter(pk__in=ids)), ids)
+    return _with_gone(rows.chains(Chain.objects.filter(pk__in=ids).defer("description")), ids)
 
 
 def _agents(ids: set[str]) -> list[rows.Row]:

@@ -20,7 +20,7 @@ def picture() -> bytes:
     cursor = hub.cursor_of_now()
     numbers = deltas.numbers()
     agents = Agent.objects.with_online().order_by("-last_seen_at", "id")[:MOST_AGENTS]
-    notes = Notification.objects.filter(dismissed_at=None).select_related("agent")
+    notes = Notification.objects.shown()
     return (
         dumps(
             {

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
+from django.db.models.fields.json import KeyTransform
 
 from agents.models import Agent, Presence
 from agents.querysets import AgentQuerySet
@@ -72,10 +73,11 @@ def chains(found: Iterable[Chain]) -> list[Row]:
 
 def agents(found: AgentQuerySet) -> list[Row]:
     """The rows of these agents, read `with_online`, with what they hold."""
-    listed = list(found)
+    listed = list(found.defer("meta", "offers"))
     if not listed:
         return []
     ids = [agent.pk for agent in listed]
+    states = _states(ids)
     held: Counter[str] = Counter()
     named: dict[str, list[Row]] = {}
     holding = Task.objects.in_progress().filter(agent__in=ids).order_by("-claimed_at", "-id")
@@ -88,7 +90,7 @@ def agents(found: AgentQuerySet) -> list[Row]:
             named.setdefault(agent_id, []).append(task | filled(job_id=job, chain_id=chain))
     owned = {
         chain.owner_id: {"id": chain.pk, "name": chain.name, "channel_id": chain.channel_id}
-        for chain in Chain.objects.filter(owner__in=ids)
+        for chain in Chain.objects.filter(owner__in=ids).only("name", "channel", "owner")
     }
     return [
         {
@@ -105,11 +107,18 @@ def agents(found: AgentQuerySet) -> list[Row]:
                 capacity=agent.capacity,
                 tasks=named.get(agent.pk),
                 chain=owned.get(agent.pk),
-                state=state if isinstance(state := agent.meta.get("state"), str) else None,
+                state=states.get(agent.pk),
             ),
         }
         for agent in listed
     ]
+
+
+def _states(ids: list[str]) -> dict[str, str]:
+    """What agents say of themselves in their meta, which may be large and is not read."""
+    said = Agent.objects.filter(pk__in=ids, meta__has_key="state")
+    states = said.order_by().values_list("pk", KeyTransform("state", "meta"))
+    return {pk: state for pk, state in states if isinstance(state, str)}
 
 
 def presence(agent: Agent) -> str:
@@ -121,7 +130,7 @@ def presence(agent: Agent) -> str:
 
 def jobs(found: QuerySet[Job]) -> list[Row]:
     """The rows of these jobs, with their present counts."""
-    listed = list(found)
+    listed = list(found.defer("specification"))
     if not listed:
         return []
     running = progress.running_of(listed)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from agents.models import Agent
+from api import sizes
 from api.views import dumps
 from chains import bodies as chain_bodies
 from chains.models import Chain, ChainStatus
@@ -56,32 +57,36 @@ def picture() -> dict[str, object]:
     """Agents, channels, chains, tasks and events, of each at most some hundreds.
 
     Open tasks come first, those in progress or locked before those that wait; then the latest
-    that ended. Payloads and results of tasks, which may be large, are left to the task itself.
+    that ended. Payloads and results of tasks, which may be large, are left to the task itself;
+    where other fields are large, there are fewer rows.
     """
-    tasks = _open_tasks() + _tasks(Task.objects.latest_finished()[:MOST_FINISHED])
+    tasks = _open_tasks() + _tasks(Task.objects.latest_finished(), MOST_FINISHED)
     agents = Agent.objects.with_online().order_by("-last_seen_at", "id")
     channels = Channel.objects.order_by("id")
+    events = Event.objects.order_by("-id")
     counts, estimated = counts_by_status()
     return {
-        "agents": agent_views.listed(list(agents[:MOST_OPEN])),
-        "channels": [task_bodies.channel(row) for row in channels[:MOST_OPEN]],
+        "agents": agent_views.listed(sizes.first(agents, MOST_OPEN)),
+        "channels": [task_bodies.channel(row) for row in sizes.first(channels, MOST_OPEN)],
         "chains": [chain_bodies.chain(row) for row in _chains(tasks)],
         "tasks": tasks,
-        "events": [event_bodies.event(row) for row in Event.objects.order_by("-id")[:MOST_EVENTS]],
+        "events": [event_bodies.event(row) for row in sizes.first(events, MOST_EVENTS)],
         "counts": counts,
         "counts_estimated": estimated,
     }
 
 
-def _tasks(found: QuerySet[Task]) -> list[rows.Row]:
-    return rows.tasks(found, rows.LARGE)
+def _tasks(found: QuerySet[Task], most: int) -> list[rows.Row]:
+    ids = list(found.values_list("pk", flat=True)[:most])
+    kept = sizes.fitting(found.defer(*rows.LARGE), ids)
+    return rows.tasks(found.filter(pk__in=kept), rows.LARGE)
 
 
 def _open_tasks() -> list[rows.Row]:
     """The first of each open status, by one query each, because an index has them in order."""
     found: list[rows.Row] = []
     for some in (Task.objects.in_progress(), Task.objects.locked(), Task.objects.queued()):
-        found += _tasks(some.order_by("id")[: MOST_OPEN - len(found)])
+        found += _tasks(some.order_by("id"), MOST_OPEN - len(found))
     return found
 
 
@@ -90,11 +95,14 @@ def _chains(tasks: Iterable[rows.Row]) -> list[Chain]:
     found: dict[object, Chain] = {}
     for status in OPEN_CHAINS:
         some = Chain.objects.filter(status=status).order_by("id")
-        found |= _by_id(some[: max(0, MOST_OPEN - len(found))])
+        found |= _by_id(sizes.first(some, max(0, MOST_OPEN - len(found))))
     for status in ENDED_CHAINS:
-        found |= _by_id(Chain.objects.filter(status=status).order_by("-id")[:MOST_FINISHED])
+        found |= _by_id(
+            sizes.first(Chain.objects.filter(status=status).order_by("-id"), MOST_FINISHED)
+        )
     ids = {task["chain_id"] for task in tasks if "chain_id" in task}
-    found |= Chain.objects.in_bulk(ids - found.keys())
+    others = sorted(ids - found.keys(), key=str)
+    found |= Chain.objects.in_bulk(sizes.fitting(Chain.objects.all(), others))
     return sorted(found.values(), key=lambda chain: chain.pk)
 
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from events.querysets import EventQuerySet, OperatorActionQuerySet
+from events.querysets import COMMON_TYPES, EventQuerySet, OperatorActionQuerySet
 
 ID_LENGTH = 200  # characters of an id that a client chose
 
@@ -66,6 +66,11 @@ class Event(models.Model):
                 condition=Q(chain_id__isnull=False),
             ),
             models.Index(fields=["id"], name="event_by_agent", condition=Q(source=Source.AGENT)),
+            models.Index(
+                fields=["type", "id"],
+                name="event_of_rare_type",
+                condition=~Q(type__in=COMMON_TYPES),
+            ),
             BrinIndex(fields=["created_at"], name="event_by_time", autosummarize=True),
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -11,10 +11,35 @@ if TYPE_CHECKING:
     from events.models import Event, OperatorAction  # noqa: F401  (named in strings below)
 
 
+COMMON_TYPES = ("task.created", "task.claimed", "task.completed")
+"""Most of the journal: they are among its latest rows, so that no index has them by type."""
+
+NEAR = 1_000  # ids
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def before(self, moment: datetime) -> Self:
         """Events older than `moment`."""
         return self.filter(created_at__lt=moment)
+
+    def last_before(self, moment: datetime, later: timedelta) -> int:
+        """An id up to which all events are older than that; the first younger is at most NEAR on.
+
+        Found by halving, since ids grow with the time as far as transactions are short.
+        """
+        seconds = moment.timestamp() + later.total_seconds()
+        ids = self.model._default_manager.order_by("id").values_list("id", "created_at")
+        ends = ids.first(), ids.last()
+        low, high = (end[0] if end else 0 for end in ends)
+        low -= 1
+        while high - low > NEAR:
+            middle = (low + high) // 2
+            found = ids.filter(id__gt=middle).first()
+            if found is None or found[1].timestamp() >= seconds:
+                high = middle
+            else:
+                low = found[0]
+        return low
 
     def about_agent(self, agent_id: str) -> Self:
         return self.filter(agent_id=agent_id)

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from api import sizes
 from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
@@ -149,7 +150,7 @@ def _failed(job: Job) -> Table:
             f"{task.attempts} / {task.max_attempts}",
             localize(task.finished_at),
         ]
-        for task in failed.order_by("-id")[:SHOWN]
+        for task in sizes.without(failed, {"title", "fail_reason"}).order_by("-id")[:SHOWN]
     ]
     title = gettext("Failed tasks")
     if others := failed.count() - len(rows):

@@ -7,6 +7,7 @@ from api.views import filled
 from jobs import coordinates
 from jobs.models import Job
 from jobs.progress import Unserved
+from jobs.querysets import PROGRAM
 from tasks.models import Attempt, Task
 from tasks.states import Status
 
@@ -19,11 +20,10 @@ STATUS = {
     Status.LOCKED: "LOCKED",
     Status.CANCELLED: "CANCELLED",
 }
-PROGRAM = ("jarPath", "artifactBucket", "artifactKey", "artifactEndpoint", "mainClass")
 
 
-def job(row: Job, *, running: int) -> dict[str, object]:
-    """A job with its exact counts; `running` is how many of its tasks are in progress."""
+def job(row: Job, program: JsonDict, *, running: int) -> dict[str, object]:
+    """A job with its exact counts, its program, and how many of its tasks are in progress."""
     ended = row.counted_completed + row.counted_failed + row.counted_cancelled
     waiting = max(row.counted_total - ended - running, 0)
     return {
@@ -45,7 +45,7 @@ def job(row: Job, *, running: int) -> dict[str, object]:
             finishedAt=row.counted_finished_at,
             cancelAskedAt=row.cancel_asked_at,
         ),
-        **{name: value for name in PROGRAM if (value := row.specification.get(name))},
+        **{name: value for name in PROGRAM if (value := program.get(name))},
     }
 
 
@@ -54,7 +54,7 @@ def details(
 ) -> dict[str, object]:
     """A job with its specification, an estimate of its end, and its unserved tasks."""
     return {
-        **job(row, running=running),
+        **job(row, row.specification, running=running),
         **{name: value for name, value in row.specification.items() if value is not None},
         "estimatedSecondsLeft": seconds_left,
         "unserved": [{"wants": one.wants, "tasks": one.tasks} for one in unserved],

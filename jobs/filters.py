@@ -2,11 +2,11 @@
 
 from django_filters import CharFilter
 
-from api.filters import NameFilter, PeriodFilters
+from api.filters import NameFilter, PeriodOfKeysFilters
 from jobs.models import Job
 
 
-class JobFilters(PeriodFilters):
+class JobFilters(PeriodOfKeysFilters):
     """`status` is exact at this moment; `name` matches any part of a job's name."""
 
     status = CharFilter(field_name="counted_status", lookup_expr="iexact")

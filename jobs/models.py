@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from api.body import JsonDict
 from api.fields import JOB_PREFIX
 from jobs.journal import JOB_TRIGGERS
 from jobs.querysets import JobQuerySet
@@ -57,6 +58,7 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
 
+    program: JsonDict  # set by `JobQuerySet.with_program`
     # Set by `JobQuerySet.counted`.
     counted_total: int
     counted_completed: int

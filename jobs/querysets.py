@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Case, F, Func, Max, Min, Q, Sum, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Coalesce, JSONObject
 
 if TYPE_CHECKING:
     from jobs.models import Job  # noqa: F401  (named in a string below)
+
+
+PROGRAM = ("jarPath", "artifactBucket", "artifactKey", "artifactEndpoint", "mainClass")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -54,6 +58,11 @@ class JobQuerySet(models.QuerySet["Job"]):
                 ),
             )
         )
+
+    def with_program(self) -> Self:
+        """Annotate `program`: what a job runs, without the rest of what was asked for it."""
+        named = {name: KeyTransform(name, "specification") for name in PROGRAM}
+        return self.defer("specification").annotate(program=JSONObject(**named))
 
     def open(self) -> Self:
         """Jobs that have not ended, by the stored status, which is indexed."""

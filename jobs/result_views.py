@@ -1,14 +1,15 @@
 """The results of a sweep as JSON, NDJSON or CSV, the best of them, statistics."""
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
+from api import sizes
 from api.pages import requested_offset, requested_size
-from api.views import JsonView, reply
+from api.views import JsonView, dumps, reply
 from jobs import bodies, export, results, statistics, sweeps
 from jobs.models import Job
 from jobs.results import ResultOrder
@@ -67,17 +68,21 @@ def _format(request: Request) -> str:
 
 def _cut(request: Request, order: ResultOrder, rows: TaskQuerySet) -> Iterator[Task]:
     """All rows, or those of the requested page."""
-    query = request.query_params
-    if not query.keys() & PAGED:
+    if not request.query_params.keys() & PAGED:
         return order.in_pieces(rows)
-    if cursor := query.get("cursor", ""):
-        rows = order.after(cursor, rows)
     start = requested_offset(request)
-    return iter(rows[start : start + requested_size(request)])
+    return iter(_behind(request, order, rows)[start : start + requested_size(request)])
+
+
+def _behind(request: Request, order: ResultOrder, rows: TaskQuerySet) -> TaskQuerySet:
+    cursor = request.query_params.get("cursor", "")
+    return order.after(cursor, rows) if cursor else rows
 
 
 def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) -> HttpResponse:
-    page = list(_cut(request, order, rows))
+    start = requested_offset(request)
+    behind = _behind(request, order, rows)
+    page = sizes.first(behind, requested_size(request), skipped=start)
     more = page and order.after(order.cursor(page[-1]), rows).exists()
     return reply(
         {
@@ -92,10 +97,14 @@ def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) ->
 def _all(job: Job, rows: Iterator[Task]) -> HttpResponseBase:
     """All results, streamed if there are many."""
     shown = map(bodies.result, rows)
-    few = list(islice(shown, KEPT + 1))
-    if len(few) > KEPT:
-        head = {"jobId": job.public_id}
-        return _streamed(export.as_json(head, chain(few, shown)), export.JSON)
+    few: list[dict[str, object]] = []
+    held = 0
+    for row in shown:
+        few.append(row)
+        held += len(dumps(row))
+        if len(few) > KEPT or held > sizes.MOST_BYTES:
+            head = {"jobId": job.public_id}
+            return _streamed(export.as_json(head, chain(few, shown)), export.JSON)
     completed = sum(row["status"] == "DONE" for row in few)
     return reply({"jobId": job.public_id, "totalCompleted": completed, "results": few})
 

@@ -42,7 +42,7 @@ SHOWN = (
 
 BEYOND = Decimal("1e400")  # larger than any number in a request
 YES = frozenset({"1", "true", "yes"})
-PIECE = 100  # rows that are read at a time
+PIECE = 25  # rows that are read at a time, each of up to a megabyte
 ID_BYTES = 16
 IDS_AT_ONCE = 2_000
 

@@ -37,6 +37,9 @@ MOST_VALUES = 1_000
 """The most values of one parameter that are ranked; an axis with more is for plots."""
 
 
+CHUNK = 25  # whole tasks that are read at once, each of up to a megabyte
+
+
 class Median(Aggregate):
     """The middle value, or the mean of the two in the middle."""
 
@@ -115,8 +118,12 @@ def _best_by(found: TaskQuerySet, path: Path) -> list[Body]:
         .values_list("value", "pk")
     )
     chosen = list(firsts[: MOST_VALUES + 1])
-    tasks = Task.objects.in_bulk([pk for _, pk in chosen])
-    return [{"value": value, **_short(tasks[pk])} for value, pk in chosen]
+    bests = []
+    for start in range(0, len(chosen), CHUNK):
+        some = chosen[start : start + CHUNK]
+        tasks = Task.objects.in_bulk([pk for _, pk in some])
+        bests += [{"value": value, **_short(tasks[pk])} for value, pk in some]
+    return bests
 
 
 def _spread_by(tasks: TaskQuerySet, path: Path) -> list[Body]:

@@ -86,8 +86,10 @@ def _requirements(sweep: Sweep) -> dict[Wants, int | None]:
 
     Created inside of it, they could deadlock with those of another sweep.
     """
-    found = {frozenset(wants.items()): requirements.of(wants) for wants in sweep.different_wants()}
-    return {wants: row.pk if row else None for wants, row in found.items()}
+    wanted = list(sweep.different_wants())
+    rows = requirements.of_each((wants, {}) for wants in wanted)
+    pairs = zip(wanted, rows, strict=True)
+    return {frozenset(wants.items()): row.pk if row else None for wants, row in pairs}
 
 
 def _drafts(sweep: Sweep, known: Mapping[Wants, int | None]) -> Iterator[Draft]:

@@ -25,19 +25,19 @@ class SweepsView(ListView[Job]):
     """Creates a sweep from either form; lists sweeps, newest first."""
 
     key = "jobs"
-    queryset = Job.objects.counted().filter(kind=JobKind.SWEEP)
+    queryset = Job.objects.counted().with_program().filter(kind=JobKind.SWEEP)
     filterset_class = JobFilters
     ordering = ("-id",)
 
     def bodies(self, rows: Sequence[Job]) -> list[dict[str, object]]:
         running = progress.running_of(rows)
-        return [bodies.job(row, running=running.get(row.pk, 0)) for row in rows]
+        return [bodies.job(row, row.program, running=running.get(row.pk, 0)) for row in rows]
 
     def get(self, request: Request) -> HttpResponse:
         if "offset" not in request.query_params:
             return super().get(request)
         offset, limit = requested_offset(request), requested_size(request)
-        rows = self.rows().order_by(*self.ordering)
+        rows = self.found().rows.order_by(*self.ordering)
         page = self.bodies(list(rows[offset : offset + limit]))
         return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})
 

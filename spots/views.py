@@ -6,12 +6,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse
-from django_filters import FilterSet
 from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from agents.models import Agent, Protocol
 from api.fields import identifier
+from api.filters import NoFilters
 from api.views import JsonView, ListView, reply
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
@@ -103,17 +103,13 @@ class SpotReleaseView(JsonView):
 
 
 class SpotsView(ListView[Agent]):
-    """All SPOTs, the last seen first; paged only with `cursor` or `limit`."""
+    """SPOTs, the last seen first: a whole fleet, page by page only where there are very many."""
 
     key = "spots"
     queryset = Agent.objects.with_online().filter(protocol=Protocol.SPOT)
-    filterset_class = FilterSet
+    filterset_class = NoFilters
     ordering = ("-last_seen_at", "id")
-
-    def get(self, request: Request) -> HttpResponse:
-        if request.query_params.keys() & {"cursor", "limit"}:
-            return super().get(request)
-        return reply({self.key: self.bodies(list(self.rows().order_by(*self.ordering)))})
+    usual = 5_000
 
     def bodies(self, rows: Sequence[Agent]) -> list[dict[str, object]]:
         held = Task.objects.in_progress().filter(agent__in=[row.pk for row in rows])

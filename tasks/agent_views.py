@@ -13,7 +13,7 @@ from agents import transitions as agents
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
 from agents.transitions import Beat
-from api.pages import MOST
+from api.filters import NoFilters
 from api.views import JsonView, ListView, filled, reply
 from problems import Invalid
 from tasks import bodies, leases, releases
@@ -111,10 +111,13 @@ class ResumeView(JsonView):
         return reply({"agent": one(agent)})
 
 
-class NotificationsView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
-        notes = Notification.objects.filter(dismissed_at=None).select_related("agent")[:MOST]
-        return reply({"notifications": [agent_bodies.notification(note) for note in notes]})
+class NotificationsView(ListView[Notification]):
+    key = "notifications"
+    queryset = Notification.objects.shown()
+    filterset_class = NoFilters
+
+    def body(self, row: Notification) -> dict[str, object]:
+        return agent_bodies.notification(row)
 
 
 class DismissView(JsonView):

@@ -3,6 +3,8 @@
 import orjson
 
 from agents.models import Protocol
+from api import sizes
+from api.pages import MOST
 from api.views import filled
 from tasks import requirements
 from tasks.fast_path import TaskRow
@@ -90,9 +92,11 @@ def _itself(value: object) -> object:
 def details(row: Task) -> dict[str, object]:
     """Further fields of a single task.
 
-    `unserved`: it is queued, and no online agent offers what it wants.
+    `unserved`: it is queued, and no online agent offers what it wants. The attempts are the latest,
+    as many as a page may have.
     """
-    bad = [attempt(row) for row in row.bad_attempts.order_by("epoch")]
+    latest = sizes.first(row.bad_attempts.order_by("-epoch"), MOST)
+    bad = [attempt(row) for row in reversed(latest)]
     requirement = row.requirement
     kind = Protocol.SPOT if row.job_id else Protocol.PLAIN
     waits = row.status == Status.QUEUED and requirement is not None

@@ -8,10 +8,12 @@ nobody else is taking, so no claim ever waits for another agent's.
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
+from itertools import takewhile
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import BooleanField
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
@@ -19,8 +21,7 @@ from agents import transitions as agents
 from agents.models import Agent
 from events import journal
 from tasks import fast_path, queue
-from tasks.exceptions import ChainBusy
-from tasks.fast_path import COLUMNS, MOST_HEADS, ClaimRequest, TaskRow, heads_for
+from tasks.fast_path import COLUMNS, ClaimRequest, TaskRow, heads_for, steps_from
 from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import READY, Head
 from tasks.signals import chain_changed, chain_wanted
@@ -112,22 +113,18 @@ def _bound(named: str) -> Statement:
 
 
 def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID]:
-    """The first task that nobody else is taking: of a chain alone, else up to `most`."""
-    tried: set[UUID] = set()
-    limit = heads_for(most)
-    while limit <= MOST_HEADS:
+    """The first task that nobody else is taking: of a chain alone, else up to `most`.
+
+    Others may have locked any number of tasks: those are walked over in a few statements, and no
+    more than MOST_HEADS of them.
+    """
+    for limit in steps_from(heads_for(most)):
         values = {"channels": list(channels), "agent": agent_id}
         heads = [Head(*row) for row in _heads(limit).run(values)]
-        alone = [head.id for head in heads if head.chain_id is None]
-        for head in heads:
-            if head.id not in tried:
-                ids = _of_free_chain(head) if head.chain_id else _alone(alone, most)
-                if ids:
-                    return ids
-                tried.update([head.id] if head.chain_id else alone)
+        if ids := _first_of(heads, most):
+            return ids
         if len(heads) < limit:
             break
-        limit *= 4
     return []
 
 
@@ -136,26 +133,47 @@ def _heads(limit: int) -> Statement:
     return Statement.of(queue.heads("(SELECT unnest(%(channels)s::uuid[]) AS id)", limit))
 
 
+def _first_of(heads: Sequence[Head], most: int) -> list[UUID]:
+    """The first that nobody else is taking, locked: of a chain alone, else up to `most`."""
+    alone = [head.id for head in heads if head.chain_id is None]
+    before = list(takewhile(lambda head: head.chain_id is not None, heads))
+    behind = [head for head in heads[len(before) :] if head.chain_id is not None]
+    return _of_free_chain(before) or _alone(alone, most) or _of_free_chain(behind)
+
+
 def _alone(ids: Sequence[UUID], most: int) -> list[UUID]:
     """Up to `most` of these tasks, those that nobody else is taking, locked."""
-    free = Task.objects.free().filter(pk__in=ids).in_order().lock_unless_busy()
-    return list(free.values_list("pk", flat=True)[:most])
+    return [row[0] for row in _lock_alone().run({"ids": ids, "most": most})] if ids else []
 
 
-def _of_free_chain(head: Head) -> list[UUID]:
-    """The task whose turn it is in an unowned chain, with its chain locked; none if busy.
+@cache
+def _lock_alone() -> Statement:
+    named = raw("tasks_task.id = ANY (%(ids)s::uuid[])", BooleanField())
+    free = Task.objects.free().filter(named).in_order().lock_unless_busy()
+    return Statement.of(f"{text_of(free.values('id'))} LIMIT %(most)s::int")
 
-    Waiting for the chain here would turn the order of locks round: its owner may wait for the task.
+
+def _of_free_chain(heads: Sequence[Head]) -> list[UUID]:
+    """The first of these tasks that nobody is taking, whose chain nobody has locked; both locked.
+
+    Waiting for a chain here would turn the order of locks round: its owner may wait for the task.
     """
-    try:
-        with transaction.atomic():
-            task = Task.objects.free().filter(pk=head.id).lock_unless_busy()
-            ids = list(task.values_list("pk", flat=True))
-            if ids:
-                chain_wanted.send(Task, agents=[], chains=[head.chain_id], skip_locked=True)
-            return ids
-    except ChainBusy:
+    if not heads:
         return []
+    found = _lock_with_chain().run({"ids": [head.id for head in heads]})
+    ids = [row[0] for row in found]
+    if ids:
+        chain_wanted.send(Task, agents=[], chains=[row[1] for row in found], skip_locked=True)
+    return ids
+
+
+@cache
+def _lock_with_chain() -> Statement:
+    return Statement.of(
+        "SELECT t.id, c.id FROM tasks_task t JOIN chains_chain c ON c.id = t.chain_id"  # noqa: S608
+        f" WHERE t.id = ANY (%(ids)s::uuid[]) AND t.free ORDER BY {queue.order_by('t')}"
+        " LIMIT 1 FOR NO KEY UPDATE OF c, t SKIP LOCKED"
+    )
 
 
 def forget_keys() -> int:

@@ -8,11 +8,18 @@ from django.db.models import Q
 from tasks.queue import ALONE, IN_CHAIN, MATCHING, ORDER
 from tasks.states import FINISHED, OPEN, Status
 
+RARE = (Status.FAILED, Status.LOCKED, Status.CANCELLED)
+
 TASK_INDEXES: list[models.Index] = [
     models.Index("channel", *ORDER, condition=ALONE, name="task_free_alone"),
     models.Index("channel", *ORDER, condition=IN_CHAIN, name="task_free_in_chain"),
     models.Index("channel", "requirement", *ORDER, condition=MATCHING, name="task_free_for_some"),
     models.Index(fields=["available_at"], condition=Q(postponed=True), name="task_postponed"),
+    models.Index(
+        fields=["channel", "available_at"],
+        condition=Q(postponed=True),
+        name="task_postponed_in_channel",
+    ),
     models.Index(
         fields=["reserved_for"],
         condition=Q(reserved_for__isnull=False),
@@ -20,6 +27,9 @@ TASK_INDEXES: list[models.Index] = [
     ),
     # Also what runs, by its agent; leases that ran out are found among those few.
     models.Index(fields=["status", "agent", "id"], name="task_status"),
+    # Few tasks have one of these statuses, or a type, so these cost what is common nothing.
+    models.Index(fields=["status", "id"], condition=Q(status__in=RARE), name="task_of_rare_status"),
+    models.Index(fields=["type", "id"], condition=~Q(type=""), name="task_of_type"),
     models.Index(
         fields=["-finished_at", "id"],
         condition=Q(finished_at__isnull=False),

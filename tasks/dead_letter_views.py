@@ -1,5 +1,6 @@
 """`/v1/dead-letters`: list, requeue or purge failed tasks."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, QuerySet
@@ -10,8 +11,8 @@ from rest_framework.request import Request
 
 from accounts.callers import caller_of
 from api import fields, filters
-from api.filters import NameFilter, PeriodFilters
-from api.pages import LatestPage
+from api.filters import Given, NameFilter, PeriodFilters
+from api.pages import Found, LatestPage
 from api.serializers import Nested, RequestSerializer, Values
 from api.views import JsonView, reply
 from problems import Invalid
@@ -40,6 +41,11 @@ class DeadLetterFilters(PeriodFilters):
     class Meta:
         model = Task
         fields: list[str] = []
+
+    def within(self, rows: QuerySet[Any], given: Given) -> QuerySet[Any]:
+        for name in {"finished_after", "finished_before"} & given.keys():
+            rows = self.filters[name].filter(rows, given[name])
+        return rows
 
     def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
         return rows.filter(job=fields.job_identifier(value))
@@ -98,8 +104,8 @@ class DeadLettersView(JsonView):
         return reply({"dead_letters": shown, **page.next_cursor()})
 
 
-def _found(query: QueryDict) -> QuerySet[Task]:
-    return filters.apply(DeadLetterFilters, query, Task.objects.failed())
+def _found(query: QueryDict) -> Found[Task]:
+    return filters.apply(DeadLetterFilters, query, Task.objects.dead_letters())
 
 
 class RequeueDeadLettersView(JsonView):
@@ -122,7 +128,7 @@ def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
     if values["ids"]:
         handled = dead_letters.each(verb, list(named), by=by, reason=reason)
     else:
-        found = _found(QueryDict(urlencode(values["filter"])))
+        found = _found(QueryDict(urlencode(values["filter"]))).rows
         handled = dead_letters.every(verb, found, by=by, reason=reason)
     unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in malformed]
     judged = [(named[task_id], problem) for task_id, problem in handled.refused.items()]

@@ -38,7 +38,7 @@ Verb = Callable[[Sequence[UUID], str, str], DeadLetterResult]
 def requeue(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     """Put failed tasks back in the queue with all their attempts; the others are refused."""
     with transaction.atomic():
-        tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock().only("status"))
+        tasks = _locked(ids, chain=None)
         failed = [task.pk for task in tasks if task.status == Status.FAILED]
         alone = Task.objects.filter(pk__in=failed)
         count = batches.requeue_all(alone, by=by, reason=reason) if failed else 0
@@ -64,13 +64,17 @@ def purge(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     journal.attribute(actor=by, reason=reason)
     chains = Task.objects.chains_of(ids)
     chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
-    lean = Task.objects.only("status", "channel", "chain")
-    tasks = list(lean.filter(pk__in=ids).lock())
+    tasks = _locked(ids)
     failed = [task for task in tasks if task.status == Status.FAILED]
     retention.delete([task.pk for task in failed])
     chain_changed.send(Task, chains=chains, taken_by=None)
     ready.announce(task.channel_id for task in failed if task.chain_id)
     return DeadLetterResult(len(failed), _refused(tasks))
+
+
+def _locked(ids: Sequence[UUID], **those: None) -> list[Task]:
+    rows = Task.objects.filter(pk__in=ids, **those).only("status", "channel", "chain")
+    return list(rows.lock())
 
 
 def _refused(tasks: Iterable[Task]) -> dict[UUID, Problem]:
@@ -112,5 +116,6 @@ def every(verb: Verb, tasks: QuerySet[Task], *, by: str, reason: str) -> DeadLet
 
 
 def _next(tasks: QuerySet[Task], last: UUID | None) -> list[UUID]:
+    tasks = tasks.filter(status=Status.FAILED)  # all are: an index has them by it and by id
     behind = tasks.filter(pk__gt=last) if last else tasks
     return list(behind.order_by("pk").values_list("pk", flat=True)[:BATCH])

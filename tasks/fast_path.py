@@ -20,7 +20,7 @@ The limits stand in the text: with a bound limit a generic plan read the whole t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MOST_HEADS = 16_384
+"""So many tasks that others have locked are walked over; what is behind them waits for those."""
 
 
 def heads_for(most: int) -> int:
@@ -62,6 +63,19 @@ def heads_for(most: int) -> int:
     A power of two, so that a few texts serve all claims.
     """
     return 1 << (4 * most + 11).bit_length()
+
+
+def steps_from(heads: int) -> Iterator[int]:
+    """How many heads a claim looks at in turn, while others have locked all that it sees.
+
+    Other claims leave something among a few more; what somebody keeps locked may be many.
+    """
+    yield heads
+    heads *= 4
+    while heads < MOST_HEADS:
+        yield heads
+        heads *= 16
+    yield MOST_HEADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,10 +357,9 @@ def _run(
 ) -> FastResult | None:
     """Others may take what was seen first; then more of the queue is looked at."""
     claims = "" if request is None else "ids" if request.ids else "names"
-    heads = heads_for(request.max_tasks) if request else 0
     tasks: list[TaskRow] = []
     begun = False
-    while True:
+    for heads in steps_from(heads_for(request.max_tasks) if request else 0):
         planned = expected(outcomes) if outcomes else 0
         answer = statement(planned, claims, heads, counting).run(values)
         served, seen, of_chains, room = answer[0][:4]
@@ -360,10 +373,11 @@ def _run(
         tasks += taken
         if not request or len(taken) == room or not seen:
             return FastResult(tasks)
-        if seen < heads or heads >= MOST_HEADS:
-            return FastResult(tasks, overtaken=bool(of_chains) and not tasks)
-        begun, outcomes, heads = True, [], heads * 4
+        if seen < heads:
+            break
+        begun, outcomes = True, []
         values["most"] = request.max_tasks - len(tasks)
+    return FastResult(tasks, overtaken=bool(of_chains) and not tasks)
 
 
 def _values(

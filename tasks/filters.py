@@ -4,27 +4,36 @@ from django_filters import BooleanFilter, CharFilter, UUIDFilter
 
 from agents.models import Agent
 from api.fields import job_identifier
-from api.filters import NameFilter, PeriodFilters
+from api.filters import NameFilter, PeriodFilters, PeriodOfKeysFilters
 from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
+from tasks.states import Status
 
 
-class ChannelFilters(PeriodFilters):
+class ChannelFilters(PeriodOfKeysFilters):
     class Meta:
         model = Channel
         fields: list[str] = []
 
 
-class TaskFilters(PeriodFilters):
-    status = CharFilter()
-    channel_id = UUIDFilter()
+class TaskFilters(PeriodOfKeysFilters):
+    served = ("chain_id", "agent_id", "job_id", "type", "status", "channel_id")
+
     chain_id = UUIDFilter()
     agent_id = NameFilter()
     job_id = CharFilter(method="of_job")
     type = CharFilter()
+    status = CharFilter(method="of_status")
+    channel_id = UUIDFilter()
+
+    def serves(self, name: str, value: object) -> bool:
+        return name in self.served and value != Status.DONE
 
     def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
-        return rows.filter(job=job_identifier(value))
+        return rows.of_job(job_identifier(value))
+
+    def of_status(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
+        return rows.queued_in_order() if value == Status.QUEUED else rows.filter(status=value)
 
     class Meta:
         model = Task
@@ -32,6 +41,10 @@ class TaskFilters(PeriodFilters):
 
 
 class AgentFilters(PeriodFilters):
+    """Agents are in the order in which they were seen last, for which there is no index."""
+
+    walked = False
+
     online = BooleanFilter()
 
     class Meta:

@@ -72,13 +72,16 @@ class Requirement(models.Model):
         default=dict, db_default={}, help_text="The same; a key not offered is not met."
     )
     refused_by = ArrayField(models.CharField(max_length=ID_LENGTH), default=list)
+    digest = models.CharField(
+        max_length=64,
+        help_text="Of all that it says, which may be longer than an index can hold.",
+    )
 
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["wants", "requires", "refused_by"], name="requirement_is_unique"
-            ),
+            models.UniqueConstraint(fields=["digest"], name="requirement_is_unique"),
+            models.CheckConstraint(condition=~Q(digest=""), name="requirement_has_a_digest"),
         ]
 
     def __str__(self) -> str:
@@ -158,8 +161,15 @@ class Task(models.Model):
         help_text="A claim may give it to anybody who meets its requirement.",
     )
 
+    # No constraint: what an agent has done outlives it, and what it holds keeps it.
     agent = models.ForeignKey(
-        Agent, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
+        Agent,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+        db_constraint=False,
     )
     last_holder = models.CharField(
         max_length=ID_LENGTH, blank=True, default="", help_text="Who claimed it last."

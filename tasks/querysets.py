@@ -25,6 +25,15 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         lowered = [Lower(models.Value(name)) for name in names]
         return self.alias(lowered=Lower("name")).filter(lowered__in=lowered)
 
+    def by_name(self, names: Collection[str]) -> dict[str, Channel]:
+        """The channel of each of these names, as it was asked for; unknown ones are left out."""
+        found = self.raw(
+            "SELECT c.*, asked.name AS asked FROM unnest(%s::text[]) asked (name)"
+            " JOIN tasks_channel c ON lower(c.name) = lower(asked.name)",
+            [list(names)],
+        )
+        return {vars(channel)["asked"]: channel for channel in found}
+
     def giving(self, ids: Collection[UUID], names: Collection[str] = ()) -> list[UUID]:
         """Those of these channels that are not paused; the names count where no ids are given."""
         wanted = self.filter(pk__in=ids) if ids else self.named(names)
@@ -44,6 +53,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def queued(self) -> Self:
         return self.filter(status=Status.QUEUED)
+
+    def queued_in_order(self) -> Self:
+        """The same, so that an index has them by id: nobody holds what is queued."""
+        return self.queued().filter(agent=None)
+
+    def of_job(self, job_id: UUID) -> Self:
+        """A job's tasks; their ids are greater than its own, and follow it in the primary key."""
+        return self.filter(job=job_id, pk__gt=job_id)
 
     def done(self) -> Self:
         return self.filter(status=Status.DONE)

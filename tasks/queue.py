@@ -40,7 +40,7 @@ ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
 """The order in which free tasks are claimed (architecture: Order)."""
 
 SOON = 5_000
-"""How many postponed tasks, of all channels, are looked through for those of one."""
+"""How many postponed tasks of a channel are looked through for those that are first in order."""
 
 FAR = 1_000
 """How far the queue is looked along for a position: behind so many others is just far behind."""
@@ -182,7 +182,7 @@ def position(task: Task) -> int:
 def page(channel: UUID, after: Head | None, limit: int) -> Sequence[Head]:
     """The chainless tasks of a channel that wait, in order: from the head on, or behind `after`.
 
-    Those that are postponed are among them, as far as their time is among the next `SOON`.
+    Those that are postponed are among them, as far as they are among its next `SOON`.
     """
     behind = Q(chain=None)
     if after:
@@ -190,8 +190,9 @@ def page(channel: UUID, after: Head | None, limit: int) -> Sequence[Head]:
             Q(queue_at__gt=after.queue_at) | Q(queue_at=after.queue_at, id__gt=after.id)
         )
     free = heads("(SELECT %(channel)s::uuid AS id)", limit, agent=False, behind=behind)
-    soon = _tasks().filter(postponed=True).order_by("available_at").values("id")[:SOON]
-    later = _tasks().filter(behind, channel=raw("%(channel)s"), id__in=soon).order_by(*ORDER)
+    postponed = _tasks().filter(postponed=True, channel=raw("%(channel)s"))
+    soon = postponed.order_by("available_at").values("id")[:SOON]
+    later = _tasks().filter(behind, id__in=soon).order_by(*ORDER)
     rows = Statement.of(
         f"SELECT * FROM (({free}) UNION ALL ({text_of(later.values(*Head._fields)[:limit])})) h"  # noqa: S608
         f" ORDER BY {order_by('h')} LIMIT {limit:d}"

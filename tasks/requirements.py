@@ -1,5 +1,7 @@
 """Which agents may have a task: the rows that tasks share (`models.Requirement`)."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -35,23 +37,45 @@ def refusing(task: Task, agent_id: str) -> Requirement:
 def _row(
     wants: Mapping[str, str], requires: Mapping[str, str], refused_by: Sequence[str]
 ) -> Requirement:
+    new = unsaved(wants, requires, refused_by)
     row, _ = Requirement.objects.get_or_create(
-        wants=dict(wants), requires=dict(requires), refused_by=sorted(set(refused_by))
+        digest=new.digest,
+        defaults={"wants": new.wants, "requires": new.requires, "refused_by": new.refused_by},
     )
     return row
 
 
-class Lookup:
-    """The requirements of many tasks, each looked up once."""
+def unsaved(
+    wants: Mapping[str, str],
+    requires: Mapping[str, str] = NOTHING,
+    refused_by: Iterable[str] = (),
+) -> Requirement:
+    """The row of this need, not stored."""
+    agents = sorted(set(refused_by))
+    said = json.dumps([dict(wants), dict(requires), agents], sort_keys=True)
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    return Requirement(wants=dict(wants), requires=dict(requires), refused_by=agents, digest=digest)
 
-    def __init__(self) -> None:
-        self.known: dict[object, Requirement | None] = {}
 
-    def of(self, wants: Mapping[str, str], requires: Mapping[str, str]) -> Requirement | None:
-        key = tuple(sorted(wants.items())), tuple(sorted(requires.items()))
-        if key not in self.known:
-            self.known[key] = of(wants, requires=requires)
-        return self.known[key]
+def of_each(
+    needs: Iterable[tuple[Mapping[str, str], Mapping[str, str]]],
+) -> list[Requirement | None]:
+    """The requirements of many tasks, by what each wants and requires, in a few queries."""
+    rows = [unsaved(*need) if any(need) else None for need in needs]
+    asked = {row.digest: row for row in rows if row}
+    known = _known(asked)
+    # In one order, or two that make the same ones could wait for each other.
+    new = [asked[digest] for digest in sorted(asked.keys() - known.keys())]
+    if new:
+        Requirement.objects.bulk_create(new, ignore_conflicts=True)
+        known |= _known(row.digest for row in new)
+    return [known[row.digest] if row else None for row in rows]
+
+
+def _known(digests: Iterable[str]) -> dict[str, Requirement]:
+    wanted = list(digests)
+    found = Requirement.objects.filter(digest__in=wanted) if wanted else []
+    return {row.digest: row for row in found}
 
 
 def without_refusals(requirement: Requirement | None) -> Requirement | None:

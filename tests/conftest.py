@@ -23,6 +23,7 @@ SLOW = {
     "accounts/test_agent_key.py",
     "accounts/test_sign_in.py",
     "api/test_body.py",
+    "api/test_list_plans.py",
     "api/test_pages.py",
     "api_v1/test_bad_input.py",
     "api_v1/test_fuzz.py",

@@ -73,6 +73,7 @@ WRITES = [
     ),
     Endpoint("patch", "/agents/{agent}/channels", {}, {"subscriptions": TEXTS}),
     Endpoint("post", "/agents/{idle}/drain", {}, {"reason": TEXT}, bare=True),
+    Endpoint("post", "/agents/{idle}/retire", {}, {"reason": TEXT, "remove": FLAG}, bare=True),
     Endpoint("post", "/agents/{idle}/resume", {}, {"reason": TEXT}, bare=True),
     Endpoint(
         "post",

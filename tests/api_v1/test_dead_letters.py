@@ -231,5 +231,5 @@ def test_a_page_of_any_length_costs_the_same_queries(api, channel, django_assert
     for _ in range(5):
         dead(api, channel)
 
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(4):
         assert len(listed(api)) == 5

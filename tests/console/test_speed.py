@@ -10,7 +10,7 @@ from benchmarks import lists
 from chains.models import Chain
 from tasks.models import Task
 from tests.console.people import browser_of
-from tests.tasks.plans import nodes
+from tests.tasks.plans import rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -98,16 +98,4 @@ def test_a_list_reads_a_part_of_a_large_table_in_a_few_queries(filled, asked):
     assert len(statements) <= MOST_QUERIES
     for sql, params in statements:
         if sql.startswith("SELECT"):
-            assert rows_read(sql, params) <= MOST_ROWS, sql
-
-
-def rows_read(sql, params):
-    """The number of rows of large tables that the statement reads, with those filtered out."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
-        plan = cursor.fetchone()[0][0]["Plan"]
-    return sum(
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-        for node in nodes(plan)
-        if any(node.get("Relation Name", "").startswith(name) for name in LARGE)
-    )
+            assert rows_read(sql, params, LARGE) <= MOST_ROWS, sql

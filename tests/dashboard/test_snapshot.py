@@ -176,7 +176,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num
     tasks.cancel(make_task().pk, by="tests")
     claim(ClaimRequest("worker", ids=[chain.channel_id]))
 
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(35):
         picture()
 
 

@@ -1,6 +1,7 @@
 """B17: jobs are listed, cancelled and retried."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -209,8 +210,10 @@ def test_a_list_shows_the_status_of_this_moment_and_is_filtered_by_it(sweeps, sp
 
 
 def test_a_list_is_filtered_by_name_and_time(sweeps):
-    old, new = sweeps.of(1, name="first try"), sweeps.of(1, name="Second TRY")
-    Job.objects.filter(pk=row(old).pk).update(created_at=timezone.now() - timedelta(days=2))
+    two_days_ago = timezone.now() - timedelta(days=2)
+    key = UUID(int=int(two_days_ago.timestamp() * 1000) << 80)
+    old = Job.objects.create(id=key, kind="sweep", name="first try", created_at=two_days_ago)
+    old, new = old.public_id, sweeps.of(1, name="Second TRY")
     yesterday = (timezone.now() - timedelta(days=1)).isoformat()
 
     assert ids(sweeps.get(name="second")) == [new]

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agents.models import Agent
+from spots.views import SpotsView
 from tests.factories import make_agent, silence
 from tests.spots.calls import UNKNOWN, data, make_sweep, refusal
 
@@ -107,7 +108,7 @@ def test_all_spots_are_listed_with_as_many_queries_as_one(spots, django_assert_n
     for number in range(3):
         data(spots.beat(f"spot-{number}"))
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         assert len(data(spots.get("/api/v1/spots"))["spots"]) == 3
 
 
@@ -115,6 +116,17 @@ def test_more_spots_than_a_page_are_listed_at_once(spots):
     Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(501))
 
     assert len(data(spots.get("/api/v1/spots"))["spots"]) == 501
+
+
+def test_very_many_spots_are_listed_page_by_page(spots, monkeypatch):
+    monkeypatch.setattr(SpotsView, "usual", 3)
+    Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(5))
+
+    first = data(spots.get("/api/v1/spots"))
+    second = data(spots.get(f"/api/v1/spots?cursor={first['next_cursor']}"))
+
+    assert sorted(names(first) + names(second)) == [f"spot-{n}" for n in range(5)]
+    assert "next_cursor" not in second
 
 
 def test_pages_have_every_spot_once(spots):

@@ -68,3 +68,15 @@ def reads_in_order(plan, most):
     assert {index for _, index in scans_of_tasks(plan)} <= IN_ORDER
     assert pages(plan) <= most + 20  # each on a page of its own, and the way to them
     return True
+
+
+def rows_read(sql, params, tables):
+    """The number of rows of these tables that a statement reads, with those filtered out."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0][0]["Plan"]
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes(plan)
+        if any(node.get("Relation Name", "").startswith(name) for name in tables)
+    )

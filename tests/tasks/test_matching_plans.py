@@ -59,7 +59,7 @@ def filled(django_db_setup, django_db_blocker):
         channel = make_channel("sweeps")
         wanted = [requirements.of({"algorithm": name}).pk for name in OFFERED]
         Requirement.objects.bulk_create(
-            Requirement(wants={"algorithm": OFFERED[0]}, refused_by=[f"gone-{n}"])
+            requirements.unsaved({"algorithm": OFFERED[0]}, refused_by=[f"gone-{n}"])
             for n in range(KNOWN)
         )
         with transaction.atomic():

@@ -1,5 +1,7 @@
 """Tasks with requirements: which agents get them, in which order and how many."""
 
+import secrets
+
 import pytest
 from django.db import connection
 
@@ -241,3 +243,22 @@ def test_equal_requirements_share_a_row_and_an_empty_one_has_none():
     assert requirements.of({}, ["b", "a", "b"]) == requirements.of({}, ["a", "b"])
     assert len({requirements.of(PSO).pk, requirements.of(GA).pk}) == 2
     assert Requirement.objects.count() == 4
+
+
+# How they are stored.
+
+
+def test_a_requirement_may_be_longer_than_an_index_can_hold(channel):
+    wants = {f"ability-{n}": secrets.token_hex(95) for n in range(14)}
+    refused_by = [secrets.token_hex(100) for _ in range(50)]
+
+    first = requirements.of(wants, refused_by, requires=wants)
+    again = requirements.of(dict(reversed(wants.items())), refused_by[::-1] * 2, requires=wants)
+
+    assert again == first
+    assert requirements.of(wants, refused_by[1:], requires=wants) != first
+    assert (fresh(first).wants, fresh(first).refused_by) == (wants, sorted(refused_by))
+
+
+def test_wants_are_not_what_is_required():
+    assert requirements.of(PSO) != requirements.of({}, requires=PSO)

@@ -1,0 +1,160 @@
+"""Every list, by every filter and by every two of them, reads a bounded part of a large table."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, product
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from api import pages
+from api.fields import NOBODY
+from api.views import ListView
+from benchmarks import lists
+from chains.models import Chain
+from jobs.models import Job
+from tasks.dead_letter_views import DeadLetterFilters, DeadLettersView
+from tasks.models import Task
+from tests.endpoints import paths
+from tests.tasks.plans import rows_read
+
+pytestmark = pytest.mark.django_db
+
+TASKS = 20_000
+LOOKS = (50, 500)
+MOST_ROWS = 5 * LOOKS[-1]
+LARGE = {"tasks_task", "events_event"}
+
+# What answers GET and is no list of the API, with the most rows that a statement of it reads.
+OTHERS = {
+    "console/overview": 11_000,  # counts so many tasks of a status
+    "console/board": 6_000,  # the column of what is done looks through so many
+    "console/tasks": 6_000,
+    "console/chains/<uuid:chain_id>": 100,
+    "console/chains/<uuid:chain_id>/tasks": 100,
+    "console/jobs": 100,
+    "console/jobs/<job_id>/plot": 1_000,
+    "console/verbs": 0,
+    "v1/dashboard": 11_000,
+    "api/v1/parameter-schema": 0,
+    "api/v1/jobs/<job_id>": 1_000,
+    "api/v1/jobs/<job_id>/results": 1_000,
+    "api/v1/jobs/<job_id>/best": 1_000,
+    "api/v1/jobs/<job_id>/statistics": 1_000,
+    "v1/chains/<uuid:chain_id>": 0,
+    "v1/agents/<path:agent_id>/chain": 0,
+    "v1/agents/<path:agent_id>/current-task": 500,
+    "v1/agents/<path:agent_id>": 500,
+    "v1/tasks/<uuid:task_id>/why": 2_000,
+    "v1/tasks/<uuid:task_id>": 100,
+    "v1/channels/by-name/<path:name>": 0,
+}
+WAITING = {"console/live", "console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
+HEALTH = {"api/v1/health"}
+
+NOW = datetime.now(UTC)
+TIMES = [(NOW + timedelta(days=days)).isoformat() for days in (-30, -19, -1, 1)]
+VALUES = {
+    "status": ["queued", "in_progress", "done", "failed", "locked", "cancelled", "COMPLETED", "x"],
+    "channel_id": ["{channel}", str(NOBODY)],
+    "chain_id": ["{chain}", str(NOBODY)],
+    "agent_id": ["list-agent-7", "nobody"],
+    "job_id": ["{job}", str(NOBODY)],
+    "task_id": ["{task}", str(NOBODY)],
+    "type": ["task.completed", "task.queued", "chain.deleted", "request_claude_session"],
+    "source": ["coordinator", "agent"],
+    "reason": ["exhausted", "unsupported"],
+    "online": ["true", "false"],
+    "name": ["sweep 7", "no sweep"],
+    "created_after": TIMES,
+    "created_before": TIMES,
+    "finished_after": TIMES,
+    "finished_before": TIMES,
+}
+
+
+def all_lists():
+    """The path of each list of the API, with the names of its filters."""
+    found = {}
+    for path, view in paths().items():
+        kind = getattr(view, "view_class", None)
+        if kind is DeadLettersView:
+            found[path] = list(DeadLetterFilters.base_filters)
+        elif kind and issubclass(kind, ListView):
+            found[path] = list(kind.filterset_class.base_filters)
+    return found
+
+
+ALL_LISTS = all_lists()
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        lists.fill(TASKS)
+        middle = Task.objects.filter(job__isnull=False).order_by("id")[TASKS // 10]
+        known = {
+            "task": middle.pk,
+            "chain": Chain.objects.order_by("id")[100].pk,
+            "channel": middle.channel_id,
+            "job": Job.objects.get(pk=middle.job_id).public_id,
+        }
+    yield known
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("TRUNCATE agents_agent, tasks_channel, jobs_job, events_event CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def short_looks(monkeypatch):
+    monkeypatch.setattr(pages, "LOOKS", LOOKS)
+
+
+def most_read(path, query=""):
+    """The most rows of a large table that a statement of this request reads."""
+    sent = []
+
+    def note(execute, sql, params, many, context):
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        answer = Client().get(f"/{path}{query}")
+    assert answer.status_code in {200, 404}, (path, query, answer.content)
+    return max([rows_read(*one, LARGE) for one in sent if one[0].startswith("SELECT")], default=0)
+
+
+def test_every_path_that_answers_is_tried_here():
+    tried = {*ALL_LISTS, *OTHERS, *WAITING, *HEALTH}
+
+    assert paths().keys() == tried
+    assert {name for names in ALL_LISTS.values() for name in names} <= VALUES.keys()
+
+
+def queries(path, known):
+    """No filter, each filter alone by every value, and each two by some."""
+    each = [[(name, value) for value in VALUES[name]] for name in ALL_LISTS[path]]
+    one = [(pair,) for values in each for pair in values]
+    two = [
+        both for first, second in combinations(each, 2) for both in product(first[:3], second[:3])
+    ]
+    for asked in [(), *one, *two]:
+        text = "&".join(f"{name}={value}" for name, value in asked)
+        yield f"?{text.format(**known)}".replace("+", "%2B")
+
+
+@pytest.mark.parametrize("path", ALL_LISTS)
+def test_a_page_of_a_list_by_any_filters_reads_few_rows(filled, path):
+    read = {query: most_read(path, query) for query in queries(path, filled)}
+
+    assert {query: rows for query, rows in read.items() if rows > MOST_ROWS} == {}
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_what_is_no_list_reads_few_rows_too(filled, path):
+    ids = {"<uuid:chain_id>": "chain", "<job_id>": "job", "<uuid:task_id>": "task"}
+    spelled = path.replace("<path:agent_id>", "list-agent-7").replace("<path:name>", "x")
+    for mark, name in ids.items():
+        spelled = spelled.replace(mark, str(filled[name]))
+    asked = "?channel={channel}&column=done" if path in {"console/board", "console/tasks"} else ""
+
+    assert most_read(spelled, asked.format(**filled)) <= OTHERS[path]
