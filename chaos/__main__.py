@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with run.alive():
             run.break_things()
+            run.end()
         verdict = judge(run)
         say(f"\n{report(run, verdict)}\n")
         say(f"Seed {options.seed}: " + ("clean." if verdict.is_clean else "not clean."))
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KIND,…",
         help=f"only these; default all: {','.join(plan.KINDS)}",
     )
-    add("--longest", type=float, default=12.0, help="seconds of one fault; default 12")
+    add("--longest", type=float, default=20.0, help="seconds of one fault; default 20")
     add("--coordinators", type=int, choices=(1, 2), default=2, help="on one database; default 2")
     add("--within", type=float, default=10.0, help="seconds to be well again in; default 10")
     add(

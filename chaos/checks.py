@@ -209,9 +209,10 @@ def _renewed(history: History, agent: str, task_id: str, until: float) -> bool:
 
 def _without_pause(times: list[float], until: float, seconds: float) -> bool:
     """Whether the times before `until` have no pause of nearly so many seconds, for so long."""
-    since = until - seconds - 2
-    recent = [at for at in times if since <= at <= until]
-    marks = [since, *recent, until]
+    if not times:
+        return False
+    since = max(until - seconds - 2, times[0])
+    marks = [since, *(at for at in times if since < at < until), until]
     return all(b - a < QUIET * seconds for a, b in pairwise(marks))
 
 

@@ -83,6 +83,8 @@ class Hands:
         """The processes that a fault hits."""
         server = self.servers.get(fault.hits.split()[0], self.servers["a"])
         roles = [role for role in fault.hits.split() if role not in {"a", "b", "and"}]
+        if roles == ["postgres"]:
+            roles = ["postmaster", "backend"]
         processes = [one for role in roles for one in server.processes(role)]
         if not processes:
             raise FaultFailed(f"there is no {fault.hits} to {fault.kind}")

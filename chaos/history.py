@@ -69,19 +69,20 @@ class JobRow(NamedTuple):
     right_status: str
 
 
-TASKS = """SELECT id::text, status, idempotency_key AS key, chain_id::text, job_id::text, sequence,
-  lease_epoch AS epoch, closed_epoch, last_holder AS holder, result, dead_letter FROM tasks_task"""
+TASK_ROWS = """SELECT id::text, status, idempotency_key AS key, chain_id::text, job_id::text,
+  sequence, lease_epoch AS epoch, closed_epoch, last_holder AS holder, result, dead_letter
+FROM tasks_task"""
 
-EVENTS = """SELECT id, type, extract(epoch FROM created_at)::float8 AS at, task_id, agent_id,
+EVENT_ROWS = """SELECT id, type, extract(epoch FROM created_at)::float8 AS at, task_id, agent_id,
   chain_id::text, payload->>'from' AS source, payload->>'to' AS target,
   (payload->>'lease_epoch')::bigint AS epoch
 FROM events_event WHERE source = 'coordinator' AND type <> 'task.prioritized'
   AND (type LIKE 'task.%' OR type LIKE 'agent.%') ORDER BY id"""
 
-ATTEMPTS = """SELECT task_id::text, epoch, agent_id, outcome,
+ATTEMPT_ROWS = """SELECT task_id::text, epoch, agent_id, outcome,
   extract(epoch FROM ended_at)::float8 AS ended_at FROM tasks_attempt"""
 
-JOBS = """
+JOB_ROWS = """
 WITH tallied AS (
   SELECT job_id, count(*) AS unfolded, sum(total) AS total, sum(completed) AS completed,
     sum(failed) AS failed, sum(cancelled) AS cancelled FROM jobs_tally GROUP BY job_id),
@@ -113,13 +114,13 @@ class Tables:
     @classmethod
     def read(cls, connection: psycopg.Connection) -> "Tables":
         with connection.cursor(row_factory=class_row(TaskRow)) as cursor:
-            tasks = {row.id: row for row in cursor.execute(TASKS)}
+            tasks = {row.id: row for row in cursor.execute(TASK_ROWS)}
         with connection.cursor(row_factory=class_row(EventRow)) as cursor:
-            events = cursor.execute(EVENTS).fetchall()
+            events = cursor.execute(EVENT_ROWS).fetchall()
         with connection.cursor(row_factory=class_row(AttemptRow)) as cursor:
-            attempts = cursor.execute(ATTEMPTS).fetchall()
+            attempts = cursor.execute(ATTEMPT_ROWS).fetchall()
         with connection.cursor(row_factory=class_row(JobRow)) as cursor:
-            jobs = cursor.execute(JOBS).fetchall()
+            jobs = cursor.execute(JOB_ROWS).fetchall()
         stopping = "SELECT id::text FROM chains_chain WHERE on_failure = 'stop'"
         stops = frozenset(row[0] for row in connection.execute(stopping))
         return cls(tasks, events, attempts, jobs, stops)

@@ -1,11 +1,13 @@
 """The coordinators' own logs: no traceback, and how often each error was said."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
 
+ID = re.compile(r"(job-)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -33,7 +35,8 @@ def errors(paths: Iterable[Path]) -> Counter[str]:
     entries = (
         _entry(line) for path in paths for line in path.read_text(errors="replace").splitlines()
     )
-    return Counter(str(entry["event"]) for entry in entries if entry.get("level") == "error")
+    said = (str(entry["event"]) for entry in entries if entry.get("level") == "error")
+    return Counter(ID.sub("…", event) for event in said)
 
 
 def _entry(line: str) -> dict[str, object]:

@@ -54,15 +54,12 @@ class Member(threading.Thread):
             self.world.failures.append(f"{self.name}: {problem!r}")
             raise
         finally:
-            self.leave()
             self.wire.close()
+            self.log.close()
 
     def step(self) -> None:
         """Do the next thing."""
         raise NotImplementedError
-
-    def leave(self) -> None:
-        """What is to be done at the end."""
 
     def pause(self, seconds: float) -> None:
         if self.over.wait(seconds):
@@ -111,6 +108,7 @@ class Agent(Member):
                     for task_id in answer.body.get("lost", []) or []:  # type: ignore[union-attr]
                         self.held.pop(str(task_id), None)
         self.beat_wire.close()
+        self.beat_wire.log.close()
 
     def beat(self) -> Body:
         return {"agent_id": self.name, "tasks": self.listed("lease_epoch")}

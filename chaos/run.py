@@ -47,7 +47,7 @@ class Options:
     seconds: float
     seed: int = 1
     kinds: Sequence[str] = plan.KINDS
-    longest: float = 12.0  # seconds of a fault
+    longest: float = 20.0  # seconds of a fault
     servers: int = 2
     within: float = 10.0  # seconds in which everything must be well again
     rest: float = 60.0  # seconds at the end in which the open tasks may still be done
@@ -101,10 +101,15 @@ class Run:
             self.members += [*self.probers, self.loop]
             for member in self.members:
                 member.start()
-            stack.callback(self.world.unwatched.set)
-            stack.callback(self.world.stop.set)
+            stack.callback(self._dismiss)
             yield
-            self.end()
+
+    def _dismiss(self) -> None:
+        self.world.stop.set()
+        self.world.unwatched.set()
+        for member in self.members:
+            member.join(LEAVE_WITHIN)
+        self.log.close()
 
     def _start(self, stack: ExitStack) -> faults.Hands:
         disk = None
@@ -149,6 +154,7 @@ class Run:
             made = wire.post("/v1/channels", {"name": name})
             channels[name] = str(made.inner("channel")["id"])
         wire.close()
+        wire.log.close()
         return World(ports, self.token, self.logs, self.options.seed, channels)
 
     def break_things(self) -> None:
@@ -225,6 +231,7 @@ class Run:
         self.world.unwatched.set()
         for watcher in watchers:
             watcher.hang_up()
+            watcher.join(LEAVE_WITHIN)
         self.found = self.history()
 
     @property

@@ -33,6 +33,9 @@ class Log:
         line = {"at": time.time(), "what": what, **more}
         self.file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
+    def close(self) -> None:
+        self.file.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -126,6 +129,7 @@ class Wire:
         self.close()
 
     def close(self) -> None:
+        """End the connection; the next request makes another."""
         if self.connection:
             self.connection.close()
             self.connection = None
