@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 SLOW = {
     "benchmarks",
     "browser",
+    "chaos",
     "demo",
     "examples",
     "smoke",
