@@ -19,6 +19,7 @@ from chaos.servers import Postgres, Server
 OURS = "pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name <> 'chaos'"
 BACKENDS = f"SELECT pid FROM pg_stat_activity WHERE {OURS} ORDER BY pid"  # noqa: S608
 DELAY = 0.15
+TAKE_OVER = 0.9
 ROOM = "4g"  # of the small disk, while it is not full
 MOST_CONNECTIONS = 500
 ROWS = {
@@ -109,6 +110,10 @@ class Hands:
         proxy.heal()
 
     def blackhole(self, fault: Fault) -> Iterator[None]:
+        if fault.hits == "b leading":
+            # Whoever waits for it becomes the leader before it is started again.
+            _signal(self.servers["a"].processes("maintenance"), signal.SIGKILL)
+            time.sleep(TAKE_OVER)
         self.through().hold()
         yield
         if fault.draw < 0.5:

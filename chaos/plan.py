@@ -22,7 +22,7 @@ HITS: dict[str, Sequence[str]] = {
     ),
     "terminate": ("some", "all"),
     "cut": ("b once", "b for a while"),
-    "blackhole": ("b",),
+    "blackhole": ("b", "b leading"),
     "delay": ("b",),
     "stop": (
         "a http",

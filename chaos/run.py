@@ -56,13 +56,19 @@ class Options:
 
 @dataclass
 class Made:
-    """A fault as it was made: how long it took, and after how many seconds all was well again."""
+    """A fault as it was made: how long it took, and after how many seconds all was well again.
+
+    While the second coordinator is broken the first goes on: `served_after` and `led_after` say
+    after how many seconds of the fault it served claims, and the loop ran.
+    """
 
     fault: Fault
     at: float
     seconds: float = 0.0
     well_after: float | None = None
     loop_after: float | None = None
+    served_after: float | None = None
+    led_after: float | None = None
     problem: str = ""
 
 
@@ -177,7 +183,7 @@ class Run:
         self.log.write("fault", kind=fault.kind, hits=fault.hits, seconds=fault.seconds)
         try:
             with self.hands.during(fault):
-                self.wait(fault.seconds)
+                self._last(made)
         except (faults.FaultFailed, StartFailed, psycopg.Error, OSError, ValueError) as problem:
             made.problem = str(problem).partition("\n")[0]
         ended = time.time()
@@ -186,6 +192,16 @@ class Run:
         self.log.write("over", seconds=made.seconds, well=made.well_after, problem=made.problem)
         well = "never" if made.well_after is None else f"{made.well_after:.1f} s"
         self.say(f"{fault}: well after {well} {made.problem}".rstrip())
+
+    def _last(self, made: Made) -> None:
+        """Let the fault last, and see who goes on meanwhile."""
+        began = time.time()
+        while (now := time.time()) < began + made.fault.seconds:
+            if made.served_after is None and self.probers[0].well > began:
+                made.served_after = now - began
+            if made.led_after is None and self.loop.well > began:
+                made.led_after = now - began
+            self.wait(min(0.1, began + made.fault.seconds - now))
 
     def well(self, since: float, within: float, made: Made | None = None) -> None:
         """Wait until every coordinator, and the loop, has done something begun after `since`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.results import table
-from chaos import logs
+from chaos import logs, plan
 from chaos.checks import CHECKS
 from chaos.history import History, number
 from chaos.run import CYCLE, Made, Run
@@ -32,6 +32,7 @@ def judge(run: Run) -> Verdict:
         {
             **found,
             f"well again within {run.options.within:.0f} s": list(slow(run)),
+            "one goes on alone": list(alone(run)),
             "coordinators stay up": run.surprises,
             "no traceback in the logs": [
                 f"{times} times: {what}"
@@ -53,6 +54,17 @@ def slow(run: Run) -> Iterator[str]:
             yield f"{made.fault}: no pass of the loop was seen again"
         elif made.loop_after > limit + CYCLE:
             yield f"{made.fault}: the passes of the loop after {made.loop_after:.1f} s"
+
+
+def alone(run: Run) -> Iterator[str]:
+    """What the first coordinator did not do while only the second was broken."""
+    limit = run.options.within
+    for made in run.made:
+        if plan.of_b(made.fault.hits) and made.fault.seconds > limit + CYCLE:
+            if (made.served_after or made.fault.seconds) > limit:
+                yield f"{made.fault}: a served nothing within {limit:.0f} s"
+            if (made.led_after or made.fault.seconds) > limit + CYCLE:
+                yield f"{made.fault}: nobody led within {limit:.0f} s"
 
 
 def unmade(made: Sequence[Made]) -> list[str]:
