@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from uuid import UUID
 
-from chaos.history import BEATS, CHANGES, Entry, EventRow, History, number, text
+from chaos.history import BEATS, Entry, EventRow, History, number, text
 from tasks.states import EVENTS, FINISHED, Status
 
 Check = Callable[[History], Iterator[str]]
@@ -132,7 +132,8 @@ def _off_path(task_id: str, status: str, events: list[EventRow]) -> Iterator[str
     for event in events[1:]:
         if event.source != now:
             yield f"task {task_id} was {now}, and {event.type} #{event.id} found it {event.source}"
-        if BETWEEN.get((event.source, event.target)) != event.type:
+        edge = BETWEEN.get((event.source, event.target))
+        if edge is None or (edge != event.type and event.type in BETWEEN.values()):
             yield f"task {task_id}: {event.type} is no way from {event.source} to {event.target}"
         now = event.target
     if now != status:
@@ -145,7 +146,7 @@ def chains_keep_order(history: History) -> Iterator[str]:
     states: dict[str, dict[str, str]] = defaultdict(dict)
     for event in history.tables.events:
         task = tasks.get(event.task_id or "")
-        if task is None or task.chain_id is None or event.type not in CHANGES:
+        if task is None or task.chain_id is None or not event.is_change:
             continue
         chain = states[task.chain_id]
         if event.type == GIVEN:

@@ -10,10 +10,9 @@ import orjson
 import psycopg
 from psycopg.rows import class_row
 
-from tasks.states import EVENTS
+from tasks.states import Status
 
 BEATS = ".beats"
-CHANGES = {"task.created", *EVENTS.values()}
 
 Entry = Mapping[str, object]
 
@@ -46,6 +45,11 @@ class EventRow(NamedTuple):
     source: str | None
     target: str | None
     epoch: int | None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it is of a change of a task's status, or of its creation."""
+        return self.task_id is not None and self.target in Status.values
 
 
 class AttemptRow(NamedTuple):
@@ -154,7 +158,7 @@ class History:
     def events_of_tasks(self) -> Mapping[str, list[EventRow]]:
         found: dict[str, list[EventRow]] = defaultdict(list)
         for event in self.tables.events:
-            if event.task_id and event.type in CHANGES:
+            if event.task_id and event.is_change:
                 found[event.task_id].append(event)
         return found
 

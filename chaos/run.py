@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -85,6 +85,7 @@ class Run:
     members: list[Member] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     open_tasks: int = 0
+    ill: list[str] = field(default_factory=list)  # what /health/details said at the end
 
     def __post_init__(self) -> None:
         self.logs = self.folder / "logs"
@@ -165,6 +166,7 @@ class Run:
 
     def break_things(self) -> None:
         """Make one fault after the other, until the time of the run is over."""
+        self.log.write("run", **asdict(self.options))
         kinds = [kind for kind in self.options.kinds if kind != "disk" or self.hands.disk]
         options = self.options
         over = time.monotonic() + options.seconds
@@ -249,6 +251,17 @@ class Run:
             watcher.hang_up()
             watcher.join(LEAVE_WITHIN)
         self.found = self.history()
+        self._until(self._is_well, CATCH_UP)
+
+    def _is_well(self) -> bool:
+        self.ill.clear()
+        for server in self.servers:
+            wire = Wire([server.port], self.token, self.log, Event())
+            answer = wire.once("GET", "/health/details")
+            wire.close()
+            if not answer or not answer.is_good:
+                self.ill.append(f"coordinator {server.name}: {answer and dict(answer.body)}")
+        return not self.ill
 
     @property
     def server_logs(self) -> list[Path]:

@@ -34,6 +34,7 @@ def judge(run: Run) -> Verdict:
             f"well again within {run.options.within:.0f} s": list(slow(run)),
             "one goes on alone": list(alone(run)),
             "coordinators stay up": run.surprises,
+            "health/details at the end": run.ill,
             "no traceback in the logs": [
                 f"{times} times: {what}"
                 for what, times in logs.tracebacks(run.server_logs).most_common()
