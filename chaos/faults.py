@@ -21,6 +21,7 @@ BACKENDS = f"SELECT pid FROM pg_stat_activity WHERE {OURS} ORDER BY pid"  # noqa
 DELAY = 0.15
 TAKE_OVER = 0.9
 ROOM = "4g"  # of the small disk, while it is not full
+LOG_FILES = 40
 MOST_CONNECTIONS = 500
 ROWS = {
     "tasks": "SELECT id FROM tasks_task WHERE status = 'queued' ORDER BY id LIMIT 500 FOR UPDATE",
@@ -195,9 +196,18 @@ class Hands:
         used = psutil.disk_usage(str(self.disk)).used
         resize(self.disk, f"{used // 1024 + 64}k")
         try:
+            if fault.hits == "full for the log":
+                self.use_up_the_log()
             yield
         finally:
             resize(self.disk, ROOM)
+
+    def use_up_the_log(self) -> None:
+        """Let PostgreSQL begin new files of its write-ahead log, until it finds no room for one."""
+        with suppress(psycopg.Error), self.postgres.connect() as connection:
+            for _ in range(LOG_FILES):
+                connection.execute("SELECT pg_logical_emit_message(true, 'chaos', 'full')")
+                connection.execute("SELECT pg_switch_wal()")
 
 
 def mount(disk: Path) -> bool:

@@ -38,7 +38,7 @@ HITS: dict[str, Sequence[str]] = {
     "snapshot": ("held",),
     "taken": ("connections",),
     "readonly": ("database",),
-    "disk": ("full",),
+    "disk": ("full", "full for the log"),
 }
 KINDS = tuple(HITS)
 AT_ONCE = {"kill", "terminate"}  # these have no length
