@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         within=given.within,
         rest=given.rest,
         fleet=given.fleet,
+        keep=given.keep,
     )
     run = Run(options, folder, say)
     try:

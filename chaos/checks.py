@@ -221,9 +221,12 @@ def streams_miss_nothing(history: History) -> Iterator[str]:
     """Whoever goes on with a cursor was told of all tasks that changed up to there."""
     events = [row for row in history.tables.events if row.task_id and row.type.startswith("task.")]
     for name, lines in history.logs.items():
-        start = next((number(line, "cursor") for line in lines if line["what"] == "hello"), None)
-        if start is not None:
-            yield from _missed(name, lines, [event for event in events if event.id > start])
+        hello = next((line for line in lines if line["what"] == "hello"), None)
+        if hello is not None:
+            # What was before the hello is in what a client reads after it.
+            start, at = number(hello, "cursor"), number(hello, "at")
+            after = [event for event in events if event.id > start and event.at > at]
+            yield from _missed(name, lines, after)
 
 
 def _missed(name: str, lines: Sequence[Entry], events: Sequence[EventRow]) -> Iterator[str]:

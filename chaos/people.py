@@ -66,8 +66,7 @@ class Producer(Member):
             self.keep(answer, steps, answer.rows("tasks"))
 
     def make_sweep(self) -> None:
-        answer = self.wire.once("GET", "/api/v1/jobs?status=RUNNING&limit=3")
-        if not answer or not answer.is_good or len(answer.rows("jobs")) >= 3:
+        if not self.has_room("sweeps"):
             return
         one = {"min": 1, "max": 1, "step": 1}
         body: Body = {

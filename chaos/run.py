@@ -1,12 +1,14 @@
 """One run: coordinators, members and faults; what became of it is judged in verdict.py."""
 
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
+from urllib.parse import quote
 
 import psycopg
 
@@ -51,7 +53,8 @@ class Options:
     servers: int = 2
     within: float = 10.0  # seconds in which everything must be well again
     rest: float = 60.0  # seconds at the end in which the open tasks may still be done
-    fleet: int = 1  # agents of each kind, twice of most
+    fleet: int = 1  # how many times nine agents
+    keep: bool = False  # the data too, when the run is over
 
 
 @dataclass
@@ -126,6 +129,8 @@ class Run:
             if faults.mount(self.folder / "disk"):
                 disk = self.folder / "disk"
                 stack.callback(faults.unmount, disk)
+                if self.options.keep:
+                    stack.callback(self._keep)
             else:
                 self.left_out.append("disk: no file system can be mounted here")
         self.token = secrets.token_urlsafe(24)
@@ -144,6 +149,11 @@ class Run:
             self._serve(second, stack)
         return faults.Hands({one.name: one for one in self.servers}, self.postgres, proxy, disk)
 
+    def _keep(self) -> None:
+        """Copy what is on the small disk, with owners and modes, to where it stays."""
+        copy = ["/bin/cp", "-a", str(self.postgres.folder), str(self.folder)]
+        subprocess.run(copy, check=True)  # noqa: S603
+
     def _serve(self, server: Server, stack: ExitStack) -> None:
         stack.callback(server.stop)
         server.start()
@@ -154,12 +164,15 @@ class Run:
         """The world, with its channels."""
         ports = [server.port for server in self.servers]
         wire = Wire(ports, self.token, Log(self.logs / "start.jsonl"), Event())
-        names = ["single", "waited-for", "batches", "chains", "probe loop"]
+        names = ["single", "waited-for", "batches", "chains", "sweeps", "probe loop"]
         names += [f"probe {server.name}" for server in self.servers]
         channels = {}
         for name in names:
-            made = wire.post("/v1/channels", {"name": name})
-            channels[name] = str(made.inner("channel")["id"])
+            wire.post("/v1/channels", {"name": name})
+            known = wire.once("GET", f"/v1/channels/by-name/{quote(name)}")
+            if known is None or not known.is_good:
+                raise StartFailed(f"The channel {name} was not made: {known}")
+            channels[name] = str(known.inner("channel")["id"])
         wire.close()
         wire.log.close()
         return World(ports, self.token, self.logs, self.options.seed, channels)
