@@ -19,7 +19,7 @@ from coordinator_project import lifeline
 from coordinator_project.cluster import DATABASE, ROLE, free_port
 from coordinator_project.env import BASE_DIR
 
-START_WITHIN = 60.0
+START_WITHIN = 120.0
 LEAVE_WITHIN = 20.0
 AGAIN_AFTER = 1.0  # seconds until one that ended is started again, as systemd would do it
 SERVES = "Coordinator serves http"

@@ -10,6 +10,8 @@ from chaos.logs import errors, tracebacks
 from chaos.run import Options, Run
 from tests.coordinator_project.running import eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 QUIET = Options(seconds=6, servers=1, kinds=[], rest=0)
 
 # A task that one of the fleet has done.

@@ -21,13 +21,13 @@ FILES = 8_192
 
 
 @pytest.fixture
-def coordinator(first_run):
-    folder = make_folder(first_run)
+def coordinator(prepared):
+    folder = make_folder(prepared)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES, hard)), hard))
     try:
         with running(folder / "a") as one:
-            yield one.ready()
+            yield one.ready(within=120)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         shutil.rmtree(folder, ignore_errors=True)
