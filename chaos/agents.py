@@ -39,7 +39,7 @@ class SingleAgent(Agent):
         for one in self.take(mine):
             self.work()
             if self.chance.random() < self.vanishes:
-                self.vanish(self.chance.uniform(5, 25))
+                self.vanish(self.chance.uniform(11, 25))
             self.report(one, self.choose())
 
     def is_mine(self, row: Body) -> bool:
@@ -105,7 +105,7 @@ class BatchAgent(Agent):
     def step(self) -> None:
         tasks = self.look() if self.doubt else list(self.held.values())
         if self.chance.random() < self.vanishes:
-            self.vanish(self.chance.uniform(5, 25))
+            self.vanish(self.chance.uniform(11, 25))
         outcomes = [self.outcome(one) for one in tasks]
         claim: Body = {
             "channels": [self.channel],

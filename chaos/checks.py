@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from uuid import UUID
 
-from chaos.history import BEATS, Entry, EventRow, History, number, text
+from chaos.history import Call, Entry, EventRow, History, number, text
 from tasks.states import EVENTS, FINISHED, Status
 
 Check = Callable[[History], Iterator[str]]
@@ -191,29 +191,24 @@ def nobody_is_lost_for_our_silence(history: History) -> Iterator[str]:
 
 
 def _called(history: History, agent: str, until: float) -> bool:
-    """Whether an agent of the fleet was never silent for long before that time."""
-    return agent in history.lost_after and _without_pause(
-        history.sends(agent), until, history.lost_after[agent]
-    )
+    """Whether an agent of the fleet went on calling after it was heard for the last time."""
+    after = history.lost_after.get(agent)
+    return after is not None and _went_on(history.calls(agent), until, after)
 
 
 def _renewed(history: History, agent: str, task_id: str, until: float) -> bool:
-    if agent not in history.lost_after:
-        return False
-    sent = [
-        number(line, "at")
-        for line in history.logs.get(agent + BEATS, [])
-        if line["what"] == "sent" and task_id in str(line["body"])
-    ]
-    return _without_pause(sent, until, 2 * history.lost_after[agent])
+    after = history.lost_after.get(agent)
+    return after is not None and _went_on(history.calls(agent, task_id), until, after)
 
 
-def _without_pause(times: list[float], until: float, seconds: float) -> bool:
-    """Whether the times before `until` have no pause of nearly so many seconds, for so long."""
-    if not times:
+def _went_on(calls: list[Call], until: float, seconds: float) -> bool:
+    """Whether there is no pause of nearly so many seconds among the calls, from the last before
+    `until` that was answered up to then."""
+    before = [call for call in calls if call.at < until]
+    if not before:
         return False
-    since = max(until - seconds - 2, times[0])
-    marks = [since, *(at for at in times if since < at < until), until]
+    heard = max((place for place, call in enumerate(before) if call.heard), default=0)
+    marks = [*(call.at for call in before[heard:]), until]
     return all(b - a < QUIET * seconds for a, b in pairwise(marks))
 
 

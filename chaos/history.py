@@ -62,6 +62,13 @@ class AttemptRow(NamedTuple):
     ended_at: float
 
 
+class Call(NamedTuple):
+    """A request of an agent: when it was sent, and whether it had a good answer."""
+
+    at: float
+    heard: bool
+
+
 class JobRow(NamedTuple):
     """A job's counters as they are stored with its tallies, and as its tasks are counted anew."""
 
@@ -150,10 +157,24 @@ class History:
                 if line["what"] == what:
                     yield name, line
 
-    def sends(self, agent: str) -> list[float]:
-        """The times at which an agent said something, by either of its threads."""
-        lines = [*self.logs.get(agent, []), *self.logs.get(agent + BEATS, [])]
-        return sorted(number(line, "at") for line in lines if line["what"] == "sent")
+    def calls(self, agent: str, about: str = "") -> list["Call"]:
+        """The requests of an agent, by either of its threads, in their order: all of them, or its
+        heartbeats that list a task."""
+        names = [agent + BEATS] if about else [agent, agent + BEATS]
+        found = []
+        for name in names:
+            lines = self.logs.get(name, [])
+            heard = {
+                line["n"]
+                for line in lines
+                if line["what"] == "answered" and number(line, "status") < 500
+            }
+            found += [
+                Call(number(line, "at"), line["n"] in heard)
+                for line in lines
+                if line["what"] == "sent" and (not about or about in str(line["body"]))
+            ]
+        return sorted(found)
 
     def events_of_tasks(self) -> Mapping[str, list[EventRow]]:
         found: dict[str, list[EventRow]] = defaultdict(list)

@@ -28,7 +28,7 @@ class SpotAgent(Agent):
         for one in tasks:
             self.work()
             if self.chance.random() < self.vanishes:
-                self.vanish(self.chance.uniform(5, 25))
+                self.vanish(self.chance.uniform(11, 25))
             self.report(one, self.choose())
 
     def report(self, one: Held, outcome: str) -> None:
