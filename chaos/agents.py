@@ -61,7 +61,7 @@ class SingleAgent(Agent):
             self.ended(one, outcome, "accepted" if answer.is_good else error(answer))
 
     def release(self, one: Held) -> bool:
-        """Give the task back unfinished; whether that is to be had."""
+        """Give the task back undone; whether that can be done."""
         body: Body = {"agent_id": self.name, "lease_epoch": one.epoch}
         answer = self.wire.post(f"/v1/tasks/{one.task_id}/release", body)
         if answer.status in {404, 405}:

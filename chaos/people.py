@@ -113,7 +113,8 @@ class Operator(Member):
         status = self.chance.choice(["queued", "in_progress"])
         for task_id in self.some(f"status={status}")[:1]:
             path = f"/v1/tasks/{task_id}/cancel"
-            answer = self.wire.once("POST", path, {"reason": "by chance"})
+            force = self.chance.random() < 0.3
+            answer = self.wire.once("POST", path, {"reason": "by chance", "force": force})
             if answer and answer.is_good and answer.inner("task")["status"] == "cancelled":
                 self.log.write("cancelled", task=task_id)
 

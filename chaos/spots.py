@@ -34,6 +34,11 @@ class SpotAgent(Agent):
     def report(self, one: Held, outcome: str) -> None:
         path = f"{V1}/tasks/{one.task_id}"
         me: Body = {"spotId": self.name, "leaseEpoch": one.epoch}
+        if outcome == "released":
+            answer = self.wire.post(f"{path}/release", me)
+            if answer.status not in {404, 405}:  # that it cannot be given back is no fault
+                self.ended(one, outcome, verdict(answer))
+                return
         if outcome == "done":
             result: Json = {"fopt": float(one.epoch), "resultJson": f"{self.name} {one.epoch}"}
             body: Body = {**me, "runtimeMs": 1, **result}  # type: ignore[dict-item]
