@@ -1,14 +1,18 @@
 #!/usr/bin/env python
 """Runs the coordinator's commands, with the embedded PostgreSQL where no database is named."""
 
+import math
 import os
+import signal
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import Error
 
 from coordinator_project import embedded, env
 from coordinator_project.cluster import EmbeddedFailed
+from problems.database import sentence_for_operators
 
 # These have nothing to ask a database.
 WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject", "simulate_spots"}
@@ -23,11 +27,20 @@ def main(arguments: list[str]) -> None:
         if command in WITHOUT_DATABASE or asks_for_help or env.database_url()[1]:
             execute_from_command_line(arguments)
             return
-        with embedded.database(env.data_dir()) as database:
+        # A start after a crash goes through the log, however long that takes.
+        patience = math.inf if command == "serve" else embedded.PATIENCE
+        with embedded.database(env.data_dir(), patience=patience) as database:
             os.environ[env.EMBEDDED] = database.url
             execute_from_command_line(arguments)
     except (EmbeddedFailed, ImproperlyConfigured) as problem:
         sys.exit(str(problem))
+    except Error as failure:
+        sentence = sentence_for_operators(failure)
+        if sentence is None:
+            raise
+        sys.exit(sentence)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -15,5 +15,5 @@ class User(AbstractUser):
         permissions = [
             ("view_console", _("May look at everything in the console")),
             ("operate", _("May steer tasks, chains, jobs, channels and agents")),
-            ("administer", _("May steer agents for good, and people")),
+            ("administer", _("May retire agents, and edit users")),
         ]

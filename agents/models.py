@@ -75,7 +75,7 @@ class Agent(models.Model):
         max_length=16,
         choices=Presence,
         db_default=Presence.OFFLINE,
-        help_text="The presence that the journal was last told.",
+        help_text="The presence that the journal names last.",
     )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -123,6 +123,23 @@ class Agent(models.Model):
         return self.id
 
 
+class Pulse(models.Model):
+    """When agents could last be heard, in one row; there is none until a loop has led.
+
+    An agent that was silent while nobody could hear it is not lost (`querysets.unheard`).
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    beat_at = models.DateTimeField(help_text="Then agents could be heard.")
+    grace_until = models.DateTimeField(help_text="Before, no silence counts against an agent.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="pulse_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"pulse of {self.beat_at}"
+
+
 class NotificationType(models.TextChoices):
     """The reason for a notification."""
 
@@ -137,9 +154,7 @@ class Notification(models.Model):
     channel = models.CharField(max_length=200, blank=True, default="")
     message = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
-    announced_at = models.DateTimeField(
-        db_default=Now(), help_text="When those who watch were last told."
-    )
+    announced_at = models.DateTimeField(db_default=Now(), help_text="When it was last announced.")
     dismissed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -25,6 +26,22 @@ def lost_since() -> Combinable:
     return _since(settings.AGENT_LOST_AFTER, settings.SPOT_LOST_AFTER)
 
 
+PULSE_WITHIN = timedelta(seconds=4)
+"""So long may agents go unheard before their silence is ours; well below that of a lost SPOT."""
+
+
+def unheard() -> models.Exists:
+    """Whether agents could not be heard lately, so that silence does not count against them.
+
+    A coordinator that does not run, or a database that stood still, is noticed by the pulse that
+    is missing; when it is back, agents have a grace.
+    """
+    pulse = apps.get_model("agents", "Pulse").objects.filter(
+        models.Q(beat_at__lt=Now() - PULSE_WITHIN) | models.Q(grace_until__gt=Now())
+    )
+    return models.Exists(pulse)
+
+
 def _since(plain: timedelta, spot: timedelta) -> Combinable:
     return models.Case(
         models.When(protocol="spot", then=Now() - spot),
@@ -39,8 +56,8 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.filter(last_seen_at__gt=online_since())
 
     def lost(self) -> Self:
-        """Agents silent for so long that their tasks are taken back."""
-        return self.filter(last_seen_at__lte=lost_since())
+        """Agents silent for so long that their tasks are taken back; none while `unheard`."""
+        return self.filter(~unheard(), last_seen_at__lte=lost_since())
 
     def working_for(self, channel: str) -> Self:
         """Agents subscribed to the channel, and those that have no subscriptions."""

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification, NotificationType, Presence, Protocol
-from agents.querysets import lost_since, online_since
+from agents.querysets import lost_since, online_since, unheard
 from events import journal
 
 ANNOUNCE_AGAIN_AFTER = timedelta(minutes=5)
@@ -58,10 +58,14 @@ def hear(agent_id: str) -> None:
     Agent.objects.filter(pk=agent_id).update(last_seen_at=Now())
 
 
-def lock(agent_ids: Collection[str]) -> dict[str, Agent]:
-    """Lock the rows of these agents in the order of their ids; unknown ones are left out."""
-    rows = Agent.objects.filter(pk__in=agent_ids).order_by("pk").select_for_update(no_key=True)
-    return {agent.pk: agent for agent in rows}
+def lock(agent_ids: Collection[str], *, skip_locked: bool = False) -> list[str]:
+    """Lock the rows of these agents in the order of their ids; the ids of those locked.
+
+    Unknown ones are left out, with `skip_locked` also those that somebody else has locked.
+    """
+    rows = Agent.objects.filter(pk__in=agent_ids).order_by("pk")
+    locked = rows.select_for_update(no_key=True, skip_locked=skip_locked)
+    return list(locked.values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -202,12 +206,23 @@ def dismiss(agent_id: str, type_: str) -> None:
     )
 
 
-@transaction.atomic
+BATCH = 500
+
+
 def announce() -> list[Agent]:
     """Write to the journal whose presence has changed since the last pass; return those agents.
 
-    Agents whose row is locked are left to the next pass.
+    Agents whose row is locked are left to the next pass, and so are those gone silent while it is
+    not known whether that was ours. The agents have only the fields that it takes to name them.
     """
+    announced = some = _announce_batch()
+    while len(some) == BATCH:
+        announced += (some := _announce_batch())
+    return announced
+
+
+@transaction.atomic
+def _announce_batch() -> list[Agent]:
     presence = Case(
         When(last_seen_at__gt=online_since(), then=Value(Presence.ONLINE)),
         When(last_seen_at__lte=lost_since(), then=Value(Presence.LOST)),
@@ -216,10 +231,11 @@ def announce() -> list[Agent]:
     changed = (
         Agent.objects.annotate(presence=presence)
         .exclude(announced=F("presence"))
+        .filter(Q(presence=Presence.ONLINE) | ~unheard())
         .order_by("pk")
         .select_for_update(no_key=True, skip_locked=True)
     )
     journal.attribute(actor="coordinator")
-    ids = [agent.pk for agent in changed]
+    ids = list(changed.values_list("pk", flat=True)[:BATCH])
     Agent.objects.filter(pk__in=ids).update(announced=presence)
-    return list(Agent.objects.filter(pk__in=ids))
+    return list(Agent.objects.filter(pk__in=ids).only("protocol", "announced"))

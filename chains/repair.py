@@ -13,9 +13,11 @@ from chains.models import Chain
 from chains.settle import settle
 from events import journal
 from tasks import ready
+from tasks.exceptions import ChainBusy
 from tasks.models import Task
 
 BATCH = 1_000
+BUSY = "somebody has locked it; it was left as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,11 @@ class ChainRepair:
     changes: list[str]
 
 
-def settle_all(*, by: str, reason: str) -> Iterator[ChainRepair]:
-    """Settle every chain, each in its own transaction; yields those that were wrong."""
+def settle_all(*, by: str, reason: str, dry_run: bool = False) -> Iterator[ChainRepair]:
+    """Settle every chain, each in its own transaction; yields those that were wrong.
+
+    A dry run rolls each back. One that somebody else has locked is not waited for, but named.
+    """
     last: UUID | None = None
     while True:
         chains = Chain.objects.filter(pk__gt=last) if last else Chain.objects.all()
@@ -35,17 +40,20 @@ def settle_all(*, by: str, reason: str) -> Iterator[ChainRepair]:
         if not ids:
             return
         for chain_id in ids:
-            changes = _repair(chain_id, by=by, reason=reason)
+            try:
+                changes = _repair(chain_id, by=by, reason=reason, dry_run=dry_run)
+            except ChainBusy:
+                changes = [BUSY]
             if changes:
                 yield ChainRepair(chain_id, changes)
         last = ids[-1]
 
 
 @transaction.atomic
-def _repair(chain_id: UUID, *, by: str, reason: str) -> list[str]:
+def _repair(chain_id: UUID, *, by: str, reason: str, dry_run: bool) -> list[str]:
     journal.attribute(actor=by, reason=reason)
     try:
-        chain = transitions.lock_chain(chain_id)
+        chain = transitions.lock_chain(chain_id, skip_locked=True)
     except ChainUnknown:  # deleted meanwhile
         return []
     was, status = _marks(chain), chain.status
@@ -63,6 +71,7 @@ def _repair(chain_id: UUID, *, by: str, reason: str) -> list[str]:
     ]
     if chain.status != status:
         changes.insert(0, f"it was {status}, is {chain.status}")
+    transaction.set_rollback(dry_run)
     return changes
 
 

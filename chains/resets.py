@@ -50,7 +50,7 @@ def reset_task(task_id: UUID, *, by: str, reason: str) -> Reset:
     """
     journal.attribute(actor=by, reason=reason)
     chain = _lock_chain_of(task_id)
-    task = Task.objects.filter(pk=task_id).lock().first()
+    task = Task.objects.filter(pk=task_id).only("status", "agent").lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")
     before, holder = task.status, task.agent_id
@@ -82,7 +82,7 @@ def reset_agent(agent_id: str, *, by: str, reason: str) -> AgentReset:
     chain = Chain.objects.owned_by(agent_id).first()
     if chain is not None:
         chain = transitions.lock_chain(chain.pk)
-        running = list(Task.objects.filter(chain=chain).in_progress())
+        running = list(Task.objects.filter(chain=chain).in_progress().only("status", "agent"))
         reset.tasks += _free_chain(chain, running, by=by, reason=reason)
         reset.detached = chain.pk
     held = leases.give_back(leases.lock_chainless(agent_id), AttemptOutcome.RESET, reason)
@@ -109,7 +109,7 @@ def _free_chain(chain: Chain, running: Sequence[Task], *, by: str, reason: str) 
     transitions.detach(chain.pk, owner_id=None, by=by, outcome=AttemptOutcome.RESET, reason=reason)
     resets = []
     for task in running:
-        now = Task.objects.get(pk=task.pk)
+        now = Task.objects.only("status").get(pk=task.pk)
         if now.status == Status.LOCKED:
             now = tasks.unlock(task.pk, Status.QUEUED, by=by, reason=reason)
         resets.append(Reset(task.pk, task.status, now.status, task.agent_id, chain.pk))

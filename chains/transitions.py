@@ -7,7 +7,7 @@ the owner again (`lock_chain`); then it locks the chain's open tasks and settles
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -27,13 +27,16 @@ from chains.models import Chain, OnFailure
 from chains.querysets import ChainQuerySet
 from chains.settle import settle
 from events import journal
+from problems import Problem
+from problems.database import is_lock_timeout
 from tasks import leases, ready
 from tasks import transitions as tasks
-from tasks.exceptions import BadBatch, WrongStatus
+from tasks.exceptions import BadBatch, ChainBusy, WrongStatus
 from tasks.models import AttemptOutcome, Channel, Task
 from tasks.states import Status
 
-BATCH = 100
+MOST_DETACHED = 10_000
+"""Chains that one pass looks at."""
 
 
 @transaction.atomic
@@ -112,16 +115,18 @@ def detach(
     by: str,
     outcome: AttemptOutcome = AttemptOutcome.DETACHED,
     reason: str = "detached",
+    skip_locked: bool = False,
 ) -> Chain:
     """End the ownership of a chain; a task of it in progress is locked for a person to decide.
 
-    `owner_id`: who must own it now (NotOwner otherwise); None accepts any owner.
+    `owner_id`: who must own it now (NotOwner otherwise); None accepts any owner. `skip_locked`:
+    raise ChainBusy where somebody else has locked what it takes.
     """
     journal.attribute(actor=by, reason=reason)
-    chain = lock_chain(chain_id)
+    chain = lock_chain(chain_id, skip_locked=skip_locked)
     if owner_id is not None and chain.owner_id != owner_id:
         raise NotOwner(f"The chain is not owned by agent {owner_id!r}.")
-    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
+    _lock_turn(chain, skip_locked=skip_locked)
     leases.lock_detached(chain.pk, outcome, reason)
     _hand_over(chain, None)
     ready.announce([chain.channel_id])
@@ -135,7 +140,7 @@ def release(chain_id: UUID, *, by: str, reason: str = "") -> Chain:
     chain = lock_chain(chain_id)
     if chain.owner_id is None:
         raise NotOwner("No agent owns the chain.")
-    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
+    _lock_turn(chain)
     if Task.objects.filter(chain=chain).in_progress().exists():
         raise ChainInUse(f"A task of the chain runs for agent {chain.owner_id!r}.")
     _hand_over(chain, None)
@@ -170,26 +175,29 @@ def assign_agent(chain_id: UUID, agent_id: str, *, by: str, reason: str = "") ->
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
     if chain.owner_id == agent.pk:
         return chain
-    _refuse_owner(chain, agent)
+    if (problem := refusal(chain, agent)) is not None:
+        raise problem
     pass_ownership(agent, to=None)
-    list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
+    _lock_turn(chain)
     _hand_over(chain, agent)
     ready.announce([chain.channel_id])
     return chain
 
 
-def _refuse_owner(chain: Chain, agent: Agent) -> None:
+def refusal(chain: Chain, agent: Agent) -> Problem | None:
+    """Why this agent cannot become the owner of the chain now."""
     names = {name.casefold() for name in agent.subscriptions}
     if chain.channel.name.casefold() not in names:
-        raise NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
+        return NotSubscribed(f"Agent {agent.pk!r} is not subscribed to {chain.channel.name!r}.")
     if agent.draining:
-        raise AgentDraining(f"Agent {agent.pk!r} is draining.")
+        return AgentDraining(f"Agent {agent.pk!r} is draining.")
     if Agent.objects.lost().filter(pk=agent.pk).exists():
-        raise AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
+        return AgentLost(f"Agent {agent.pk!r} has been silent since {agent.last_seen_at}.")
     if Task.objects.filter(chain=chain).in_progress().exists():
-        raise NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
+        return NotAssignable(f"A task of the chain runs for agent {chain.owner_id!r}.")
     if Task.objects.binding(agent.pk).exists():
-        raise NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
+        return NotAssignable(f"Agent {agent.pk!r} is bound to another chain.")
+    return None
 
 
 def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
@@ -209,27 +217,46 @@ def pass_ownership(agent: Agent, *, to: UUID | None) -> None:
         _hand_over(taken, agent)
 
 
-def detach_lost() -> int:
-    """Detach one batch of the chains of lost agents; returns how many."""
-    return _detach_each(Chain.objects.of_lost_agents(), AttemptOutcome.LOST, "agent lost")
+def detach_lost(*, dry_run: bool = False) -> int:
+    """Detach the chains of lost agents; returns how many."""
+    chains = Chain.objects.of_lost_agents()
+    return _detach_each(chains, AttemptOutcome.LOST, "agent lost", dry_run=dry_run)
 
 
-def detach_expired() -> int:
-    """Detach one batch of the chains with an expired lease; returns how many."""
-    return _detach_each(Chain.objects.expired(), AttemptOutcome.EXPIRED, "lease expired")
+def detach_expired(*, dry_run: bool = False) -> int:
+    """Detach the chains with an expired lease; returns how many."""
+    chains = Chain.objects.expired()
+    return _detach_each(chains, AttemptOutcome.EXPIRED, "lease expired", dry_run=dry_run)
 
 
-def _detach_each(chains: ChainQuerySet, outcome: AttemptOutcome, reason: str) -> int:
+def _detach_each(
+    chains: ChainQuerySet, outcome: AttemptOutcome, reason: str, *, dry_run: bool
+) -> int:
+    """Detach each in a transaction of its own, which a dry run rolls back.
+
+    One that somebody else has locked, with its agent or its task, is left for the next time.
+    """
     detached = 0
-    for chain_id in list(chains.values_list("pk", flat=True)[:BATCH]):
-        with transaction.atomic():
-            try:
-                lock_chain(chain_id)
-            except ChainUnknown:  # deleted meanwhile
-                continue
-            if chains.filter(pk=chain_id).exists():
-                detach(chain_id, owner_id=None, by="coordinator", outcome=outcome, reason=reason)
-                detached += 1
+    for chain_id in list(chains.values_list("pk", flat=True)[:MOST_DETACHED]):
+        try:
+            with transaction.atomic():
+                lock_chain(chain_id, skip_locked=True)
+                if chains.filter(pk=chain_id).exists():
+                    detach(
+                        chain_id,
+                        owner_id=None,
+                        by="coordinator",
+                        outcome=outcome,
+                        reason=reason,
+                        skip_locked=True,
+                    )
+                    detached += 1
+                transaction.set_rollback(dry_run)
+        except (ChainBusy, ChainUnknown):  # locked, or deleted meanwhile
+            continue
+        except OperationalError as problem:
+            if not is_lock_timeout(problem):
+                raise
     return detached
 
 
@@ -250,26 +277,45 @@ class _OwnerChanged(Exception):
     """The owner changed between the read and the lock; the locks are released and taken again."""
 
 
-def lock_chain(chain_id: UUID, *, new_owner: str | None = None) -> Chain:
+def _lock_turn(chain: Chain, *, skip_locked: bool = False) -> None:
+    """Lock the one open task of a locked chain that has the turn, runs, or is locked.
+
+    Those behind it cannot change: whoever changes a task of a chain locks the chain first.
+    """
+    turn = Task.objects.filter(chain=chain, finished_at=None, blocked=False)
+    locked = turn.lock_unless_busy() if skip_locked else turn.lock()
+    if not list(locked.values_list("pk")) and skip_locked and turn.exists():
+        raise ChainBusy
+
+
+def lock_chain(chain_id: UUID, *, new_owner: str | None = None, skip_locked: bool = False) -> Chain:
     """Lock a chain, after its owner and its new owner, and with the chain that the new one owns.
 
-    Call it inside a transaction. Raises ChainUnknown if the chain is gone.
+    Call it inside a transaction. Raises ChainUnknown if the chain is gone, with `skip_locked`
+    ChainBusy where somebody else has locked it or its owner.
     """
     while True:
         old = Chain.objects.filter(pk=chain_id).values_list("owner", flat=True).first()
         try:
             with transaction.atomic():
-                agents.lock({agent_id for agent_id in (old, new_owner) if agent_id})
-                return _lock_rows(chain_id, old, new_owner)
+                wanted = {agent_id for agent_id in (old, new_owner) if agent_id}
+                locked = agents.lock(wanted, skip_locked=skip_locked)
+                if skip_locked and len(locked) < len(wanted):
+                    raise ChainBusy
+                return _lock_rows(chain_id, old, new_owner, skip_locked=skip_locked)
         except _OwnerChanged:
             continue
 
 
-def _lock_rows(chain_id: UUID, old: str | None, new_owner: str | None) -> Chain:
+def _lock_rows(
+    chain_id: UUID, old: str | None, new_owner: str | None, *, skip_locked: bool
+) -> Chain:
     wanted = Q(pk=chain_id) | Q(owner=new_owner) if new_owner else Q(pk=chain_id)
-    chains = {chain.pk: chain for chain in Chain.objects.filter(wanted).lock()}
-    chain = chains.get(chain_id)
+    rows = Chain.objects.filter(wanted).lock(skip_locked=skip_locked)
+    chain = {row.pk: row for row in rows}.get(chain_id)
     if chain is None:
+        if skip_locked and Chain.objects.filter(pk=chain_id).exists():
+            raise ChainBusy
         raise ChainUnknown(f"There is no chain {chain_id}.")
     if chain.owner_id not in {old, None}:
         raise _OwnerChanged

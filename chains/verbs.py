@@ -52,6 +52,10 @@ def _reassignment(chains: QuerySet[Chain], values: Values) -> list[str]:
     if first is None:
         return []
     agent = values.get("agent")
+    if isinstance(agent, Agent) and first.owner_id != agent.pk:
+        problem = transitions.refusal(first, agent)
+        if problem is not None:
+            return [gettext("It will refuse: %(reason)s") % {"reason": problem}]
     names = {"chain": first.name, "agent": agent.pk if isinstance(agent, Agent) else "…"}
     waiting = Task.objects.filter(chain=first).queued().count()
     reserves = ngettext(
@@ -140,13 +144,21 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         [
             Preview(_waiting, RELEASES, always=True),
             Preview(
-                lambda chains, _: _tasks(chains).in_progress(),
+                lambda chains, _: _tasks(chains).in_progress().filter(cancel_asked_at=None),
                 ngettext_lazy(
                     "Locks %(count)d task that runs, until a person decides.",
                     "Locks %(count)d tasks that run, until a person decides.",
                     "count",
                 ),
                 always=True,
+            ),
+            Preview(
+                lambda chains, _: _tasks(chains).in_progress().exclude(cancel_asked_at=None),
+                ngettext_lazy(
+                    "Cancels %(count)d task that runs, as was asked.",
+                    "Cancels %(count)d tasks that run, as was asked.",
+                    "count",
+                ),
             ),
             _ownership_ends,
             UNOWNED_REFUSE,

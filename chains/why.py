@@ -30,7 +30,7 @@ class Code(StrEnum):
     NO_AGENTS = "no_agents"
     NOBODY_OFFERS = "nobody_offers"
     NOT_BEFORE = "not_before"
-    IN_QUEUE = "in_line"
+    IN_QUEUE = "in_queue"
     DEAD_LETTER = "dead_letter"
     CANCEL_ASKED = "cancel_asked"
     RUNNING = "running"
@@ -167,17 +167,19 @@ def _owned(chain: Chain) -> Iterator[WhyReason]:
     words = {"agent": owner.pk, "time": _clock(owner.last_seen_at)}
     mine = Agent.objects.filter(pk=owner.pk)
     presence = "lost" if mine.lost().exists() else "online" if mine.online().exists() else "offline"
-    verb = "release"
-    if owner.draining and presence == "online":
-        text = _("Its chain is owned by agent %(agent)s, which is draining.")
-        remedy = _("Resume the agent, or release the chain.")
-    elif presence == "online":
-        text = _("Its chain is owned by agent %(agent)s, which is online.")
-        remedy = _("Wait for the agent, or release the chain.")
-    else:
+    runs = Task.objects.filter(chain=chain).in_progress().exists()
+    verb = "detach" if runs or presence != "online" else "release"
+    if presence != "online":
         text = _("Its chain is owned by agent %(agent)s, which has been silent since %(time)s.")
         remedy = _("Detach the chain, or give it to another agent.")
-        verb = "detach"
+    elif owner.draining:
+        text = _("Its chain is owned by agent %(agent)s, which is draining.")
+        remedy = _("Resume the agent, or release the chain.")
+    else:
+        text = _("Its chain is owned by agent %(agent)s, which is online.")
+        remedy = _("Wait for the agent, or release the chain.")
+    if verb == "detach" and presence == "online":
+        remedy = _("Wait for the agent, or detach the chain.")
     data = {
         "chain_id": chain.pk,
         "agent_id": owner.pk,
@@ -280,7 +282,7 @@ def _in_queue(task: Task) -> WhyReason:
         text = _("It is at position %(position)d in the queue.") % {"position": position}
     remedy = "" if position == 1 else _("Give it a higher priority.")
     do = Do("task", task.pk, "prioritize") if remedy else None
-    return WhyReason(Code.IN_QUEUE, text, remedy, do, {"place": position, "more": far})
+    return WhyReason(Code.IN_QUEUE, text, remedy, do, {"position": position, "more": far})
 
 
 def _runs(task: Task) -> Iterator[WhyReason]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from django import forms
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import JSONField, Model, Q, QuerySet
 from django.utils.translation import gettext
 
@@ -18,7 +18,7 @@ from accounts.permissions import OPERATE
 from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from events import audit
 from events.audit import Entry, Snapshot
-from problems import Problem, Unavailable
+from problems import Problem, database
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -249,10 +249,10 @@ def _carry_out_one(
                 for key, problem in handled.refused
             ]
             audit.write(caller, verb.name, _kind(rows), reason, done + refused)
-    except OperationalError as busy:
-        problem = Unavailable(
-            f"The database is busy; try again. ({str(busy).partition(chr(10))[0]})"
-        )
+    except (DatabaseError, InterfaceError) as failure:
+        problem = database.meaning_of(failure)
+        if problem is None or not before:  # nobody would be told
+            raise
         return VerbResult(refused=[(key, problem) for key in before])
     return handled
 

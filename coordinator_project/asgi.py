@@ -21,21 +21,20 @@ from asgiref.sync import ThreadSensitiveContext
 from django.core.asgi import get_asgi_application
 
 from coordinator_project.body import BodyTooLarge, body_of, replay
+from coordinator_project.budget import REQUEST_THREADS
 from coordinator_project.threads import Responder
 from coordinator_project.wsgi import application as wsgi_application
 from dashboard import consumers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-# Each thread keeps a database connection. PostgreSQL serves this number fastest on two cores.
-THREADS = 4
 STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
 HEALTH = ("/api/v1/health", "/api/v1/health/")
 
 async_application = get_asgi_application()
-threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+threads = ThreadPoolExecutor(REQUEST_THREADS, thread_name_prefix="request")
 # Runs the synchronous middleware of all async requests. Without it, Django keeps a thread for each
 # such request to its end, and a connection for each that has used the database.
 async_thread = ThreadPoolExecutor(1, thread_name_prefix="async")

@@ -25,7 +25,6 @@ TUNING = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
-    "max_connections": "100",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "random_page_cost": "1.1",
@@ -72,8 +71,9 @@ class Cluster:
         """The supplementary groups of PostgreSQL's user: none; None keeps ours."""
         return None if self.uid is None else []
 
-    def command(self, port: int, *, durable: bool) -> list[str]:
-        options = TUNING | ({} if durable else NOT_DURABLE)
+    def command(self, port: int, *, connections: int, durable: bool) -> list[str]:
+        options = {"max_connections": str(connections)} | TUNING
+        options |= {} if durable else NOT_DURABLE
         command = [str(self.bin / "postgres"), "-D", str(self.data), "-p", str(port)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]

@@ -8,7 +8,8 @@ See supervisor.py for how.
 """
 
 import fcntl
-import json
+import logging
+import math
 import os
 import subprocess
 import sys
@@ -22,13 +23,21 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
+from coordinator_project import budget
+from coordinator_project.address import Address
 from coordinator_project.cluster import DATABASE, ROLE, EmbeddedFailed
-from coordinator_project.env import BASE_DIR
+from coordinator_project.env import BASE_DIR, processes
 
 PATIENCE = 60.0
+SAY_EVERY = 30.0  # seconds between two lines about a start that takes long
+REVIVE_EVERY = 3.0  # seconds between two starts of a supervisor that does not live
+LARGE_LOG = 10 * 1024 * 1024
+
+log = logging.getLogger("coordinator.serve")
+
+
 # Supervisors that this process started; as their parent it has to reap them.
 _STARTED: "list[subprocess.Popen[bytes]]" = []
-LARGE_LOG = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,27 +51,35 @@ class Database:
 
 
 @contextmanager
-def database(folder: Path, *, durable: bool = True) -> Iterator[Database]:
+def database(
+    folder: Path, *, durable: bool = True, patience: float = PATIENCE
+) -> Iterator[Database]:
     """The database of the data folder `folder`, which runs at least until the block ends.
 
-    `durable=False` is for tests: committed data may not survive a crash of the machine.
+    `durable=False` is for tests: committed data may not survive a crash of the machine. A server
+    that goes through a long log after a crash may need more than the usual `patience`.
     """
     folder = folder.absolute()
+    make_folder(folder)
+    with private(folder / "postgres.users") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
+        try:
+            yield _running(folder, users.fileno(), durable=durable, patience=patience)
+        finally:
+            _leave(folder, users.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder if it is missing; raise EmbeddedFailed if it cannot be used."""
     try:
         # PostgreSQL's user must be able to pass through, but not to list the folder.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        users = private(folder / "postgres.users")
+        private(folder / "postgres.users").close()
     except OSError as problem:
         raise EmbeddedFailed(
             f"The data folder {folder} cannot be used ({problem.strerror}): "
             "set COORDINATOR_DATA_DIR to one that you may write to."
         ) from problem
-    with users:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
-        try:
-            yield _running(folder, durable=durable)
-        finally:
-            _leave(folder, users.fileno())
 
 
 def private(path: Path) -> IO[bytes]:
@@ -70,54 +87,82 @@ def private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def revive(folder: Path, url: str) -> None:
-    """Start the server again at the same address if it was killed with its supervisor."""
-    if not _is_supervised(folder) and _running(folder, durable=True).url != url:
-        raise EmbeddedFailed("The embedded PostgreSQL died, and its port was taken.")
+@dataclass
+class Reviver:
+    """Starts the supervisor of a data folder again when it was killed."""
+
+    folder: Path
+    tried_at: float = -math.inf
+
+    def look(self) -> None:
+        """Start a supervisor if there is none; it goes on trying at the same address.
+
+        Returns at once. One that could not start either is started again a while later.
+        """
+        if _is_supervised(self.folder) or time.monotonic() < self.tried_at + REVIVE_EVERY:
+            return
+        self.tried_at = time.monotonic()
+        log.error("The embedded PostgreSQL died; it starts again.")
+        _reap()
+        try:
+            _supervise(self.folder, None, durable=True)
+        except OSError as problem:  # no memory, no process, no file
+            log.warning(
+                "The embedded PostgreSQL cannot be started.", extra={"problem": str(problem)}
+            )
 
 
 def home_of(folder: Path) -> Path:
     """The folder of the running server's files."""
-    return Path(str(_announced(folder)["home"]))
+    return Path(str(Address(folder).announced()["home"]))
 
 
-def _running(folder: Path, *, durable: bool) -> Database:
+def _running(folder: Path, users: int, *, durable: bool, patience: float) -> Database:
     """Start a supervisor unless there is one, and wait until the server answers."""
     supervisor: subprocess.Popen[bytes] | None = None
-    deadline = time.monotonic() + PATIENCE
+    deadline, say_at = time.monotonic() + patience, time.monotonic() + SAY_EVERY
     while time.monotonic() < deadline:
         if supervisor is not None and supervisor.poll() is not None:
-            raise EmbeddedFailed(_last_words(folder))
+            raise EmbeddedFailed(f"The embedded PostgreSQL does not run. {_last_words(folder)}")
         found = _found(folder) if _is_supervised(folder) else None
         if found is not None:
             return found
-        supervisor = supervisor or _supervise(folder, durable=durable)
+        supervisor = supervisor or _supervise(folder, users, durable=durable)
+        if time.monotonic() > say_at:
+            print(f"PostgreSQL still starts. {_last_words(folder)}", file=sys.stderr)  # noqa: T201
+            say_at += SAY_EVERY
         time.sleep(0.01)
     raise EmbeddedFailed(f"The embedded PostgreSQL did not start in time. {_last_words(folder)}")
 
 
-def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | None":
-    """Start a supervisor that inherits the lock; None if another process was faster."""
+def _supervise(
+    folder: Path, users: int | None, *, durable: bool
+) -> "subprocess.Popen[bytes] | None":
+    """Start a supervisor that inherits the lock; None if another process was faster.
+
+    `users` is our own lock as a user, with which one can see whether others have sessions at the
+    address from before; without it they have.
+    """
+    connections = budget.embedded(processes())
     with private(folder / "postgres.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        # After a crash, the file still has the port that sessions reconnect to.
-        port = _announced(folder).get("port", 0)
-        (folder / "postgres.running").unlink(missing_ok=True)
-        durability = "durable" if durable else "volatile"
-        with _log(folder) as log:
+        port = Address(folder).withdraw()
+        keep_port = port and (users is None or not _is_alone(users))
+        with _log(folder) as output:
             supervisor = subprocess.Popen(  # noqa: S603
                 [
                     sys.executable,
-                    *("-m", "coordinator_project.supervisor"),
-                    *(str(folder), durability, str(port)),
+                    *("-m", "coordinator_project.supervisor", str(folder)),
+                    "durable" if durable else "volatile",
+                    *(str(connections), str(port), "keep" if keep_port else "any"),
                 ],
                 cwd=BASE_DIR,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 pass_fds=[lock.fileno()],
                 start_new_session=True,  # Ctrl-C must not reach the server
             )
@@ -127,7 +172,7 @@ def _supervise(folder: Path, *, durable: bool) -> "subprocess.Popen[bytes] | Non
 
 def _found(folder: Path) -> Database | None:
     """The announced server, if it answers; creates its database the first time."""
-    announced = _announced(folder)
+    announced = Address(folder).announced()
     if not announced:
         return None
     port = int(announced["port"])
@@ -154,14 +199,6 @@ def _found(folder: Path) -> Database | None:
     return Database(folder, Path(str(announced["home"])), port, url)
 
 
-def _announced(folder: Path) -> dict[str, str | int]:
-    try:
-        found: dict[str, str | int] = json.loads((folder / "postgres.running").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
 def _is_supervised(folder: Path) -> bool:
     return not _is_free(folder / "postgres.lock")
 
@@ -173,6 +210,20 @@ def _is_free(path: Path) -> bool:
         except BlockingIOError:
             return False
         return True
+
+
+def _is_alone(users: int) -> bool:
+    """Whether no other process uses the server of this lock file; its lock is held afterwards.
+
+    Only while no supervisor runs, which would take the lock in between for the end of all use.
+    """
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(users, fcntl.LOCK_SH)
+    return True
 
 
 def _leave(folder: Path, users: int) -> None:
@@ -188,6 +239,10 @@ def _leave(folder: Path, users: int) -> None:
         used = not _is_free(folder / "postgres.users")
         if used and (folder / "postgres.running").exists():
             break  # another user has come meanwhile
+    _reap()
+
+
+def _reap() -> None:
     _STARTED[:] = [supervisor for supervisor in _STARTED if supervisor.poll() is None]
 
 
@@ -201,4 +256,4 @@ def _log(folder: Path) -> IO[bytes]:
 
 def _last_words(folder: Path) -> str:
     lines = (folder / "postgres.log").read_text(errors="replace").splitlines()
-    return "The embedded PostgreSQL does not run: " + "\n".join(lines[-5:])
+    return "Its log ends with:\n" + "\n".join(lines[-5:])

@@ -11,6 +11,10 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+SECRET_KEY_LEAST = 32  # characters
+TOKEN_LEAST = 8
+FEWEST_DIFFERENT = 4  # different characters
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # manage.py sets the last one, for itself and its children.
 EMBEDDED = "COORDINATOR_EMBEDDED_URL"
@@ -33,6 +37,21 @@ def text(*names: str, default: str | None = None) -> str:
     if default is None:
         raise ImproperlyConfigured(f"Set the environment variable {name}.")
     return default
+
+
+def secret(name: str, *, least: int) -> str:
+    """A secret of at least so many characters, or "" when none is set; it is never shown."""
+    return long_enough(text(name, default=""), name, least)
+
+
+def long_enough(value: str, name: str, least: int) -> str:
+    """Refuse a secret, named `name`, that could be guessed; "" is none."""
+    if value and (len(value) < least or len(set(value)) < FEWEST_DIFFERENT):
+        raise ImproperlyConfigured(
+            f"{name} could be guessed: use at least {least} characters, {FEWEST_DIFFERENT} of them "
+            "different, for example those that `openssl rand -hex 32` prints."
+        )
+    return value
 
 
 def words(*names: str, default: str = "") -> list[str]:
@@ -82,6 +101,12 @@ def days(*names: str, default: int, least: int = 0) -> timedelta:
     return timedelta(days=number(*names, default=default, least=least, most=36_500))
 
 
+def processes() -> int:
+    """How many processes answer HTTP: one a core unless it is said."""
+    cores = min(len(os.sched_getaffinity(0)), 16)
+    return number("COORDINATOR_PROCESSES", default=cores, least=1, most=64)
+
+
 def data_dir() -> Path:
     """The data folder; a relative one counts from the current directory."""
     given = text("COORDINATOR_DATA_DIR", default="")
@@ -103,10 +128,19 @@ def secret_key(folder: Path) -> str:
     """The key that signs sessions. The first call creates it; of several at once, one wins."""
     path = folder / "secret_key"
     try:
-        return path.read_text()
-    except FileNotFoundError:
-        pass
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        key = path.read_text() if path.exists() else _new_secret_key(path)
+    except OSError as problem:
+        raise ImproperlyConfigured(
+            f"{path} cannot be used ({problem.strerror}): set COORDINATOR_DATA_DIR to a folder "
+            "that you may write to, or SECRET_KEY."
+        ) from problem
+    if not key:
+        raise ImproperlyConfigured(f"{path} is empty: restore it, or delete it to get a new one.")
+    return long_enough(key, str(path), SECRET_KEY_LEAST)
+
+
+def _new_secret_key(path: Path) -> str:
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     draft = path.with_name(f"secret_key.{secrets.token_hex(8)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(64))

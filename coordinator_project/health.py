@@ -1,26 +1,27 @@
-"""`GET /health`: the process answers. `GET /health/details`: state of database and loop."""
+"""`GET /health`: the process answers. `GET /health/details`: database, loop and processes."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from django.db import Error, connection
+from django.db import Error, connection, connections, transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 
 from api.views import JsonView, filled, reply
-from coordinator_project import maintenance
-from coordinator_project.models import PassRecord
-from problems import http
+from coordinator_project import vitals
+from coordinator_project.models import LeaderLease, PassRecord
+from coordinator_project.vitals import Sign
+from events import tail
+from problems import database, http
 
 Body = dict[str, object]
 
-LEADER = """SELECT a.backend_start
-    FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND (l.classid::bigint << 32) + l.objid::bigint = %s
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+WITHIN = 5.0  # seconds
+pool = ThreadPoolExecutor(1, thread_name_prefix="details")
 
 
 @csrf_exempt
@@ -35,17 +36,42 @@ def health(request: HttpRequest) -> HttpResponse:
 
 
 class DetailsView(JsonView):
-    """503 when the database is away, nobody leads the loop, or a pass is late."""
+    """503 when the database is away or takes no changes, the loop is late, a process stands still.
+
+    Looks on a connection of its own, in a thread of its own: so it answers in a bounded time, and
+    is told if the database has no connection left.
+    """
 
     def get(self, request: Request) -> HttpResponse:
         body: Body = {"ok": False, "time": timezone.now()}
+        looking = pool.submit(look)
         try:
-            body |= {"database": _database(), "loop": (loop := _loop())}
-        except Error as problem:
-            body["database"] = {"ok": False, "problem": str(problem).partition("\n")[0]}
-            return reply(body, 503)
-        body["ok"] = loop["ok"]
-        return reply(body, 200 if loop["ok"] else 503)
+            body |= looking.result(WITHIN)
+        except TimeoutError:
+            looking.cancel()
+            body["database"] = _problem(f"no answer within {WITHIN:.0f} seconds", "database_away")
+        body["processes"] = processes = [_process(sign) for sign in _signs()]
+        parts = [body["database"], body.get("loop"), *processes]
+        body["ok"] = all(isinstance(part, dict) and part["ok"] for part in parts)
+        return reply(body, 200 if body["ok"] else 503)
+
+
+def look() -> Body:
+    """The state of the database, and of the loop if it can be read."""
+    body: Body = {}
+    try:
+        body |= {"database": _database(), "loop": _loop()}
+        _write()
+    except Error as failure:
+        cause = database.cause_of(failure)
+        body["database"] = _problem(database.first_line(failure), cause.word if cause else "")
+    finally:
+        connections.close_all()
+    return body
+
+
+def _problem(problem: str, cause: str) -> Body:
+    return {"ok": False, "problem": problem, **filled(cause=cause)}
 
 
 def _database() -> Body:
@@ -57,6 +83,35 @@ def _database() -> Body:
     return {"ok": True, "version": version, "milliseconds": milliseconds}
 
 
+@transaction.atomic
+def _write() -> None:
+    """Write without leaving a trace; raises the database's error when that is not possible.
+
+    A change shows whether the database is read-only, a large answer in little memory whether a file
+    can grow, and the commit whether the write-ahead log can.
+    """
+    PassRecord.objects.filter(pk="").delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '3s'; SET LOCAL work_mem = '64kB'")
+        cursor.execute("SELECT count(*) FROM generate_series(1, 50000)")
+        cursor.execute("SELECT pg_logical_emit_message(true, 'coordinator', 'health')")
+
+
+def _signs() -> list[Sign]:
+    """Of all processes of this `serve`; of this process alone where there is none."""
+    return vitals.present.signs() or [Sign("this", 0.0, tail.behind())]
+
+
+def _process(sign: Sign) -> Body:
+    behind = None if sign.behind is None else round(sign.behind, 1)
+    return {
+        "name": sign.name,
+        "ok": sign.ok,
+        "silent_seconds": round(sign.seconds, 1),
+        **filled(stream_behind_seconds=behind),
+    }
+
+
 def _loop() -> Body:
     """Whether a process leads, and the status of each pass."""
     led, since = _leader()
@@ -66,11 +121,9 @@ def _loop() -> Body:
 
 
 def _leader() -> tuple[bool, datetime | None]:
-    """Whether a process leads, and the start of its session if this role may see it."""
-    with connection.cursor() as cursor:
-        cursor.execute(LEADER, [maintenance.LEADER])
-        row = cursor.fetchone()
-    return (False, None) if row is None else (True, row[0])
+    """Whether a process leads, and since when."""
+    lease = LeaderLease.objects.filter(expires_at__gt=Now()).first()
+    return lease is not None, lease.led_since if lease else None
 
 
 def _pass(row: PassRecord) -> Body:

@@ -13,7 +13,8 @@ from types import FrameType
 
 import uvicorn
 
-from events import shutdown
+from coordinator_project import vitals
+from events import shutdown, tail
 
 BACKLOG = 2048
 LEAVE_REQUESTS = 5  # seconds for running requests, once the process is to stop
@@ -55,6 +56,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         self.shares[self.place] = len(self.server_state.connections)
+        vitals.present.beat(tail.behind())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,8 @@
-"""The maintenance loop: periodic passes, run by one of the processes that share a database."""
+"""The maintenance loop: periodic passes, run by one of the processes that share a database.
+
+One thread keeps the lead and the pulse, and passes run in one more for each lane, so that nothing
+waits for what takes longer than itself.
+"""
 
 import logging
 import signal
@@ -6,60 +10,77 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from multiprocessing.connection import Connection
 
+from django.apps import apps
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import (
+    Error,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+)
 from django.utils import timezone
 
+from agents import pulse
 from chains import transitions as chains
+from coordinator_project import statistics, vitals
+from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
-from events import partitions, retention
+from events import bounds, partitions, retention
 from jobs import tally
 from tasks import claims, leases
 
-LEADER = 0x636F6F7264  # "coord", as a number: the leader's advisory lock
 TICK = 0.5
 RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
+LEAVE_PASSES = 4.0  # seconds for the passes that run at the end
 
 log = logging.getLogger("coordinator.maintenance")
 
 
+class Lane(StrEnum):
+    """The thread that runs a pass: passes wait only for those of their own lane."""
+
+    URGENT = "urgent"
+    REAPERS = "reapers"
+    UPKEEP = "upkeep"
+
+
 @dataclass
 class Pass:
-    """A periodic task; `run` returns how much it did. `after`: the delay of the first run."""
+    """A periodic task; `run` returns how much it did."""
 
     name: str
     every: timedelta
     run: Callable[[], int]
-    after: timedelta = timedelta()
+    lane: Lane = Lane.URGENT
     due: float = field(default=0.0)
 
 
 def passes() -> list[Pass]:
-    """All passes of the loop.
-
-    No agent is lost because the coordinator was away: after the start, agents have
-    AGENT_ONLINE_WITHIN to be heard before the first pass looks for lost ones.
-    """
+    """All passes of the loop."""
     tasks_every, agents_every = settings.REAP_TASKS_EVERY, settings.REAP_AGENTS_EVERY
-    grace = settings.AGENT_ONLINE_WITHIN
     agents = AgentReaper()
     return [
         Pass("tasks.wake_postponed", timedelta(seconds=TICK), leases.wake_postponed),
         Pass("jobs.fold", timedelta(seconds=1), tally.fold),
-        Pass("tasks.expire_leases", tasks_every, reap_tasks),
-        Pass("chains.detach_expired", tasks_every, chains.detach_expired),
-        Pass("agents.announce", agents_every, agents.announce, grace),
-        Pass("tasks.release_lost", agents_every, agents.release, grace),
-        Pass("chains.detach_lost", agents_every, chains.detach_lost, grace),
-        Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys),
-        Pass("events.partitions", timedelta(hours=1), make_months),
-        Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce),
+        Pass("coordinator.statistics", timedelta(seconds=2), statistics.refresh),
+        Pass("events.end_old", timedelta(seconds=5), bounds.end_old),
+        Pass("tasks.expire_leases", tasks_every, reap_tasks, Lane.REAPERS),
+        Pass("chains.detach_expired", tasks_every, chains.detach_expired, Lane.REAPERS),
+        Pass("agents.announce", agents_every, agents.announce, Lane.REAPERS),
+        Pass("tasks.release_lost", agents_every, agents.release, Lane.REAPERS),
+        Pass("chains.detach_lost", agents_every, chains.detach_lost, Lane.REAPERS),
+        Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys, Lane.UPKEEP),
+        Pass("events.partitions", timedelta(hours=1), make_months, Lane.UPKEEP),
+        Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
     ]
 
 
@@ -68,67 +89,62 @@ def make_months() -> int:
     return partitions.ensure(timezone.now())
 
 
-class Leadership:
-    """An advisory lock that one process has, on its own connection, until that connection ends."""
-
-    def __init__(self) -> None:
-        self.connection: BaseDatabaseWrapper | None = None
-        self.held = False
-
-    def is_held(self) -> bool:
-        """Whether this process leads; try to become the leader if nobody is."""
-        try:
-            if self.connection is None:
-                self.connection = connections.create_connection(DEFAULT_DB_ALIAS)
-                self.held = False
-            with self.connection.cursor() as cursor:
-                # The lock belongs to the session: while the session answers, this process leads.
-                question = "SELECT true" if self.held else f"SELECT pg_try_advisory_lock({LEADER})"
-                cursor.execute(question)
-                row = cursor.fetchone()
-                self.held = row is not None and row[0]
-        except Error:
-            self.give_up()
-            raise
-        return self.held
-
-    def give_up(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-
-
 class Loop:
     """Runs the passes while this process leads; survives failures of passes and database."""
 
     def __init__(self, todo: Sequence[Pass], watch: Watch | None = None) -> None:
         self.todo = todo
-        for one in todo:
-            if one.after:
-                one.due = time.monotonic() + one.after.total_seconds()
         self.stop = threading.Event()
         self.leadership = Leadership()
+        self.led: int | None = None
         self.reachable = True
+        self.heard = True
+        self.grace_until: datetime | None = None
         self.watch = watch or Watch()
         self.statuses = PassStatuses({one.name: PassStatus(one.name, one.every) for one in todo})
 
     def run(self) -> None:
-        """Run until `stop` is set."""
+        """Run until `stop` is set; what a pass does then is cut off by the next leader."""
         self.watch.begin(self.stop)
+        lanes = [
+            threading.Thread(target=self._run_lane, args=[lane], name=lane, daemon=True)
+            for lane in Lane
+        ]
+        for lane in lanes:
+            lane.start()
         while not self.stop.is_set():
-            self.turn(time.monotonic())
-            self.stop.wait(TICK)
-        self.leadership.give_up()
+            self.keep()
+            if not all(lane.is_alive() for lane in lanes):
+                raise RuntimeError("A thread of the loop has died.")
+            self.stop.wait(pulse.EVERY)
+        end = time.monotonic() + LEAVE_PASSES
+        for lane in lanes:
+            lane.join(max(0.0, end - time.monotonic()))
+        self.give_up()
         connections.close_all()
 
     def turn(self, now: float) -> None:
-        """Run the passes that are due, if this process leads."""
+        """Keep the lead, run the passes that are due in all lanes, and write how they went."""
+        self.keep()
+        for lane in Lane:
+            self.run_due(lane, now)
+        self.keep()
+
+    def give_up(self) -> None:
+        """Let another process lead at once."""
         try:
-            with self.watch.over("leadership"):
-                leads = self.leadership.is_held()
+            self.leadership.give_up()
         except Error as problem:
             self._say_unreachable(problem)
-            self.statuses.lost()
+
+    def keep(self) -> None:
+        """Renew or take the lead and, as the leader, beat the pulse and write the pass statuses."""
+        try:
+            with self.watch.over("leadership"):
+                leads = self.leadership.keep()
+        except Error as problem:
+            connections.close_all()
+            self._say_unreachable(problem)
             return
         if not self.reachable:
             log.info("The database answers again.")
@@ -136,25 +152,57 @@ class Loop:
         if not leads:
             self.statuses.lost()
             return
-        for one in self.todo:
-            if one.due <= now and not self.stop.is_set():
-                self._do(one, now)
+        self._beat()
         self._write_statuses()
 
-    def _do(self, one: Pass, now: float) -> None:
+    def _beat(self) -> None:
+        """Note that agents can be heard; after a silence of ours, none is taken for lost."""
+        term = self.leadership.term
+        try:
+            with self.watch.over("pulse"):
+                until = pulse.beat(_heard_by(), anew=term != self.led)
+        except Error as problem:
+            connections.close_all()
+            if self.heard:
+                why = str(problem).partition("\n")[0]
+                log.warning("Agents cannot be heard.", extra={"problem": why})
+            self.heard = False
+            return
+        if self.grace_until and until > self.grace_until:
+            log.warning("Agents could not be heard; none is lost before.", extra={"before": until})
+        self.heard, self.grace_until, self.led = True, until, term
+
+    def _run_lane(self, lane: Lane) -> None:
+        while not self.stop.is_set():
+            self.run_due(lane, time.monotonic())
+            self.stop.wait(TICK)
+        connections.close_all()
+
+    def run_due(self, lane: Lane, now: float) -> None:
+        """Run the passes of a lane that are due, while this process leads."""
+        for one in self.todo:
+            term = self.leadership.held()
+            if term is None or self.stop.is_set():
+                return
+            if one.lane == lane and one.due <= now:
+                self._do(one, now, term)
+
+    def _do(self, one: Pass, now: float, term: int) -> None:
         every = one.every.total_seconds()
         one.due = now + every
         started = time.monotonic()
         try:
-            with self.watch.over(one.name):
+            with self.watch.over(one.name), connection.execute_wrapper(Fence(term)):
                 done = one.run()
+        except NotLeading:
+            log.warning("A pass was left to another leader.", extra={"pass": one.name})
         # The only broad except: a failure of one pass must not end the others.
         except Exception as problem:
             one.due = now + min(every, RETRY_AFTER)
             connections.close_all()
             self.statuses.failed(one.name, problem)
-            if isinstance(problem, (OperationalError, InterfaceError)):
-                # The database is busy or away; nothing is wrong with the pass.
+            if isinstance(problem, (OperationalError, InterfaceError, InternalError)):
+                # The database is busy or away, or ended what took too long; the pass is all right.
                 why = str(problem).partition("\n")[0]
                 log.warning("A pass was given up.", extra={"pass": one.name, "problem": why})
             else:
@@ -181,9 +229,17 @@ class Loop:
             self.reachable = False
 
 
+def _heard_by() -> list[type[models.Model]]:
+    """The tables that a heartbeat or a claim needs."""
+    rooms = ("agents", "tasks", "chains")
+    found = [model for room in rooms for model in apps.get_app_config(room).get_models()]
+    return [model for model in found if model._meta.managed and not model._meta.proxy]
+
+
 def run(ready: Connection) -> None:
     """Run the loop until SIGTERM; the main function of a process."""
     loop = Loop(passes())
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop.set())
+    vitals.beat_in_a_thread()
     ready.send(True)
     loop.run()

@@ -1,4 +1,4 @@
-"""The pass status that the maintenance loop stores, so that every process can show it."""
+"""The lead of the maintenance loop, and its pass status, so that every process can show them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import ExpressionWrapper, F
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.db.models.lookups import LessThan
 
@@ -48,3 +48,19 @@ class PassRecord(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LeaderLease(models.Model):
+    """The lease of the process that leads, in one row; see `coordinator_project.leadership`."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    term = models.BigIntegerField(help_text="The number of leaders so far.")
+    led_since = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    pid = models.IntegerField(help_text="The leader's session; when it ends, so does the lease.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="leader_lease_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"term {self.term}"

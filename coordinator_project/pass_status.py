@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.db.models.functions import Now
 
 from coordinator_project.models import PassRecord
@@ -42,7 +42,11 @@ class PassStatus:
 
 @dataclass
 class PassStatuses:
-    """The status of all passes. Only the leader writes it; a new leader first resets the table."""
+    """The status of all passes. Only the leader writes it; a new leader first resets the table.
+
+    The threads that run passes report to it, and the one that keeps the lead writes: a status that
+    changes while it is written is written again.
+    """
 
     by_name: dict[str, PassStatus]
     begun: bool = False
@@ -67,32 +71,43 @@ class PassStatuses:
         self.written_at = float("-inf")
 
     def lost(self) -> None:
-        """Note that this process no longer leads; when it leads again, it resets the table."""
+        """Note that this process no longer leads; when it leads again, it writes all anew."""
         self.begun = False
 
     @transaction.atomic
     def write(self) -> None:
-        """Write changed statuses: at most once a second, but failures and their end at once."""
+        """Write changed statuses: at most once a second, but failures and their end at once.
+
+        Whoever has locked one of them is waited for half a second.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '500ms'")
         if not self.begun:
             self._begin()
         elif time.monotonic() - self.written_at < WRITE_EVERY:
             return
         changed = [status for status in self.by_name.values() if not status.written]
-        if not changed and self.begun:
-            return
-        PassRecord.objects.bulk_create(
-            [status.row() for status in changed],
-            update_conflicts=True,
-            unique_fields=["name"],
-            update_fields=WRITTEN,
-        )
-        self.written_at = time.monotonic()
         self.begun = True
+        if not changed:
+            return
         for status in changed:
             status.written = True
+        self.written_at = time.monotonic()
+        try:
+            PassRecord.objects.bulk_create(
+                [status.row() for status in changed],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=WRITTEN,
+            )
+        except Error:
+            self.begun = False
+            raise
 
     def _begin(self) -> None:
         """Delete passes that no longer exist, and take over the others with their results."""
+        for status in self.by_name.values():
+            status.written = status.succeeded is None and not status.failures
         PassRecord.objects.exclude(name__in=self.by_name).delete()
         PassRecord.objects.bulk_create(
             [PassRecord(name=status.name, every=status.every) for status in self.by_name.values()],

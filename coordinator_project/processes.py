@@ -6,19 +6,20 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-from coordinator_project import lifeline
+from coordinator_project import lifeline, vitals
 
 # Forked, so that each is ready at once: the large modules have been imported before.
 FORK = multiprocessing.get_context("fork")
 LEAVE_PROCESSES = 6.5  # seconds until a process that has not stopped is killed
 READY_WITHIN = 60.0
 TICK = 0.2
+LONGEST_LOOK = 1.0  # seconds
 RESTART_AFTER = 1.0  # seconds before a process that died is started again
 
 log = logging.getLogger("coordinator.serve")
@@ -35,9 +36,24 @@ class Child:
     name: str
     body: Callable[..., None]
     arguments: tuple[object, ...]
+    place: int
     process: ForkProcess
     ready: Connection
     start_at: float = 0.0
+    beat: float = 0.0
+    silent: float = 0.0  # seconds without a beat while we looked
+
+    def hear(self, elapsed: float) -> bool:
+        """Whether it beats; `elapsed`: seconds since the last look."""
+        beat, self.beat = self.beat, vitals.present.beats[self.place]
+        self.silent = self.silent + elapsed if beat == self.beat else 0.0
+        return self.silent < (vitals.STILL_AFTER if self.beat else READY_WITHIN)
+
+    def fork(self) -> None:
+        """Start it, or start it again."""
+        self.start_at = self.beat = self.silent = 0.0
+        vitals.present.begin(self.place)
+        self.process, self.ready = _fork(self.name, self.place, self.body, self.arguments)
 
 
 class Processes:
@@ -54,8 +70,9 @@ class Processes:
 
     def start(self, name: str, body: Callable[..., None], *arguments: object) -> None:
         """Start a process that runs `body(ready, *arguments)`, which sends to `ready` soon."""
-        process, ready = _fork(name, body, arguments)
-        self.children.append(Child(name, body, arguments, process, ready))
+        place = vitals.present.add(name)
+        process, ready = _fork(name, place, body, arguments)
+        self.children.append(Child(name, body, arguments, place, process, ready))
 
     def wait_until_ready(self) -> None:
         """Return when every process works or a signal came; raise StartFailed if one dies."""
@@ -67,13 +84,18 @@ class Processes:
                 if not child.process.is_alive() or time.monotonic() > deadline:
                     raise StartFailed(f"The process {child.name} did not start.")
 
-    def watch(self, look_after: Callable[[], None]) -> None:
-        """Restart processes that die, and call `look_after` now and then, until a signal comes."""
+    def watch(self, looks: Sequence[Callable[[], None]]) -> None:
+        """Restart processes that die, and call each of `looks` now and then, until a signal."""
+        looked_at = time.monotonic()
         while not self.signals:
             wait([child.process.sentinel for child in self.children if not child.start_at], TICK)
+            # If it was us who stood still, nobody could be heard meanwhile.
+            elapsed = min(time.monotonic() - looked_at, LONGEST_LOOK)
+            looked_at = time.monotonic()
             for child in self.children:
-                self._care_for(child)
-            look_after()
+                self._care_for(child, elapsed)
+            for look in looks:
+                look()
 
     def stop(self) -> None:
         """Terminate every process, then kill it after a while, or at once on a second signal."""
@@ -89,35 +111,41 @@ class Processes:
                 child.process.kill()
             child.process.join()
 
-    def _care_for(self, child: Child) -> None:
+    def _care_for(self, child: Child, elapsed: float) -> None:
         if child.start_at:
             if time.monotonic() >= child.start_at and not self.signals:
-                child.start_at = 0.0
-                child.process, child.ready = _fork(child.name, child.body, child.arguments)
+                child.fork()
         elif not child.process.is_alive() and not self.signals:
             code = child.process.exitcode
             log.error("A process died; it starts again.", extra={"child": child.name, "code": code})
             child.ready.close()
             child.start_at = time.monotonic() + RESTART_AFTER
+        elif not child.hear(elapsed) and not self.signals:
+            silent = round(child.silent)
+            log.error("A process stands still.", extra={"child": child.name, "seconds": silent})
+            child.process.kill()  # works on a stopped process too
+            child.silent = 0.0
 
     def _count_signal(self, number: int, frame: FrameType | None) -> None:
         self.signals += 1
 
 
 def _fork(
-    name: str, body: Callable[..., None], arguments: tuple[object, ...]
+    name: str, place: int, body: Callable[..., None], arguments: tuple[object, ...]
 ) -> tuple[ForkProcess, Connection]:
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(
-        target=_live, args=(os.getpid(), body, theirs, *arguments), name=name, daemon=True
-    )
+    given = os.getpid(), place, body, theirs, *arguments
+    process = FORK.Process(target=_live, args=given, name=name, daemon=True)
     process.start()
     theirs.close()
     return process, ours
 
 
-def _live(parent: int, body: Callable[..., None], ready: Connection, *arguments: object) -> None:
+def _live(
+    parent: int, place: int, body: Callable[..., None], ready: Connection, *arguments: object
+) -> None:
     lifeline.watch(parent)
+    vitals.present.place = place
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     body(ready, *arguments)

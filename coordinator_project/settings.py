@@ -1,6 +1,5 @@
 """Every setting, read from the environment once at start."""
 
-import os
 from datetime import timedelta
 
 from coordinator_project import databases, env, logs
@@ -8,7 +7,9 @@ from coordinator_project import databases, env, logs
 BASE_DIR = env.BASE_DIR
 COORDINATOR_DATA_DIR = env.data_dir()
 DEBUG = env.flag("COORDINATOR_DEBUG")
-SECRET_KEY = env.text("SECRET_KEY", default="") or env.secret_key(COORDINATOR_DATA_DIR)
+SECRET_KEY = env.secret("SECRET_KEY", least=env.SECRET_KEY_LEAST) or env.secret_key(
+    COORDINATOR_DATA_DIR
+)
 
 # Addresses and host names.
 
@@ -16,9 +17,7 @@ COORDINATOR_HOST = env.text("COORDINATOR_HOST", default="127.0.0.1")
 COORDINATOR_PORT = env.number(
     "COORDINATOR_PORT", "ORHESTRA_PORT", "PORT", default=8080, least=0, most=65_535
 )
-COORDINATOR_PROCESSES = env.number(
-    "COORDINATOR_PROCESSES", default=min(len(os.sched_getaffinity(0)), 16), least=1, most=64
-)
+COORDINATOR_PROCESSES = env.processes()
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
 EXTRA_HOSTS = env.words("COORDINATOR_ALLOWED_HOSTS")
 OWN_HOST = f"[{COORDINATOR_HOST}]" if ":" in COORDINATOR_HOST else COORDINATOR_HOST
@@ -28,11 +27,12 @@ if COORDINATOR_HOST not in EVERY_ADDRESS:
 
 # The coordinator's own rules.
 
-COORDINATOR_AUTH_TOKEN = env.text("COORDINATOR_AUTH_TOKEN", default="")
+COORDINATOR_AUTH_TOKEN = env.secret("COORDINATOR_AUTH_TOKEN", least=env.TOKEN_LEAST)
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
+GRACE = env.seconds("COORDINATOR_GRACE_SECONDS", default=30, least=1)
 AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)
 SPOT_LOST_AFTER = env.seconds("COORDINATOR_SPOT_LOST_SECONDS", default=10, least=1)
-ORHESTRA_AGENT_KEY = env.text("ORHESTRA_AGENT_KEY", default="")
+ORHESTRA_AGENT_KEY = env.secret("ORHESTRA_AGENT_KEY", least=env.TOKEN_LEAST)
 TASK_TIMEOUT = env.seconds("ORHESTRA_TASK_TIMEOUT_SECONDS", default=300, least=1)
 REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=30, least=1)
 REAP_AGENTS_EVERY = env.seconds("COORDINATOR_AGENT_REAPER_SECONDS", default=5, least=1)

@@ -12,70 +12,96 @@ dies.
 """
 
 import fcntl
-import json
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from coordinator_project import lifeline
+from coordinator_project.address import Address
 from coordinator_project.cluster import Cluster, EmbeddedFailed, free_port, locate
 
 STOP_GENTLY = signal.SIGINT  # ends sessions, writes a checkpoint
 STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
+TRIES = 20  # of a first start, whose user reads why it failed
+PAUSE = 0.2  # seconds before the second try; each takes longer than the one before
+LONGEST_PAUSE = 3.0
 
 
 class Supervisor:
     """Starts the server, restarts it when it dies, stops it when nobody uses it."""
 
-    def __init__(self, cluster: Cluster, *, durable: bool) -> None:
+    def __init__(self, cluster: Cluster, *, connections: int, durable: bool) -> None:
         self.cluster = cluster
+        self.connections = connections
         self.durable = durable
-        self.running_file = cluster.folder / "postgres.running"
+        self.address = Address(cluster.folder)
         self.server: subprocess.Popen[bytes] | None = None
         self.stopping = threading.Event()
 
-    def run(self, port: int) -> None:
-        """Run the server until it has no users; `port` is its address from before a crash."""
+    def run(self, port: int, *, keep_port: bool) -> None:
+        """Run the server until it has no users.
+
+        With `keep_port`, sessions reconnect to `port`, so the server starts there or not at all.
+        """
         threading.Thread(target=self._stop_when_unused, daemon=True).start()
         signal.signal(signal.SIGTERM, self._stop_soon)
-        end_orphan(self.cluster)
-        port = self._start(port)
+        port = self._start(port, keep_port=keep_port)
         while not self.stopping.is_set() and self.server is not None:
             self.server.wait()
             if not self.stopping.is_set():
-                print("The server died; starting it again.", flush=True)  # noqa: T201
-                # Sessions reconnect to this address.
+                say("The server died; starting it again.")
                 port = self._start(port, keep_port=True)
         if self.server is not None:
             self.server.wait()
 
-    def _start(self, port: int, *, keep_port: bool = False) -> int:
+    def _start(self, port: int, *, keep_port: bool) -> int:
         """Start the server and wait until it accepts connections; return its port.
 
-        It tries several times, since another process may take the port, and the remains of a
-        killed server take a moment to go.
+        With `keep_port` it goes on trying until nobody needs the server any more: what is in the
+        way, such as a full disk, may be gone the next time. Otherwise it takes another port, since
+        another process may have this one, and gives up after some tries.
         """
-        for _ in range(20):
+        pause = PAUSE
+        for tries in itertools.count(1):
+            end_remains(self.cluster)
+            if self._is_up(port):
+                break
+            if self.stopping.wait(pause):
+                break
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            if not keep_port:
+                if tries == TRIES:
+                    raise EmbeddedFailed("PostgreSQL did not start.")
+                port = free_port()
+        return port
+
+    def _is_up(self, port: int) -> bool:
+        """Launch the server; whether it accepts connections, else it has ended."""
+        try:
             self.server = self._launch(port)
             while self.server.poll() is None:
                 if self._is_ready(self.server.pid):
-                    self._announce(port)
-                    return port
+                    self.address.announce(port, self.cluster.home)
+                    return True
                 time.sleep(0.01)
-            if self.stopping.is_set():
-                return port
-            time.sleep(0.2)
-            port = port if keep_port else free_port()
-        raise EmbeddedFailed("PostgreSQL did not start.")
+        except OSError as problem:  # no memory, no process, no space for the announcement
+            say(f"The server cannot be started: {problem}.")
+            if self.server is not None:
+                self.server.send_signal(STOP_GENTLY)
+                self.server.wait()
+        return False
 
     def _launch(self, port: int) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(  # noqa: S603
-            self.cluster.command(port, durable=self.durable),
+            self.cluster.command(port, connections=self.connections, durable=self.durable),
             user=self.cluster.uid,
             group=self.cluster.uid,
             extra_groups=self.cluster.groups,
@@ -93,11 +119,6 @@ class Supervisor:
         lines = postmaster_lines(self.cluster)
         return len(lines) > 7 and lines[0] == str(pid) and lines[7] == "ready"
 
-    def _announce(self, port: int) -> None:
-        draft = self.running_file.with_suffix(".new")
-        draft.write_text(json.dumps({"port": port, "home": str(self.cluster.home)}))
-        draft.rename(self.running_file)
-
     def _stop_when_unused(self) -> None:
         with (self.cluster.folder / "postgres.users").open("rb") as users:
             fcntl.flock(users, fcntl.LOCK_EX)
@@ -111,7 +132,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self.stopping.set()
-        self.running_file.unlink(missing_ok=True)
+        self.address.forget()
         server = self.server
         if server is None:
             return
@@ -147,19 +168,55 @@ def orphan_of(cluster: Cluster) -> int | None:
     return None
 
 
-def end_orphan(cluster: Cluster) -> None:
-    """Stop a server whose supervisor was killed; its write-ahead log makes that safe."""
-    pid = orphan_of(cluster)
-    if pid is None:
-        return
-    print(f"Stopping the orphaned server {pid}.", flush=True)  # noqa: T201
-    for number, patience in ((STOP_GENTLY, 2), (STOP_AT_ONCE, 2), (signal.SIGKILL, 2)):
+def remains_of(cluster: Cluster) -> list[int]:
+    """The processes of a killed server that have not ended yet, where the system shows them."""
+    home = cluster.data.resolve()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            # A person's shell may stand in this folder too.
+            if (place / "cwd").readlink() == home and _name_of(place) == "postgres":
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def end_remains(cluster: Cluster) -> None:
+    """End what a killed supervisor has left, for else the next server would not start.
+
+    The write-ahead log makes that safe.
+    """
+    orphan = orphan_of(cluster)
+    if orphan is not None:
+        say(f"Stopping the orphaned server {orphan}.")
+        _end(orphan, ((STOP_GENTLY, 2), (STOP_AT_ONCE, 2), (signal.SIGKILL, 2)))
+    for pid in remains_of(cluster):
+        _end(pid, ((STOP_AT_ONCE, 1), (signal.SIGKILL, 2)))
+    if Path("/proc/self").exists() and not remains_of(cluster):
+        # The process that it names has gone. PostgreSQL would take a zombie, or another process
+        # that has this number by now, for a running server.
+        (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _end(pid: int, signals: Sequence[tuple[signal.Signals, float]]) -> None:
+    for number, patience in signals:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
         if _ends_within(pid, patience):
             return
+
+
+def _name_of(place: Path) -> str:
+    return (place / "comm").read_text().strip()
+
+
+def say(line: str) -> None:
+    """Write to PostgreSQL's log, which may be on a full disk."""
+    with suppress(OSError):
+        print(line, flush=True)  # noqa: T201
 
 
 def _ends_within(pid: int, seconds: float) -> bool:
@@ -175,12 +232,13 @@ def _ends_within(pid: int, seconds: float) -> bool:
     return False
 
 
-def main(folder: str, durability: str, port: str) -> None:
+def main(folder: str, durability: str, connections: str, port: str, keeping: str) -> None:
     durable = durability == "durable"
     try:
         cluster = locate(Path(folder))
         cluster.initialise(durable=durable)
-        Supervisor(cluster, durable=durable).run(int(port) or free_port())
+        supervisor = Supervisor(cluster, connections=int(connections), durable=durable)
+        supervisor.run(int(port) or free_port(), keep_port=keeping == "keep")
     except (EmbeddedFailed, OSError) as problem:
         sys.exit(str(problem))
 

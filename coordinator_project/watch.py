@@ -29,21 +29,21 @@ class WatchedPass:
 
 
 class Watch:
-    """Watches the passes of one thread from another."""
+    """Watches the passes of several threads from another."""
 
     def __init__(self, *, slow: float = SLOW, stuck: float = STUCK) -> None:
         self.slow = slow
         self.stuck = stuck
-        self.step: WatchedPass | None = None
+        self.steps: dict[int, WatchedPass] = {}
 
     @contextmanager
     def over(self, name: str) -> Iterator[WatchedPass]:
         """Watch the block as the pass `name`; log it if it took long."""
-        self.step = step = WatchedPass(name, threading.get_ident())
+        step = self.steps[threading.get_ident()] = WatchedPass(name, threading.get_ident())
         try:
             yield step
         finally:
-            self.step = None
+            self.steps.pop(step.thread, None)
             if step.seconds() >= self.slow:
                 log.warning("A pass took long.", extra={"pass": name, "seconds": step.seconds()})
 
@@ -53,8 +53,8 @@ class Watch:
 
     def _look_until(self, stop: threading.Event) -> None:
         while not stop.wait(min(1.0, self.stuck / 4)):
-            if self.step is not None:
-                self._look_at(self.step)
+            for step in list(self.steps.values()):
+                self._look_at(step)
 
     def _look_at(self, step: WatchedPass) -> None:
         """Log a stuck pass with its stack, and again after each further interval."""

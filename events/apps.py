@@ -1,8 +1,10 @@
 """The journal, which the database writes by triggers."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
+from events import bounds
 from events.triggers import ask_cheaply_what_is_ignored
 
 
@@ -10,4 +12,5 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
+        connection_created.connect(bounds.bound)
         post_migrate.connect(ask_cheaply_what_is_ignored, sender=self)

@@ -1,5 +1,6 @@
 """The journal's partitions: one table for each month, created ahead of time."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
@@ -28,6 +29,11 @@ EXISTING = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'events_event'::regclass AND c.relname ~ '_[0-9]{4}_[0-9]{2}$'
 ORDER BY c.relname
+"""
+ESTIMATE = """
+SELECT COALESCE(sum(GREATEST(c.reltuples, 0)), 0)::bigint
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'events_event'::regclass AND c.relname = ANY (%s)
 """
 
 
@@ -64,6 +70,25 @@ def existing() -> list[str]:
 def ended_before(moment: datetime) -> list[str]:
     """The partitions whose month ended before `moment`."""
     return [name for name in existing() if _month(_start(name), 1) <= moment]
+
+
+def others(months: Collection[str]) -> list[str]:
+    """All partitions but these: the other months, and the one for rows of no month."""
+    return [name for name in existing() if name not in months] + [f"{PREFIX}default"]
+
+
+def count_before(moment: datetime, name: str) -> int:
+    """The number of events in this partition that are older than `moment`."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {name} WHERE created_at < %s", [moment])  # noqa: S608
+        return int(cursor.fetchone()[0])
+
+
+def estimated(months: Collection[str]) -> int:
+    """How many events these partitions have as far as PostgreSQL knows, without reading them."""
+    with connection.cursor() as cursor:
+        cursor.execute(ESTIMATE, [list(months)])
+        return int(cursor.fetchone()[0])
 
 
 def drop(name: str) -> None:

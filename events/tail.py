@@ -20,17 +20,17 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from api.body import JsonDict
 from events import direct
+from events.direct import Direct
 from events.gaps import Gaps
 from events.subscribers import Publisher, Subscriber
 
 TICK = 0.2
 BREATH = 1.0  # seconds before a database that went away is tried again
-# No transaction of ours lives longer: the settings of its connection see to that.
+SLOWEST_ANSWER = 30.0  # seconds; the server ends a statement then
+# No transaction lives longer (events/bounds.py), but those that are waited for.
 ROLLED_BACK_AFTER = 60.0
 MOST_ROWS = 5_000
 MOST_BATCHES = 64
@@ -92,11 +92,20 @@ SELECT %(cursor)s <= last_value AND %(cursor)s >= COALESCE(
 FROM events_event_id_seq
 """
 
-# What is older than this can no longer be overtaken: a transaction's time, and a statement's.
-OLD = """
-SELECT id FROM events_event WHERE created_at < now() - interval '90 seconds'
-ORDER BY id DESC LIMIT 1
+# The start of the oldest transaction that has written to the journal and still runs.
+OLDEST_WRITER = """
+SELECT min(a.xact_start) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
+  AND l.relation = 'events_event'::regclass AND a.datname = current_database()
 """
+WRITES_FOR = f"SELECT extract(epoch FROM clock_timestamp() - ({OLDEST_WRITER}))::float8"  # noqa: S608
+
+# What is older than this can no longer be overtaken: a transaction's time, and a statement's.
+OLD = f"""
+SELECT id FROM events_event
+WHERE created_at < LEAST(now(), ({OLDEST_WRITER})) - interval '90 seconds'
+ORDER BY id DESC LIMIT 1
+"""  # noqa: S608
 
 YOUNG = """
 SELECT id, before FROM (
@@ -113,6 +122,7 @@ class Follower(Publisher[Batch]):
     def __init__(self) -> None:
         super().__init__()
         self.reachable = True
+        self.turned_at = time.monotonic()
 
     def work(self) -> Mapping[str, Coroutine[None, None, None]]:
         return {"journal": self._follow()}
@@ -120,29 +130,36 @@ class Follower(Publisher[Batch]):
     async def _follow(self) -> None:
         """Read on and on; what was missed while the database was away is read when it is back."""
         gaps: Gaps | None = None
+        answer_within = direct.ANSWER_WITHIN
+        self.turned_at = time.monotonic()
         while True:
             try:
-                async with await direct.connect() as connection:
+                async with direct.connect(answer_within) as connection:
                     if gaps is None:
                         gaps = await _begin(connection)
                     while True:
-                        if await self._turn(connection, gaps):
+                        all_read = await self._turn(connection, gaps)
+                        self.turned_at = time.monotonic()
+                        connection.answer_within = answer_within = direct.ANSWER_WITHIN
+                        if all_read:
                             await self._pause(TICK)
             except psycopg.Error as problem:
+                # A server that is only slow must be able to answer some time.
+                answer_within = min(answer_within * 2, SLOWEST_ANSWER)
                 if self.reachable:
                     log.warning("The journal cannot be read.", extra={"problem": str(problem)})
                 self.reachable = False
                 await asyncio.sleep(BREATH)
 
-    async def _turn(self, connection: AsyncConnection[TupleRow], gaps: Gaps) -> bool:
+    async def _turn(self, connection: Direct, gaps: Gaps) -> bool:
         """Read and publish what is new; whether that was all."""
         self.newcomer.clear()
         now = time.monotonic()
         rows = await _read_new(connection, gaps)
         gaps.see((row.id for row in rows), now)
         all_read = len(rows) < MOST_ROWS
-        if all_read:
-            gaps.forget(now - ROLLED_BACK_AFTER)
+        if all_read and gaps.missing and gaps.missing[0].since <= now - ROLLED_BACK_AFTER:
+            gaps.forget(now - max(ROLLED_BACK_AFTER, await _writes_for(connection)))
         if not self.reachable:
             log.info("The journal can be read again.")
             self.reachable = True
@@ -152,7 +169,7 @@ class Follower(Publisher[Batch]):
         await self._greet(connection, gaps)
         return all_read
 
-    async def _greet(self, connection: AsyncConnection[TupleRow], gaps: Gaps) -> None:
+    async def _greet(self, connection: Direct, gaps: Gaps) -> None:
         """Send newcomers what they missed; those from the same place share one batch."""
         newcomers = self.newcomers()
         for since in {one.since for one in newcomers}:
@@ -171,13 +188,19 @@ class Follower(Publisher[Batch]):
 _followers: WeakKeyDictionary[asyncio.AbstractEventLoop, Follower] = WeakKeyDictionary()
 
 
+def behind() -> float | None:
+    """Seconds since the journal was last read for this process's subscribers; None without any."""
+    working = [one.turned_at for one in list(_followers.values()) if one.tasks]
+    return time.monotonic() - min(working) if working else None
+
+
 def watch(since: int | None = None) -> AbstractAsyncContextManager[Subscriber[Batch]]:
     """A subscriber to all that happens after the id `since`, or from now on, during the block."""
     follower = _followers.setdefault(asyncio.get_running_loop(), Follower())
     return follower.subscribed(since, MOST_BATCHES)
 
 
-async def read_since(connection: AsyncConnection[TupleRow], since: int, low_water: int) -> Batch:
+async def read_since(connection: Direct, since: int, low_water: int) -> Batch:
     """What happened after the id `since`; the cursor, `low_water`, is where a follower goes on.
 
     Not complete where the journal no longer has all of that, where it has not reached that id, or
@@ -192,7 +215,13 @@ async def read_since(connection: AsyncConnection[TupleRow], since: int, low_wate
     return Batch([TailRow(*row) for row in rows], low_water)
 
 
-async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[TailRow]:
+async def _writes_for(connection: Direct) -> float:
+    """For how many seconds the oldest transaction that may still fill a gap has been running."""
+    found = await (await connection.execute(WRITES_FOR)).fetchone()
+    return 0.0 if found is None or found[0] is None else float(found[0])
+
+
+async def _read_new(connection: Direct, gaps: Gaps) -> list[TailRow]:
     """The rows above the highest known id, and those that were missing and have come since."""
     values = {
         "highest": gaps.highest,
@@ -203,7 +232,7 @@ async def _read_new(connection: AsyncConnection[TupleRow], gaps: Gaps) -> list[T
     return [TailRow(*row) for row in rows]
 
 
-async def _begin(connection: AsyncConnection[TupleRow]) -> Gaps:
+async def _begin(connection: Direct) -> Gaps:
     """Start at the journal's end as it is, with the ids that are missing among the youngest."""
     found = await (await connection.execute(OLD)).fetchone()
     old: int = found[0] if found else 0

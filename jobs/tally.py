@@ -72,10 +72,18 @@ TALLY_TRIGGERS = [
     ),
 ]
 
+# A job that somebody has locked keeps its tallies for the next time; those of a job that is gone
+# go with the others.
 FOLD = f"""
-WITH taken AS (
-  DELETE FROM jobs_tally WHERE id IN (
-    SELECT id FROM jobs_tally ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED)
+WITH free AS MATERIALIZED (
+  SELECT id, total, completed, failed, cancelled, started_at, cancel_asked_at FROM jobs_job j
+  WHERE id IN (SELECT job_id FROM jobs_tally) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+taken AS (
+  DELETE FROM jobs_tally WHERE id = ANY (ARRAY(  -- with IN, it may run for each row
+    SELECT t.id FROM jobs_tally t
+    WHERE t.job_id IN (SELECT id FROM free)
+      OR NOT EXISTS (SELECT FROM jobs_job j WHERE j.id = t.job_id)
+    ORDER BY t.id LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
   RETURNING *),
 added AS (
   SELECT job_id, sum(total) AS total, sum(completed) AS completed, sum(failed) AS failed,
@@ -86,7 +94,7 @@ now_ AS (
     j.failed + a.failed AS failed, j.cancelled + a.cancelled AS cancelled,
     COALESCE(j.started_at, a.first) AS started_at, a.last,
     j.cancel_asked_at IS NOT NULL AS asked
-  FROM jobs_job j JOIN added a ON a.job_id = j.id ORDER BY j.id FOR NO KEY UPDATE OF j),
+  FROM free j JOIN added a ON a.job_id = j.id),
 judged AS (
   SELECT *, jobs_status(total, completed, failed, cancelled, started_at IS NOT NULL, asked)
     AS status FROM now_),

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from accounts.callers import Caller
 from api.body import JsonDict
-from events import journal
+from events import bounds, journal
 from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
 from jobs.models import Job, JobKind, JobStatus, Tally
 from jobs.sweeps import CHANNEL, Sweep
@@ -40,6 +40,7 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
     known = _requirements(sweep)
     try:
         with transaction.atomic():
+            bounds.extend()
             journal.attribute(actor=by.name)
             job = Job.objects.create(
                 user_id=by.user_id,
@@ -101,6 +102,7 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
     A task that is claimed at the same moment is either cancelled or asked to stop. Repeating it
     does what is left to do. Raises JobOver if the job has ended otherwise.
     """
+    bounds.extend()
     journal.attribute(actor=by, reason=reason)
     job = _serially(job_id)
     if job.counted_status in OVER:
@@ -116,6 +118,7 @@ def cancel(job_id: UUID, *, by: str, reason: str = "") -> Cancelled:
 @transaction.atomic
 def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
     """Put the failed tasks back in the queue with all their attempts; return how many."""
+    bounds.extend()
     job = _serially(job_id)
     if job.cancel_asked_at is not None:
         raise JobCancelled
@@ -125,6 +128,7 @@ def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
 @transaction.atomic
 def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
     """Delete an ended job with its tasks, their attempts and inputs; return how many tasks."""
+    bounds.extend()
     journal.attribute(actor=by, reason=reason)
     _serially(job_id)
     locked = list(Task.objects.filter(job=job_id).lock().values_list("pk", "status"))

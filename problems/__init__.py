@@ -68,3 +68,9 @@ class Unavailable(Problem):
     """This is not possible just now; try again."""
 
     code = "unavailable"
+
+    def __init__(self, message: str = "", *, cause: str = "", retry_after: int = 1) -> None:
+        """`cause` is one word for programs; `retry_after`: seconds until it is worth a try."""
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after = retry_after

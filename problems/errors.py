@@ -9,20 +9,16 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.signals import got_request_exception
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 
-from problems import Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable, http
+from problems import Forbidden, Invalid, NotFound, Problem, TooLarge, database, http
 
 log = logging.getLogger("coordinator.problems")
 
 
 def meaning_of(exc: Exception) -> Problem | None:
-    """The problem that an exception stands for, or None for an unforeseen one.
-
-    A deadlock, a timeout or a lost connection leaves the database as it was: try again. A
-    DataError means that a value of the request cannot be stored.
-    """
+    """The problem that an exception stands for, or None for an unforeseen one."""
     match exc:
         case Problem():
             return exc
@@ -39,11 +35,8 @@ def meaning_of(exc: Exception) -> Problem | None:
             )
         case SuspiciousOperation() | UnreadablePostError():
             return Invalid(code="bad_request")
-        case DataError():
-            return Invalid("A value in the request cannot be stored.")
-        case OperationalError() | InterfaceError():
-            log.warning("database", extra={"error": str(exc).partition("\n")[0]})
-            return Unavailable("The database is busy or away; try again.")
+        case DatabaseError() | InterfaceError():
+            return database.meaning_of(exc)
         case _:
             return None
 

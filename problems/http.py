@@ -31,19 +31,14 @@ STATUS: dict[type[Problem], int] = {
     Unavailable: 503,
 }
 
-HEADERS: dict[type[Problem], tuple[str, str]] = {
-    Unauthorized: ("WWW-Authenticate", "Bearer"),
-    Unavailable: ("Retry-After", "1"),
-}
-
 Body = dict[str, object]
 
 
-def _nested(code: str, message: str) -> Body:
-    return {"error": {"code": code, "message": message}}
+def _nested(code: str, message: str, cause: str) -> Body:
+    return {"error": {"code": code, "message": message} | ({"cause": cause} if cause else {})}
 
 
-def _flat(code: str, message: str) -> Body:
+def _flat(code: str, message: str, cause: str) -> Body:
     return {"success": False, "error": message}
 
 
@@ -51,7 +46,7 @@ def _flat(code: str, message: str) -> Body:
 class Family:
     """The form of one API family's errors. Brief: its seed fixes some of its messages."""
 
-    shape: Callable[[str, str], Body]
+    shape: Callable[[str, str, str], Body]
     brief: bool = False
 
 
@@ -77,26 +72,37 @@ def family_of(path: str) -> Family:
     return next(family for prefix, family in FAMILIES if path.startswith(prefix))
 
 
-def body_for(path: str, code: str, message: str) -> Body:
+def body_for(path: str, code: str, message: str, cause: str = "") -> Body:
     """An error's body in the form of this path's API family."""
-    return family_of(path).shape(code, message)
+    return family_of(path).shape(code, message, cause)
 
 
-def encode(path: str, code: str, message: str) -> bytes:
+def encode(path: str, code: str, message: str, cause: str = "") -> bytes:
     """The same body as bytes, for answers without Django."""
-    return orjson.dumps(body_for(path, code, message), option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(body_for(path, code, message, cause), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def error(path: str, status: int, code: str, message: str) -> HttpResponse:
-    return HttpResponse(encode(path, code, message), status=status, content_type=JSON)
+def error(path: str, status: int, code: str, message: str, cause: str = "") -> HttpResponse:
+    return HttpResponse(encode(path, code, message, cause), status=status, content_type=JSON)
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The answer to a request that ended in this problem."""
     brief = problem.brief if family_of(request.path).brief else ""
     message = brief or problem.message
-    response = error(request.path, status_of(problem), problem.code, message)
-    for kind, (header, value) in HEADERS.items():
-        if isinstance(problem, kind):
-            response[header] = value
+    cause = problem.cause if isinstance(problem, Unavailable) else ""
+    response = error(request.path, status_of(problem), problem.code, message, cause)
+    for header, value in headers_of(problem).items():
+        response[header] = value
     return response
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """What a client should know of this problem before it reads the body."""
+    match problem:
+        case Unauthorized():
+            return {"WWW-Authenticate": "Bearer"}
+        case Unavailable():
+            return {"Retry-After": str(problem.retry_after)}
+        case _:
+            return {}

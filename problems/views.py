@@ -1,11 +1,14 @@
 """Django's error pages: in the API family's form for its paths, HTML elsewhere."""
 
+import sys
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponseBase
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.html import escape
 from django.views import csrf, defaults
 
-from problems import Forbidden, Invalid, NotFound, Problem, errors, http
+from problems import Forbidden, Invalid, NotFound, Problem, database, errors, http
 
 HTML = ("/admin", "/static", "/login", "/logout", "/password", "/i18n")
 
@@ -33,7 +36,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def crashed(request: HttpRequest) -> HttpResponseBase:
-    """Answer 500; Django has logged the exception by now."""
+    """Answer 500, or what a failure of the database means; Django calls this for any exception."""
+    failure = sys.exc_info()[1]
+    if isinstance(failure, (DatabaseError, InterfaceError)):
+        problem = database.meaning_of(failure)
+        if problem is not None:
+            response = _either(request, problem, lambda: _page(problem))
+            # Django would log the traceback of a failure that has its line in the log already.
+            response._has_been_logged = True  # type: ignore[attr-defined]
+            return response
     if request.path.startswith(HTML):
         return defaults.server_error(request)
     return http.error(request.path, 500, "internal", "Something went wrong here.")
@@ -48,3 +59,11 @@ def _either(request: HttpRequest, problem: Problem, html: HtmlPage) -> HttpRespo
     if request.path.startswith(HTML):
         return html()
     return http.respond(request, problem)
+
+
+def _page(problem: Problem) -> HttpResponse:
+    """The problem for people, without anything that the database would be asked for."""
+    status = http.status_of(problem)
+    details = {"title": f"Error {status}", "details": escape(problem.message)}
+    page = defaults.ERROR_PAGE_TEMPLATE % details
+    return HttpResponse(page, status=status, headers=http.headers_of(problem))

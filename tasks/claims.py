@@ -26,6 +26,8 @@ from tasks.queue import READY, Head
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement, raw, text_of
 
+FORGOTTEN_AT_ONCE = 5_000
+
 
 def claim(request: ClaimRequest) -> Sequence[TaskRow]:
     """Give the agent the tasks it may have now, in order; none when there are none for it."""
@@ -72,15 +74,17 @@ def _answered(request: ClaimRequest) -> list[TaskRow]:
 
 def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:
     """What is reserved for the agent, if anything is; else the first that it may have."""
+    most = request.max_tasks
+    if agent.capacity is not None:
+        most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
+    if most <= 0:
+        return []
     named = "ids" if request.ids else "names"
     values = {"agent": agent.pk, "channels": list(request.ids or request.names)}
     for task_id, is_ready in _bound(named).run(values):
         return [task_id] if is_ready else []
     channels = Channel.objects.giving(request.ids, request.names)
-    most = request.max_tasks
-    if agent.capacity is not None:
-        most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
-    return _free_for(agent.pk, channels, most) if channels and most > 0 else []
+    return _free_for(agent.pk, channels, most) if channels else []
 
 
 @cache
@@ -141,9 +145,20 @@ def _of_free_chain(head: Head) -> list[UUID]:
 
 
 def forget_keys() -> int:
-    """Forget the claims whose keys have been kept long enough; how many."""
+    """Forget the claims whose keys have been kept long enough, batch by batch; how many.
+
+    A key that is in use just now is left for the next time.
+    """
     old = ClaimKey.objects.filter(created_at__lt=Now() - settings.CLAIM_KEYS_KEPT)
-    return old.delete()[0]
+    total = 0
+    while True:
+        with transaction.atomic():
+            free = old.order_by("created_at").select_for_update(skip_locked=True)
+            ids = list(free.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+            ClaimKey.objects.filter(pk__in=ids).delete()
+        total += len(ids)
+        if len(ids) < FORGOTTEN_AT_ONCE:
+            return total
 
 
 def give(ids: Sequence[UUID], agent: Agent, lease_seconds: int | None) -> Sequence[TaskRow]:

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from events import journal
 from problems import Problem
-from tasks import batches, ready, transitions
+from tasks import batches, ready, retention, transitions
 from tasks.exceptions import TaskUnknown, WrongStatus
 from tasks.models import Task
 from tasks.signals import chain_changed, chain_wanted
@@ -38,7 +38,7 @@ Verb = Callable[[Sequence[UUID], str, str], DeadLetterResult]
 def requeue(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     """Put failed tasks back in the queue with all their attempts; the others are refused."""
     with transaction.atomic():
-        tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock())
+        tasks = list(Task.objects.filter(pk__in=ids, chain=None).lock().only("status"))
         failed = [task.pk for task in tasks if task.status == Status.FAILED]
         alone = Task.objects.filter(pk__in=failed)
         count = batches.requeue_all(alone, by=by, reason=reason) if failed else 0
@@ -64,9 +64,10 @@ def purge(ids: Sequence[UUID], by: str, reason: str) -> DeadLetterResult:
     journal.attribute(actor=by, reason=reason)
     chains = Task.objects.chains_of(ids)
     chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
-    tasks = list(Task.objects.filter(pk__in=ids).lock())
+    lean = Task.objects.only("status", "channel", "chain")
+    tasks = list(lean.filter(pk__in=ids).lock())
     failed = [task for task in tasks if task.status == Status.FAILED]
-    Task.objects.filter(pk__in=[task.pk for task in failed]).delete()
+    retention.delete([task.pk for task in failed])
     chain_changed.send(Task, chains=chains, taken_by=None)
     ready.announce(task.channel_id for task in failed if task.chain_id)
     return DeadLetterResult(len(failed), _refused(tasks))

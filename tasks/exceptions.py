@@ -56,4 +56,4 @@ class BadBatch(Invalid):
 
 
 class ChainBusy(Exception):
-    """A chain that was to be locked without waiting is locked; never leaves `tasks`."""
+    """A chain that was to be locked without waiting is locked; never reaches a caller."""

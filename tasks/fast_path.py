@@ -5,7 +5,9 @@ several channels. Where more is needed (a chain, a claim key, a report that is n
 the statement changes nothing, and the caller takes the transactional path (`claims`, `reports`).
 What the statement does, in the order in which it happens:
 
-1. `seen`: renews the agent's presence when that is older than a second; a claim registers it;
+1. `seen`: renews the agent's presence when that is older than a second, unless somebody has locked
+   its row: waiting here, the statement would go on with what the agent was before. A claim
+   registers a new agent;
 2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
 3. `head`: looks, without a lock, at the first tasks that the agent may have (`queue.heads`);
 4. `served`: all reported tasks were held, and a claim meets no chain: the agent owns none, and the
@@ -146,14 +148,15 @@ def rows(ids: Sequence[UUID]) -> list[TaskRow]:
     return [found[pk] for pk in ids if pk in found]
 
 
-REGISTER = """INSERT INTO agents_agent (id, protocol)
-  SELECT %(agent)s::text, %(protocol)s::text WHERE NOT EXISTS (
-    SELECT FROM agents_agent
-    WHERE id = %(agent)s AND last_seen_at > now() - interval '1 second')
-  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
+RENEW = """UPDATE agents_agent SET last_seen_at = now() WHERE id = (
+    SELECT id FROM agents_agent
+    WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'
+    FOR NO KEY UPDATE SKIP LOCKED)"""
 
-RENEW = """UPDATE agents_agent SET last_seen_at = now()
-  WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'"""
+REGISTER = """INSERT INTO agents_agent (id, protocol)
+  SELECT %(agent)s::text, %(protocol)s::text
+  WHERE NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s)
+  ON CONFLICT (id) DO NOTHING"""
 
 CONTEXT = """context AS (
   SELECT (SELECT count(*) FROM seen),
@@ -249,7 +252,9 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     them. An agent with a capacity is served only by `counting` what it holds, and then its row must
     be locked; else `room` is unknown.
     """
-    parts = [f"seen AS ({REGISTER if claims else RENEW} RETURNING 1)", CONTEXT]
+    parts = [f"seen AS ({RENEW} RETURNING 1)", CONTEXT]
+    if claims:
+        parts.insert(0, f"registered AS ({REGISTER})")
     needs = []
     if outcomes:
         parts += [

@@ -5,7 +5,7 @@ the same locks as everything else, so a report that lands in between wins. Only 
 the locks, since a row may carry a large payload.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple, Self
@@ -121,28 +121,37 @@ class Reaped:
         return [task for task in self.tasks if task.status == status]
 
 
-def expire_leases() -> Reaped:
+def expire_leases(*, dry_run: bool = False) -> Reaped:
     """Take back chainless tasks whose lease ran out, an attempt used.
 
     A report that lands in between wins: rows that somebody is changing are left for the next pass.
+    A dry run rolls back each batch.
     """
-    return _batch_by_batch(_expire_batch)
+    tasks = Task.objects.expired().filter(chain=None).order_by("lease_expires_at")
+    return _batch_by_batch(tasks, AttemptOutcome.EXPIRED, "lease expired", dry_run=dry_run)
 
 
-def _batch_by_batch(take: Callable[[], Reaped]) -> Reaped:
+def _batch_by_batch(
+    tasks: TaskQuerySet,
+    outcome: AttemptOutcome,
+    reason: str,
+    *,
+    holders: Collection[str] = (),
+    dry_run: bool,
+) -> Reaped:
+    """Give these tasks back, each batch in its own transaction, with their holders locked."""
     total = Reaped()
     while True:
-        taken = take()
+        with transaction.atomic():
+            journal.attribute(actor="coordinator", reason=reason)
+            some = tasks.exclude(pk__in=[task.id for task in total.tasks]) if dry_run else tasks
+            if holders:
+                some = some.filter(agent__in=agents.lock(holders, skip_locked=True))
+            taken = give_back(_taken(some), outcome, reason)
+            transaction.set_rollback(dry_run)
         total += taken
         if len(taken) < BATCH:
             return total
-
-
-def _expire_batch() -> Reaped:
-    with transaction.atomic():
-        journal.attribute(actor="coordinator", reason="lease expired")
-        tasks = Task.objects.expired().filter(chain=None).order_by("lease_expires_at")
-        return give_back(_taken(tasks), AttemptOutcome.EXPIRED, "lease expired")
 
 
 def _taken(tasks: TaskQuerySet) -> list[UUID]:
@@ -150,31 +159,30 @@ def _taken(tasks: TaskQuerySet) -> list[UUID]:
     return list(tasks.lock_unless_busy().values_list("pk", flat=True)[:BATCH])
 
 
-def release_lost() -> Reaped:
-    """Take back the chainless tasks of lost agents, no attempt used."""
-    return _batch_by_batch(_release_batch)
+def release_lost(*, dry_run: bool = False) -> Reaped:
+    """Take back the chainless tasks of lost agents, no attempt used; a dry run rolls it back.
 
-
-def _release_batch() -> Reaped:
-    with transaction.atomic():
-        journal.attribute(actor="coordinator", reason="agent lost")
-        held = Task.objects.in_progress().filter(chain=None)
-        holders = Agent.objects.lost().filter(tasks__in=held)
-        lost = (
-            Agent.objects.lost()
-            .filter(pk__in=holders.values("pk")[:BATCH])
-            .order_by("pk")
-            .select_for_update(no_key=True, skip_locked=True)
+    Agents and tasks that somebody is changing are left for the next pass; the others are not.
+    """
+    held = Task.objects.in_progress().filter(chain=None)
+    lost = Agent.objects.lost()
+    holders = list(lost.filter(pk__in=held.values("agent")).values_list("pk", flat=True))
+    total = Reaped()
+    for start in range(0, len(holders), BATCH):
+        total += _batch_by_batch(
+            held.filter(agent__in=lost).order_by("id"),
+            AttemptOutcome.LOST,
+            "agent lost",
+            holders=holders[start : start + BATCH],
+            dry_run=dry_run,
         )
-        ids = list(lost.values_list("pk", flat=True))
-        tasks = held.filter(agent__in=ids).order_by("id")
-        return give_back(_taken(tasks), AttemptOutcome.LOST, "agent lost")
+    return total
 
 
 @transaction.atomic
 def release_on_restart(agent_id: str) -> Reaped:
     """An agent that has just started holds nothing: take back what it held before, as if lost."""
-    reason = "agent started anew"
+    reason = "agent restarted"
     journal.attribute(actor=f"agent:{agent_id}", reason=reason)
     agents.hear(agent_id)
     return give_back(lock_chainless(agent_id), AttemptOutcome.LOST, reason)

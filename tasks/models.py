@@ -144,7 +144,7 @@ class Task(models.Model):
         db_index=False,
         help_text="Only this agent may claim it.",
     )
-    queue_at = models.DateTimeField(db_default=Now(), help_text="Its place in the queue.")
+    queue_at = models.DateTimeField(db_default=Now(), help_text="Its position in the queue.")
     available_at = models.DateTimeField(db_default=Now(), help_text="Not claimed before.")
     postponed = models.BooleanField(
         default=False,

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower, Now
 
+from agents.querysets import unheard
 from tasks.queue import ORDER, READY
 from tasks.states import FINISHED, OPEN, Status
 
@@ -98,8 +99,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return held.order_by("agent_id", "-claimed_at", "-id").distinct("agent_id")
 
     def expired(self) -> Self:
-        """Tasks whose lease has run out."""
-        return self.in_progress().filter(lease_expires_at__lte=Now())
+        """Tasks whose lease has run out; none while their agents could not be heard."""
+        return self.in_progress().filter(~unheard(), lease_expires_at__lte=Now())
 
     def chains_of(self, task_ids: Collection[UUID]) -> list[UUID]:
         """The chains of these tasks. Read without a lock: a task never changes its chain."""

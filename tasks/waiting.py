@@ -33,6 +33,7 @@ THREADS = 2
 CHECK_AGAIN = 2.0
 # A waiting claim also tries this often by itself, which renews its agent's presence (online: 30 s).
 TRY_AGAIN = 10.0
+HEAR_AGAIN = 10.0  # seconds of notifications, before the connection is tried
 BREATH = 1.0  # seconds before the connection to a lost database is tried again
 BURST = 0.01  # seconds in which successive notifications count as one
 LINGER = 30.0  # seconds for which the connection is kept when no claim waits
@@ -121,13 +122,17 @@ class WaitingClaims:
         """Receive notifications on one connection; after a gap, check all watched channels."""
         while True:
             try:
-                async with await direct.connect() as listener:
-                    await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+                listen = sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL))
+                async with direct.connect() as listener:
+                    await listener.execute(listen)
                     listening.set()
                     self.notify(self._watched())
-                    async for heard in listener.notifies():
-                        with suppress(ValueError):  # any client may send any payload
-                            self.notify([UUID(heard.payload)])
+                    while True:
+                        async for heard in listener.notifies(timeout=HEAR_AGAIN):
+                            with suppress(ValueError):  # any client may send any payload
+                                self.notify([UUID(heard.payload)])
+                        # A server that stands still would not notify either.
+                        await listener.execute(listen)
             except psycopg.Error as problem:
                 if listening.is_set():
                     log.warning("No notifications.", extra={"problem": str(problem)})

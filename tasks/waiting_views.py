@@ -36,7 +36,7 @@ async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
 def _seconds_of(request: HttpRequest) -> int:
     given = request.GET.getlist("wait_seconds")
     if len(given) != 1 or not WHOLE_NUMBER.fullmatch(given[0]) or int(given[0]) > LONGEST_WAIT:
-        raise Invalid(f"wait_seconds: must be a whole number from 0 to {LONGEST_WAIT}")
+        raise Invalid(f"wait_seconds must be a whole number from 0 to {LONGEST_WAIT}")
     return int(given[0])
 
 

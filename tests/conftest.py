@@ -1,12 +1,14 @@
 """One PostgreSQL for a run of the tests in all processes, and the mark on those that are slow."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from coordinator_project import databases, embedded, env
+from events import bounds
 
 FOLDER = pytest.StashKey[str]()
 TESTS = Path(__file__).parent
@@ -32,12 +34,18 @@ SLOW = {
     "chains/test_races.py",
     "console/test_large.py",
     "console/test_speed.py",
+    "coordinator_project/test_bounded_waits.py",
+    "coordinator_project/test_budget.py",
+    "coordinator_project/test_commands.py",
     "coordinator_project/test_embedded.py",
+    "coordinator_project/test_leadership.py",
+    "coordinator_project/test_locked_rows.py",
     "coordinator_project/test_logs.py",
     "coordinator_project/test_loop_health.py",
     "coordinator_project/test_scripts.py",
     "coordinator_project/test_serve.py",
     "coordinator_project/test_settings.py",
+    "coordinator_project/test_silence.py",
     "dashboard/test_live.py",
     "dashboard/test_shutdown.py",
     "dashboard/test_stream.py",
@@ -89,7 +97,11 @@ def pytest_configure_node(node):
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_suffix):
-    """Point Django at a PostgreSQL that is started now and shared by all processes of the run."""
+    """Point Django at a PostgreSQL that is started now and shared by all processes of the run.
+
+    A test is one transaction, which may take long where many run at once.
+    """
+    bounds.LONGEST = timedelta()
     if env.database_url()[1]:
         yield
         return

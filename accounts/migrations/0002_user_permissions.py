@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("view_console", "May look at everything in the console"),
                     ("operate", "May steer tasks, chains, jobs, channels and agents"),
-                    ("administer", "May steer agents for good, and people"),
+                    ("administer", "May retire agents, and edit users"),
                 ],
             },
         ),

@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('idempotency_key', models.CharField(blank=True, default='', max_length=200)),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('in_progress', 'In Progress'), ('done', 'Done'), ('failed', 'Failed'), ('locked', 'Locked'), ('cancelled', 'Cancelled')], default='queued', max_length=16)),
                 ('blocked', models.BooleanField(default=False, help_text='Not its turn in its chain.')),
-                ('queue_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Its place in line.')),
+                ('queue_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Its position in the queue.')),
                 ('available_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Not claimed before.')),
                 ('last_holder', models.CharField(blank=True, default='', help_text='Who claimed it last.', max_length=200)),
                 ('lease_epoch', models.BigIntegerField(default=0, help_text='Number of its claims so far.')),

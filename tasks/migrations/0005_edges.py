@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='task',
             name='queue_at',
-            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Its place in the queue.'),
+            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='Its position in the queue.'),
         ),
         migrations.AlterField(
             model_name='task',

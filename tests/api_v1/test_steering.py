@@ -64,7 +64,7 @@ def test_why_names_the_obstacle_and_the_remedy(api):
     body = data(api.get(f"/tasks/{task['id']}/why"))
 
     assert (body["task_id"], body["status"]) == (task["id"], "queued")
-    assert [answer["code"] for answer in body["why"]] == ["channel_paused", "no_agents", "in_line"]
+    assert [answer["code"] for answer in body["why"]] == ["channel_paused", "no_agents", "in_queue"]
     first = body["why"][0]
     assert "a migration" in first["text"]
     assert first["remedy"] == "Resume the channel."

@@ -3,13 +3,17 @@
 import pytest
 from django.urls import reverse
 
+from agents import transitions as agents
+from agents.models import Agent
 from chains import transitions as chains
-from chains.models import OnFailure
+from chains import verbs
+from chains.models import Chain, OnFailure
 from events.models import Event
+from problems import Problem
 from tasks.states import Status
 from tests.console.clicking import audit, choose, click, messages_of, preview, sentences
 from tests.console.people import browser_of
-from tests.factories import fresh, give, make_agent, make_chain, steps_of
+from tests.factories import fresh, give, make_agent, make_chain, silence, steps_of
 from tests.tasks.reporting import complete, fail
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +102,55 @@ def test_reassigning_needs_an_agent(operator):
 
     assert page.context["form"].errors["agent"]
     assert fresh(chain).owner_id == "agent-1"
+
+
+def _unsubscribed(chain):
+    make_agent("agent-2")
+
+
+def _draining(chain):
+    make_agent("agent-2", subscriptions=(chain.channel.name,))
+    agents.drain("agent-2", by="tests")
+
+
+def _lost(chain):
+    silence(make_agent("agent-2", subscriptions=(chain.channel.name,)))
+
+
+def _running(chain):
+    make_agent("agent-2", subscriptions=(chain.channel.name,))
+    give(make_agent("agent-1"), chain.channel)
+
+
+def _bound(chain):
+    make_agent("agent-2", subscriptions=(chain.channel.name,))
+    other = make_chain(chain.channel, tasks=1)
+    chains.assign_agent(other.pk, "agent-2", by="tests")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (_unsubscribed, "is not subscribed"),
+        (_draining, "is draining"),
+        (_lost, "has been silent"),
+        (_running, "runs for agent"),
+        (_bound, "is bound to another chain"),
+    ],
+)
+def test_the_preview_of_a_reassignment_says_why_it_will_refuse(given, says):
+    chain = make_chain(tasks=2)
+    given(chain)
+    verb = next(verb for verb in verbs.CHAIN_VERBS if verb.name == "reassign")
+    agent = Agent.objects.get(pk="agent-2")
+
+    (sentence,) = verb.preview(Chain.objects.filter(pk=chain.pk), {"agent": agent})
+
+    assert sentence.startswith("It will refuse: ")
+    assert says in sentence
+    with pytest.raises(Problem) as refused:
+        chains.assign_agent(chain.pk, agent.pk, by="tests")
+    assert str(refused.value) in sentence
 
 
 def test_a_chain_cannot_be_reassigned_to_an_agent_of_another_channel(operator):

@@ -11,7 +11,7 @@ from chains.models import Chain
 from tasks import transitions as tasks
 from tasks.states import Status
 from tests.chains.steps import events, make_subscriber, picture, refused
-from tests.factories import fresh, give, make_agent, make_chain, steps_of, take
+from tests.factories import fresh, give, make_agent, make_chain, make_held_task, steps_of, take
 from tests.tasks.reporting import complete
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +139,15 @@ def test_an_unknown_chain_cannot_be_assigned_or_detached():
         transitions.assign_agent(uuid4(), make_agent().pk, by="operator")
     with pytest.raises(ChainUnknown):
         transitions.detach(uuid4(), owner_id=None, by="operator")
+
+
+def test_an_agent_at_its_capacity_gets_the_task_of_its_chain_once_there_is_room():
+    chain = make_chain(tasks=1)
+    agent = make_agent("agent-1", subscriptions=(chain.channel.name,), capacity=1)
+    held = make_held_task(agent)
+    transitions.assign_agent(chain.pk, agent.pk, by="tests")
+
+    assert take(agent, chain.channel) == []
+    complete(held)
+
+    assert [task.chain_id for task in take(agent, chain.channel)] == [chain.pk]

@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection, transaction
 
+from chains import transitions
 from chains.models import Chain
 from tasks import reports
 from tasks.fast_path import ClaimRequest, Outcome
@@ -56,3 +57,23 @@ def test_a_step_of_a_long_chain_takes_as_many_statements(django_assert_max_num_q
             reports.report_in_transaction(
                 [Outcome(task.pk, done=True)], agent_id=agent.pk, by="", request=request
             )
+
+
+@pytest.mark.parametrize("verb", [transitions.detach, transitions.release])
+def test_the_end_of_an_ownership_locks_no_step_that_waits(verb):
+    chain = make_chain(tasks=STEPS)
+    agent = make_agent()
+    task = give(agent, chain.channel)
+    if verb == transitions.release:
+        reports.report_one(Outcome(task.pk, done=True), agent_id=agent.pk, by="tests")
+    more = {"owner_id": agent.pk} if verb == transitions.detach else {}
+
+    with transaction.atomic():
+        before = rows_written()
+        untouched = set(Task.objects.extra(where=["xmax = 0"]).values_list("pk", flat=True))
+        verb(chain.pk, by="tests", **more)
+        still = set(Task.objects.extra(where=["xmax = 0"]).values_list("pk", flat=True))
+        assert rows_written() - before <= 6
+
+    assert len(untouched) > STEPS - 5
+    assert len(untouched - still) <= 2

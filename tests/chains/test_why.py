@@ -131,6 +131,16 @@ def test_the_owner_of_the_chain_is_online(owned):
     assert reason.do.verb == "release"
 
 
+def test_a_chain_whose_task_runs_cannot_be_released_so_detach_is_offered():
+    chain = make_chain(tasks=3)
+    give(make_agent("agent-1"), chain.channel)
+
+    owned = next(r for r in reasons_of(steps_of(chain)[2]) if r.code == Code.CHAIN_OWNED)
+
+    assert owned.do.verb == "detach"
+    assert "detach" in owned.remedy
+
+
 def test_the_owner_of_the_chain_is_lost(owned):
     silence(Agent.objects.get(pk="agent-1"))
 
@@ -290,10 +300,10 @@ def test_a_queued_task_has_its_position():
     first, second, third = make_tasks(3, channel=channel)
     tasks.prioritize(third.pk, 5, by="operator")
 
-    assert the(Code.IN_QUEUE, third).data["place"] == 1
+    assert the(Code.IN_QUEUE, third).data["position"] == 1
     assert the(Code.IN_QUEUE, third).remedy == ""
-    assert the(Code.IN_QUEUE, first).data["place"] == 2
-    assert the(Code.IN_QUEUE, second).data["place"] == 3
+    assert the(Code.IN_QUEUE, first).data["position"] == 2
+    assert the(Code.IN_QUEUE, second).data["position"] == 3
     assert the(Code.IN_QUEUE, second).do.verb == "prioritize"
 
 
@@ -304,8 +314,8 @@ def test_chains_and_tasks_with_requirements_are_in_one_queue():
     last = make_task(channel)
     Task.objects.filter(pk=last.pk).update(queue_at=Now() + timedelta(minutes=1))
 
-    assert the(Code.IN_QUEUE, last).data["place"] == 3
-    assert the(Code.IN_QUEUE, steps_of(chain)[0]).data["place"] == 2
+    assert the(Code.IN_QUEUE, last).data["position"] == 3
+    assert the(Code.IN_QUEUE, steps_of(chain)[0]).data["position"] == 2
 
 
 def test_a_position_far_behind_is_not_counted(monkeypatch):
@@ -315,7 +325,7 @@ def test_a_position_far_behind_is_not_counted(monkeypatch):
 
     reason = the(Code.IN_QUEUE, last)
 
-    assert (reason.data["place"], reason.data["more"]) == (3, True)
+    assert (reason.data["position"], reason.data["more"]) == (3, True)
     assert "More than 2" in reason.text
 
 

@@ -144,7 +144,7 @@ def test_a_verb_does_what_its_preview_says(kind, verb, values):
         assert len(result.refused) == refuses(verb, model.objects.all(), values)
     for row in each_row(model):
         if (kind, verb.name) == ("chains", "reassign") and is_running(row.get()):
-            continue  # refused, and its preview leaves that to the refusal
+            continue  # refused, which its preview says by a sentence of its own
         result, changed = tried(verb, row, values)
         assert len(result.refused) == refuses(verb, row, values), row.values()
         assert changed == (affects(verb, row, values) > 0), row.values()

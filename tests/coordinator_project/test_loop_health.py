@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.models import Agent
-from coordinator_project import maintenance, models, pass_status
+from coordinator_project import health, maintenance, models, pass_status, vitals
 from coordinator_project.maintenance import Loop, Pass
 from coordinator_project.models import PassRecord
 from coordinator_project.watch import Watch
@@ -62,7 +62,7 @@ def wait_for_the_agents():
 
 def test_the_pass_status_has_the_last_success(client):
     with looping(a_pass(lambda: 3, "busy")):
-        eventually(PassRecord.objects.exists)
+        eventually(PassRecord.objects.exclude(last_success_at=None).exists)
         status, body = details(client)
 
     assert (status, body["ok"], body["loop"]["led"]) == (200, True, True)
@@ -236,6 +236,81 @@ def test_health_says_that_the_database_does_not_answer(client):
     assert "loop" not in body
 
 
+@contextmanager
+def for_all_sessions(setting):
+    """Change a setting of this test's database for sessions that begin now."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET {setting}')
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f'ALTER DATABASE "{name}" RESET {setting.partition(" ")[0]}')
+
+
+def test_health_says_that_the_database_takes_no_changes(client):
+    with looping(a_pass(lambda: 0)):
+        eventually(lambda: details(client)[0] == 200)
+        with for_all_sessions("default_transaction_read_only = on"):
+            status, body = details(client)
+
+    assert (status, body["ok"], body["database"]["cause"]) == (503, False, "read_only")
+    assert body["loop"]["ok"] is True
+
+
+def test_health_says_that_nothing_can_be_written(client):
+    with looping(a_pass(lambda: 0)):
+        eventually(lambda: details(client)[0] == 200)
+        with for_all_sessions("temp_file_limit = 64"):  # as good as a full disk
+            status, body = details(client)
+
+    assert (status, body["database"]["ok"]) == (503, False)
+    assert "temp" in body["database"]["problem"]
+
+
+def test_the_write_that_health_tries_leaves_nothing(client):
+    with looping(a_pass(lambda: 0, "one")):
+        eventually(lambda: details(client)[0] == 200)
+        before = list(PassRecord.objects.values_list("name", flat=True))
+        assert details(client)[0] == 200
+
+    assert before == list(PassRecord.objects.values_list("name", flat=True)) == ["one"]
+
+
+def test_health_answers_in_time_though_the_database_does_not(client, monkeypatch):
+    monkeypatch.setattr(health, "WITHIN", 0.5)
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE coordinator_project_passrecord")
+    try:
+        status, body = details(client)
+        again, _ = details(client)
+    finally:
+        connection.close()
+
+    assert (status, again, body["database"]["cause"]) == (503, 503, "database_away")
+    eventually(lambda: not health.pool._work_queue.qsize() and details(client)[1].get("loop"))
+
+
+def test_health_shows_every_process_and_which_stands_still(client, monkeypatch):
+    monkeypatch.setattr(vitals, "present", vitals.Vitals())
+    with looping(a_pass(lambda: 0)):
+        eventually(lambda: details(client)[0] == 200)
+        for name, behind in (("http-0", None), ("http-1", 12.0)):
+            vitals.present.place = vitals.present.add(name)
+            vitals.present.beat(behind)
+
+        status, body = details(client)
+
+    assert status == 503
+    assert [(row["name"], row["ok"]) for row in body["processes"]] == [
+        ("http-0", True),
+        ("http-1", False),
+    ]
+    assert body["processes"][1]["stream_behind_seconds"] == pytest.approx(12, abs=1)
+    assert "stream_behind_seconds" not in body["processes"][0]
+
+
 def test_details_list_every_pass(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
@@ -250,6 +325,4 @@ def test_details_list_every_pass(used_folder):
 
 def _done(body):
     """The body, once each pass that runs at the start has succeeded."""
-    waiting = {one.name for one in maintenance.passes() if one.after}
-    passes = body["loop"]["passes"]
-    return all("last_success_at" in row or row["name"] in waiting for row in passes) and body
+    return all("last_success_at" in row for row in body["loop"]["passes"]) and body

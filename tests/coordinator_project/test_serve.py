@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.disks import fill, needs_a_disk, small_disk
 from tests.coordinator_project.running import (
     Running,
     ask_each,
@@ -163,6 +164,27 @@ def test_a_process_that_dies_is_started_again(used_folder):
         assert "A process died; it starts again." in coordinator.output
 
 
+def test_processes_that_stand_still_are_replaced(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        before = workers(coordinator)
+        stopped = before[:2]  # the maintenance loop, and one of two that answer
+        for process in stopped:
+            process.suspend()
+
+        eventually(lambda: len(workers(coordinator)) == 3 and not alive(stopped), within=40)
+        eventually(lambda: coordinator.get("/health/details").json()["loop"]["led"], within=20)
+
+        assert coordinator.output.count('"A process stands still."') == 2
+        assert before[2].is_running()
+        for _ in range(8):
+            assert answers(coordinator)
+
+
+def alive(processes):
+    return [process for process in processes if process.is_running()]
+
+
 def test_it_survives_the_death_of_its_database(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
@@ -172,6 +194,72 @@ def test_it_survives_the_death_of_its_database(used_folder):
                 process.kill()
 
         eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+
+
+def test_it_survives_the_death_of_its_database_with_the_supervisor(used_folder):
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        for _ in range(3):
+            both = eventually(lambda: supervisor_and_server(coordinator))
+            for process in both:
+                process.suspend()  # neither learns of the other's death
+            for process in both:
+                process.kill()
+
+            eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+            assert answers(coordinator)
+
+        assert "Traceback" not in coordinator.output
+
+
+def test_it_answers_503_until_its_database_can_start_again(used_folder):
+    wal = used_folder / "postgres/data/pg_wal"
+    with running(used_folder) as coordinator:
+        coordinator.ready()
+        both = supervisor_and_server(coordinator)
+        for process in both:
+            process.suspend()
+        wal.rename(wal.with_name("away"))
+        for process in both:
+            process.kill()
+        eventually(lambda: status(coordinator, "/v1/agents") == 503)
+        eventually(lambda: "The embedded PostgreSQL died" in coordinator.output)
+        assert status(coordinator, "/v1/agents") == 503
+        assert answers(coordinator)
+
+        wal.with_name("away").rename(wal)
+
+        eventually(lambda: status(coordinator, "/v1/agents") == 200, within=20)
+        assert "Traceback" not in coordinator.output
+
+
+@needs_a_disk
+def test_details_say_that_the_disk_is_full_and_all_goes_on_when_it_is_not(first_run, folder):
+    with small_disk(folder, "300m"):
+        subprocess.run(["/bin/cp", "-a", f"{first_run}/.", str(folder)], check=True)
+        with running(folder) as coordinator:
+            coordinator.ready()
+            eventually(lambda: status(coordinator, "/health/details") == 200)
+            filler = folder / "filler"
+            fill(filler)
+
+            eventually(lambda: status(coordinator, "/health/details") == 503)
+            body = coordinator.get("/health/details").json()
+            assert body["database"]["cause"] in {"disk_full", "database_away", "database_stopping"}
+            assert answers(coordinator)
+
+            filler.unlink()
+            eventually(lambda: status(coordinator, "/health/details") == 200, within=20)
+            eventually(lambda: status(coordinator, "/v1/agents") == 200)
+
+
+def supervisor_and_server(coordinator):
+    """The two that a system without memory may kill together; nothing while one is missing."""
+    children = psutil.Process(coordinator.process.pid).children()
+    for child, command in ask_each(children, lambda p: (p, p.cmdline())):
+        if "coordinator_project.supervisor" in command and child.children():
+            return [child, child.children()[0]]
+    return []
 
 
 def test_connections_are_shared_evenly_among_the_processes(used_folder):
@@ -215,19 +303,19 @@ def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
 
 
 def test_a_token_ends_protected_mode(used_folder):
-    with running(used_folder, COORDINATOR_AUTH_TOKEN="sesame") as coordinator:
+    with running(used_folder, COORDINATOR_AUTH_TOKEN="open sesame") as coordinator:
         coordinator.ready()
 
         without = coordinator.get("/v1/agents")
-        with_it = httpx.get(coordinator.url + "/v1/agents", headers={"X-Api-Key": "sesame"})
+        with_it = httpx.get(coordinator.url + "/v1/agents", headers={"X-Api-Key": "open sesame"})
 
         assert "Protected mode" not in coordinator.output
-        assert "sesame" not in coordinator.output
+        assert "open sesame" not in coordinator.output
         assert (without.status_code, with_it.status_code) == (401, 200)
 
 
 def test_listening_everywhere_asks_for_allowed_hosts(used_folder):
-    everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "sesame"}  # noqa: S104
+    everywhere = {"COORDINATOR_HOST": "0.0.0.0", "COORDINATOR_AUTH_TOKEN": "open sesame"}  # noqa: S104
     with running(used_folder, **everywhere) as coordinator:
         coordinator.ready()
         assert "set COORDINATOR_ALLOWED_HOSTS" in coordinator.output

@@ -25,6 +25,11 @@ def manage(folder, *arguments, **more):
         ("COORDINATOR_PORT", "http", "COORDINATOR_PORT is 'http'; use a whole number"),
         ("COORDINATOR_DATABASE_URL", "sqlite:///x", "the coordinator runs only on PostgreSQL"),
         ("ORHESTRA_DB_URL", "jdbc:postgresql://db/x", "set COORDINATOR_DATABASE_URL="),
+        ("SECRET_KEY", "q", "SECRET_KEY could be guessed: use at least 32 characters"),
+        ("SECRET_KEY", "q" * 40, "SECRET_KEY could be guessed"),
+        ("COORDINATOR_AUTH_TOKEN", "q", "COORDINATOR_AUTH_TOKEN could be guessed: use at least 8"),
+        ("COORDINATOR_AUTH_TOKEN", "qwqwqwqwqw", "COORDINATOR_AUTH_TOKEN could be guessed"),
+        ("ORHESTRA_AGENT_KEY", "qwertyu", "ORHESTRA_AGENT_KEY could be guessed: use at least 8"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sentence):
@@ -32,6 +37,28 @@ def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sente
 
     assert done.returncode == 1
     assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_key_that_was_damaged_is_refused(folder):
+    secret_key(folder)
+    (folder / "secret_key").write_text("")
+
+    done = manage(folder, "check")
+
+    assert done.returncode == 1
+    assert "secret_key is empty: restore it, or delete it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("more", [{}, {"SECRET_KEY": "0123456789abcdef" * 3}])
+def test_a_data_folder_that_cannot_be_made_is_one_sentence(folder, more):
+    folder.write_text("a file")
+
+    done = manage(folder, "serve", COORDINATOR_DATABASE_URL="postgresql://127.0.0.1:1/x", **more)
+
+    assert done.returncode == 1
+    assert "set COORDINATOR_DATA_DIR to" in done.stderr
     assert "Traceback" not in done.stderr
 
 

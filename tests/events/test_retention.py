@@ -6,7 +6,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events import partitions, retention
@@ -38,9 +39,24 @@ def test_whole_months_are_dropped_and_the_rest_is_deleted():
 
     gone = retention.purge(OCTOBER)
 
-    assert gone == retention.PurgedEvents(months=MONTHS, events=3, keys=0)
+    assert gone == retention.PurgedEvents(months=MONTHS, events=1, keys=0)
     assert left() == young
     assert partitions.existing()[0] == "events_event_2031_10"
+
+
+def test_whole_months_are_dropped_without_counting_them():
+    partitions.ensure(JULY)
+    for _ in range(3):
+        make_event(JULY)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE events_event_2031_07")
+
+    with CaptureQueriesContext(connection) as asked:
+        gone = retention.purge(OCTOBER)
+
+    assert (gone.months, gone.events, gone.estimated) == (MONTHS, 0, 3)
+    read = [query["sql"] for query in asked.captured_queries if "2031_07" in query["sql"]]
+    assert not [sql for sql in read if "count(" in sql and "reltuples" not in sql]
 
 
 def test_a_month_is_dropped_when_its_last_instant_is_too_old():
@@ -71,12 +87,13 @@ def test_used_up_keys_of_that_age_go_too():
 def test_a_dry_run_counts_and_removes_nothing():
     partitions.ensure(JULY)
     make_event(JULY)
+    make_event(JULY - timedelta(days=365))
     EventKey.objects.create(agent_id="a", key="k", event_id=1, created_at=JULY)
 
     gone = retention.purge(OCTOBER, dry_run=True)
 
     assert gone == retention.PurgedEvents(months=MONTHS, events=1, keys=1)
-    assert Event.objects.count() == EventKey.objects.count() == 1
+    assert (Event.objects.count(), EventKey.objects.count()) == (2, 1)
     assert partitions.existing() == MONTHS
 
 

@@ -1,5 +1,7 @@
 import asyncio
-from contextlib import contextmanager
+import os
+import signal
+from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from random import Random
 
@@ -218,6 +220,59 @@ async def test_nothing_is_lost_when_the_database_drops_every_connection(monkeypa
 
         assert ended > 0
         assert (await heard(subscriber))[0] == ["while.away"]
+
+
+def frozen(query):
+    """Stop the backends of this test's database whose last statement is like that; their ids."""
+    with another_connection() as admin:
+        found = admin.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND query LIKE %s",
+            [query],
+        ).fetchall()
+    for (pid,) in found:
+        os.kill(pid, signal.SIGSTOP)
+    return [pid for (pid,) in found]
+
+
+async def test_a_follower_whose_backend_stands_still_reads_on_on_another(monkeypatch):
+    monkeypatch.setattr(direct, "ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(tail, "BREATH", 0.1)
+    async with tail.watch() as subscriber:
+        await greeted(subscriber)
+        assert tail.behind() < 5
+        stopped = await asyncio.to_thread(frozen, "%FROM events_event WHERE id >%")
+        try:
+            assert stopped
+            before = tail.behind()
+            await asyncio.sleep(0.3)
+            assert tail.behind() > before + 0.2, "it says so meanwhile"
+            write_now("while.frozen")
+
+            assert (await heard(subscriber))[0] == ["while.frozen"]
+            assert tail.behind() < 5
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+    assert tail.behind() is None
+
+
+async def test_a_follower_waits_longer_each_time_for_a_slow_server(monkeypatch):
+    waits = []
+
+    @asynccontextmanager
+    async def slow(answer_within):
+        waits.append(answer_within)
+        raise psycopg.OperationalError
+        yield
+
+    monkeypatch.setattr(direct, "connect", slow)
+    monkeypatch.setattr(tail, "BREATH", 0)
+    async with tail.watch(), asyncio.timeout(5):
+        while len(waits) < 5:
+            await asyncio.sleep(0.01)
+
+    assert waits[:5] == [5, 10, 20, 30, 30]
 
 
 async def test_nobody_reads_the_journal_while_nobody_watches():

@@ -2,15 +2,21 @@
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from agents import pulse
+from agents import transitions as agents
 from agents.models import Agent
+from agents.transitions import Beat
 from chains.models import Chain, ChainStatus
+from chains.repair import BUSY
 from events.models import Event
 from jobs.models import Job, JobStatus
 from jobs.tally import fold
@@ -30,6 +36,7 @@ from tests.factories import (
     silence,
     steps_of,
 )
+from tests.racing import with_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +151,90 @@ def test_a_dry_run_tells_and_changes_nothing():
     assert output[-2:] == ["jobs: 1 repaired", "Nothing was changed: this was a dry run."]
     assert fresh(task).status == Status.IN_PROGRESS
     assert fresh(job).total == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dry_run_holds_nobody_up():
+    chains = [make_chain(tasks=2) for _ in range(30)]
+    owners = [give(make_agent(), chain.channel).agent for chain in chains]
+    for chain in chains:
+        Chain.objects.filter(pk=chain.pk).update(status=ChainStatus.DONE)
+
+    def beat(running):
+        beats = 0
+        while not running.done():
+            for owner in owners:
+                with transaction.atomic(), connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL lock_timeout = '1s'")
+                    agents.beat(Beat(owner.pk))
+                beats += 1
+        return beats
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(with_connection, lambda: run("--dry-run"))
+        assert beat(running)
+        output = running.result(timeout=60)
+
+    named = [line for line in output if "it was done, is in_progress" in line]
+    assert len(named) + sum(BUSY in line for line in output) == 30
+    assert set(Chain.objects.values_list("status", flat=True)) == {ChainStatus.DONE}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_each_chain_and_each_job_is_a_transaction_of_its_own(option):
+    for chain in (make_chain(tasks=1), make_chain(tasks=1)):
+        Chain.objects.filter(pk=chain.pk).update(status=ChainStatus.DONE)
+    make_job(tasks=1)
+    make_job(tasks=1)
+
+    with CaptureQueriesContext(connection) as asked:
+        output = run(*option)
+
+    assert "chains: 2 repaired" in output
+    ends = [query["sql"] for query in asked.captured_queries]
+    assert sum(sql in {"COMMIT", "ROLLBACK"} for sql in ends) >= 5
+    assert [sql for sql in ends if sql == ("ROLLBACK" if option else "COMMIT")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chain_that_somebody_has_locked_is_named_and_left():
+    one, other = make_chain(tasks=1), make_chain(tasks=1)
+    for chain in (one, other):
+        Chain.objects.filter(pk=chain.pk).update(status=ChainStatus.DONE)
+
+    with transaction.atomic():
+        assert Chain.objects.filter(pk=one.pk).select_for_update().exists()
+        with ThreadPoolExecutor(1) as pool:
+            output = pool.submit(with_connection, run).result(timeout=60)
+
+    assert f"chain {one.pk}: {BUSY}" in output
+    assert "chains: 1 repaired" in output
+    assert (fresh(one).status, fresh(other).status) == (ChainStatus.DONE, ChainStatus.QUEUED)
+
+
+def test_it_says_when_no_agent_can_be_lost():
+    agent = make_agent()
+    task = make_held_task(agent)
+    silence(agent)
+    pulse.beat()
+
+    output = run()
+
+    assert output[0].startswith("no agent is lost and no lease expires now")
+    assert fresh(task).status == Status.IN_PROGRESS
+
+
+def test_a_dry_run_counts_more_than_a_batch(monkeypatch):
+    monkeypatch.setattr("tasks.leases.BATCH", 2)
+    for number in range(5):
+        agent = make_agent(f"agent-{number}")
+        make_held_task(agent)
+        silence(agent)
+    for _ in range(5):
+        let_lease_run_out(make_held_task())
+
+    assert run("--dry-run")[0] == run()[0] == "tasks: 10 back in the queue, 0 failed, 0 cancelled"
 
 
 class Terminal(io.StringIO):

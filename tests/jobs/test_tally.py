@@ -25,6 +25,7 @@ from tests.factories import (
     take,
 )
 from tests.jobs.counting import complete, fail, of, retry, seen, work_off
+from tests.tasks.plans import nodes
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +255,19 @@ def test_many_jobs_are_counted_in_one_query(django_assert_num_queries):
         rows = {row.pk: row.counted_completed for row in Job.objects.counted()}
 
     assert [rows[job.pk] for job in jobs] == [1, 2, 3, 4, 5]
+
+
+def test_folding_reads_each_tally_once_though_the_planner_knew_of_few():
+    job = make_job(tasks=1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_tally")
+        cursor.execute(
+            "INSERT INTO jobs_tally (job_id, total, completed, failed, cancelled, started, at)"
+            " SELECT %s, 1, 0, 0, 0, false, now() FROM generate_series(1, 2000)",
+            [job.pk],
+        )
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {tally.FOLD}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "jobs_tally"]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) <= 3 * 2001

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
 from django.test import RequestFactory, override_settings
 from django.urls import path
@@ -117,6 +117,7 @@ def get(client, settings):
         (OperationalError("deadlock detected\nDETAIL"), 503, "unavailable"),
         (InterfaceError("connection already closed"), 503, "unavailable"),
         (DataError("value too long"), 400, "invalid_request"),
+        (IntegrityError("a fault of ours"), 500, "internal"),
         (exceptions.ParseError(), 400, "invalid_request"),
         (exceptions.NotAuthenticated(), 401, "unauthorized"),
         (exceptions.MethodNotAllowed("GET"), 405, "method_not_allowed"),

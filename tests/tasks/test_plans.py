@@ -79,7 +79,7 @@ def looks_at_few(plan, limit):
     """The heads are read in the order of their indexes, and only the tasks claimed are locked."""
     heads = walks(named(plan, "head"))
     assert heads
-    assert all(reads_in_order(walk) for walk in heads)
+    assert all(reads_in_order(walk, heads_for(limit)) for walk in heads)
     locks = [node for node in nodes(named(plan, "claimed")) if node["Node Type"] == "LockRows"]
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in locks) == limit
     assert uses_no_seq_scan(plan)
@@ -123,7 +123,7 @@ def test_the_transactional_path_reads_the_same_indexes(channel):
     plan = run_prepared(claims._heads(9), values)
 
     assert walks(plan)
-    assert all(reads_in_order(walk) for walk in walks(plan))
+    assert all(reads_in_order(walk, 9) for walk in walks(plan))
 
 
 def test_the_claim_of_a_bound_agent_uses_the_index_of_reserved_tasks(channel):

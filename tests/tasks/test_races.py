@@ -1,6 +1,7 @@
 """Concurrent verbs on a real PostgreSQL. A deadlock would raise."""
 
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import transaction
 
 from agents import transitions as agents
 from agents.transitions import Beat
+from events.models import Event
 from tasks import claims, leases, reports, transitions
 from tasks.exceptions import WrongStatus
 from tasks.fast_path import ClaimRequest, Outcome
@@ -231,3 +233,17 @@ def test_a_claim_does_not_wait_for_tasks_that_others_have_locked(claim):
 
     assert claimed == [[second.pk]]
     assert give(agent, channel) == first
+
+
+def test_a_claim_neither_waits_for_its_agents_row_nor_goes_on_with_what_the_agent_was():
+    channel = make_channel()
+    make_tasks(3, channel=channel)
+    silence(make_agent("a"), timedelta(seconds=5))
+
+    with transaction.atomic():
+        agents.drain("a", by="tests")
+        (before,) = at_once(partial(run_fast, "a", channel=channel.pk))
+    after = run_fast("a", channel=channel.pk)
+
+    assert (len(before.tasks), len(after.tasks)) == (1, 0)
+    assert Event.objects.filter(type="agent.drained").count() == 1

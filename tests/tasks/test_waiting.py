@@ -1,4 +1,6 @@
 import asyncio
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -382,6 +384,37 @@ def test_waiting_claims_survive_a_lost_connection_to_the_database(server):
         task = make_task(channel)
 
         assert waiting.task == str(task.pk)
+
+
+def listeners():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_notifications_come_again_when_the_backend_that_sent_them_stands_still():
+    soon = """
+from events import direct
+from tasks import waiting
+direct.ANSWER_WITHIN, waiting.HEAR_AGAIN, waiting.BREATH = 0.5, 0.2, 0.1
+"""
+    channel = make_channel()
+    with serving(soon) as server, claims(server) as claim:
+        waiting = claim("worker", channel, seconds=30)
+        stopped = eventually(listeners)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            eventually(lambda: listeners() - stopped)
+            task = make_task(channel)
+
+            assert waiting.task == str(task.pk)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_waiting_claims_are_answered_at_once_when_the_server_stops():

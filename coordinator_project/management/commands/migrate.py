@@ -1,9 +1,12 @@
 """Django's `migrate`, in one process at a time and without the timeouts of requests."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.commands import migrate
 from django.db import connections
+
+from events import bounds
 
 MIGRATING = 0x6D696772  # "migr", as a number: the advisory lock of the migrating process
 
@@ -15,6 +18,10 @@ class Command(migrate.Command):
             # Changing a large table takes longer than a request may.
             for limit in ("statement_timeout", "lock_timeout"):
                 cursor.execute(f"SET {limit} = 0")
+            cursor.execute("SELECT set_config('application_name', %s, false)", [bounds.MARK])
+            if bounds.is_known(connection):
+                cursor.execute(bounds.setting(timedelta()))
+            connection.connection.answer_within = None
             cursor.execute(f"SELECT pg_advisory_lock({MIGRATING})")
         try:
             super().handle(*args, **options)

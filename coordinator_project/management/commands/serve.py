@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -22,8 +22,15 @@ from django.urls import get_resolver
 
 from accounts import credentials
 from accounts.protected import OPEN_UP
-from coordinator_project import embedded, env, http_server, maintenance, processes
-from coordinator_project.cluster import EmbeddedFailed
+from coordinator_project import (
+    budget,
+    databases,
+    embedded,
+    env,
+    http_server,
+    maintenance,
+    processes,
+)
 
 PATIENCE = 3.0  # seconds for the processes of a killed coordinator to end
 
@@ -43,25 +50,47 @@ class Command(BaseCommand):
             # Imported once, before the processes are forked.
             import_module("coordinator_project.asgi")
             get_resolver().url_patterns  # noqa: B018
+            number = self._fitting(settings.COORDINATOR_PROCESSES)
             connections.close_all()
-            self._serve(listening)
+            self._serve(listening, number)
 
-    def _serve(self, listening: socket.socket) -> None:
+    def _fitting(self, wanted: int) -> int:
+        """How many of the HTTP processes the database has connections for; says so if not all."""
+        allowed = databases.connections_allowed()
+        number = budget.fitting(allowed, wanted)
+        if number < wanted:
+            missing = (
+                f"The database allows {allowed} connections, and {wanted} processes need "
+                f"{budget.needed(wanted)}. Raise its max_connections, or the CONNECTION LIMIT of "
+                "the role or database, by what is missing, or set fewer COORDINATOR_PROCESSES."
+            )
+            if not number:
+                raise CommandError(missing)
+            self._say(f"{missing} Until then, {number} of them run.")
+        return number
+
+    def _serve(self, listening: socket.socket, number: int) -> None:
         running = processes.Processes()
         try:
             running.start("maintenance", maintenance.run)
-            shares = processes.FORK.RawArray("i", settings.COORDINATOR_PROCESSES)
-            for place in range(settings.COORDINATOR_PROCESSES):
+            shares = processes.FORK.RawArray("i", number)
+            for place in range(number):
                 running.start(f"http-{place}", http_server.serve, listening, shares, place)
             running.wait_until_ready()
             if not running.signals:
                 self._say_ready(listening)
-            running.watch(_look_after_database)
-        except (processes.StartFailed, EmbeddedFailed) as problem:
+            running.watch(self._looks())
+        except processes.StartFailed as problem:
             raise CommandError(str(problem)) from problem
         finally:
             listening.close()
             running.stop()
+
+    def _looks(self) -> Sequence[Callable[[], None]]:
+        """What looks after things beside the processes, now and then."""
+        if env.database_url()[0] != env.EMBEDDED:
+            return []
+        return [embedded.Reviver(settings.COORDINATOR_DATA_DIR).look]
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
@@ -101,14 +130,10 @@ class Command(BaseCommand):
         self._say(f"Coordinator serves http://{shown}:{port}")
 
 
-def _look_after_database() -> None:
-    if env.database_url()[0] == env.EMBEDDED:
-        embedded.revive(settings.COORDINATOR_DATA_DIR, os.environ[env.EMBEDDED])
-
-
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Lock the data folder for one coordinator; the lock of a killed one is released."""
+    embedded.make_folder(folder)
     with embedded.private(folder / "serve.lock") as lock:
         deadline = time.monotonic() + PATIENCE
         while True:

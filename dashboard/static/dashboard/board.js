@@ -56,7 +56,7 @@ function Head({ channel, rows }) {
         <button type="button" onClick=${() => requestSession(channel)}>${_("Ask for a session")}</button>`}
       <${Verbs} kind="channels" row=${channel} title=${channel.name} />
     </div>
-    ${channel.paused_at && html`<p class="warn">${_("Paused: claims answer nothing.")} ${channel.pause_reason}</p>`}
+    ${channel.paused_at && html`<p class="warn">${_("Paused: claims get nothing.")} ${channel.pause_reason}</p>`}
   </div>`;
 }
 

@@ -102,7 +102,7 @@ export function Form({ fields: asked, button, submit, close, note, watch }) {
     ${note}
     ${problem && html`<p class="alarm" role="alert">${problem}</p>`}
     <footer>
-      <button type="button" onClick=${close}>${_("Never mind")}</button>
+      <button type="button" onClick=${close}>${_("Do nothing")}</button>
       <button class="primary" disabled=${busy}>${button}</button>
     </footer>
   </form>`;

@@ -56,7 +56,7 @@ export const newTask = (channelId, chain) =>
       ...(chain ? [] : [channel(channelId)]),
       { name: "title", label: _("Title"), required: true },
       description(),
-      { name: "priority", label: _("Priority"), kind: "number", value: 0, hint: _("Higher goes first.") },
+      { name: "priority", label: _("Priority"), kind: "number", value: 0, hint: _("Higher runs first.") },
       {
         name: "execution_mode", label: _("Execution mode"), kind: "select", value: "",
         options: [["", "–"], ...["accept-edits", "plan-mode", "bypass-permission"].map((mode) => [mode, mode])],

@@ -35,7 +35,7 @@ function Agree({ agentId, name, answer, close }) {
   return html`<div class="body">
     <p>${say(_("%(agent)s does not serve channel %(name)s. Add it to what the agent serves, and try again?"), { agent: agentId, name })}</p>
     <footer>
-      <button type="button" onClick=${close}>${_("Never mind")}</button>
+      <button type="button" onClick=${close}>${_("Do nothing")}</button>
       <button type="button" class="primary" onClick=${agree}>${_("Add and try again")}</button>
     </footer>
   </div>`;

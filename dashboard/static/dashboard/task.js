@@ -47,7 +47,7 @@ function Task({ id }) {
   return html`<div class="body" data-open-task=${id}>
     <p class="row"><${Status} status=${task.status} /><code>${task.id}</code></p>
     <${Actions} task=${task} />
-    ${why.length > 0 && html`<section><h3>${WAITING.has(task.status) ? _("Why is it not running?") : _("How it stands")}</h3>
+    ${why.length > 0 && html`<section><h3>${WAITING.has(task.status) ? _("Why is it not running?") : _("Status")}</h3>
       <ol class="why">${why.map((answer) => html`<${Answer} key=${answer.code} answer=${answer} task=${task} />`)}</ol></section>`}
     <${Facts} task=${task} />
     ${task.description && html`<section><h3>${_("Description")}</h3><pre tabindex="0">${task.description}</pre></section>`}
@@ -99,7 +99,7 @@ function Facts({ task }) {
     [_("Ended"), task.finished_at && moment(task.finished_at)],
     [_("Held until"), task.lease_expires_at && moment(task.lease_expires_at)],
     [_("Not before"), task.available_at && moment(task.available_at)],
-    [_("Because"), task.fail_reason],
+    [_("Reason"), task.fail_reason],
     [_("Dead letter"), task.dead_letter && because(task.dead_letter)],
   ];
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`

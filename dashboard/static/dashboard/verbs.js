@@ -78,7 +78,7 @@ function Steps({ kind, verb, ids, row, close }) {
     { name: "reason", label: _("Reason, kept in the journal"), required: true, kind: "text" },
   ];
   const note = html`<div aria-live="polite">
-    ${will.length > 0 && html`<p class="soft small">${_("What it will do")}</p>
+    ${will.length > 0 && html`<p class="soft small">${_("What will happen")}</p>
       <ul class="will">${will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
   </div>`;
   return html`<${Form} ...${{ fields, submit, close, note }} button=${verb.label} watch=${preview} />`;

@@ -65,6 +65,7 @@ class Command(BaseCommand):
             return
         gone = events.purge(_ago(days), dry_run=dry_run)
         months = f", whole months: {', '.join(gone.months)}" if gone.months else ""
+        months += f" (about {gone.estimated} events)" if gone.estimated else ""
         self.stdout.write(f"{verb} {gone.events} events and {gone.keys} used keys{months}.")
 
     def _tasks(self, before: datetime, verb: str, *, dry_run: bool) -> None:

@@ -1,13 +1,14 @@
 """`manage.py reset`: repair what has drifted, or empty a development database."""
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, transaction
+from django.db import connection
 
+from agents.models import Agent
+from agents.querysets import unheard
 from chains import repair as chains
 from chains import transitions
 from chains.management.resetting import actor
@@ -46,36 +47,41 @@ class Command(BaseCommand):
         if everything:
             self._ask(sure=sure)
             self._empty()
-        elif dry_run:
-            with transaction.atomic():
-                self._repair(reason)
-                transaction.set_rollback(True)
-            self.stdout.write("Nothing was changed: this was a dry run.")
         else:
-            self._repair(reason)
+            self._repair(reason, dry_run=dry_run)
+        if dry_run:
+            self.stdout.write("Nothing was changed: this was a dry run.")
 
-    def _repair(self, reason: str) -> None:
-        reaped = leases.expire_leases()
-        reaped += leases.release_lost()
+    def _repair(self, reason: str, *, dry_run: bool) -> None:
+        """Each batch, chain and job is a transaction of its own, which a dry run rolls back."""
+        if Agent.objects.filter(unheard()).exists():
+            self.stdout.write(
+                "no agent is lost and no lease expires now: the coordinator does not run,"
+                " or was away a moment ago"
+            )
+        reaped = leases.expire_leases(dry_run=dry_run)
+        reaped += leases.release_lost(dry_run=dry_run)
         self.stdout.write(
             f"tasks: {len(reaped.retried)} back in the queue,"
             f" {len(reaped.failed)} failed,"
             f" {len(reaped.cancelled)} cancelled"
         )
-        detached = _all_of(transitions.detach_expired) + _all_of(transitions.detach_lost)
+        detached = transitions.detach_expired(dry_run=dry_run)
+        detached += transitions.detach_lost(dry_run=dry_run)
         self.stdout.write(f"chains: {detached} detached")
         repaired = 0
-        for chain in chains.settle_all(by=actor(), reason=reason):
-            repaired += 1
+        for chain in chains.settle_all(by=actor(), reason=reason, dry_run=dry_run):
+            repaired += chain.changes != [chains.BUSY]
             self.stdout.write(f"chain {chain.chain_id}: {'; '.join(chain.changes)}")
         self.stdout.write(f"chains: {repaired} repaired")
-        wrong = jobs.recount()
-        for job in wrong:
+        recounted = 0
+        for job in jobs.recount(dry_run=dry_run):
+            recounted += 1
             self.stdout.write(
                 f"job {job.job_id}: had missed {job.total} tasks, {job.completed} completed,"
                 f" {job.failed} failed, {job.cancelled} cancelled"
             )
-        self.stdout.write(f"jobs: {len(wrong)} repaired")
+        self.stdout.write(f"jobs: {recounted} repaired")
 
     def _ask(self, *, sure: bool) -> None:
         if sure:
@@ -104,11 +110,3 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
         self.stdout.write("The database is empty except for its users.")
-
-
-def _all_of(batch: Callable[[], int]) -> int:
-    """Repeat `batch` until it finds nothing more to do; return how much it did."""
-    total = 0
-    while done := batch():
-        total += done
-    return total

@@ -1,0 +1,44 @@
+"""The pulse: agents can be heard. While it is missing, and a while after, nobody is lost."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, models, transaction
+
+from agents.querysets import PULSE_WITHIN
+
+EVERY = 1.0  # seconds
+
+BEAT = """
+INSERT INTO agents_pulse AS p (id, beat_at, grace_until)
+VALUES (1, clock_timestamp(), clock_timestamp() + %(grace)s * interval '1 second')
+ON CONFLICT (id) DO UPDATE SET beat_at = EXCLUDED.beat_at, grace_until = CASE
+    WHEN %(anew)s OR p.beat_at < EXCLUDED.beat_at - %(within)s * interval '1 second'
+    THEN EXCLUDED.grace_until ELSE LEAST(p.grace_until, EXCLUDED.grace_until) END
+RETURNING p.grace_until
+"""
+
+
+def beat(needed: Collection[type[models.Model]] = (), *, anew: bool = False) -> datetime:
+    """Note that agents can be heard now; returns the end of the last grace.
+
+    `needed`: what they write to. A table of these that is locked is waited for half a second, then
+    the pulse is missed (OperationalError). After a pulse that was missed, or `anew`, agents have
+    the grace of the settings to be heard before their silence counts again.
+    """
+    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in needed)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '500ms'")
+        if tables:
+            cursor.execute(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE")
+        cursor.execute(
+            BEAT,
+            {
+                "grace": settings.GRACE.total_seconds(),
+                "within": PULSE_WITHIN.total_seconds(),
+                "anew": anew,
+            },
+        )
+        until: datetime = cursor.fetchone()[0]
+    return until

@@ -1,0 +1,83 @@
+"""Signs of life of the processes of one `serve`, in memory that all of them share.
+
+A process that was stopped, or whose event loop hangs, does not beat; its parent replaces it.
+`/health/details` shows what all of them said, whichever process answers.
+"""
+
+import mmap
+import threading
+import time
+from dataclasses import dataclass
+
+MOST = 128  # processes
+BEAT_EVERY = 1.0  # seconds, where a thread beats
+STILL_AFTER = 15.0  # seconds without a beat
+BEHIND_AFTER = 10.0  # seconds in which the journal was not read for those who follow it
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a process last said: how long ago, and how long it has not read the journal since."""
+
+    name: str
+    seconds: float
+    behind: float | None
+
+    @property
+    def ok(self) -> bool:
+        return self.seconds < STILL_AFTER and (self.behind or 0) < BEHIND_AFTER
+
+
+class Vitals:
+    """The beats of all processes, each at its place; times are monotonic, 0 before the first."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.beats = _shared()
+        self.followed = _shared()
+        self.place: int | None = None
+
+    def add(self, name: str) -> int:
+        """A place for another process."""
+        self.names.append(name)
+        return len(self.names) - 1
+
+    def begin(self, place: int) -> None:
+        """Forget what the process at this place said before it was started again."""
+        self.beats[place] = self.followed[place] = 0.0
+
+    def beat(self, behind: float | None = None) -> None:
+        """Say that this process works, and since when it has not read the journal if it has to."""
+        if self.place is not None:
+            now = time.monotonic()
+            self.beats[self.place] = now
+            self.followed[self.place] = 0.0 if behind is None else now - behind
+
+    def signs(self) -> list[Sign]:
+        """The signs of all processes that have begun to work."""
+        now = time.monotonic()
+        return [
+            Sign(name, now - beat, now - followed if followed else None)
+            for name, beat, followed in zip(self.names, self.beats, self.followed, strict=False)
+            if beat
+        ]
+
+
+def _shared() -> "memoryview[float]":
+    """Zeros that this process and those forked from it see alike."""
+    return memoryview(mmap.mmap(-1, MOST * 8)).cast("d")
+
+
+present = Vitals()
+"""Those of this `serve`; empty in a process that it has not started."""
+
+
+def beat_in_a_thread() -> None:
+    """Beat until this process stops or is stopped; for one whose work may take long at a time."""
+    threading.Thread(target=_beat_on, daemon=True).start()
+
+
+def _beat_on() -> None:
+    while True:
+        present.beat()
+        time.sleep(BEAT_EVERY)
