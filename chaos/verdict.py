@@ -12,6 +12,7 @@ from chaos.history import History, number
 from chaos.run import CYCLE, Made, Run
 
 HEADS = ["fault", "times", "well again, median", "longest", "passes, longest"]
+HEALTH_WITHIN = 100.0  # milliseconds; measured, not judged: the machine may be busy
 SHOWN = 5  # findings of each check
 
 
@@ -123,7 +124,9 @@ def seen(history: History, run: Run) -> Iterator[list[str]]:
     yield ["streams opened", f"{whats['opened']:,}"]
     took = [number(line, "milliseconds") for _, line in history.every("health") if line["status"]]
     if took:
+        late = sum(milliseconds > HEALTH_WITHIN for milliseconds in took)
         yield ["health, median and longest", f"{median(took):.1f} and {max(took):.1f} ms"]
+        yield [f"- after more than {HEALTH_WITHIN:.0f} ms", f"{late:,} of {len(took):,}"]
 
 
 def dead_letters(history: History, reason: str) -> int:
