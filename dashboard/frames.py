@@ -23,8 +23,16 @@ _encoded: WeakKeyDictionary[Batch, bytes] = WeakKeyDictionary()
 def encoded(batch: Batch) -> bytes:
     """A batch as all subscribers get it: encoded once, each topic once."""
     if batch not in _encoded:
-        _encoded[batch] = b"".join(_frames(batch))
+        _encoded[batch] = _with_cursor(list(_frames(batch)), batch.cursor)
     return _encoded[batch]
+
+
+def _with_cursor(frames: list[bytes], cursor: int) -> bytes:
+    """The frames, of which only the last has the cursor: where the connection breaks between two
+    of them, the client goes on before the batch."""
+    if frames:
+        frames[-1] = b"id: %d\n" % cursor + frames[-1]
+    return b"".join(frames)
 
 
 def _frames(batch: Batch) -> Iterator[bytes]:
@@ -38,15 +46,15 @@ def _frames(batch: Batch) -> Iterator[bytes]:
             body: dict[str, object] = {"type": topic, "time": now}
             if batch.complete and len(changed[topic]) <= MOST_IDS:
                 body["ids"] = list(changed[topic])
-            yield _frame("update", batch.cursor, body)
+            yield _frame("update", body)
     for payload in _notifications(batch.rows):
         body = {"type": "notification", "time": now, "payload": payload}
-        yield _frame("notification", batch.cursor, body)
+        yield _frame("notification", body)
 
 
-def _frame(event: str, cursor: int, body: Changed) -> bytes:
+def _frame(event: str, body: Changed) -> bytes:
     data = dumps(body, orjson.OPT_UTC_Z)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, event.encode(), data)
+    return b"event: %s\ndata: %s\n\n" % (event.encode(), data)
 
 
 def _topics(row: TailRow) -> Iterator[tuple[str, str]]:

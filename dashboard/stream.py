@@ -58,7 +58,11 @@ async def speak(since: int | None) -> AsyncGenerator[bytes]:
                 if batch is None:
                     yield frames.PING
                     continue
-                hello = b"" if greeted else frames.HELLO % batch.cursor
-                greeted = True
-                if data := hello + frames.encoded(batch):
+                data = frames.encoded(batch)
+                if not greeted:
+                    # A client that hears no more than this has not had what it missed.
+                    start = batch.cursor if since is None or not data else since
+                    data = frames.HELLO % start + data
+                    greeted = True
+                if data:
                     yield data

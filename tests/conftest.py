@@ -17,6 +17,7 @@ TESTS = Path(__file__).parent
 SLOW = {
     "benchmarks",
     "browser",
+    "chaos",
     "demo",
     "examples",
     "smoke",

@@ -261,9 +261,10 @@ async def test_a_quiet_stream_is_kept_open_by_comments(monkeypatch):
         assert await anext(frames) == b": ping\n\n"
 
 
-def write_event(task_id):
-    Event.objects.create(type="task.created", task_id=task_id)
+def write_event(task_id, **more):
+    written = Event.objects.create(type="task.created", task_id=task_id, **more)
     connection.close()
+    return written.pk
 
 
 async def test_a_client_that_does_not_read_for_long_loses_nothing(monkeypatch):
@@ -280,6 +281,20 @@ async def test_a_client_that_does_not_read_for_long_loses_nothing(monkeypatch):
             while len(seen) < 5:
                 data = json.loads((await anext(slow)).decode().partition("data: ")[2])
                 seen.update(data["ids"])
+
+
+async def test_a_stream_that_breaks_within_a_batch_goes_on_before_it():
+    before = await asyncio.to_thread(write_event, "before")
+    await asyncio.to_thread(write_event, "task-1")
+    await asyncio.to_thread(write_event, "task-2", agent_id="agent-1")
+    async with aclosing(speak(before)) as frames:
+        hello, *updates, end = (await anext(frames)).split(b"\n\n")
+
+    ids = [dict(line.split(b": ", 1) for line in one.splitlines()).get(b"id") for one in updates]
+    assert (len(updates), end) == (2, b"")
+    assert b"id: %d\n" % before in hello
+    assert ids[0] is None
+    assert int(ids[1]) > before
 
 
 def test_a_restart_of_the_server_loses_nothing():
