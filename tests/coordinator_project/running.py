@@ -70,7 +70,7 @@ class Running(Program):
     def __init__(self, folder, **more):
         super().__init__("manage.py", "serve", env=environment(folder, **more))
 
-    def ready(self, within=30.0):
+    def ready(self, within=90.0):
         eventually(lambda: "serves http" in self.output or self.process.poll() is not None, within)
         found = re.search(r"serves (http://\S+)", self.output)
         assert found, self.output
