@@ -173,7 +173,7 @@ def test_a_draining_agent_gets_nothing(api, channel):
 
 
 @pytest.mark.parametrize("how_many", [{}, {"max_tasks": 2}])
-def test_a_key_gets_the_same_tasks_as_they_are_now(api, channel, how_many):
+def test_a_key_gets_the_same_tasks_as_long_as_they_are_held(api, channel, how_many):
     for _ in range(3):
         api.task(channel)
     asked = {"channel": "work", "idempotency_key": "k"} | how_many
@@ -181,11 +181,11 @@ def test_a_key_gets_the_same_tasks_as_they_are_now(api, channel, how_many):
     tasks = first.get("tasks") or [first["task"]]
 
     assert data(claim(api, **asked)) == first
-    assert data(api.complete(tasks[0], agent_id="a"))
+    for task in tasks:
+        assert data(api.complete(task, agent_id="a"))
     again = data(claim(api, **asked))
 
-    assert ids(again.get("tasks") or [again["task"]]) == ids(tasks)
-    assert (again.get("tasks") or [again["task"]])[0]["status"] == "done"
+    assert not {*ids(again.get("tasks") or [again["task"]])} & {*ids(tasks)}
 
 
 def test_a_key_counts_for_its_agent_only(api, channel):

@@ -7,6 +7,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.exceptions import AgentLost
 from jobs import tally
 from jobs.models import Job
 from tasks import batches, claims, dead_letters, leases, reports, transitions
@@ -165,7 +166,7 @@ def test_the_counters_equal_a_recount_after_every_step(db, seed, delay):
             agent = holder or chance.choice(AGENTS)
             try:
                 verb(job, task, agent)
-            except (NotReady, TaskUnknown, WrongStatus):
+            except (AgentLost, NotReady, TaskUnknown, WrongStatus):
                 continue
             started = started or of(job).filter(lease_epoch__gt=0).exists()
             assert is_true(job, started), verb
