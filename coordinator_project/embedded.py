@@ -60,8 +60,7 @@ def database(
     that goes through a long log after a crash may need more than the usual `patience`.
     """
     folder = folder.absolute()
-    make_folder(folder)
-    with private(folder / "postgres.users") as users:
+    with open_in(folder, "postgres.users") as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is stopping
         try:
             yield _running(folder, users.fileno(), durable=durable, patience=patience)
@@ -69,12 +68,15 @@ def database(
             _leave(folder, users.fileno())
 
 
-def make_folder(folder: Path) -> None:
-    """Make the data folder if it is missing; raise EmbeddedFailed if it cannot be used."""
+def open_in(folder: Path, name: str) -> IO[bytes]:
+    """Open a file of the data folder to lock it; the folder is made if it is missing.
+
+    Raises EmbeddedFailed, which says what helps, if the folder cannot be used.
+    """
     try:
         # PostgreSQL's user must be able to pass through, but not to list the folder.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        private(folder / "postgres.users").close()
+        return private(folder / name)
     except OSError as problem:
         raise EmbeddedFailed(
             f"The data folder {folder} cannot be used ({problem.strerror}): "

@@ -32,7 +32,7 @@ from coordinator_project.cluster import Cluster, EmbeddedFailed, free_port, loca
 
 STOP_GENTLY = signal.SIGINT  # ends sessions, writes a checkpoint
 STOP_AT_ONCE = signal.SIGQUIT  # the next start recovers from the log
-TRIES = 20  # of a first start, whose user reads why it failed
+TRIES = 8  # of a first start, whose user reads why it failed
 PAUSE = 0.2  # seconds before the second try; each takes longer than the one before
 LONGEST_PAUSE = 3.0
 LOOK_EVERY = 3.0

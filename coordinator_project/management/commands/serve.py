@@ -138,8 +138,7 @@ class Command(BaseCommand):
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Lock the data folder for one coordinator; the lock of a killed one is released."""
-    embedded.make_folder(folder)
-    with embedded.private(folder / "serve.lock") as lock:
+    with embedded.open_in(folder, "serve.lock") as lock:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
