@@ -5,7 +5,7 @@ locks the agent, then the chain it owns (both waiting), then what it picks. It t
 nobody else is taking, so no claim ever waits for another agent's.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
 from itertools import takewhile
@@ -122,15 +122,29 @@ def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID
         values = {"channels": list(channels), "agent": agent_id}
         heads = [Head(*row) for row in _heads(limit).run(values)]
         if ids := _first_of(heads, most):
-            return ids
+            first = next(head for head in heads if head.id == ids[0])
+            filled = first.chain_id or len(ids) == most or len(heads) < limit
+            return ids if filled else _filled(values, most)
         if len(heads) < limit:
             break
     return []
 
 
+def _filled(values: Mapping[str, object], most: int) -> list[UUID]:
+    """Up to `most` chainless tasks, some of which are locked already."""
+    ids: list[UUID] = []
+    for limit in steps_from(heads_for(most)):
+        rows = _heads(limit, of_chains=0).run(values)
+        ids = _alone([row[0] for row in rows], most)
+        if len(ids) == most or len(rows) < limit:
+            break
+    return ids
+
+
 @lru_cache(maxsize=128)
-def _heads(limit: int) -> Statement:
-    return Statement.of(queue.heads("(SELECT unnest(%(channels)s::uuid[]) AS id)", limit))
+def _heads(limit: int, of_chains: int | None = None) -> Statement:
+    channels = "(SELECT unnest(%(channels)s::uuid[]) AS id)"
+    return Statement.of(queue.heads(channels, limit, of_chains=of_chains))
 
 
 def _first_of(heads: Sequence[Head], most: int) -> list[UUID]:

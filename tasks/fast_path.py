@@ -11,7 +11,7 @@ What the statement does, in the order in which it happens:
 2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
 3. `head`: looks, without a lock, at the first tasks that the agent may have (`queue.heads`);
 4. `served`: all reported tasks were held, and a claim meets no chain: the agent owns none, and the
-   first task in order is of none;
+   first task in order is of none (`filling`: that has been decided);
 5. `ended`: ends the reported tasks;
 6. `claimed`: takes the first of those seen that nobody else is taking.
 
@@ -20,13 +20,14 @@ The limits stand in the text: with a bound limit a generic plan read the whole t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import BooleanField, Case, DurationField, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
@@ -35,6 +36,7 @@ from agents import transitions as agents
 from agents.models import Protocol
 from api.body import dumps
 from events.context import request_id
+from problems.database import first_line
 from tasks import queue
 from tasks.models import Task
 from tasks.statements import Statement, assignments, raw, text_of
@@ -52,6 +54,8 @@ from tasks.states import (
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+log = logging.getLogger("coordinator.claims")
 
 MOST_HEADS = 16_384
 """So many tasks that others have locked are walked over; what is behind them waits for those."""
@@ -281,7 +285,7 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
         needs += [
             "(SELECT tasks FROM room) IS NOT NULL",
             "NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)",
-            "COALESCE((SELECT chain_id IS NULL FROM head LIMIT 1), true)",
+            "(%(filling)s::bool OR COALESCE((SELECT chain_id IS NULL FROM head LIMIT 1), true))",
         ]
     yes = " AND ".join(needs) or "true"
     parts.append(f"served AS MATERIALIZED (SELECT {yes} AS yes FROM context)")  # noqa: S608
@@ -321,7 +325,7 @@ def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list
         f"""channel AS (SELECT c.id FROM context, tasks_channel c
   WHERE {NAMED[claims]} AND c.paused_at IS NULL
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))""",  # noqa: S608
-        f"head AS MATERIALIZED ({queue.heads('channel', heads)})",
+        f"head AS MATERIALIZED ({queue.heads('channel', heads, of_chains=1)})",
     ]
 
 
@@ -361,7 +365,13 @@ def _run(
     begun = False
     for heads in steps_from(heads_for(request.max_tasks) if request else 0):
         planned = expected(outcomes) if outcomes else 0
-        answer = statement(planned, claims, heads, counting).run(values)
+        try:
+            answer = statement(planned, claims, heads, counting).run(values)
+        except DatabaseError as failure:
+            if not begun or counting:  # nothing was changed, or nothing is once this is undone
+                raise
+            log.warning("A claim was cut short.", extra={"problem": first_line(failure)})
+            return FastResult(tasks)
         served, seen, of_chains, room = answer[0][:4]
         if request and room is None and not begun:  # with a capacity it must not ask twice at once
             with transaction.atomic():
@@ -376,7 +386,7 @@ def _run(
         if seen < heads:
             break
         begun, outcomes = True, []
-        values["most"] = request.max_tasks - len(tasks)
+        values |= {"most": request.max_tasks - len(tasks), "filling": bool(tasks)}
     return FastResult(tasks, overtaken=bool(of_chains) and not tasks)
 
 
@@ -394,6 +404,7 @@ def _values(
             "channels": list(request.ids or request.names),
             "lease": request.lease_seconds,
             "most": request.max_tasks,
+            "filling": False,
         }
     return values | {"outcomes": as_json(outcomes)} if outcomes else values
 

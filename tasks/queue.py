@@ -71,26 +71,35 @@ def order_by(alias: str) -> str:
     return ordered.partition(" ORDER BY ")[2].replace('"tasks_task"', alias)
 
 
-def heads(channels: str, limit: int, *, agent: bool = True, behind: Q | None = None) -> str:
+def heads(
+    channels: str,
+    limit: int,
+    *,
+    of_chains: int | None = None,
+    agent: bool = True,
+    behind: Q | None = None,
+) -> str:
     """The first free tasks of several channels as one queue, as SQL; its columns are of `Head`.
 
     `channels` is a relation of the statement with their `id`s. With `agent` only those whose
     requirement the agent meets (%(agent)s); else all. `behind`: only those that it holds for.
+    `of_chains`: no more than so many of a channel's tasks in chains; None: as many as others.
     """
-    kinds = " UNION ALL ".join(_each_kind("c.id", limit, agent=agent, behind=behind or Q()))
+    most = {"alone": limit, "in_chain": limit if of_chains is None else of_chains}
+    kinds = _each_kind("c.id", **most, agent=agent, behind=behind or Q())
     return (
-        f"SELECT h.* FROM {channels} c CROSS JOIN LATERAL ({kinds}) h"  # noqa: S608
+        f"SELECT h.* FROM {channels} c CROSS JOIN LATERAL ({' UNION ALL '.join(kinds)}) h"  # noqa: S608
         f" ORDER BY {order_by('h')} LIMIT {limit:d}"
     )
 
 
-def _each_kind(channel: str, limit: int, *, agent: bool, behind: Q) -> list[str]:
+def _each_kind(channel: str, *, alone: int, in_chain: int, agent: bool, behind: Q) -> list[str]:
     free = _tasks().filter(behind, channel=raw(channel)).order_by(*ORDER).values(*Head._fields)
-    matching = text_of(free.filter(MATCHING, requirement=raw("r.id"))[:limit])
+    matching = text_of(free.filter(MATCHING, requirement=raw("r.id"))[:alone])
     met = f"WHERE {MEETS}" if agent else ""
     return [
-        f"({text_of(free.filter(ALONE)[:limit])})",
-        f"({text_of(free.filter(IN_CHAIN)[:limit])})",
+        f"({text_of(free.filter(ALONE)[:alone])})",
+        *([f"({text_of(free.filter(IN_CHAIN)[:in_chain])})"] if in_chain else []),
         f"(SELECT m.* FROM (SELECT r.id FROM ({_requirements(channel)}) w"  # noqa: S608
         f" JOIN tasks_requirement r ON r.id = w.id {met}) r CROSS JOIN LATERAL ({matching}) m)",
     ]

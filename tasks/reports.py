@@ -4,12 +4,13 @@ What a report of a held task does is said once, in SQL (`fast_path.end_held`). H
 becomes of reports on tasks that are not held any more: repeats, late ones, lost ones.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, TextChoices
 from django.db.models.functions import Now
 
@@ -17,6 +18,7 @@ from agents import transitions as agents
 from agents.models import Agent
 from events import journal
 from problems import Problem
+from problems.database import first_line
 from tasks import claims, fast_path, leases, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.fast_path import COLUMNS, ClaimRequest, Outcome, TaskRow
@@ -24,6 +26,8 @@ from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement
 from tasks.states import COMPLETE_LATE, DeadLetter, Status
+
+log = logging.getLogger("coordinator.claims")
 
 
 @cache
@@ -58,14 +62,26 @@ class ReportVerdict:
 def report(
     agent_id: str, outcomes: Sequence[Outcome], request: ClaimRequest | None = None
 ) -> tuple[Sequence[ReportVerdict], Sequence[TaskRow]]:
-    """Take the outcomes, each answered on its own, and claim if that is asked for: all at once."""
+    """Take the outcomes, each answered on its own, and claim if that is asked for: all at once.
+
+    But where others were quicker with all that the claim saw, the outcomes are taken first.
+    """
     result = fast_path.run(agent_id, outcomes, request)
     if result is None:
         return report_in_transaction(outcomes, agent_id=agent_id, by="", request=request)
     verdicts = [ReportVerdict(outcome.task_id, Verdict.ACCEPTED) for outcome in outcomes]
     if request and result.overtaken:
-        return verdicts, claims.claim_in_transaction(request)
+        return verdicts, _claim_after(request)
     return verdicts, result.tasks if request else []
+
+
+def _claim_after(request: ClaimRequest) -> Sequence[TaskRow]:
+    """The claim of a report that has been taken already, which a failure must not hide."""
+    try:
+        return claims.claim_in_transaction(request)
+    except DatabaseError as failure:
+        log.warning("A claim was cut short.", extra={"problem": first_line(failure)})
+        return []
 
 
 def report_one(outcome: Outcome, *, agent_id: str, by: str) -> ReportVerdict:

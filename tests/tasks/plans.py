@@ -11,7 +11,7 @@ def run_prepared(statement, values):
     """The plan of a statement, prepared and executed."""
     with connection.cursor() as cursor:
         cursor.execute(f"PREPARE asked AS {statement.text.decode()}")
-        arguments = statement.arguments({"protocol": ""} | values)
+        arguments = statement.arguments({"protocol": "", "filling": False} | values)
         given = [sql.Literal(value).as_string(connection.connection) for value in arguments]
         execute = f"EXECUTE asked ({', '.join(given)})"
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {execute}")

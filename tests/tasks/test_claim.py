@@ -295,3 +295,18 @@ def test_forty_agents_get_forty_chains_in_their_order():
     expected = [make_chain(channel, tasks=1) for _ in range(40)]
 
     assert [give(make_agent(), channel).chain for _ in expected] == expected
+
+
+@both_paths
+@pytest.mark.parametrize("chains", [3, 70])
+def test_a_batch_that_begins_with_a_chainless_task_is_filled_from_behind_chains(claim, chains):
+    channel = make_channel()
+    make_task(channel, priority=5)
+    for _ in range(chains):
+        make_tasks(1, chain=make_chain(channel), priority=1)
+    make_tasks(20, channel=channel)
+
+    given = claim("a", channel, max_tasks=10)
+
+    assert len(given) == 10
+    assert not Task.objects.held_by("a").exclude(chain=None).exists()

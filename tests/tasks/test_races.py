@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from agents import transitions as agents
 from agents.transitions import Beat
@@ -247,3 +247,37 @@ def test_a_claim_neither_waits_for_its_agents_row_nor_goes_on_with_what_the_agen
 
     assert (len(before.tasks), len(after.tasks)) == (1, 0)
     assert Event.objects.filter(type="agent.drained").count() == 1
+
+
+def test_a_batch_is_filled_while_others_hold_what_is_first_and_chains_come_before_the_rest():
+    channel = make_channel()
+    first = make_tasks(80, channel=channel, priority=5)
+    make_tasks(1, chain=make_chain(channel), priority=3)
+    make_tasks(20, channel=channel)
+
+    with transaction.atomic():
+        list(Task.objects.filter(pk__in=[task.pk for task in first[3:]]).lock())
+        (result,) = at_once(partial(run_fast, "a", channel=channel.pk, max_tasks=10))
+
+    assert len(result.tasks) == 10
+
+
+def test_outcomes_that_were_taken_are_answered_though_the_claim_behind_them_fails():
+    held = make_held_task(make_agent("a"))
+    alone = make_task(held.channel, priority=5)
+    make_tasks(1, chain=make_chain(held.channel))
+    request = ClaimRequest("a", ids=[held.channel_id])
+
+    def reported():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        return reports.report("a", [Outcome(held.pk, done=True)], request)
+
+    with transaction.atomic():
+        list(Task.objects.filter(pk=alone.pk).lock())
+        agents.lock(["a"])
+        ((verdicts, tasks),) = at_once(reported)
+
+    assert [one.verdict for one in verdicts] == ["accepted"]
+    assert list(tasks) == []
+    assert fresh(held).status == Status.DONE
