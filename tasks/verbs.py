@@ -14,9 +14,9 @@ from django.utils.translation import ngettext_lazy
 from agents import transitions as agents
 from agents.models import Agent
 from console.verbs import By, Key, Preview, Values, Verb, VerbResult, When, by_key, one_by_one
-from tasks import batches, transitions
+from tasks import batches, requirements, transitions
 from tasks.exceptions import WrongStatus
-from tasks.models import Task
+from tasks.models import Requirement, Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import OPEN, Status
 
@@ -79,9 +79,13 @@ def _assignable(rows: QuerySet[Task], values: Values) -> QuerySet[Task]:
     agent = values.get("agent")
     if not isinstance(agent, Agent):
         return ready
-    if agent.draining or Agent.objects.lost().filter(pk=agent.pk).exists():
+    lost = Agent.objects.lost().filter(pk=agent.pk)
+    if agent.draining or lost.exists() or transitions.is_full(agent):
         return ready.none()
-    return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
+    required = Requirement.objects.filter(pk__in=ready.order_by().values("requirement"))
+    unmet = [one.pk for one in required if not requirements.serves(agent, one)]
+    mine = ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
+    return mine.exclude(requirement__in=unmet)
 
 
 def _number(values: Values) -> int:
