@@ -112,7 +112,10 @@ class ConsoleAdmin(ReadOnlyAdmin):
         if not request.user.has_perm(chosen.permission):
             raise PermissionDenied
         rows = self.model._default_manager.filter(pk=obj.pk)
-        return self.use(chosen, request, rows, back=self._object_url(obj))
+        response = self.use(chosen, request, rows, back=self._object_url(obj))
+        if isinstance(response, HttpResponseRedirect) and not rows.exists():
+            return HttpResponseRedirect(reverse(self._named("changelist")))
+        return response
 
     def use(
         self, verb: Verb, request: HttpRequest, rows: QuerySet[Model], *, back: str

@@ -35,9 +35,12 @@ class Protocol(HttpToolsProtocol):
         *,
         problem: Problem | None = None,
         handover: Handover | None = None,
-        last: bool = False,
+        first: bytes = b"",
     ) -> None:
-        """With a `problem`, whatever comes is answered with that; `last`: only one request."""
+        """With a `problem`, whatever comes is answered with that.
+
+        `first`: what has been read of the connection elsewhere; then only one request is answered.
+        """
         super().__init__(config, server_state, app_state)
         self.head_since: float | None = self.loop.time()
         self.url = b""
@@ -45,12 +48,14 @@ class Protocol(HttpToolsProtocol):
         self.refused = False
         self.problem = problem
         self.handover = handover
-        self.last = last
+        self.first = first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self.problem is not None:
             self.refuse(self.problem)
+        elif self.first:
+            self.data_received(self.first)  # before anything that comes after it
 
     def data_received(self, data: bytes) -> None:
         self.coming = len(data)
@@ -81,7 +86,7 @@ class Protocol(HttpToolsProtocol):
             raise httptools.HttpParserError(str(self.problem))
         self.head_since, self.loose = None, 0
         super().on_headers_complete()
-        if self.last and self.cycle is not None:
+        if self.first and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

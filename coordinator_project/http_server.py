@@ -165,17 +165,16 @@ class BulkServer(Server):
 
     async def _go_on(self, connection: socket.socket, data: bytes) -> None:
         loop = asyncio.get_running_loop()
-        _, protocol = await loop.connect_accepted_socket(self._last, connection)
-        protocol.data_received(data)
+        await loop.connect_accepted_socket(partial(self._last, data), connection)
 
-    def _last(self) -> Protocol:
+    def _last(self, data: bytes) -> Protocol:
         there = len(self.server_state.connections)
         return Protocol(
             self.config,
             self.server_state,
             self.lifespan.state,
             problem=Busy(TOO_MANY) if there > self.room else None,
-            last=True,
+            first=data,
         )
 
 

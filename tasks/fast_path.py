@@ -6,8 +6,8 @@ the statement changes nothing, and the caller takes the transactional path (`cla
 What the statement does, in the order in which it happens:
 
 1. `seen`: renews the agent's presence when that is older than a second, unless somebody has locked
-   its row: waiting here, the statement would go on with what the agent was before. A claim
-   registers a new agent;
+   its row: waiting here, the statement would go on with what the agent was before. A claim of a
+   new agent registers it and does nothing else; it is made again;
 2. `held`: locks, by id, the reported tasks that the agent holds by the epoch that it names;
 3. `head`: looks, without a lock, at the first tasks that the agent may have (`queue.heads`);
 4. `served`: all reported tasks were held, and a claim meets no chain: the agent owns none, and the
@@ -171,10 +171,12 @@ RENEW = """UPDATE agents_agent SET last_seen_at = now() WHERE id = (
     WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'
     FOR NO KEY UPDATE SKIP LOCKED)"""
 
+# An agent that is long silent may be removed just now, so its row is waited for.
 REGISTER = """INSERT INTO agents_agent (id, protocol)
-  SELECT %(agent)s::text, %(protocol)s::text
-  WHERE NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s)
-  ON CONFLICT (id) DO NOTHING"""
+  SELECT %(agent)s::text, %(protocol)s::text WHERE NOT EXISTS (
+    SELECT FROM agents_agent
+    WHERE id = %(agent)s AND last_seen_at > now() - interval '1 hour')
+  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
 
 CONTEXT = """context AS (
   SELECT (SELECT count(*) FROM seen),
@@ -272,7 +274,7 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     """
     parts = [f"seen AS ({RENEW} RETURNING 1)", CONTEXT]
     if claims:
-        parts.insert(0, f"registered AS ({REGISTER})")
+        parts.insert(0, f"registered AS ({REGISTER} RETURNING 1)")
     needs = []
     if outcomes:
         parts += [
@@ -283,6 +285,7 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     if claims:
         parts += _looking(claims, heads, outcomes=bool(outcomes), counting=counting)
         needs += [
+            "NOT EXISTS (SELECT FROM registered)",
             "(SELECT tasks FROM room) IS NOT NULL",
             "NOT EXISTS (SELECT FROM chains_chain WHERE owner_id = %(agent)s)",
             "(%(filling)s::bool OR COALESCE((SELECT chain_id IS NULL FROM head LIMIT 1), true))",
@@ -297,7 +300,7 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
             f"bad AS ({KEEP_BAD_ATTEMPTS} AND {served})",
         ]
     if not claims:
-        return _answer(parts, "NULL, NULL, NULL", "ended")
+        return _answer(parts, "NULL, NULL, NULL, false", "ended")
     # One scan: each scan that meets a row which was changed meanwhile sets up the whole statement
     # once more to check it (EvalPlanQual), so a scan for each head made batches a fifth slower.
     heads_alone = _is("tasks_task.id = ANY (ARRAY(SELECT id FROM head WHERE chain_id IS NULL))")
@@ -308,7 +311,8 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
   RETURNING {COLUMNS}, tasks_task.queue_at)"""  # noqa: S608
     )
     seen = "(SELECT count(*) FROM head), (SELECT count(chain_id) FROM head)"
-    return _answer(parts, f"{seen}, (SELECT tasks FROM room)", "claimed")  # noqa: S608
+    more = "(SELECT tasks FROM room), EXISTS (SELECT FROM registered)"
+    return _answer(parts, f"{seen}, {more}", "claimed")
 
 
 def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
@@ -372,14 +376,16 @@ def _run(
                 raise
             log.warning("A claim was cut short.", extra={"problem": first_line(failure)})
             return FastResult(tasks)
-        served, seen, of_chains, room = answer[0][:4]
+        served, seen, of_chains, room, registered = answer[0][:5]
+        if registered:  # only that was done, and what the agent is may have changed meanwhile
+            return _run(values, outcomes, request, counting=counting)
         if request and room is None and not begun:  # with a capacity it must not ask twice at once
             with transaction.atomic():
                 agents.lock([request.agent_id])
                 return _run(values, outcomes, request, counting=True)
         if not served:
             return FastResult(tasks, overtaken=not tasks) if begun else None
-        taken = [TaskRow(*row[4:-1]) for row in answer if row[4] is not None]
+        taken = [TaskRow(*row[5:-1]) for row in answer if row[5] is not None]
         tasks += taken
         if not request or len(taken) == room or not seen:
             return FastResult(tasks)

@@ -42,12 +42,12 @@ OTHERS = {
     "api/v1/jobs/<job_id>/best": 1_000,
     "api/v1/jobs/<job_id>/statistics": 1_000,
     "v1/chains/<uuid:chain_id>": 0,
-    "v1/agents/<path:agent_id>/chain": 0,
-    "v1/agents/<path:agent_id>/current-task": 500,
-    "v1/agents/<path:agent_id>": 500,
+    "v1/agents/<name:agent_id>/chain": 0,
+    "v1/agents/<name:agent_id>/current-task": 500,
+    "v1/agents/<name:agent_id>": 500,
     "v1/tasks/<uuid:task_id>/why": 2_000,
     "v1/tasks/<uuid:task_id>": 100,
-    "v1/channels/by-name/<path:name>": 0,
+    "v1/channels/by-name/<name:name>": 0,
 }
 WAITING = {"console/live", "console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
 HEALTH = {"api/v1/health"}
@@ -152,7 +152,7 @@ def test_a_page_of_a_list_by_any_filters_reads_few_rows(filled, path):
 @pytest.mark.parametrize("path", OTHERS)
 def test_what_is_no_list_reads_few_rows_too(filled, path):
     ids = {"<uuid:chain_id>": "chain", "<job_id>": "job", "<uuid:task_id>": "task"}
-    spelled = path.replace("<path:agent_id>", "list-agent-7").replace("<path:name>", "x")
+    spelled = path.replace("<name:agent_id>", "list-agent-7").replace("<name:name>", "x")
     for mark, name in ids.items():
         spelled = spelled.replace(mark, str(filled[name]))
     asked = "?channel={channel}&column=done" if path in {"console/board", "console/tasks"} else ""

@@ -133,7 +133,7 @@ def _bound(chain):
     [
         (_unsubscribed, "is not subscribed"),
         (_draining, "is draining"),
-        (_lost, "has been silent"),
+        (_lost, "is lost"),
         (_running, "runs for agent"),
         (_bound, "is bound to another chain"),
     ],

@@ -8,15 +8,20 @@ from accounts.permissions import GROUPS
 
 
 def make_person(group: str = "", **fields) -> User:
-    """A person of a group, by the group's name; tests that empty the tables lose the groups."""
+    """A person of a group, by the group's name."""
     person = User.objects.create_user(group.lower() or "nobody", **fields)
     if group:
-        row, new = Group.objects.get_or_create(name=group)
-        if new:
-            codenames = [name.removeprefix("accounts.") for name in GROUPS[group]]
-            row.permissions.set(Permission.objects.filter(codename__in=codenames))
-        person.groups.add(row)
+        person.groups.add(group_of(group))
     return person
+
+
+def group_of(name: str) -> Group:
+    """The group of this name; tests that empty the tables lose the groups."""
+    row, new = Group.objects.get_or_create(name=name)
+    if new:
+        codenames = [one.removeprefix("accounts.") for one in GROUPS[name]]
+        row.permissions.set(Permission.objects.filter(codename__in=codenames))
+    return row
 
 
 def browser_of(group: str) -> Client:

@@ -151,8 +151,7 @@ def test_it_comes_back_when_a_supervisor_could_not_start(folder, monkeypatch):
         reviver = embedded.Reviver(folder)
         for _ in range(2):
             reviver.look()
-            assert gone([psutil.Process(embedded._STARTED[-1].pid)])
-            embedded._STARTED[-1].wait()
+            assert embedded._STARTED[-1].wait(60)
 
         password.with_suffix(".away").rename(password)
 

@@ -147,8 +147,10 @@ def test_lists_and_jobs_are_answered_by_a_process_of_low_priority(used_folder):
             assert answer.headers["x-request-id"] == path
         assert sum(bulk.cpu_times()[:2]) > before
         large = {"algorithms": ["PSO"] * 20_000}
-        for body, code in (({}, 400), (large, 400)):
-            assert client.post("/api/v1/jobs", json=body).status_code == code
+        for body in ({}, large) * 20:
+            answer = client.post("/api/v1/jobs", json=body)
+            assert answer.status_code == 400
+            assert "is required" in answer.json()["error"]  # so all of the body has arrived
 
         for path in ("/health", "/api/v1/health", "/v1/agents/nobody/current-task"):
             assert "connection" not in client.get(path).headers

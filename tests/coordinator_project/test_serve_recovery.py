@@ -67,11 +67,13 @@ def test_processes_that_stand_still_are_replaced(used_folder):
     with running(used_folder) as coordinator:
         coordinator.ready()
         before = workers(coordinator)
-        stopped = before[:2]  # the maintenance loop, and one of two that answer
+        stopped = before[:2]  # the maintenance loop, and the process for bulk
         for process in stopped:
             process.suspend()
 
-        eventually(lambda: len(workers(coordinator)) == 3 and not alive(stopped), within=40)
+        eventually(
+            lambda: len(workers(coordinator)) == len(before) and not alive(stopped), within=40
+        )
         eventually(lambda: coordinator.get("/health/details").json()["loop"]["led"], within=20)
 
         assert coordinator.output.count('"A process stands still."') == 2

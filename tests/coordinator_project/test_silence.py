@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from coordinator_project import embedded
+from coordinator_project.address import Address
 from tests.coordinator_project.conftest import make_top
 from tests.coordinator_project.running import eventually, running
 from tests.jobs.sweeps import ranges
@@ -88,7 +89,7 @@ def value_of(server, query, **values):
 
 
 def url_of(server):
-    running_file = embedded._announced(server.folder)
+    running_file = Address(server.folder).announced()
     password = (server.folder / "postgres.password").read_text()
     return f"postgresql://coordinator:{password}@127.0.0.1:{running_file['port']}/coordinator"
 
