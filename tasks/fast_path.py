@@ -168,15 +168,16 @@ def rows(ids: Sequence[UUID]) -> list[TaskRow]:
 
 RENEW = """UPDATE agents_agent SET last_seen_at = now() WHERE id = (
     SELECT id FROM agents_agent
-    WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second'
+    WHERE id = %(agent)s::text AND last_seen_at <= now() - interval '1 second' {}
     FOR NO KEY UPDATE SKIP LOCKED)"""
 
-# An agent that is long silent may be removed just now, so its row is waited for.
-REGISTER = """INSERT INTO agents_agent (id, protocol)
-  SELECT %(agent)s::text, %(protocol)s::text WHERE NOT EXISTS (
-    SELECT FROM agents_agent
-    WHERE id = %(agent)s AND last_seen_at > now() - interval '1 hour')
-  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""
+RECENT = "last_seen_at > now() - interval '1 hour'"
+"""An agent that is silent for longer may be removed just now: a claim waits for its row."""
+
+REGISTER = f"""INSERT INTO agents_agent (id, protocol)
+  SELECT %(agent)s::text, %(protocol)s::text
+  WHERE NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND {RECENT})
+  ON CONFLICT (id) DO UPDATE SET last_seen_at = now()"""  # noqa: S608
 
 CONTEXT = """context AS (
   SELECT (SELECT count(*) FROM seen),
@@ -272,9 +273,8 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     them. An agent with a capacity is served only by `counting` what it holds, and then its row must
     be locked; else `room` is unknown.
     """
-    parts = [f"seen AS ({RENEW} RETURNING 1)", CONTEXT]
-    if claims:
-        parts.insert(0, f"registered AS ({REGISTER} RETURNING 1)")
+    parts = [f"registered AS ({REGISTER} RETURNING 1)"] if claims else []
+    parts += [f"seen AS ({RENEW.format(f'AND {RECENT}' if claims else '')} RETURNING 1)", CONTEXT]
     needs = []
     if outcomes:
         parts += [

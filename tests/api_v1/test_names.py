@@ -140,7 +140,7 @@ def test_a_want_given_in_two_spellings_is_refused(api, field):
         assert refusal(api.post("/tasks", **body)) == (400, "invalid_request")
     offers = {"é": ["1"], nfd("é"): ["2"]}
     beat = data(api.post("/agents/heartbeat", agent_id="a", capabilities=offers))
-    assert beat["ignored"] == ["capabilities"]
+    assert "capabilities" in beat["ignored"]
 
 
 @pytest.mark.django_db

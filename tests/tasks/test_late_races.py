@@ -100,7 +100,7 @@ def test_a_result_and_a_release_at_once_do_not_both_count(held):
     assert Attempt.objects.filter(outcome="released").count() == len(released)
 
 
-def repeated(incarnation):
+def recognized(incarnation):
     with suppress(AgentReplaced):  # where another came in between
         releases.recognize("first", incarnation)
 
@@ -109,9 +109,9 @@ def test_of_two_new_processes_at_once_one_is_replaced_and_all_is_freed_once(agen
     releases.recognize("first", "old")
 
     at_once(
-        lambda: releases.recognize("first", "one"),
-        lambda: releases.recognize("first", "two"),
-        lambda: repeated("one"),
+        lambda: recognized("one"),
+        lambda: recognized("two"),
+        lambda: recognized("one"),
     )
 
     agent.refresh_from_db()

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from tasks import claims, fast_path
 from tasks.fast_path import ClaimRequest, Outcome, heads_for
 from tasks.models import Task
-from tests.factories import make_channel, run_fast
+from tests.factories import make_agent, make_channel, run_fast
 from tests.tasks.plans import (
     PAGES,
     named,
@@ -94,6 +94,7 @@ def values_for(*channels, lease=60, most=1):
 @pytest.mark.parametrize("limit", [1, 10])
 @pytest.mark.parametrize("by", ["ids", "names"])
 def test_the_claim_reads_its_indexes_in_order(channel, by, limit):
+    make_agent("a")
     other = make_channel()
     named = [channel.pk, other.pk] if by == "ids" else [channel.name, other.name]
 
