@@ -113,13 +113,13 @@ def standing_still(server):
     postmaster = psutil.Process(int(lines[0]))
     family = [postmaster, *postmaster.children(recursive=True)]
     for process in family:
-        with suppress(psutil.NoSuchProcess):
+        with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGSTOP)
     try:
         yield
     finally:
         for process in family:
-            with suppress(psutil.NoSuchProcess):
+            with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)
 
 
