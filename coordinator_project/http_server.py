@@ -9,7 +9,6 @@ import asyncio
 import os
 import resource
 import socket
-import sys
 from collections.abc import Coroutine, MutableSequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -36,9 +35,6 @@ RETRY_AFTER = 1.0  # seconds until the next accept, when no file can be opened
 AT_ONCE = 64  # connections that are accepted before those that are open have their turn
 OWN_FILES = 128  # of a process: its own, and connections that are refused
 FILES_OF_ONE = 2  # of a connection: itself, and a body or an answer that waits in a file
-# A thread that computes lets others have the interpreter after this time; with 5 ms, the usual
-# one, a request waits for it again and again.
-SWITCH = 0.001
 TOO_MANY = "Too many connections are open here; try again in a moment."
 NICE = 5  # of the process for bulk
 CLOSED = 1 << 30
@@ -192,7 +188,6 @@ def serve(
     handover: Handover | None = None,
 ) -> None:
     """Serve until SIGTERM; the main function of a process that shares `listening`."""
-    sys.setswitchinterval(SWITCH)
     hashers.give_way()
     Server(configuration(), listening, shares, place, ready, handover).run()
 
