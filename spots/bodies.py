@@ -6,7 +6,7 @@ from agents.models import Agent
 from api.body import JsonDict
 from api.views import filled
 from jobs.models import Job
-from tasks.fast_path import TaskRow
+from tasks.rows import TaskRow
 
 PROGRAM = ("jarPath", "mainClass", "artifactBucket", "artifactKey", "artifactEndpoint")
 MORE = (

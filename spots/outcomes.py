@@ -8,9 +8,9 @@ from spots.exceptions import NotAssigned, SpotTaskUnknown, TaskCancelled
 from spots.serializers import LONGEST_OUTPUT, FailureReason
 from tasks import releases, reports
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
-from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
+from tasks.rows import Outcome
 from tasks.states import BY_COORDINATOR, FINISHED, Status
 
 RESULT = ("runtimeMs", "iter", "fopt", "resultJson", "bestPos", "charts", "peakRamMb")

@@ -28,8 +28,8 @@ from spots.serializers import (
     SpotReleaseRequestSerializer,
 )
 from tasks import claims, leases
-from tasks.fast_path import ClaimRequest
 from tasks.models import Task
+from tasks.rows import ClaimRequest
 
 
 class SpotHelloView(JsonView):

@@ -7,8 +7,8 @@ from api import sizes
 from api.pages import MOST
 from api.views import filled
 from tasks import requirements
-from tasks.fast_path import TaskRow
 from tasks.models import Attempt, Channel, Task, TaskInput
+from tasks.rows import TaskRow
 from tasks.states import Status
 
 

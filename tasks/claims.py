@@ -20,10 +20,11 @@ from django.db.models.functions import Now
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import fast_path, queue
-from tasks.fast_path import COLUMNS, ClaimRequest, TaskRow, heads_for, steps_from
+from tasks import fast_path, queue, rows
+from tasks.fast_path import heads_for, steps_from
 from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import READY, Head
+from tasks.rows import COLUMNS, ClaimRequest, TaskRow
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement, raw, text_of
 from tasks.states import Status
@@ -81,7 +82,7 @@ def _answered(request: ClaimRequest) -> list[TaskRow]:
     epochs = dict(zip(known.task_ids, known.epochs, strict=True))
     return [
         row
-        for row in fast_path.rows(known.task_ids)
+        for row in rows.read(known.task_ids)
         if row.status == Status.IN_PROGRESS
         and (row.agent_id, row.lease_epoch) == (request.agent_id, epochs[row.id])
     ]
@@ -134,9 +135,9 @@ def _filled(values: Mapping[str, object], most: int) -> list[UUID]:
     """Up to `most` chainless tasks, some of which are locked already."""
     ids: list[UUID] = []
     for limit in steps_from(heads_for(most)):
-        rows = _heads(limit, of_chains=0).run(values)
-        ids = _alone([row[0] for row in rows], most)
-        if len(ids) == most or len(rows) < limit:
+        heads = _heads(limit, of_chains=0).run(values)
+        ids = _alone([head[0] for head in heads], most)
+        if len(ids) == most or len(heads) < limit:
             break
     return ids
 
@@ -214,7 +215,7 @@ def give(ids: Sequence[UUID], agent: Agent, lease_seconds: int | None) -> Sequen
     chains = {row.chain_id for row in given.values() if row.chain_id}
     chain_changed.send(Task, chains=chains, taken_by=agent)
     if any(row.reserved_for_id is None for row in given.values() if row.chain_id):
-        return fast_path.rows(ids)  # the chain's owner has changed, and what is reserved with it
+        return rows.read(ids)  # the chain's owner has changed, and what is reserved with it
     return [given[pk] for pk in ids]
 
 

@@ -9,8 +9,8 @@ from events.signals import event_posted
 from problems import Conflict, Invalid
 from tasks import reports
 from tasks.exceptions import TaskUnknown
-from tasks.fast_path import Outcome
 from tasks.models import SESSION_REQUEST, Task
+from tasks.rows import Outcome
 
 SESSION_COMPLETED = "agent.automation.session_request.completed"
 TOKEN_NAMES = (

@@ -21,8 +21,8 @@ from problems import Problem
 from problems.database import first_line
 from tasks import claims, fast_path, leases, requirements
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fast_path import COLUMNS, ClaimRequest, Outcome, TaskRow
 from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.rows import COLUMNS, ClaimRequest, Outcome, TaskRow
 from tasks.signals import chain_changed, chain_wanted
 from tasks.statements import Statement
 from tasks.states import COMPLETE_LATE, DeadLetter, Status

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, fast_path, ready, requirements
+from tasks import claims, ready, requirements, rows
 from tasks.exceptions import (
     BadBatch,
     ChannelExists,
@@ -26,8 +26,8 @@ from tasks.exceptions import (
     TaskUnknown,
     WrongStatus,
 )
-from tasks.fast_path import TaskRow
 from tasks.models import Channel, Task
+from tasks.rows import TaskRow
 from tasks.signals import chain_changed, chain_wanted
 from tasks.states import CANCEL, FINISHED, REQUEUE, UNLOCK, UNLOCK_TO_DONE, Edge, Status
 
@@ -174,7 +174,7 @@ def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> TaskRo
     agent = agents.enter(agent_id, seen=False)
     task = _locked(task_id, owner=agent)
     if task.status == Status.IN_PROGRESS and task.agent_id == agent.pk:
-        return fast_path.rows([task.pk])[0]
+        return rows.read([task.pk])[0]
     _refuse_assignment(task, agent)
     given = claims.give([task.pk], agent, lease_seconds=None)[0]
     ready.announce([task.channel_id])

@@ -13,10 +13,10 @@ from api.views import JsonView, ListView, filled, reply
 from problems import Problem
 from tasks import bodies, claims, inputs, leases, releases, reports, transitions
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
-from tasks.fast_path import ClaimRequest, Outcome, TaskRow
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
 from tasks.reports import ReportVerdict
+from tasks.rows import ClaimRequest, Outcome, TaskRow
 from tasks.serializers import (
     AssignRequestSerializer,
     CancelRequestSerializer,

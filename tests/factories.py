@@ -15,8 +15,8 @@ from jobs.models import Job, JobKind
 from jobs.sweeps import CHANNEL
 from tasks import batches, claims, fast_path, requirements
 from tasks import transitions as tasks
-from tasks.fast_path import ClaimRequest
 from tasks.models import Channel, Task
+from tasks.rows import ClaimRequest
 from tasks.states import CLAIM, FAIL
 
 _serial = count(1)

@@ -10,7 +10,7 @@ from agents.models import Agent, Notification
 from chains import gone_agents, resets
 from events.models import Event, OperatorAction
 from tasks import claims
-from tasks.fast_path import ClaimRequest
+from tasks.rows import ClaimRequest
 from tasks.states import Status
 from tests.api_v1.calls import Api, data, refusal
 from tests.console.clicking import click

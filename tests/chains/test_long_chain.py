@@ -6,8 +6,8 @@ from django.db import connection, transaction
 from chains import transitions
 from chains.models import Chain
 from tasks import reports
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import give, make_agent, make_chain
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,8 @@ from chains import transitions as chains
 from chains.models import Chain
 from problems import Problem
 from tasks import claims, leases, releases, reports, transitions
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.chains import model
 from tests.chains.model import AGENTS, CHAINS, TASKS, State
 from tests.factories import let_lease_run_out, make_agent, make_channel, silence

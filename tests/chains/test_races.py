@@ -20,8 +20,8 @@ from events.models import Event as JournalEvent
 from problems import Problem
 from tasks import leases, reports
 from tasks import transitions as tasks
-from tasks.fast_path import Outcome
 from tasks.models import Task
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.chains.steps import rows
 from tests.factories import (

@@ -13,8 +13,8 @@ from chains.management.resetting import actor
 from events.models import Event
 from tasks import transitions
 from tasks.exceptions import WrongStatus
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

@@ -11,8 +11,8 @@ from events.models import Event
 from tasks import reports
 from tasks import transitions as tasks
 from tasks.claims import claim
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import make_agent, make_chain, make_channel, make_task, make_tasks, stored
 
 pytestmark = pytest.mark.django_db

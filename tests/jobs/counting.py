@@ -3,8 +3,8 @@
 from jobs import tally
 from jobs.models import Job, Tally
 from tasks import reports
-from tasks.fast_path import Outcome
 from tasks.models import Task
+from tasks.rows import Outcome
 from tests.factories import counted, make_agent, recounted, run_fast, sweeps, take
 
 

@@ -8,9 +8,9 @@ from agents.transitions import Beat
 from jobs import tally
 from jobs.models import Job, Tally
 from tasks import claims, leases, reports
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import (
     counted,
     let_lease_run_out,

@@ -6,7 +6,7 @@ from django.db import connection
 from events.models import Event
 from jobs import tally
 from tasks import batches, claims, dead_letters, transitions
-from tasks.fast_path import ClaimRequest
+from tasks.rows import ClaimRequest
 from tests.factories import counted, give, make_agent, make_job, run_fast, sweeps, tasks_of
 from tests.jobs.counting import complete, fail, of, retry, seen, work_off
 

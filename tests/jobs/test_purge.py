@@ -19,8 +19,8 @@ from jobs.models import Job, Tally
 from jobs.tally import fold
 from tasks import reports, retention
 from tasks import transitions as tasks
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task, TaskInput
+from tasks.rows import Outcome
 from tests.factories import (
     give,
     make_agent,

@@ -13,8 +13,8 @@ from jobs import forms, tally, transitions
 from jobs.exceptions import JobCancelled, JobOver
 from jobs.models import Job, Tally
 from tasks import claims, reports
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.jobs.calls import assert_counts_are_true
 from tests.jobs.sweeps import ranges
 from tests.racing import at_once

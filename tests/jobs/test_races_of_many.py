@@ -16,8 +16,8 @@ from agents.models import Protocol
 from jobs import tally
 from jobs.models import Job, Tally
 from tasks import batches, leases, reports, requirements
-from tasks.fast_path import Outcome
 from tasks.models import Attempt
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.factories import (
     counted,

@@ -10,7 +10,7 @@ import pytest
 
 from tasks import batches, fast_path, reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fast_path import Outcome
+from tasks.rows import Outcome
 from tests.factories import (
     counted,
     make_job,

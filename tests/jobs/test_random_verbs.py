@@ -12,8 +12,8 @@ from jobs import tally
 from jobs.models import Job
 from tasks import batches, claims, dead_letters, leases, reports, transitions
 from tasks.exceptions import NotReady, TaskUnknown, WrongStatus
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import (
     counted,
     let_lease_run_out,

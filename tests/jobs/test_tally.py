@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 from jobs import tally
 from jobs.models import Job, Tally
 from tasks import batches, dead_letters, leases, reports, transitions
-from tasks.fast_path import Outcome
 from tasks.models import Task
+from tasks.rows import Outcome
 from tests.factories import (
     counted,
     fresh,

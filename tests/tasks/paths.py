@@ -3,7 +3,7 @@
 import pytest
 
 from tasks import claims, fast_path
-from tasks.fast_path import ClaimRequest, Outcome
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import run_fast
 from tests.tasks.reporting import ACCEPTED, fail
 

@@ -1,9 +1,9 @@
 """Reports by the transactional path: by an agent or, without one, by an operator."""
 
 from tasks import reports
-from tasks.fast_path import Outcome
 from tasks.models import Task
 from tasks.reports import Verdict
+from tasks.rows import Outcome
 
 ACCEPTED, ALREADY, LOST = Verdict.ACCEPTED, Verdict.ALREADY, Verdict.LOST
 

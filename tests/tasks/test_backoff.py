@@ -12,8 +12,8 @@ from chains import transitions as chains
 from events.models import Event
 from tasks import batches, claims, leases, transitions
 from tasks.exceptions import NotReady
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

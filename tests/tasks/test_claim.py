@@ -9,8 +9,8 @@ from agents.models import Agent, Protocol
 from chains import transitions as chains
 from events.models import Event
 from tasks import claims, requirements
-from tasks.fast_path import ClaimRequest
 from tasks.models import ClaimKey, Task
+from tasks.rows import ClaimRequest
 from tasks.states import Status
 from tests.factories import (
     fresh,

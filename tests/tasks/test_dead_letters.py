@@ -11,8 +11,8 @@ from chains.models import OnFailure
 from events.models import Event
 from jobs.models import Job
 from tasks import dead_letters, ready, reports
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task, TaskInput
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.factories import (
     fail_at_once,

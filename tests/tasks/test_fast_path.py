@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from agents.models import Agent
 from events.models import Event
 from tasks import requirements, transitions
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

@@ -8,8 +8,8 @@ from django.db.models import F
 from agents.exceptions import AgentReplaced
 from problems import Problem
 from tasks import leases, releases, reports, transitions
-from tasks.fast_path import Outcome
 from tasks.models import Attempt, Task
+from tasks.rows import Outcome
 from tasks.states import Status
 from tests.factories import make_agent, make_channel, make_tasks, take
 from tests.racing import at_once

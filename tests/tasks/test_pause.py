@@ -6,7 +6,7 @@ from agents.models import Protocol
 from events.models import Event
 from tasks import claims, reports, requirements, transitions, waiting
 from tasks.exceptions import ChannelUnknown
-from tasks.fast_path import ClaimRequest, Outcome
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.api_v1.calls import UNKNOWN
 from tests.factories import (

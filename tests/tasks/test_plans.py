@@ -4,8 +4,9 @@ import pytest
 from django.db import connection, transaction
 
 from tasks import claims, fast_path
-from tasks.fast_path import ClaimRequest, Outcome, heads_for
+from tasks.fast_path import heads_for
 from tasks.models import Task
+from tasks.rows import ClaimRequest, Outcome
 from tests.factories import make_agent, make_channel, run_fast
 from tests.tasks.plans import (
     PAGES,

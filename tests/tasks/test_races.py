@@ -12,8 +12,8 @@ from agents.transitions import Beat
 from events.models import Event
 from tasks import claims, leases, reports, transitions
 from tasks.exceptions import WrongStatus
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, ClaimKey, Task
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

@@ -7,8 +7,8 @@ from agents.models import Protocol
 from events.models import Event
 from tasks import claims, reports, requirements, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, Requirement, Task
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

@@ -7,8 +7,8 @@ from events.models import Event
 from problems import Conflict
 from tasks import reports, transitions
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.factories import (
     fresh,

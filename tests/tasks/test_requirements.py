@@ -7,8 +7,8 @@ from django.db import connection
 
 from agents.models import Agent
 from tasks import claims, reports, requirements, transitions
-from tasks.fast_path import ClaimRequest, Outcome
 from tasks.models import Requirement, Task
+from tasks.rows import ClaimRequest, Outcome
 from tasks.states import Status
 from tests.factories import fresh, give, make_agent, make_channel, make_task, make_tasks, run_fast
 from tests.tasks.paths import both_paths

@@ -8,8 +8,8 @@ from django.db import connection, connections
 
 from tasks import waiting
 from tasks.claims import claim
-from tasks.fast_path import ClaimRequest
 from tasks.models import Task
+from tasks.rows import ClaimRequest
 from tests.factories import make_channel, make_task, stored
 
 pytestmark = [
