@@ -116,7 +116,7 @@ class Loop:
             lane.start()
         while not self.stop.is_set():
             self.keep()
-            if not all(lane.is_alive() for lane in lanes):
+            if not self.stop.is_set() and not all(lane.is_alive() for lane in lanes):
                 raise RuntimeError("A thread of the loop has died.")
             self.stop.wait(pulse.EVERY)
         end = time.monotonic() + LEAVE_PASSES

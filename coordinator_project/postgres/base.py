@@ -17,11 +17,14 @@ from psycopg import errors
 from psycopg.abc import RV, PQGen
 from psycopg.waiting import Ready
 
-LOOK_AFTER = 5.0
-"""Seconds without an answer after which a new connection shows whether the server answers."""
+LOOK_AFTER = 2.0
+"""Seconds without an answer after which a new connection shows whether the server answers.
+
+With the time for that it is less than half of what a SPOT may be silent: it can ask elsewhere.
+"""
 ANSWER_WITHIN = 35.0
 """Seconds after which the wait ends anyway: the server ends a statement after 30."""
-CONNECT_WITHIN = 3
+CONNECT_WITHIN = 2
 INTERVAL = 0.1
 
 
