@@ -195,8 +195,6 @@ def _refuse_assignment(task: Task, agent: Agent) -> None:
         raise NotReady(f"Task {task.pk} is not to be started before {task.available_at}.")
     if Task.objects.binding(agent.pk).exclude(pk=task.pk).exists():
         raise NotReady(f"Agent {agent.pk!r} is bound to another chain.")
-    if not requirements.serves(agent, task.requirement):
-        raise NotReady(f"Agent {agent.pk!r} does not offer what task {task.pk} requires.")
     if is_full(agent):
         raise NotReady(f"Agent {agent.pk!r} holds as many tasks as its capacity allows.")
 

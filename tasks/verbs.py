@@ -14,9 +14,9 @@ from django.utils.translation import ngettext_lazy
 from agents import transitions as agents
 from agents.models import Agent
 from console.verbs import By, Key, Preview, Values, Verb, VerbResult, When, by_key, one_by_one
-from tasks import batches, requirements, transitions
+from tasks import batches, transitions
 from tasks.exceptions import WrongStatus
-from tasks.models import Requirement, Task
+from tasks.models import Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import OPEN, Status
 
@@ -82,10 +82,7 @@ def _assignable(rows: QuerySet[Task], values: Values) -> QuerySet[Task]:
     lost = Agent.objects.lost().filter(pk=agent.pk)
     if agent.draining or lost.exists() or transitions.is_full(agent):
         return ready.none()
-    required = Requirement.objects.filter(pk__in=ready.order_by().values("requirement"))
-    unmet = [one.pk for one in required if not requirements.serves(agent, one)]
-    mine = ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
-    return mine.exclude(requirement__in=unmet)
+    return ready.filter(Q(reserved_for=None) | Q(reserved_for=agent))
 
 
 def _number(values: Values) -> int:

