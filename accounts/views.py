@@ -19,7 +19,7 @@ NOT_YET = _("You may not look at the console yet. Ask an administrator to put yo
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password. Who may not view the console is told so, and not signed in."""
+    """Name and password. People who may not view the console see a message instead."""
 
     def __init__(self, request: HttpRequest | None = None, *args: object, **kwargs: object) -> None:
         super().__init__(request, *args, **kwargs)

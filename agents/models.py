@@ -85,7 +85,9 @@ class Agent(models.Model):
         help_text="The processes that it has replaced, the latest at the end.",
     )
     doubled_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the journal was last told that one still lives."
+        null=True,
+        blank=True,
+        help_text="When the journal last named one of these that still lives.",
     )
     last_seen_at = models.DateTimeField(db_default=Now())
     announced = models.CharField(

@@ -44,21 +44,21 @@ def outcomes_are_kept(history: History) -> Iterator[str]:
     attempts = {(row.task_id, row.epoch) for row in history.tables.attempts}
     for name, entry in history.every("ended"):
         task = history.tables.tasks.get(text(entry, "task"))
-        told = f"{name} was told {entry['verdict']!r} for {entry['outcome']} of {entry['task']}"
+        said = f"{name} was answered {entry['verdict']!r} for {entry['outcome']} of {entry['task']}"
         if entry["verdict"] in DONE_BEFORE:
             if entry["outcome"] == "done" and task and task.status != Status.DONE:
-                yield f"{told}, which is {task.status}: its result was thrown away"
+                yield f"{said}, which is {task.status}: its result was thrown away"
         elif entry["verdict"] not in TAKEN:
             continue
         elif task is None:
-            yield f"{told}, which is gone"
+            yield f"{said}, which is gone"
         elif entry["outcome"] == "done":
             if task.status != Status.DONE or not contains(task.result, entry["result"]):
-                yield f"{told}, which is {task.status} with the result {task.result}"
+                yield f"{said}, which is {task.status} with the result {task.result}"
         elif entry["outcome"] in {"retriable", "final", "failed"}:
             known = (task.id, entry["epoch"]) in attempts or task.status == Status.CANCELLED
             if not known:
-                yield f"{told}, of which there is no attempt {entry['epoch']}"
+                yield f"{said}, of which there is no attempt {entry['epoch']}"
     for _, entry in history.every("cancelled"):
         task = history.tables.tasks.get(text(entry, "task"))
         if task is None or task.status != Status.CANCELLED:

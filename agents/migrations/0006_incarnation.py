@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='agent',
             name='doubled_at',
-            field=models.DateTimeField(blank=True, help_text='When the journal was last told that one still lives.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When the journal last named one of these that still lives.', null=True),
         ),
         migrations.AddField(
             model_name='agent',
