@@ -193,21 +193,21 @@ def nobody_is_lost_for_our_silence(history: History) -> Iterator[str]:
 def _called(history: History, agent: str, until: float) -> bool:
     """Whether an agent of the fleet went on calling after it was heard for the last time."""
     after = history.lost_after.get(agent)
-    return after is not None and _went_on(history.calls(agent), until, after)
+    return after is not None and went_on(history.calls(agent), until, after)
 
 
 def _renewed(history: History, agent: str, task_id: str, until: float) -> bool:
     after = history.lost_after.get(agent)
-    return after is not None and _went_on(history.calls(agent, task_id), until, after)
+    return after is not None and went_on(history.calls(agent, task_id), until, after)
 
 
-def _went_on(calls: list[Call], until: float, seconds: float) -> bool:
-    """Whether there is no pause of nearly so many seconds among the calls, from the last before
-    `until` that was answered up to then."""
+def went_on(calls: list[Call], until: float, seconds: float) -> bool:
+    """Whether there is no pause of nearly so many seconds among the calls, from the last that was
+    answered before `until` up to then."""
     before = [call for call in calls if call.at < until]
     if not before:
         return False
-    heard = max((place for place, call in enumerate(before) if call.heard), default=0)
+    heard = max((place for place, call in enumerate(before) if call.heard < until), default=0)
     marks = [*(call.at for call in before[heard:]), until]
     return all(b - a < QUIET * seconds for a, b in pairwise(marks))
 

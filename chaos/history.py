@@ -1,5 +1,6 @@
 """All that is known after a run: what its members wrote down, and what the database has."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,10 +64,10 @@ class AttemptRow(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request of an agent: when it was sent, and whether it had a good answer."""
+    """A request of an agent: when it was sent, and when it had a good answer, if it had one."""
 
     at: float
-    heard: bool
+    heard: float = math.inf
 
 
 class JobRow(NamedTuple):
@@ -165,12 +166,12 @@ class History:
         for name in names:
             lines = self.logs.get(name, [])
             heard = {
-                line["n"]
+                line["n"]: number(line, "at")
                 for line in lines
                 if line["what"] == "answered" and number(line, "status") < 500
             }
             found += [
-                Call(number(line, "at"), line["n"] in heard)
+                Call(number(line, "at"), heard.get(line["n"], math.inf))
                 for line in lines
                 if line["what"] == "sent" and (not about or about in str(line["body"]))
             ]

@@ -162,7 +162,7 @@ class Loop:
         term = self.leadership.term
         try:
             with self.watch.over("pulse"):
-                until = pulse.beat(_heard_by(), anew=term != self.led)
+                until = pulse.beat(heard_by(), anew=term != self.led)
         except Error as problem:
             connections.close_all()
             if self.heard:
@@ -231,9 +231,9 @@ class Loop:
             self.reachable = False
 
 
-def _heard_by() -> list[type[models.Model]]:
-    """The tables that a heartbeat or a claim needs."""
-    rooms = ("agents", "tasks", "chains")
+def heard_by() -> list[type[models.Model]]:
+    """The tables that heartbeats, claims and reports write to, and some more."""
+    rooms = ("events", "agents", "tasks", "chains", "jobs")
     found = [model for room in rooms for model in apps.get_app_config(room).get_models()]
     return [model for model in found if model._meta.managed and not model._meta.proxy]
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from chaos import checks
 from chaos.checks import CHECKS
-from chaos.history import Tables
+from chaos.history import Call, Tables
 from chaos.logs import errors, tracebacks
 from chaos.run import Options, Run
 from tests.coordinator_project.running import eventually
@@ -240,3 +241,18 @@ def test_tracebacks_are_found_in_lines_and_in_text(tmp_path):
 
     assert tracebacks([log]) == {"crash: ValueError: one": 1, "KeyError: 'two'": 1}
     assert errors([log]) == {"crash": 1, "request": 1}
+
+
+@pytest.mark.parametrize(
+    ("calls", "went_on"),
+    [
+        ([Call(0, 0.1), Call(6), Call(12)], True),
+        ([Call(0, 0.1), Call(6, 6.1), Call(12, 12.1)], True),
+        ([Call(0, 0.1), Call(12)], False),
+        ([Call(0, 0.1), Call(15, 16.1)], False),  # it came back, and was answered too late
+        ([Call(0, 0.1), Call(15, 15.9)], True),
+        ([], False),
+    ],
+)
+def test_whoever_was_silent_and_has_not_been_heard_since_did_not_go_on(calls, went_on):
+    assert checks.went_on(calls, until=16, seconds=10) == went_on

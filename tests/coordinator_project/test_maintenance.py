@@ -7,6 +7,7 @@ from django.db import connection, connections
 
 from coordinator_project import maintenance, statistics
 from coordinator_project.maintenance import Lane, Loop, Pass
+from tests.spots.calls import make_sweep
 
 
 def a_pass(run, name="a pass", every=10, lane=Lane.URGENT):
@@ -180,3 +181,31 @@ def test_the_reapers_go_by_the_clock_that_the_settings_name(settings):
     agents = ("agents.announce", "tasks.release_lost", "chains.detach_lost")
     assert {every[name] for name in agents} == {3}
     assert (every["tasks.wake_postponed"], every["jobs.fold"]) == (0.5, 1)
+
+
+WRITTEN = """
+SELECT relation::regclass::text FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+WHERE pid = pg_backend_pid() AND mode = 'RowExclusiveLock' AND relkind IN ('r', 'p')
+  AND NOT relispartition"""
+
+
+@pytest.mark.django_db
+def test_the_pulse_misses_each_table_that_a_spot_writes_to(client):
+    make_sweep()
+
+    def send(path, body):
+        answer = client.post(f"/internal/v1/{path}", body, content_type="application/json")
+        assert answer.status_code == 200
+        return answer.json()
+
+    measured = {"cpuLoad": 0.5, "runningTasks": 0, "totalCores": 2}
+    send("hello", {"spotId": "s"})
+    send("heartbeat", {"spotId": "s"} | measured)
+    [task] = send("tasks/claim", {"spotId": "s", "maxTasks": 1})["tasks"]
+    send(f"tasks/{task['id']}/complete", {"spotId": "s", "runtimeMs": 1, "iter": 1, "fopt": 1.0})
+
+    with connection.cursor() as cursor:
+        cursor.execute(WRITTEN)
+        written = {name for (name,) in cursor}
+    assert written >= {"agents_agent", "tasks_task", "events_event", "jobs_tally"}
+    assert written <= {model._meta.db_table for model in maintenance.heard_by()}
