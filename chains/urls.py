@@ -4,8 +4,8 @@ from api.routers import Router
 from chains.views import AgentViewSet, ChainViewSet, TaskViewSet
 
 router = Router()
-router.register("v1/chains", ChainViewSet)
-router.register("v1/agents", AgentViewSet)
 router.register("v1/tasks", TaskViewSet)
+router.register("v1/agents", AgentViewSet)
+router.register("v1/chains", ChainViewSet)
 
 urlpatterns = router.urls

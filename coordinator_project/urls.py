@@ -9,14 +9,15 @@ from coordinator_project.health import DetailsView, HealthView
 from coordinator_project.nothing import NothingView
 
 urlpatterns = [
+    # Tried one after the other: first those that agents ask for all the time.
+    path("", include("chains.urls")),
+    path("", include("spots.urls")),
+    path("", include("tasks.urls")),
+    path("", include("dashboard.urls")),
+    path("", include("jobs.urls")),
+    path("", include("events.urls")),
     path("health", HealthView.as_view()),
     path("health/details", DetailsView.as_view()),
-    path("", include("dashboard.urls")),
-    path("", include("spots.urls")),
-    path("", include("jobs.urls")),
-    path("", include("chains.urls")),
-    path("", include("tasks.urls")),
-    path("", include("events.urls")),
     path("", include("accounts.urls")),
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
