@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from rest_framework.request import Request
 
 from accounts.models import User
-from accounts.permissions import EVERYTHING
-
-KEY = "coordinator.caller"  # no header can have this key
+from accounts.permissions import EVERYTHING, OPERATE, VIEW
 
 
 class CallerKind(StrEnum):
@@ -34,7 +33,7 @@ class Caller:
 
 TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)
 LOCAL = Caller(CallerKind.LOCAL, "local", rights=EVERYTHING)
-AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key")
+AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key", rights=frozenset({VIEW, OPERATE}))
 
 
 def of_user(user: User) -> Caller:
@@ -42,11 +41,9 @@ def of_user(user: User) -> Caller:
     return Caller(CallerKind.USER, f"user:{user.get_username()}", user.pk, rights)
 
 
-def remember(request: HttpRequest, caller: Caller) -> None:
-    request.META[KEY] = caller
-
-
-def caller_of(request: HttpRequest) -> Caller:
-    """The caller of this request; every request that needs a credential has one in its view."""
-    caller: Caller = request.META[KEY]
+def caller_of(request: Request) -> Caller:
+    """The caller of this request, as its authentication found it."""
+    caller: Any = request.auth
+    if not isinstance(caller, Caller):
+        raise TypeError("A view without authentication has no caller.")
     return caller

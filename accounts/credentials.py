@@ -24,14 +24,12 @@ def is_agent_key(secret: bytes) -> bool:
 
 
 def offered(request: HttpRequest) -> Iterator[bytes]:
-    """Every secret that the request carries: in a header, or for a GET in the query."""
+    """Every secret in the headers of the request."""
     scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and bearer:
         yield bearer.strip().encode("latin-1", "replace")
     if key := request.META.get("HTTP_X_API_KEY", ""):
         yield key.encode("latin-1", "replace")
-    if request.method == "GET" and "token=" in request.META.get("QUERY_STRING", ""):
-        yield request.GET.get("token", "").encode(errors="replace")
 
 
 def _is(secret: bytes, expected: str) -> bool:

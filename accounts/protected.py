@@ -3,10 +3,15 @@
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 
-from problems import Forbidden
+from accounts import credentials
+from accounts.permissions import VIEW
+from problems import Forbidden, http
+from problems.families import is_api
 
 OPEN_UP = (
     "set COORDINATOR_AUTH_TOKEN and start again,"
@@ -44,6 +49,28 @@ def check(request: HttpRequest) -> None:
     origin = request.META.get("HTTP_ORIGIN", "")
     if origin and origin not in (f"http://{host}", f"https://{host}"):
         raise Protected(_because("requests from other sites are refused"))
+
+
+class ProtectedModeMiddleware(MiddlewareMixin):
+    """In protected mode, pages too are for this machine, and for people who have signed in.
+
+    Views of the API see to it by their authentication.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if credentials.issued() or is_api(request.path) or _has_signed_in(request):
+            return None
+        try:
+            check(request)
+        except Protected as problem:
+            return http.respond(request, problem)
+        return None
+
+
+def _has_signed_in(request: HttpRequest) -> bool:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    return bool(request.user.is_active and request.user.has_perm(VIEW))
 
 
 def _because(why: str) -> str:

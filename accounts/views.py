@@ -10,12 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User
-from accounts.permissions import VIEW
+from accounts.permissions import NOT_YET, VIEW
 
 Context = dict[str, object]
-
-
-NOT_YET = _("You may not look at the console yet. Ask an administrator to put you into a group.")
 
 
 class SignInForm(AuthenticationForm):

@@ -2,7 +2,14 @@
 
 from django.apps import AppConfig
 
+from problems import families
+
+V1 = families.Family("agents", ("/v1",))
+
 
 class AgentsConfig(AppConfig):
     name = "agents"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        families.register(V1)

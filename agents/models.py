@@ -1,5 +1,7 @@
 """An agent is a process that runs tasks; its id is a string that the client chooses."""
 
+from uuid import UUID
+
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -101,7 +103,9 @@ class Agent(models.Model):
 
     objects = AgentQuerySet.as_manager()
 
+    held: int  # set where SPOTs are listed: the tasks that it holds
     online: bool  # set by `AgentQuerySet.with_online`
+    current_task_id: UUID | None  # set where agents are shown: it follows from their tasks
 
     class Meta:
         ordering = ["id"]

@@ -1,8 +1,10 @@
 """Filters of a list: a value that no row has gives an empty list, a malformed time is refused."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django import forms
@@ -10,10 +12,16 @@ from django.core.validators import EMPTY_VALUES
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django_filters import CharFilter, FilterSet, IsoDateTimeFilter
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.request import Request
 
 from api.names import spelled
-from api.pages import Found
+from api.pagination import Found
 from problems import Invalid
+
+if TYPE_CHECKING:
+    # REST framework's views import this module, by its settings.
+    from rest_framework.views import APIView
 
 M = TypeVar("M", bound=Model)
 
@@ -79,8 +87,14 @@ def _key_of(moment: datetime, later: timedelta) -> UUID:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
-class NoFilters(ListFilters):
-    """Of a list that is not filtered."""
+class IndexedFilterBackend(DjangoFilterBackend):
+    """The view's filters, and by which index the rows that match are found."""
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[M], view: APIView
+    ) -> Found[M] | QuerySet[M]:
+        kind = getattr(view, "filterset_class", None)
+        return apply(kind, request.query_params, queryset) if kind else queryset
 
 
 def apply(kind: type[ListFilters], query: QueryDict, rows: QuerySet[M]) -> Found[M]:

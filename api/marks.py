@@ -90,3 +90,8 @@ def settled(data: Marked, passed: frozenset[str], apart: frozenset[str]) -> Json
                 raise Invalid(f"{where} must not contain NUL or half of a surrogate pair")
         settled_[name] = value if field in apart else shown(value)
     return settled_
+
+
+def unmarked(data: JsonValue) -> JsonValue:
+    """A body none of whose texts is only passed on: one with a mark is refused."""
+    return settled(data, frozenset(), frozenset()) if isinstance(data, Marked) else data

@@ -1,9 +1,10 @@
 """Names, ids and keys as they are compared and stored."""
 
+import re
 from unicodedata import normalize
 
 from django.urls import register_converter
-from django.urls.converters import PathConverter
+from django.urls.converters import StringConverter
 
 LONGEST = 4_000
 """No name is longer in any form; a longer text would only cost time."""
@@ -20,11 +21,18 @@ def spelled(text: str) -> str:
     return normalize("NFC", text).strip()
 
 
-class NameConverter(PathConverter):
-    """A name as a part of a path; it may contain slashes."""
+ENCODED = re.compile("%(2F|25)", re.IGNORECASE)
+
+
+class NameConverter(StringConverter):
+    """A name as one segment of a path, percent-encoded.
+
+    Of what was encoded, the server leaves slashes and percent signs as they came (`asgi.path_of`):
+    decoded too early, a slash would end the segment.
+    """
 
     def to_python(self, value: str) -> str:
-        return spelled(value)
+        return spelled(ENCODED.sub(lambda code: "/" if code[1] != "25" else "%", value))
 
 
 register_converter(NameConverter, "name")

@@ -1,17 +1,11 @@
-"""The paths of chains, and those of agents and tasks whose answers show chains."""
+"""The paths of chains, and those of agents and tasks, whose answers show chains."""
 
-from django.urls import path
+from api.routers import Router
+from chains.views import AgentViewSet, ChainViewSet, TaskViewSet
 
-from chains import views
+router = Router()
+router.register("v1/tasks", TaskViewSet)
+router.register("v1/agents", AgentViewSet)
+router.register("v1/chains", ChainViewSet)
 
-urlpatterns = [
-    path("v1/chains", views.ChainsView.as_view()),
-    path("v1/chains/<uuid:chain_id>", views.ChainView.as_view()),
-    path("v1/chains/<uuid:chain_id>/detach", views.DetachView.as_view()),
-    path("v1/chains/<uuid:chain_id>/assign-agent", views.AssignAgentView.as_view()),
-    path("v1/agents/request-session", views.RequestSessionView.as_view()),
-    path("v1/agents/<name:agent_id>/chain", views.AgentChainView.as_view()),
-    path("v1/agents/<name:agent_id>/retire", views.RetireView.as_view()),
-    path("v1/tasks/<uuid:task_id>/why", views.WhyView.as_view()),
-    path("v1/tasks", views.TasksView.as_view()),
-]
+urlpatterns = router.urls

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.callers import caller_of
-from accounts.permissions import ADMINISTER
+from accounts.permissions import MayAdminister
 from api import fields
+from api.body import JsonValue
 from api.serializers import Values
-from api.views import JsonView, ListView, reply
-from chains import bodies, resets, sessions, transitions
+from api.viewsets import ListViewSet
+from chains import resets, sessions, transitions
+from chains.answers import ChainSerializer, RetiredSerializer, WhyReasonSerializer
 from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
 from chains.models import Chain, OnFailure
@@ -25,28 +28,26 @@ from chains.serializers import (
     TaskRequestSerializer,
 )
 from chains.why import why
-from console.exceptions import VerbNotAllowed
 from problems import Invalid
-from tasks import bodies as task_bodies
-from tasks import requirements
-from tasks.agent_views import known
-from tasks.exceptions import ChannelUnknown, TaskUnknown
+from tasks import agent_views, requirements, views
+from tasks.answers import TaskSerializer
+from tasks.exceptions import ChannelUnknown
 from tasks.models import Channel, Requirement, Task
-from tasks.views import TaskListView
 
 MOST_TASKS = 1000
 
 
-class ChainsView(ListView[Chain]):
-    key = "chains"
+class ChainViewSet(ListViewSet[Chain]):
     queryset = Chain.objects.all()
+    serializer_class = ChainSerializer
     filterset_class = ChainFilters
+    unknown = ChainUnknown
+    list_key = "chains"
+    lookup_url_kwarg = "chain_id"
+    lookup_value_converter = "uuid"
 
-    def body(self, row: Chain) -> dict[str, object]:
-        return bodies.chain(row)
-
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(ChainRequestSerializer)
+    def create(self, request: Request) -> Response:
+        values = ChainRequestSerializer.read(request.data)
         chain = transitions.open_chain(
             channel_of(values["channel_id"]),
             values["name"],
@@ -54,102 +55,94 @@ class ChainsView(ListView[Chain]):
             on_failure=OnFailure(values["on_failure"]),
             by=caller_of(request).name,
         )
-        return reply({"chain": bodies.chain(chain)}, 201)
+        return Response({"chain": ChainSerializer(chain).data}, 201)
 
+    def retrieve(self, request: Request, chain_id: UUID) -> Response:
+        return Response({"chain": ChainSerializer(self.get_object()).data})
 
-class ChainView(JsonView):
-    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
-        chain = Chain.objects.filter(pk=chain_id).first()
-        if chain is None:
-            raise ChainUnknown(f"There is no chain {chain_id}.")
-        return reply({"chain": bodies.chain(chain)})
-
-    def put(self, request: Request, chain_id: UUID) -> HttpResponse:
-        changes = self.read(ChainEditRequestSerializer)
+    def update(self, request: Request, chain_id: UUID) -> Response:
+        changes = ChainEditRequestSerializer.read(request.data)
         chain = transitions.edit(chain_id, changes, by=caller_of(request).name)
-        return reply({"chain": bodies.chain(chain)})
+        return Response({"chain": ChainSerializer(chain).data})
 
-    def delete(self, request: Request, chain_id: UUID) -> HttpResponse:
+    def destroy(self, request: Request, chain_id: UUID) -> Response:
         transitions.delete(chain_id, by=caller_of(request).name)
-        return HttpResponse(status=204)
+        return Response(status=204)
 
-
-class DetachView(JsonView):
-    def post(self, request: Request, chain_id: UUID) -> HttpResponse:
-        owner = self.read(OwnerRequestSerializer)["agent_id"]
+    @action(detail=True, methods=["post"])
+    def detach(self, request: Request, chain_id: UUID) -> Response:
+        owner = OwnerRequestSerializer.read(request.data)["agent_id"]
         transitions.detach(chain_id, owner_id=owner, by=caller_of(request).name)
-        return reply({"ok": True})
+        return Response({"ok": True})
 
-
-class AssignAgentView(JsonView):
-    def post(self, request: Request, chain_id: UUID) -> HttpResponse:
-        agent_id = self.read(OwnerRequestSerializer)["agent_id"]
+    @action(detail=True, methods=["post"], url_path="assign-agent")
+    def assign_agent(self, request: Request, chain_id: UUID) -> Response:
+        agent_id = OwnerRequestSerializer.read(request.data)["agent_id"]
         chain = transitions.assign_agent(chain_id, agent_id, by=caller_of(request).name)
-        return reply({"chain": bodies.chain(chain)})
+        return Response({"chain": ChainSerializer(chain).data})
 
 
-class AgentChainView(JsonView):
-    """The chain that an agent owns (seed 002)."""
+class AgentViewSet(agent_views.AgentViewSet):
+    """Agents, with the chains that they own."""
 
-    def get(self, request: Request, agent_id: str) -> HttpResponse:
-        chain = Chain.objects.owned_by(known(agent_id).pk).first()
+    @action(detail=False, methods=["post"], url_path="request-session")
+    def request_session(self, request: Request) -> Response:
+        values = SessionRequestSerializer.read(request.data)
+        by_id, name = values["channel_id"], values["channel_name"]
+        channel = channel_of(fields.identifier(by_id)) if by_id else channel_named(name)
+        task = sessions.request_session(channel, by=caller_of(request).name)
+        return Response({"task": TaskSerializer(task).data}, 201)
+
+    @request_session.mapping.get
+    def retrieve_request_session(self, request: Request) -> Response:
+        return self.retrieve_named("request-session")
+
+    @action(detail=True)
+    def chain(self, request: Request, agent_id: str) -> Response:
+        """The chain that an agent owns (seed 002)."""
+        chain = Chain.objects.owned_by(self.get_object().pk).first()
         if chain is None:
             raise NoChain(f"Agent {agent_id!r} owns no chain.")
-        return reply({"chain": bodies.chain(chain)})
+        return Response({"chain": ChainSerializer(chain).data})
 
-
-class RetireView(JsonView):
-    """Drains an agent and takes back what it has; with `remove` it is forgotten too."""
-
-    def post(self, request: Request, agent_id: str) -> HttpResponse:
-        values = self.read_optional(RetireRequestSerializer)
-        caller = caller_of(request)
-        if not caller.may(ADMINISTER):
-            raise VerbNotAllowed(f"{caller.name} may not retire: {ADMINISTER} is missing.")
+    @action(
+        detail=True, methods=["post"], body_is_optional=True, permission_classes=[MayAdminister]
+    )
+    def retire(self, request: Request, agent_id: str) -> Response:
+        """Drains an agent and takes back what it has; with `remove` it is forgotten too."""
+        values = RetireRequestSerializer.read(request.data)
         retire = resets.remove_agent if values["remove"] else resets.retire_agent
-        taken = retire(agent_id, by=caller.name, reason=values["reason"])
-        return reply(bodies.retired(agent_id, taken, removed=values["remove"]))
+        taken = retire(agent_id, by=caller_of(request).name, reason=values["reason"])
+        told = {"agent_id": agent_id, "removed": values["remove"]}
+        return Response(told | RetiredSerializer(taken).data)
 
 
-class TasksView(TaskListView):
-    """Creates one task, or a list of up to 1,000, all or none."""
+class TaskViewSet(views.TaskViewSet):
+    """Tasks, alone and of chains."""
 
-    def post(self, request: Request) -> HttpResponse:
-        data = self.json()
-        many = isinstance(data, list)
-        values = (
-            TaskRequestSerializer.read_many(data, most=MOST_TASKS)
-            if many
-            else [TaskRequestSerializer.read(data)]
-        )
-        if not values:
-            raise Invalid("The list must contain a task.")
-        new = new_tasks(values)
+    def create(self, request: Request) -> Response:
+        """Creates one task, or a list of up to 1,000, all or none."""
+        many = isinstance(request.data, list)
+        new = new_tasks(requested(request.data))
         tasks = transitions.enqueue(new, by=caller_of(request).name)
         created = {task.pk for task in new} & {task.pk for task in tasks}
-        shown = [task_bodies.task(task) for task in tasks]
-        return reply({"tasks": shown} if many else {"task": shown[0]}, 201 if created else 200)
+        shown = [TaskSerializer.shown(task) for task in tasks]
+        return Response({"tasks": shown} if many else {"task": shown[0]}, 201 if created else 200)
+
+    @action(detail=True)
+    def why(self, request: Request, task_id: UUID) -> Response:
+        task = self.get_object()
+        reasons = [WhyReasonSerializer.shown(reason) for reason in why(task)]
+        return Response({"task_id": task.pk, "status": task.status, "why": reasons})
 
 
-class WhyView(JsonView):
-    def get(self, request: Request, task_id: UUID) -> HttpResponse:
-        task = Task.objects.select_related("channel", "requirement").filter(pk=task_id).first()
-        if task is None:
-            raise TaskUnknown(f"There is no task {task_id}.")
-        reasons = [bodies.why_reason(reason) for reason in why(task)]
-        return reply({"task_id": task.pk, "status": task.status, "why": reasons})
-
-
-class RequestSessionView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(SessionRequestSerializer)
-        channel = (
-            channel_of(fields.identifier(values["channel_id"]))
-            if values["channel_id"]
-            else channel_named(values["channel_name"])
-        )
-        task = sessions.request_session(channel, by=caller_of(request).name)
-        return reply({"task": task_bodies.task(task)}, 201)
+def requested(data: JsonValue) -> list[Values]:
+    """The task or the tasks that a body asks for."""
+    if not isinstance(data, list):
+        return [TaskRequestSerializer.read(data)]
+    if not data:
+        raise Invalid("The list must contain a task.")
+    return TaskRequestSerializer.read_many(data, most=MOST_TASKS)
 
 
 def new_tasks(requested: Sequence[Values]) -> list[Task]:

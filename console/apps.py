@@ -3,10 +3,17 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 
+from problems import families
+
+ADMIN = families.Family("admin", ("/admin",), pages=True)
+
 
 class ConsoleConfig(AppConfig):
     name = "console"
     default = True
+
+    def ready(self) -> None:
+        families.register(ADMIN)
 
 
 class AdminSiteConfig(admin.AdminConfig):

@@ -6,18 +6,19 @@ through threads and WSGI.
 
 import asyncio
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 from a2wsgi.asgi_typing import (
     HTTPScope,
     Receive,
-    ReceiveEvent,
     Scope,
     Send,
-    SendEvent,
     WebSocketScope,
 )
 from asgiref.sync import ThreadSensitiveContext
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 from coordinator_project import threads
@@ -27,14 +28,15 @@ from coordinator_project.refusals import send_refusal
 from coordinator_project.responder import Responder
 from coordinator_project.spool import Spool
 from coordinator_project.wsgi import application as wsgi_application
-from dashboard import consumers
-from problems import Problem, Unavailable, http
+from dashboard import routing
+from problems import Problem, Unavailable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
 HEALTH = "/health"
+STAYS_ENCODED = re.compile(rb"%(?=2[Ff]|25)")
 DETAILS_WITHIN = 8.0  # seconds; they look for five
 
 async_application = get_asgi_application()
@@ -45,19 +47,19 @@ async_thread = ThreadPoolExecutor(1, thread_name_prefix="async")
 health_thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "http":
-        await _answer(scope, receive, send)
-    elif scope["type"] == "lifespan":
-        await _live(receive, send)
-    else:
-        await _connect(scope, receive, send)
+def path_of(scope: HTTPScope) -> str:
+    """The path decoded, but for encoded slashes and percent signs: they belong to a segment."""
+    raw = scope.get("raw_path") or b""
+    if b"%2" not in raw:
+        return scope["path"]
+    return unquote(STAYS_ENCODED.sub(b"%25", raw).decode("latin-1"))
 
 
 async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
     if scope["path"] == HEALTH:
         await answer_health(scope, send)
         return
+    scope["path"] = path_of(scope)
     body: bytes | Spool | None = None
     try:
         body = await body_of(scope, receive)
@@ -94,37 +96,11 @@ async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, se
 
 
 async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:
-    """Accept a WebSocket if an HTTP request with the same path and headers is allowed."""
-    if scope["path"] != consumers.PATH:
-        await send({"type": "websocket.close", "code": 1000, "reason": "No WebSockets here."})
-        return
-    status, body = 500, b""
-
-    async def take(message: SendEvent) -> None:
-        nonlocal status, body
-        if message["type"] == "http.response.start":
-            status = message["status"]
-        elif message["type"] == "http.response.body":
-            body += message.get("body", b"")
-
-    as_http = {
-        **scope,
-        "type": "http",
-        "method": "GET",
-        "scheme": "https" if scope["scheme"] == "wss" else "http",
-        "headers": [header for header in scope["headers"] if b"_" not in header[0]],
-    }
     async with ThreadSensitiveContext(executor=async_thread):
-        await async_application(as_http, replay(b"", _nothing_more), take)  # type: ignore[arg-type]
-    await consumers.Live(status, http.message_in(body))(scope, receive, send)
+        await routing.application(scope, receive, send)
 
 
-async def _nothing_more() -> ReceiveEvent:
-    await asyncio.Event().wait()
-    return {"type": "http.disconnect"}
-
-
-async def _live(receive: Receive, send: Send) -> None:
+async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -132,3 +108,6 @@ async def _live(receive: Receive, send: Send) -> None:
         else:
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+application = ProtocolTypeRouter({"http": _answer, "websocket": _connect, "lifespan": _lifespan})

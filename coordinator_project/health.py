@@ -6,17 +6,17 @@ from datetime import datetime
 
 from django.db import Error, connection, connections, transaction
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from api.views import JsonView, filled, reply
+from api.answers import filled
 from coordinator_project import vitals
 from coordinator_project.models import LeaderLease, PassRecord
 from coordinator_project.vitals import Sign
 from events import tail
-from problems import database, http
+from problems import database
 
 Body = dict[str, object]
 
@@ -24,25 +24,24 @@ WITHIN = 5.0  # seconds
 pool = ThreadPoolExecutor(1, thread_name_prefix="details")
 
 
-@csrf_exempt
-def health(request: HttpRequest) -> HttpResponse:
+class HealthView(APIView):
     """Public, without the database."""
-    if request.method not in {"GET", "HEAD"}:
-        message = f"/health does not support {request.method}; use GET."
-        refusal = http.error(request.path, 405, "method_not_allowed", message)
-        refusal["Allow"] = "GET, HEAD"
-        return refusal
-    return JsonResponse({"ok": True, "time": timezone.now()})
+
+    authentication_classes = []
+    permission_classes = []
+
+    def get(self, request: Request) -> Response:
+        return Response({"ok": True, "time": timezone.now()})
 
 
-class DetailsView(JsonView):
+class DetailsView(APIView):
     """503 when the database is away or takes no changes, the loop is late, a process stands still.
 
     Looks on a connection of its own, in a thread of its own: so it answers in a bounded time, and
     is told if the database has no connection left.
     """
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         body: Body = {"ok": False, "time": timezone.now()}
         looking = pool.submit(look)
         try:
@@ -53,7 +52,7 @@ class DetailsView(JsonView):
         body["processes"] = processes = [_process(sign) for sign in _signs()]
         parts = [body["database"], body.get("loop"), *processes]
         body["ok"] = all(isinstance(part, dict) and part["ok"] for part in parts)
-        return reply(body, 200 if body["ok"] else 503)
+        return Response(body, 200 if body["ok"] else 503)
 
 
 def look() -> Body:

@@ -23,8 +23,8 @@ TOO_MANY = f"The request has more than {MOST_HEADERS} headers."
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol with limits; what it refuses, it refuses in JSON.
 
-    `head_since`: when it began to wait for a head; None: it has one. `loose`: the bytes that came
-    since a head began, or since the last ones of a body.
+    `head_since`: since when a head has been coming, or the first one waited for. `loose`: the bytes
+    that came since a head began, or since the last ones of a body.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class Protocol(HttpToolsProtocol):
             if self.loose > MOST_IGNORED:
                 self.transport.abort()
             return
+        if self.head_since is None and (self.cycle is None or self.cycle.response_complete):
+            self.head_since = self.loop.time()
         if self.handover is not None and is_bulk(data) and self._hand_over(self.handover, data):
             return
         super().data_received(data)
@@ -94,8 +96,7 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        if not self.pipeline:
-            self.head_since = self.loop.time()
+        self.head_since = None  # how long it may be idle is uvicorn's to say
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -26,6 +26,7 @@ from events import shutdown, tail
 
 BACKLOG = 2048
 LEAVE_REQUESTS = 5  # seconds for running requests, once the process is to stop
+KEEP_ALIVE = 75  # seconds for which a connection may be idle; agents that poll pause for less
 LONGEST_MESSAGE = 4096  # bytes of a page's message on its WebSocket; messages are ignored
 PAUSE = 0.001
 PAUSES = 10
@@ -212,5 +213,6 @@ def configuration() -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LEAVE_REQUESTS,
     )

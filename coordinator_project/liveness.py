@@ -5,7 +5,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from api.views import dumps
+from api.renderers import dumps
 from coordinator_project.refusals import answer_to, headers_for, id_given
 from problems import MethodNotAllowed, errors
 

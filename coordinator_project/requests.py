@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from events.context import request_id
+from problems.families import is_api
 
 HEADER = "X-Request-Id"
 LONGEST_ID = 200
-APIS = ("/v1/", "/internal/", "/api/", "/console/", "/health")
 SLOW = 1.0
 
 Sync = Callable[[HttpRequest], HttpResponseBase]
@@ -76,7 +76,7 @@ def _finish(
     request: HttpRequest, response: HttpResponseBase, given: str, started: float, *, slow: float
 ) -> None:
     response.headers[HEADER] = given
-    if request.path.startswith(APIS):
+    if is_api(request.path):
         response.headers.setdefault("Cache-Control", "no-store")
     took = time.perf_counter() - started
     status = response.status_code

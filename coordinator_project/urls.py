@@ -1,21 +1,23 @@
 """Every path, room by room."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
-from coordinator_project.health import DetailsView, health
+from coordinator_project.health import DetailsView, HealthView
+from coordinator_project.nothing import NothingView
 
 urlpatterns = [
-    path("health", health),
-    path("health/details", DetailsView.as_view()),
-    path("", include("dashboard.urls")),
-    path("", include("spots.urls")),
-    path("", include("jobs.urls")),
+    # Tried one after the other: first those that agents ask for all the time.
     path("", include("chains.urls")),
+    path("", include("spots.urls")),
     path("", include("tasks.urls")),
+    path("", include("dashboard.urls")),
+    path("", include("jobs.urls")),
     path("", include("events.urls")),
+    path("health", HealthView.as_view()),
+    path("health/details", DetailsView.as_view()),
     path("", include("accounts.urls")),
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
@@ -24,6 +26,7 @@ urlpatterns = [
         JavaScriptCatalog.as_view(packages=["dashboard"]),
         name="javascript-catalog",
     ),
+    re_path("", NothingView.as_view()),
 ]
 handler400 = "problems.views.bad_request"
 handler403 = "problems.views.permission_denied"

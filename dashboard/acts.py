@@ -7,15 +7,15 @@ from uuid import UUID
 
 from django import forms
 from django.db.models import Model
-from django.http import HttpResponse
 from django.utils.choices import normalize_choices
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.callers import Caller, caller_of
 from agents.models import Agent
 from api.fields import Flag, JsonObject, Text, TextList, identifier, job_identifier
 from api.serializers import RequestSerializer, Values
-from api.views import JsonView, reply
 from chains.agent_verbs import AGENT_VERBS
 from chains.models import Chain
 from chains.verbs import CHAIN_VERBS
@@ -123,24 +123,26 @@ class ActRequestSerializer(RequestSerializer):
         return attrs
 
 
-class ActView(JsonView):
-    def post(self, request: Request, kind: str, name: str) -> HttpResponse:
+class ActView(APIView):
+    def post(self, request: Request, kind: str, name: str) -> Response:
         offered = KINDS.get(kind)
         if offered is None:
             raise NoSuchVerb(f"There are no verbs for {kind!r}.")
-        data = self.read(ActRequestSerializer)
+        data = ActRequestSerializer.read(request.data)
         if data["preview"]:
-            return reply(offered.preview(name, data["ids"], data["values"]))
+            return Response(offered.preview(name, data["ids"], data["values"]))
         caller = caller_of(request)
-        return reply(offered.carry_out(name, data["ids"], caller, data["reason"], data["values"]))
+        return Response(
+            offered.carry_out(name, data["ids"], caller, data["reason"], data["values"])
+        )
 
 
-class VerbsView(JsonView):
+class VerbsView(APIView):
     """All verbs, where they are offered, and which of them the caller may use."""
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         caller = caller_of(request)
-        return reply({kind: offered.described(caller) for kind, offered in KINDS.items()})
+        return Response({kind: offered.described(caller) for kind, offered in KINDS.items()})
 
 
 def _field(name: str, asked: forms.Field) -> dict[str, object]:

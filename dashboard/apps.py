@@ -2,6 +2,13 @@
 
 from django.apps import AppConfig
 
+from problems import families
+
+CONSOLE = families.Family("console", ("/console",))
+
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
+
+    def ready(self) -> None:
+        families.register(CONSOLE)

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -10,41 +10,34 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from dashboard import hub, slots
 from dashboard.stream import as_cursor
 from events.subscribers import follow
-from problems import Invalid
+from problems import Problem, http
 
-PATH = "/console/live"
 REFUSED = 4000  # plus the HTTP status; a browser learns no more than this code and the sentence
 RESTARTS = 1012
 BROKEN = 1011
-OK, BAD, FORBIDDEN = 204, 400, 403
 LONGEST_SENTENCE = 123  # bytes that a close frame has room for
-FOREIGN = "A page of another site cannot watch."
 
 
 class Live(AsyncWebsocketConsumer):
-    """One page that watches. `status`: the HTTP response to whether it may, and why not."""
+    """One page that watches."""
 
-    def __init__(self, status: int, sentence: str = "") -> None:
-        super().__init__()
-        self.status = status
-        self.sentence = sentence
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
         self.since: int | None = None
         self.sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Accept and send, or close with a code and a sentence; silence would tell nothing."""
         await self.accept()
-        if self.status == OK and not from_our_own_pages(self.scope):
-            self.status, self.sentence = FORBIDDEN, FOREIGN
-        if self.status == OK:
-            try:
-                self.since = _cursor_of(self.scope)
-            except Invalid as problem:
-                self.status, self.sentence = BAD, problem.message
-        if self.status == OK:
-            self.sending = asyncio.create_task(self._send_messages(), name="console-live")
+        try:
+            if self.scope["problem"]:
+                raise self.scope["problem"]
+            slots.check()
+            self.since = _cursor_of(self.scope)
+        except Problem as problem:
+            await self.close(REFUSED + http.status_of(problem), _fitting(problem.message))
         else:
-            await self.close(REFUSED + self.status, _fitting(self.sentence))
+            self.sending = asyncio.create_task(self._send_messages(), name="console-live")
 
     async def disconnect(self, code: int) -> None:
         if self.sending is not None:
@@ -64,13 +57,6 @@ class Live(AsyncWebsocketConsumer):
         finally:
             with suppress(OSError):
                 await self.close(code)
-
-
-def from_our_own_pages(scope: WebSocketScope) -> bool:
-    """Whether no page of another site opened this: browsers always send the origin."""
-    headers = dict(scope["headers"])
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    return not origin or urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1")
 
 
 def _cursor_of(scope: WebSocketScope) -> int | None:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from agents.models import Agent
 from api.fields import JOB_PREFIX
-from api.views import dumps
+from api.renderers import dumps
 from chains.models import Chain
 from dashboard import counters, rows
 from events import tail

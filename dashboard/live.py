@@ -3,21 +3,26 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from api.waiting import answers
+from accounts.authentication import STREAM_AUTHENTICATION
+from api.async_views import AsyncAPIView
 from dashboard import frames, hub, slots
 from dashboard.stream import HEADERS, PING_AFTER, cursor_of
 from events.subscribers import follow
-from problems import http
 
 
-@answers("GET")
-async def stream(request: HttpRequest) -> HttpResponseBase:
+class StreamView(AsyncAPIView):
     """The messages as server-sent events."""
-    since = cursor_of(request, "cursor")
-    slots.check()
-    return StreamingHttpResponse(_events(since), headers=HEADERS)
+
+    authentication_classes = STREAM_AUTHENTICATION
+
+    async def get(self, request: Request) -> StreamingHttpResponse:
+        since = cursor_of(request, "cursor")
+        slots.check()
+        return StreamingHttpResponse(_events(since), headers=HEADERS)
 
 
 async def _events(since: int | None) -> AsyncGenerator[bytes]:
@@ -27,21 +32,13 @@ async def _events(since: int | None) -> AsyncGenerator[bytes]:
                 yield message.as_event if message else frames.PING
 
 
-@answers("GET")
-async def changes(request: HttpRequest) -> HttpResponseBase:
+class ChangesView(AsyncAPIView):
     """One message with all that has happened since the cursor."""
-    since = cursor_of(request, "cursor")
-    slots.check()
-    with slots.taken():
-        async with hub.join(since) as subscriber:
-            message = await subscriber.next()
-    text = message.text if message else f'{{"cursor":"{since or 0}"}}'
-    return HttpResponse(text, content_type=http.JSON)
 
-
-@answers("GET")
-async def may_watch(request: HttpRequest) -> HttpResponseBase:
-    """Whether the caller may watch from this cursor on; asked before a WebSocket is opened."""
-    cursor_of(request, "cursor")
-    slots.check()
-    return HttpResponse(status=204)
+    async def get(self, request: Request) -> Response:
+        since = cursor_of(request, "cursor")
+        slots.check()
+        with slots.taken():
+            async with hub.join(since) as subscriber:
+                message = await subscriber.next()
+        return Response(message.text.encode() if message else {"cursor": str(since or 0)})

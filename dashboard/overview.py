@@ -1,8 +1,8 @@
 """What a page starts with: an overview, and the cursor from which to go on."""
 
-from agents import bodies as agent_bodies
+from agents.answers import NotificationSerializer
 from agents.models import Agent, Notification
-from api.views import dumps
+from api.renderers import dumps
 from dashboard import counters, deltas, hub, rows
 from dashboard.snapshot import MOST_EVENTS
 from events import tail
@@ -31,7 +31,7 @@ def picture() -> bytes:
                 "jobs": latest_jobs(),
                 "events": [rows.event(row) for row in latest_events()],
                 "notifications": [
-                    agent_bodies.notification(note) for note in notes[:MOST_NOTIFICATIONS]
+                    NotificationSerializer.shown(note) for note in notes[:MOST_NOTIFICATIONS]
                 ],
             }
         )

@@ -9,13 +9,13 @@ from django.db.models.fields.json import KeyTransform
 
 from agents.models import Agent, Presence
 from agents.querysets import AgentQuerySet
-from api.views import filled
+from api.answers import filled
 from chains.models import Chain
 from events.models import Source
 from events.tail import TailRow
 from jobs import progress
 from jobs.models import Job, JobStatus
-from tasks import bodies as task_bodies
+from tasks.answers import TaskSerializer
 from tasks.models import Channel, Task
 from tasks.states import Status
 
@@ -31,7 +31,7 @@ def tasks(found: QuerySet[Task], left_out: Mapping[str, object] = LEFT_OUT) -> l
     listed = list(found.defer(*left_out))
     for task in listed:
         vars(task).update(left_out)  # or it would be read task by task
-    return [task_bodies.task(task) for task in listed]
+    return [TaskSerializer.shown(task) for task in listed]
 
 
 def chains(found: Iterable[Chain]) -> list[Row]:

@@ -7,16 +7,17 @@ from collections.abc import Collection, Iterable
 from django.db import connection
 from django.db.models import QuerySet
 
+from agents.answers import ListedAgentSerializer
 from agents.models import Agent
 from api import sizes
-from api.views import dumps
-from chains import bodies as chain_bodies
+from api.renderers import dumps
+from chains.answers import ChainSerializer
 from chains.models import Chain, ChainStatus
 from dashboard import rows
-from events import bodies as event_bodies
+from events.answers import EventSerializer
 from events.models import Event
 from tasks import agent_views
-from tasks import bodies as task_bodies
+from tasks.answers import ChannelSerializer
 from tasks.models import Channel, Task
 from tasks.states import Status
 
@@ -61,16 +62,17 @@ def picture() -> dict[str, object]:
     where other fields are large, there are fewer rows.
     """
     tasks = _open_tasks() + _tasks(Task.objects.latest_finished(), MOST_FINISHED)
-    agents = Agent.objects.with_online().order_by("-last_seen_at", "id")
+    newest = Agent.objects.with_online().order_by("-last_seen_at", "id")
+    agents = agent_views.with_current_tasks(sizes.first(newest, MOST_OPEN))
     channels = Channel.objects.order_by("id")
     events = Event.objects.order_by("-id")
     counts, estimated = counts_by_status()
     return {
-        "agents": agent_views.listed(sizes.first(agents, MOST_OPEN)),
-        "channels": [task_bodies.channel(row) for row in sizes.first(channels, MOST_OPEN)],
-        "chains": [chain_bodies.chain(row) for row in _chains(tasks)],
+        "agents": [ListedAgentSerializer.shown(row) for row in agents],
+        "channels": [ChannelSerializer.shown(row) for row in sizes.first(channels, MOST_OPEN)],
+        "chains": [ChainSerializer.shown(row) for row in _chains(tasks)],
         "tasks": tasks,
-        "events": [event_bodies.event(row) for row in sizes.first(events, MOST_EVENTS)],
+        "events": [EventSerializer.shown(row) for row in sizes.first(events, MOST_EVENTS)],
         "counts": counts,
         "counts_estimated": estimated,
     }

@@ -4,9 +4,11 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
 
-from api.waiting import answers
+from accounts.authentication import STREAM_AUTHENTICATION
+from api.async_views import AsyncAPIView
 from dashboard import frames, slots
 from events import tail
 from events.subscribers import follow
@@ -23,21 +25,25 @@ CURSOR = re.compile("[0-9]{1,19}")
 LAST = 2**63 - 1
 
 
-@answers("GET")
-async def stream(request: HttpRequest) -> HttpResponseBase:
-    """Open a stream, unless this process has as many as it may.
+class StreamView(AsyncAPIView):
+    """What changes, as server-sent events."""
 
-    It goes on after the id that the client saw last, or begins now. What lies above a resumed id
-    may be sent again; nothing is left out.
-    """
-    since = cursor_of(request)
-    slots.check()
-    return StreamingHttpResponse(speak(since), headers=HEADERS)
+    authentication_classes = STREAM_AUTHENTICATION
+
+    async def get(self, request: Request) -> StreamingHttpResponse:
+        """Open a stream, unless this process has as many as it may.
+
+        It goes on after the id that the client saw last, or begins now. What lies above a resumed
+        id may be sent again; nothing is left out.
+        """
+        since = cursor_of(request)
+        slots.check()
+        return StreamingHttpResponse(speak(since), headers=HEADERS)
 
 
-def cursor_of(request: HttpRequest, name: str = "last_event_id") -> int | None:
+def cursor_of(request: Request, name: str = "last_event_id") -> int | None:
     """Where a client goes on: in the header that browsers send, or under `name` in the query."""
-    return as_cursor(request.headers.get("Last-Event-ID") or request.GET.get(name, ""))
+    return as_cursor(request.headers.get("Last-Event-ID") or request.query_params.get(name, ""))
 
 
 def as_cursor(given: str) -> int | None:

@@ -1,39 +1,24 @@
 """The paths of the page, of what it reads and of its messages."""
 
-from django.urls import include, path
+from django.urls import path
 
+from api.routers import Router
 from dashboard.acts import ActView, VerbsView
-from dashboard.live import changes, may_watch, stream
-from dashboard.stream import stream as v1_stream
-from dashboard.views import (
-    BoardChainView,
-    BoardTasksView,
-    BoardView,
-    ConsoleJobsView,
-    DashboardView,
-    OverviewView,
-    PlotView,
-    StepsView,
-    page,
-)
+from dashboard.live import ChangesView
+from dashboard.live import StreamView as LiveStreamView
+from dashboard.stream import StreamView
+from dashboard.views import ConsoleViewSet, DashboardViewSet, PageView
 
-console_paths = [
-    path("overview", OverviewView.as_view()),
-    path("board", BoardView.as_view()),
-    path("tasks", BoardTasksView.as_view()),
-    path("chains/<uuid:chain_id>", BoardChainView.as_view()),
-    path("chains/<uuid:chain_id>/tasks", StepsView.as_view()),
-    path("jobs", ConsoleJobsView.as_view()),
-    path("jobs/<job_id>/plot", PlotView.as_view()),
-    path("live", may_watch),
-    path("stream", stream),
-    path("changes", changes),
-    path("verbs", VerbsView.as_view()),
-    path("<kind>/<name>", ActView.as_view()),
-]
+router = Router()
+router.register("v1/dashboard", DashboardViewSet, basename="snapshot")
+router.register("console", ConsoleViewSet, basename="console")
+
 urlpatterns = [
-    path("", page, name="dashboard"),
-    path("console/", include(console_paths)),
-    path("v1/dashboard", DashboardView.as_view()),
-    path("v1/stream", v1_stream),
+    path("", PageView.as_view(), name="dashboard"),
+    path("console/stream", LiveStreamView.as_view()),
+    path("console/changes", ChangesView.as_view()),
+    path("console/verbs", VerbsView.as_view()),
+    *router.urls,
+    path("console/<kind>/<name>", ActView.as_view()),
+    path("v1/stream", StreamView.as_view()),
 ]

@@ -3,23 +3,27 @@
 from uuid import UUID
 
 import orjson
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib.auth.views import redirect_to_login
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_safe
+from rest_framework.decorators import action
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.callers import CallerKind, caller_of
-from accounts.permissions import ADMINISTER, OPERATE
+from accounts.permissions import ADMINISTER, OPERATE, NotAllowed
 from api.fields import NOBODY, identifier, job_identifier
-from api.views import JsonView, dumps, reply
+from api.viewsets import ApiViewSet
 from chains.models import Chain
 from dashboard import board, plot, rows
 from dashboard.counters import channels as channel_counts
 from dashboard.overview import overview
 from dashboard.snapshot import Snapshot
 from jobs.models import Job
-from problems import Invalid, NotFound, http
+from problems import Invalid, NotFound, Unauthorized
 from tasks.models import Channel
 
 MOST_NAMED = 200
@@ -34,20 +38,34 @@ class NothingLikeIt(NotFound):
     """There is no such thing here."""
 
 
-@require_safe
-@ensure_csrf_cookie
-def page(request: HttpRequest) -> HttpResponse:
-    """The dashboard; its scripts read everything else."""
-    return render(request, "dashboard/index.html", {"caller": caller_of(request)})
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class PageView(APIView):
+    """The dashboard; its scripts read everything else. Who may not look is sent to sign in."""
+
+    renderer_classes = [TemplateHTMLRenderer]
+    template_name = "dashboard/index.html"
+
+    def get(self, request: Request) -> Response:
+        return Response({"caller": caller_of(request)})
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        if isinstance(exc, (Unauthorized, NotAllowed)):
+            return redirect_to_login(self.request.get_full_path())
+        return super().handle_exception(exc)
 
 
-class DashboardView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
-        return HttpResponse(snapshot.read(), content_type="application/json")
+class DashboardViewSet(ApiViewSet):
+    """The snapshot that older pages read."""
+
+    def list(self, request: Request) -> Response:
+        return Response(snapshot.read())
 
 
-class OverviewView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
+class ConsoleViewSet(ApiViewSet):
+    """What the page reads."""
+
+    @action(detail=False)
+    def overview(self, request: Request) -> Response:
         caller = caller_of(request)
         me = {
             "name": caller.name,
@@ -56,12 +74,10 @@ class OverviewView(JsonView):
             "operate": caller.may(OPERATE),
             "administer": caller.may(ADMINISTER),
         }
-        body = overview.read() + b',"me":' + orjson.dumps(me) + b"}\n"
-        return HttpResponse(body, content_type=http.JSON)
+        return Response(overview.read() + b',"me":' + orjson.dumps(me) + b"}\n")
 
-
-class BoardView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
+    @action(detail=False)
+    def board(self, request: Request) -> Response:
         channel = _channel(request)
         after = request.query_params.get("after", "")
         counts = channel_counts.read().get(channel.pk, {"counts": {}})
@@ -69,46 +85,35 @@ class BoardView(JsonView):
         answer |= board.chains(channel.pk, after, _limit(request, board.FIRST, board.MOST))
         if not after:
             answer["columns"] = board.columns(channel.pk)
-        return reply(answer)
+        return Response(answer)
 
-
-class BoardTasksView(JsonView):
-    """Tasks by their ids, or a page of a column of the board."""
-
-    def get(self, request: Request) -> HttpResponse:
+    @action(detail=False)
+    def tasks(self, request: Request) -> Response:
+        """Tasks by their ids, or a page of a column of the board."""
         asked = request.query_params
         if "ids" in asked:
-            ids = [identifier(text) for text in asked["ids"].split(",") if text]
-            if len(ids) > MOST_NAMED:
-                raise Invalid(f"ids must be at most {MOST_NAMED}")
-            found = board.in_this_order(ids)
-            there = {row["id"] for row in found}
-            gone = [{"id": pk, "deleted": True} for pk in ids if pk not in there]
-            return reply({"tasks": [*found, *gone]})
+            return Response({"tasks": _named_tasks(asked["ids"])})
         limit = _limit(request, board.FIRST, board.MOST)
-        after = asked.get("after", "")
-        return reply(board.column(_channel(request).pk, asked.get("column", ""), after, limit))
+        channel, after = _channel(request), asked.get("after", "")
+        return Response(board.column(channel.pk, asked.get("column", ""), after, limit))
 
-
-class BoardChainView(JsonView):
-    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
+    @action(detail=False, url_path="chains/<uuid:chain_id>")
+    def chain(self, request: Request, chain_id: UUID) -> Response:
         found = rows.chains(Chain.objects.filter(pk=chain_id))
         if not found:
             raise NothingLikeIt(f"There is no chain {chain_id}.")
-        return reply({"chain": found[0]})
+        return Response({"chain": found[0]})
 
-
-class StepsView(JsonView):
-    def get(self, request: Request, chain_id: UUID) -> HttpResponse:
+    @action(detail=False, url_path="chains/<uuid:chain_id>/tasks")
+    def steps(self, request: Request, chain_id: UUID) -> Response:
         if not Chain.objects.filter(pk=chain_id).exists():
             raise NothingLikeIt(f"There is no chain {chain_id}.")
         after = _whole(request, "after", 0)
         limit = _limit(request, STEPS, MOST_STEPS)
-        return reply(board.steps(chain_id, after, limit))
+        return Response(board.steps(chain_id, after, limit))
 
-
-class ConsoleJobsView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
+    @action(detail=False)
+    def jobs(self, request: Request) -> Response:
         after = request.query_params.get("after", "")
         newest = Job.objects.order_by("-pk")
         if after:
@@ -116,16 +121,25 @@ class ConsoleJobsView(JsonView):
         ids = list(newest.values_list("pk", flat=True)[: MOST_JOBS + 1])
         found = rows.jobs(Job.objects.counted().filter(pk__in=ids[:MOST_JOBS]).order_by("-pk"))
         more = {"next": found[-1]["id"]} if len(ids) > MOST_JOBS else {}
-        return reply({"jobs": found, **more})
+        return Response({"jobs": found, **more})
 
-
-class PlotView(JsonView):
-    def get(self, request: Request, job_id: str) -> HttpResponse:
+    @action(detail=False, url_path="jobs/<str:job_id>/plot")
+    def plot(self, request: Request, job_id: str) -> Response:
         job = Job.objects.filter(pk=job_identifier(job_id)).first()
         if job is None:
             raise NothingLikeIt(f"There is no job {job_id!r}.")
         [row] = rows.jobs(Job.objects.counted().filter(pk=job.pk))
-        return HttpResponse(dumps({"job": row, **plot.plot(job)}), content_type=http.JSON)
+        return Response({"job": row, **plot.plot(job)})
+
+
+def _named_tasks(ids: str) -> list[rows.Row]:
+    """The tasks of these ids, and those that are not there any more."""
+    named = [identifier(text) for text in ids.split(",") if text]
+    if len(named) > MOST_NAMED:
+        raise Invalid(f"ids must be at most {MOST_NAMED}")
+    found = board.in_this_order(named)
+    there = {row["id"] for row in found}
+    return [*found, *({"id": pk, "deleted": True} for pk in named if pk not in there)]
 
 
 def _channel(request: Request) -> Channel:

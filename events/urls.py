@@ -1,7 +1,9 @@
 """The paths of the journal."""
 
-from django.urls import path
+from api.routers import Router
+from events.views import EventViewSet
 
-from events.views import EventsView
+router = Router()
+router.register("v1/events", EventViewSet)
 
-urlpatterns = [path("v1/events", EventsView.as_view())]
+urlpatterns = router.urls

@@ -1,27 +1,26 @@
 """`/v1/events`: the journal; agents add their own events."""
 
-from django.http import HttpResponse
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from api.views import ListView, reply
-from events import bodies, journal
+from api.viewsets import ListViewSet
+from events import journal
+from events.answers import EventSerializer
 from events.filters import EventFilters
 from events.models import Event
 from events.serializers import EventRequestSerializer
 
 
-class EventsView(ListView[Event]):
-    key = "events"
+class EventViewSet(ListViewSet[Event]):
     queryset = Event.objects.all()
-    ordering = ("-id",)
+    serializer_class = EventSerializer
     filterset_class = EventFilters
+    list_key = "events"
+    ordering = ("-id",)
 
-    def body(self, row: Event) -> dict[str, object]:
-        return bodies.event(row)
-
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(EventRequestSerializer)
+    def create(self, request: Request) -> Response:
+        values = EventRequestSerializer.read(request.data)
         event = journal.post(type_=values.pop("type"), **values)
         if event is None:
-            return reply({"deduped": True})
-        return reply({"event": bodies.event(event)}, 201)
+            return Response({"deduped": True})
+        return Response({"event": EventSerializer(event).data}, 201)

@@ -17,7 +17,7 @@ from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
 from events.querysets import EventQuerySet
-from jobs import bodies, coordinates, progress, results
+from jobs import answers, coordinates, progress, results
 from jobs.models import Job
 from jobs.verbs import JOB_VERBS
 from tasks.models import Task
@@ -121,7 +121,7 @@ def _best(job: Job) -> Table:
     rows = [
         [
             _link(task, str(task.pk)),
-            bodies.result(task).get("fopt"),
+            answers.result(task).get("fopt"),
             _spelled(coordinates.of(task.payload)),
             task.last_holder,
             localize(task.finished_at),

@@ -6,8 +6,8 @@ from io import StringIO
 
 from api import body
 from api.body import JsonDict, JsonValue
-from api.views import dumps
-from jobs import bodies, coordinates
+from api.renderers import dumps
+from jobs import answers, coordinates
 from problems import Problem
 from tasks.models import Task
 from tasks.states import Status
@@ -69,13 +69,13 @@ def as_table(rows: Iterable[Task], parameters: Sequence[str], *, failed: bool) -
 def _cells(row: Task, parameters: Sequence[str]) -> list[object]:
     where = coordinates.of(row.payload)
     document: JsonDict = row.result if isinstance(row.result, dict) else {}
-    params = bodies.params_of(row) or {}
+    params = answers.params_of(row) or {}
     return [
         row.pk,
         *(_cell(where.get(name)) for name in coordinates.NAMES),
         _safe(row.last_holder),
         _cell(document.get("runtimeMs")),
-        bodies.STATUS[Status(row.status)],
+        answers.STATUS[Status(row.status)],
         _cell(document.get("iter")),
         _cell(document.get("fopt")),
         _position(document),

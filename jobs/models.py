@@ -1,5 +1,6 @@
 """A job is a batch of tasks with one specification: a sweep (seed 004) or a command (seed 001)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import uuid_utils.compat
@@ -67,6 +68,10 @@ class Job(models.Model):
     counted_status: str
     counted_started_at: datetime | None
     counted_finished_at: datetime | None
+    running: int  # set by `progress.with_running`
+    # Set by `progress.with_details`.
+    seconds_left: float | None
+    unserved: Sequence[object]
 
     class Meta:
         ordering = ["id"]

@@ -1,7 +1,7 @@
 """The progress of a job: running tasks, an estimate of its end, unserved tasks."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +19,22 @@ def running_of(jobs: Iterable[Job]) -> dict[UUID, int]:
     """How many tasks of each job are in progress; jobs without any are left out."""
     held = Task.objects.in_progress().filter(job__in=[job.pk for job in jobs])
     return dict(held.order_by().values_list("job").annotate(Count("pk")))
+
+
+def with_running(jobs: Sequence[Job]) -> Sequence[Job]:
+    """Jobs that know how many of their tasks are in progress."""
+    running = running_of(jobs)
+    for job in jobs:
+        job.running = running.get(job.pk, 0)
+    return jobs
+
+
+def with_details(job: Job) -> Job:
+    """A job that knows all that is shown of one."""
+    job.program = job.specification
+    job.seconds_left = seconds_left(job)
+    job.unserved = unserved(job)
+    return with_running([job])[0]
 
 
 def seconds_left(job: Job) -> float | None:

@@ -14,7 +14,7 @@ from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.http import QueryDict
 
 from api.names import spelled
-from api.pages import BadCursor
+from api.pagination import BadCursor
 from jobs import coordinates, sweeps
 from jobs.coordinates import Path
 from jobs.models import Job

@@ -23,7 +23,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 from django.db.models.lookups import IsNull
 
-from jobs import bodies, sweeps
+from jobs import answers, sweeps
 from jobs.coordinates import Path
 from jobs.models import Job
 from jobs.places import number_at, value_at
@@ -157,4 +157,4 @@ def _finite(number: object) -> object:
 
 def _short(task: Task) -> Body:
     """A result without its document, which may be long."""
-    return {name: value for name, value in bodies.result(task).items() if name != "result"}
+    return {name: value for name, value in answers.result(task).items() if name != "result"}

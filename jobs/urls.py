@@ -2,18 +2,11 @@
 
 from django.urls import include, path, re_path
 
-from jobs import result_views, views
+from api.routers import LenientRouter
+from jobs.views import JobViewSet, ParameterSchemaView
 
-JOB = "jobs/(?P<job_id>[^/]+)"
+router = LenientRouter()
+router.register("jobs", JobViewSet)
 
-job_paths = [
-    re_path("^parameter-schema/?$", views.ParameterSchemaView.as_view()),
-    re_path("^jobs/?$", views.SweepsView.as_view()),
-    re_path(f"^{JOB}/?$", views.SweepView.as_view()),
-    re_path(f"^{JOB}/cancel/?$", views.SweepCancelView.as_view()),
-    re_path(f"^{JOB}/retry/?$", views.SweepRetryView.as_view()),
-    re_path(f"^{JOB}/results/?$", result_views.ResultsView.as_view()),
-    re_path(f"^{JOB}/best/?$", result_views.BestView.as_view()),
-    re_path(f"^{JOB}/statistics/?$", result_views.StatisticsView.as_view()),
-]
+job_paths = [re_path("^parameter-schema/?$", ParameterSchemaView.as_view()), *router.urls]
 urlpatterns = [path("api/v1/", include(job_paths))]

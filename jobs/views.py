@@ -1,16 +1,22 @@
-"""Sweeps under /api/v1: create, show, cancel and retry (seed 004, 2.1)."""
+"""Sweeps under /api/v1: create, show, cancel, retry; their results (seed 004, 2.1)."""
 
 from collections.abc import Sequence
 from itertools import islice
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.callers import caller_of
+from api import filters
 from api.body import JsonValue
-from api.pages import requested_offset, requested_size
-from api.views import JsonView, ListView, reply
-from jobs import bodies, forms, progress, sweeps, transitions
+from api.marks import unmarked
+from api.pagination import requested_offset, requested_size
+from api.viewsets import ListViewSet
+from jobs import forms, progress, result_answers, statistics, sweeps, transitions
+from jobs.answers import JobDetailsSerializer, JobSerializer
 from jobs.exceptions import JobUnknown
 from jobs.filters import JobFilters
 from jobs.models import Job, JobKind
@@ -21,33 +27,78 @@ PREVIEWED = 5
 YES = frozenset({"1", "true", "yes"})
 
 
-class SweepsView(ListView[Job]):
-    """Creates a sweep from either form; lists sweeps, newest first."""
+class JobViewSet(ListViewSet[Job]):
+    """Sweeps, the newest first."""
 
-    key = "jobs"
     queryset = Job.objects.counted().with_program().filter(kind=JobKind.SWEEP)
+    serializer_class = JobSerializer
     filterset_class = JobFilters
+    list_key = "jobs"
     ordering = ("-id",)
+    lookup_url_kwarg = "job_id"
+    lookup_value_regex = "[^/]+"
 
-    def bodies(self, rows: Sequence[Job]) -> list[dict[str, object]]:
-        running = progress.running_of(rows)
-        return [bodies.job(row, row.program, running=running.get(row.pk, 0)) for row in rows]
+    def completed(self, rows: list[Job]) -> Sequence[Job]:
+        return progress.with_running(rows)
 
-    def get(self, request: Request) -> HttpResponse:
+    def list(self, request: Request) -> Response:
         if "offset" not in request.query_params:
-            return super().get(request)
+            return super().list(request)
         offset, limit = requested_offset(request), requested_size(request)
-        rows = self.found().rows.order_by(*self.ordering)
-        page = self.bodies(list(rows[offset : offset + limit]))
-        return reply({"jobs": page, "total": rows.count(), "limit": limit, "offset": offset})
+        found = filters.apply(JobFilters, request.query_params, self.get_queryset())
+        rows = found.rows.order_by(*self.ordering)
+        page = progress.with_running(list(rows[offset : offset + limit]))
+        shown = [JobSerializer.shown(row) for row in page]
+        return Response({"jobs": shown, "total": rows.count(), "limit": limit, "offset": offset})
 
-    def post(self, request: Request) -> HttpResponse:
-        sweep = forms.read(self.json())
+    def create(self, request: Request) -> Response:
+        """Creates a sweep from either form; with `dry_run`, says what it would be."""
+        sweep = forms.read(unmarked(request.data))
         if request.query_params.get("dry_run", "").lower() in YES:
-            return reply(preview(sweep))
+            return Response(preview(sweep))
         job, new = transitions.create_sweep(sweep, by=caller_of(request))
         body = {"success": True, "jobId": job.public_id, "totalTasks": sweep.grid.count}
-        return reply(body, 201 if new else 200)
+        return Response(body, 201 if new else 200)
+
+    def retrieve(self, request: Request, job_id: str) -> Response:
+        return Response(JobDetailsSerializer(progress.with_details(known(job_id))).data)
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def cancel(self, request: Request, job_id: str) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        job = known(job_id)
+        done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
+        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
+        return Response({**body, "cancelled": done.cancelled, "asked": done.asked})
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def retry(self, request: Request, job_id: str) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        job = known(job_id)
+        retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
+        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
+        return Response({**body, "retried": retried})
+
+    @action(detail=True)
+    def results(self, request: Request, job_id: str) -> HttpResponseBase:
+        """All results in the order of creation, or as filtered and sorted; see `results`.
+
+        Answers of any length take little memory: their rows are read a few at a time.
+        """
+        return result_answers.answer(request, known(job_id))
+
+    @action(detail=True)
+    def best(self, request: Request, job_id: str) -> Response:
+        return Response(statistics.best(known(job_id)))
+
+    @action(detail=True)
+    def statistics(self, request: Request, job_id: str) -> Response:
+        return Response(statistics.statistics(known(job_id)))
+
+
+class ParameterSchemaView(APIView):
+    def get(self, request: Request) -> Response:
+        return Response(SCHEMA)
 
 
 def preview(sweep: sweeps.Sweep) -> dict[str, object]:
@@ -59,42 +110,6 @@ def preview(sweep: sweeps.Sweep) -> dict[str, object]:
         "totalTasks": sweep.grid.count,
         "payloads": first,
     }
-
-
-class SweepView(JsonView):
-    def get(self, request: Request, job_id: str) -> HttpResponse:
-        job = known(job_id)
-        return reply(
-            bodies.details(
-                job,
-                running=progress.running_of([job]).get(job.pk, 0),
-                seconds_left=progress.seconds_left(job),
-                unserved=progress.unserved(job),
-            )
-        )
-
-
-class SweepCancelView(JsonView):
-    def post(self, request: Request, job_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        job = known(job_id)
-        done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
-        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
-        return reply({**body, "cancelled": done.cancelled, "asked": done.asked})
-
-
-class SweepRetryView(JsonView):
-    def post(self, request: Request, job_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        job = known(job_id)
-        retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
-        body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
-        return reply({**body, "retried": retried})
-
-
-class ParameterSchemaView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
-        return reply(SCHEMA)
 
 
 def known(public_id: str) -> Job:

@@ -5,7 +5,6 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 
 from problems import Forbidden, Invalid, MethodNotAllowed, NotFound, Problem, Unauthorized, errors
-from problems.http import respond
 
 MEANING: dict[type[exceptions.APIException], type[Problem]] = {
     exceptions.NotAuthenticated: Unauthorized,
@@ -26,9 +25,8 @@ def exception_handler(exc: Exception, context: dict[str, object]) -> HttpRespons
         request = request._request
     if not isinstance(request, HttpRequest):
         raise exc
-    if isinstance(exc, exceptions.APIException):
-        return respond(request, _meaning_of(exc))
-    return errors.answer(request, exc)
+    problem = _meaning_of(exc) if isinstance(exc, exceptions.APIException) else exc
+    return errors.answer(request, problem)
 
 
 def _meaning_of(exc: exceptions.APIException) -> Problem:

@@ -10,7 +10,13 @@ from django.core.exceptions import (
 )
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    RawPostDataException,
+    UnreadablePostError,
+)
 
 from problems import Forbidden, Invalid, NotFound, Problem, TooLarge, database, http
 
@@ -30,7 +36,7 @@ def meaning_of(exc: Exception) -> Problem | None:
             return TooLarge()
         case DisallowedHost():
             return unknown_host()
-        case SuspiciousOperation() | UnreadablePostError():
+        case SuspiciousOperation() | UnreadablePostError() | RawPostDataException():
             return Invalid(code="bad_request")
         case DatabaseError() | InterfaceError():
             return database.meaning_of(exc)

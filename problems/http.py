@@ -1,8 +1,5 @@
 """A problem as an answer: a status number, and a body in the form of the API family."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import orjson
 from django.http import HttpRequest, HttpResponse
 
@@ -19,6 +16,7 @@ from problems import (
     Unauthorized,
     Unavailable,
 )
+from problems.families import Body, family_of
 
 JSON = "application/json; charset=utf-8"
 
@@ -35,50 +33,15 @@ STATUS: dict[type[Problem], int] = {
     Unavailable: 503,
 }
 
-Body = dict[str, object]
-
-
-def _nested(code: str, message: str, cause: str) -> Body:
-    return {"error": {"code": code, "message": message} | ({"cause": cause} if cause else {})}
-
-
-def _flat(code: str, message: str, cause: str) -> Body:
-    return {"success": False, "error": message}
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The form of one API family's errors. Brief: its seed fixes some of its messages."""
-
-    shape: Callable[[str, str, str], Body]
-    brief: bool = False
-
-
-AGENTS = Family(_nested)
-SPOTS = Family(_flat, brief=True)
-
-# The first matching prefix decides; the last entry serves paths of no family.
-FAMILIES: tuple[tuple[str, Family], ...] = (
-    ("/v1", AGENTS),
-    ("/internal", SPOTS),
-    ("/api/v1", SPOTS),
-    ("/health", AGENTS),
-    ("", AGENTS),
-)
-
 
 def status_of(problem: Problem) -> int:
     """The status number of this problem's class, or of its nearest base class."""
     return next((STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS), 400)
 
 
-def family_of(path: str) -> Family:
-    return next(family for prefix, family in FAMILIES if path.startswith(prefix))
-
-
 def body_for(path: str, code: str, message: str, cause: str = "") -> Body:
     """An error's body in the form of this path's API family."""
-    return family_of(path).shape(code, message, cause)
+    return family_of(path).error(code, message, cause)
 
 
 def encode(path: str, code: str, message: str, cause: str = "") -> bytes:

@@ -9,8 +9,7 @@ from django.utils.html import escape
 from django.views import csrf, defaults
 
 from problems import Forbidden, Invalid, NotFound, Problem, database, errors, http
-
-HTML = ("/admin", "/static", "/login", "/logout", "/password", "/i18n")
+from problems.families import family_of
 
 HtmlPage = Callable[[], HttpResponseBase]
 
@@ -45,7 +44,7 @@ def crashed(request: HttpRequest) -> HttpResponseBase:
             # Django would log the traceback of a failure that has its line in the log already.
             response._has_been_logged = True  # type: ignore[attr-defined]
             return response
-    if request.path.startswith(HTML):
+    if family_of(request.path).pages:
         return defaults.server_error(request)
     return http.error(request.path, 500, "internal", "Something went wrong here.")
 
@@ -56,7 +55,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 
 
 def _either(request: HttpRequest, problem: Problem, html: HtmlPage) -> HttpResponseBase:
-    if request.path.startswith(HTML):
+    if family_of(request.path).pages:
         return html()
     return http.respond(request, problem)
 

@@ -5,11 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import Error, InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from agents.models import Agent, Protocol
-from api.views import reply
-from api.waiting import answers
+from api.async_views import AsyncAPIView
 
 VERSION = "2.0.0"
 """The version that SPOTs see: that of the protocol they speak."""
@@ -28,29 +28,35 @@ WORK = """SELECT
   (SELECT count(*) FROM tasks_task WHERE status = 'in_progress' AND job_id IS NOT NULL)"""
 
 
-@answers("GET", "HEAD")
-async def health(request: HttpRequest) -> HttpResponseBase:
-    """Answer within two seconds even if the database does not; its error is not shown."""
-    try:
-        async with asyncio.timeout(WITHIN):
-            counts = await asyncio.wrap_future(pool.submit(look))
-    except TimeoutError:
-        return _unhealthy("does not answer")
-    except Error:
-        return _unhealthy("cannot be reached")
-    return reply(
-        {
-            "status": "healthy",
-            "database": "connected",
-            **counts,
-            "version": VERSION,
-            "uptime": uptime(time.monotonic() - STARTED),
-        }
-    )
+class HealthView(AsyncAPIView):
+    """Public; it needs neither a credential nor a session, which would need the database."""
+
+    authentication_classes = []
+    permission_classes = []
+    http_method_names = ["get", "head"]
+
+    async def get(self, request: Request) -> Response:
+        """Answer within two seconds even if the database does not; its error is not shown."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                counts = await asyncio.wrap_future(pool.submit(look))
+        except TimeoutError:
+            return _unhealthy("does not answer")
+        except Error:
+            return _unhealthy("cannot be reached")
+        return Response(
+            {
+                "status": "healthy",
+                "database": "connected",
+                **counts,
+                "version": VERSION,
+                "uptime": uptime(time.monotonic() - STARTED),
+            }
+        )
 
 
-def _unhealthy(why: str) -> HttpResponseBase:
-    return reply({"status": "unhealthy", "database": why}, 503)
+def _unhealthy(why: str) -> Response:
+    return Response({"status": "unhealthy", "database": why}, 503)
 
 
 def look() -> dict[str, int]:

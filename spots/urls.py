@@ -2,20 +2,19 @@
 
 from django.urls import include, path, re_path
 
-from spots import health, views
+from api.routers import LenientRouter
+from spots import health
+from spots.views import SpotListViewSet, SpotTaskViewSet, SpotViewSet
 
-TASK = "tasks/(?P<task_id>[^/]+)"
+internal = LenientRouter()
+internal.register("tasks", SpotTaskViewSet, basename="spot-task")
+internal.register("", SpotViewSet, basename="spot")
 
-spot_paths = [
-    re_path("^tasks/claim/?$", views.SpotClaimView.as_view()),
-    re_path(f"^{TASK}/complete/?$", views.SpotCompleteView.as_view()),
-    re_path(f"^{TASK}/fail/?$", views.SpotFailView.as_view()),
-    re_path(f"^{TASK}/release/?$", views.SpotReleaseView.as_view()),
-    re_path("^heartbeat/?$", views.SpotHeartbeatView.as_view()),
-    re_path("^hello/?$", views.SpotHelloView.as_view()),
-]
+lists = LenientRouter()
+lists.register("spots", SpotListViewSet, basename="listed-spot")
+
 urlpatterns = [
-    path("internal/v1/", include(spot_paths)),
-    re_path("^api/v1/health/?$", health.health),
-    re_path("^api/v1/spots/?$", views.SpotsView.as_view()),
+    path("internal/v1/", include(internal.urls)),
+    re_path("^api/v1/health/?$", health.HealthView.as_view()),
+    path("api/v1/", include(lists.urls)),
 ]

@@ -1,22 +1,23 @@
 """The verbs of SPOTs under /internal/v1, and the list of SPOTs (seed 004, 2)."""
 
-from collections.abc import Sequence
-
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
-from django.http import HttpResponse
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from accounts.authentication import AgentKeyAuthentication
 from accounts.callers import caller_of
 from agents.models import Agent, Protocol
+from api.answers import Body, filled
 from api.fields import identifier
-from api.filters import NoFilters
-from api.views import JsonView, ListView, reply
+from api.serializers import Values
+from api.viewsets import ApiViewSet, ListViewSet
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from problems import Invalid
-from spots import bodies, outcomes, registration
+from spots import answers, outcomes, registration
 from spots.health import VERSION
 from spots.serializers import (
     REQUIRED,
@@ -32,89 +33,108 @@ from tasks.models import Task
 from tasks.rows import ClaimRequest
 
 
-class SpotHelloView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read_optional(SpotHelloRequestSerializer)
+class OfSpots(ApiViewSet):
+    """A resource that SPOTs use, with their key or as any other caller."""
+
+    authentication_classes = [AgentKeyAuthentication, *ApiViewSet.authentication_classes]
+
+
+class SpotViewSet(OfSpots):
+    """What a SPOT says of itself."""
+
+    @action(detail=False, methods=["post"], body_is_optional=True)
+    def hello(self, request: Request) -> Response:
+        values = SpotHelloRequestSerializer.read(request.data)
         with transaction.atomic():
             spot = registration.hello(values, peer=peer_of(request))
-        return reply({"spotId": spot.pk, "coordinatorVersion": VERSION})
+        return Response({"spotId": spot.pk, "coordinatorVersion": VERSION})
+
+    @action(detail=False, methods=["post"])
+    def heartbeat(self, request: Request) -> Response:
+        """Renews a SPOT and the tasks that it lists.
+
+        The answer names listed tasks that the SPOT has lost, held ones that it does not list, and
+        held ones that are to be cancelled. A SPOT that is known is present even if its data are
+        refused.
+        """
+        news = beat(SpotHeartbeatRequestSerializer.read(request.data), peer=peer_of(request))
+        return Response({"success": True, "ok": True, **news})
 
 
-class SpotHeartbeatView(JsonView):
-    """Renews a SPOT and the tasks that it lists.
+class SpotTaskViewSet(OfSpots):
+    """The tasks of SPOTs."""
 
-    The answer names listed tasks that the SPOT has lost, held ones that it does not list, and held
-    ones that are to be cancelled. A SPOT that is known is present even if its data are refused.
-    """
+    lookup_url_kwarg = "task_id"
+    lookup_value_regex = "[^/]+"
 
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(SpotHeartbeatRequestSerializer)
-        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
-        refusals = [ignored[name] for name in REQUIRED if name in ignored]
-        if refusals:
-            leases.hear(values["spotId"], listed, waiting=waiting)
-            raise Invalid(refusals[0])
-        with transaction.atomic():
-            spot = registration.heartbeat(values, peer=peer_of(request))
-            renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
-            unlisted = leases.unlisted(spot.pk, listed) if values["tasks"] is not None else []
-        asked = Task.objects.held_by(spot.pk).cancel_asked()
-        news = {
-            "lost": sorted(set(listed) - renewed),
-            "unlisted": unlisted,
-            "cancelled": list(asked.values_list("pk", flat=True)),
-            "drain": spot.draining,
-            "ignored": ignored,
-        }
-        return reply({"success": True, "ok": True, **{k: v for k, v in news.items() if v}})
-
-
-class SpotClaimView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(SpotClaimRequestSerializer)
-        wanted = ClaimRequest(
-            agent_id=values["spotId"],
-            names=[CHANNEL],
-            max_tasks=values["maxTasks"],
-            lease_seconds=int(settings.TASK_TIMEOUT.total_seconds()),
-            protocol=Protocol.SPOT,
-        )
-        tasks = claims.claim(wanted)
+    @action(detail=False, methods=["post"])
+    def claim(self, request: Request) -> Response:
+        tasks = claims.claim(claim_request(SpotClaimRequestSerializer.read(request.data)))
         jobs = Job.objects.in_bulk({task.job_id for task in tasks if task.job_id})
-        return reply({"tasks": [bodies.claimed(task, jobs.get(task.job_id)) for task in tasks]})
+        return Response({"tasks": [answers.claimed(task, jobs.get(task.job_id)) for task in tasks]})
+
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, task_id: str) -> Response:
+        values = SpotCompleteRequestSerializer.read(request.data)
+        return Response(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
+
+    @action(detail=True, methods=["post"])
+    def fail(self, request: Request, task_id: str) -> Response:
+        values = SpotFailRequestSerializer.read(request.data)
+        return Response(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
+
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, task_id: str) -> Response:
+        values = SpotReleaseRequestSerializer.read(request.data)
+        return Response(outcomes.release(identifier(task_id), values))
 
 
-class SpotCompleteView(JsonView):
-    def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(SpotCompleteRequestSerializer)
-        return reply(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
-
-
-class SpotFailView(JsonView):
-    def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(SpotFailRequestSerializer)
-        return reply(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
-
-
-class SpotReleaseView(JsonView):
-    def post(self, request: Request, task_id: str) -> HttpResponse:
-        values = self.read(SpotReleaseRequestSerializer)
-        return reply(outcomes.release(identifier(task_id), values))
-
-
-class SpotsView(ListView[Agent]):
+class SpotListViewSet(ListViewSet[Agent]):
     """SPOTs, the last seen first: a whole fleet, page by page only where there are very many."""
 
-    key = "spots"
     queryset = Agent.objects.with_online().filter(protocol=Protocol.SPOT)
-    filterset_class = NoFilters
+    serializer_class = answers.SpotSerializer
+    list_key = "spots"
     ordering = ("-last_seen_at", "id")
     usual = 5_000
 
-    def bodies(self, rows: Sequence[Agent]) -> list[dict[str, object]]:
+    def completed(self, rows: list[Agent]) -> list[Agent]:
         held = Task.objects.in_progress().filter(agent__in=[row.pk for row in rows])
         counts = dict(held.order_by().values_list("agent").annotate(Count("pk")))
-        return [bodies.spot(row, tasks=counts.get(row.pk, 0)) for row in rows]
+        for row in rows:
+            row.held = counts.get(row.pk, 0)
+        return rows
+
+
+def beat(values: Values, *, peer: str) -> Body:
+    """Take a heartbeat; what the SPOT should know, as far as there is anything."""
+    listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
+    refusals = [ignored[name] for name in REQUIRED if name in ignored]
+    if refusals:
+        leases.hear(values["spotId"], listed, waiting=waiting)
+        raise Invalid(refusals[0])
+    with transaction.atomic():
+        spot = registration.heartbeat(values, peer=peer)
+        renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
+        unlisted = leases.unlisted(spot.pk, listed) if values["tasks"] is not None else []
+    asked = Task.objects.held_by(spot.pk).cancel_asked()
+    return filled(
+        lost=sorted(set(listed) - renewed),
+        unlisted=unlisted,
+        cancelled=list(asked.values_list("pk", flat=True)),
+        drain=spot.draining,
+        ignored=ignored,
+    )
+
+
+def claim_request(values: Values) -> ClaimRequest:
+    return ClaimRequest(
+        agent_id=values["spotId"],
+        names=[CHANNEL],
+        max_tasks=values["maxTasks"],
+        lease_seconds=int(settings.TASK_TIMEOUT.total_seconds()),
+        protocol=Protocol.SPOT,
+    )
 
 
 def peer_of(request: Request) -> str:

@@ -1,22 +1,25 @@
 """The verbs of agents under /v1, as far as they speak of tasks (contract 000-002, 1.3, 3.8)."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from uuid import uuid4
 
 from django.db import transaction
-from django.http import HttpResponse
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.callers import caller_of
-from agents import bodies as agent_bodies
 from agents import transitions as agents
+from agents.answers import AgentSerializer, ListedAgentSerializer, NotificationSerializer
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
 from agents.transitions import Beat
-from api.filters import NoFilters
-from api.views import JsonView, ListView, filled, reply
+from api.answers import Body, filled
+from api.serializers import Values
+from api.viewsets import ListViewSet
 from problems import Invalid
-from tasks import bodies, leases, releases
+from tasks import leases, releases
+from tasks.answers import TaskSerializer
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
 from tasks.models import Task
@@ -28,128 +31,122 @@ from tasks.serializers import (
 )
 
 
-class HeartbeatView(JsonView):
-    """Registers or renews an agent and the tasks it lists, and returns what it should know.
+class AgentViewSet(ListViewSet[Agent]):
+    """Agents; what is said of their chains stands in `chains`."""
 
-    The current task that a client reports is not looked at: it follows from the tasks. Data that
-    are wrong are named, an unknown status is refused; a known agent is present all the same.
-    """
-
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(HeartbeatRequestSerializer)
-        beat = Beat(
-            agent_id=values["agent_id"] or str(uuid4()),
-            name=values["name"],
-            activity=values["claude_status"] or values["status"],
-            meta=values["meta"],
-            offers=values["capabilities"],
-            capacity=values["capacity"],
-        )
-        releases.recognize(beat.agent_id, values["incarnation"])
-        listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
-        for name in ("claude_status", "status"):
-            if name in ignored:
-                leases.hear(beat.agent_id, listed, waiting=waiting)
-                raise Invalid(ignored[name])
-        with transaction.atomic():
-            agent = agents.beat(beat)
-            renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
-            unlisted = leases.unlisted(agent.pk, listed) if values["tasks"] is not None else []
-        held = Task.objects.held_by(agent.pk)
-        return reply(
-            {
-                "agent": one(agent),
-                "renewed": sorted(renewed),
-                "lost": sorted(set(listed) - renewed),
-                "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
-                "drain": agent.draining,
-                **filled(unlisted=unlisted, ignored=ignored),
-            }
-        )
-
-
-class AgentsView(ListView[Agent]):
-    key = "agents"
     queryset = Agent.objects.with_online()
+    serializer_class = ListedAgentSerializer
     filterset_class = AgentFilters
+    unknown = AgentUnknown
+    list_key = "agents"
     ordering = ("-last_seen_at", "id")
+    lookup_url_kwarg = "agent_id"
+    lookup_value_converter = "name"
 
-    def bodies(self, rows: Sequence[Agent]) -> list[dict[str, object]]:
-        return listed(rows)
+    def completed(self, rows: list[Agent]) -> Sequence[Agent]:
+        return with_current_tasks(rows)
 
+    def retrieve(self, request: Request, agent_id: str) -> Response:
+        return shown(self.get_object())
 
-class AgentView(JsonView):
-    def get(self, request: Request, agent_id: str) -> HttpResponse:
-        return reply({"agent": one(known(agent_id))})
+    def retrieve_named(self, agent_id: str) -> Response:
+        """The agent whose id is also a word of a path, which means something else for a POST."""
+        self.kwargs = {"agent_id": agent_id}
+        return shown(self.get_object())
 
+    @action(detail=False, methods=["post"])
+    def heartbeat(self, request: Request) -> Response:
+        """Registers or renews an agent and the tasks it lists, and returns what it should know.
 
-class CurrentTaskView(JsonView):
-    def get(self, request: Request, agent_id: str) -> HttpResponse:
-        task = Task.objects.current_of([known(agent_id).pk]).first()
+        The current task that a client reports is not looked at: it follows from the tasks. Data
+        that are wrong are named, an unknown status is refused; a known agent is present all the
+        same.
+        """
+        values = HeartbeatRequestSerializer.read(request.data)
+        agent, news = beat(values)
+        return Response({"agent": body_of(agent), **news})
+
+    @heartbeat.mapping.get
+    def retrieve_heartbeat(self, request: Request) -> Response:
+        return self.retrieve_named("heartbeat")
+
+    @action(detail=True, url_path="current-task")
+    def current_task(self, request: Request, agent_id: str) -> Response:
+        task = Task.objects.current_of([self.get_object().pk]).first()
         if task is None:
             raise NoCurrentTask(f"Agent {agent_id!r} has no task in progress.")
-        return reply({"task": bodies.task(task)})
+        return Response({"task": TaskSerializer(task).data})
+
+    @action(detail=True, methods=["patch"])
+    def channels(self, request: Request, agent_id: str) -> Response:
+        names = SubscriptionsRequestSerializer.read(request.data)["subscriptions"]
+        return shown(agents.subscribe(agent_id, names, by=caller_of(request).name))
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def drain(self, request: Request, agent_id: str) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        return shown(agents.drain(agent_id, by=caller_of(request).name, reason=reason))
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def resume(self, request: Request, agent_id: str) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        return shown(agents.resume(agent_id, by=caller_of(request).name, reason=reason))
 
 
-class AgentChannelsView(JsonView):
-    def patch(self, request: Request, agent_id: str) -> HttpResponse:
-        names = self.read(SubscriptionsRequestSerializer)["subscriptions"]
-        return reply({"agent": one(agents.subscribe(agent_id, names, by=caller_of(request).name))})
-
-
-class DrainView(JsonView):
-    def post(self, request: Request, agent_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        agent = agents.drain(agent_id, by=caller_of(request).name, reason=reason)
-        return reply({"agent": one(agent)})
-
-
-class ResumeView(JsonView):
-    def post(self, request: Request, agent_id: str) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        agent = agents.resume(agent_id, by=caller_of(request).name, reason=reason)
-        return reply({"agent": one(agent)})
-
-
-class NotificationsView(ListView[Notification]):
-    key = "notifications"
+class NotificationViewSet(ListViewSet[Notification]):
     queryset = Notification.objects.shown()
-    filterset_class = NoFilters
+    serializer_class = NotificationSerializer
+    list_key = "notifications"
 
-    def body(self, row: Notification) -> dict[str, object]:
-        return agent_bodies.notification(row)
-
-
-class DismissView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(DismissRequestSerializer)
+    @action(detail=False, methods=["post"])
+    def dismiss(self, request: Request) -> Response:
+        values = DismissRequestSerializer.read(request.data)
         agents.dismiss(values["agent_id"], values["type"])
-        return reply({"ok": True})
+        return Response({"ok": True})
 
 
-def known(agent_id: str) -> Agent:
-    agent = Agent.objects.filter(pk=agent_id).first()
-    if agent is None:
-        raise AgentUnknown(f"There is no agent {agent_id!r}.")
-    return agent
+def beat(values: Values) -> tuple[Agent, dict[str, object]]:
+    """Take a heartbeat; the agent as it now is, and what it should know."""
+    beat = Beat(
+        agent_id=values["agent_id"] or str(uuid4()),
+        name=values["name"],
+        activity=values["claude_status"] or values["status"],
+        meta=values["meta"],
+        offers=values["capabilities"],
+        capacity=values["capacity"],
+    )
+    releases.recognize(beat.agent_id, values["incarnation"])
+    listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
+    for name in ("claude_status", "status"):
+        if name in ignored:
+            leases.hear(beat.agent_id, listed, waiting=waiting)
+            raise Invalid(ignored[name])
+    with transaction.atomic():
+        agent = agents.beat(beat)
+        renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
+        unlisted = leases.unlisted(agent.pk, listed) if values["tasks"] is not None else []
+    held = Task.objects.held_by(agent.pk)
+    return agent, {
+        "renewed": sorted(renewed),
+        "lost": sorted(set(listed) - renewed),
+        "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
+        "drain": agent.draining,
+        **filled(unlisted=unlisted, ignored=ignored),
+    }
 
 
-def one(agent: Agent) -> dict[str, object]:
-    """One agent's body; `worker_status` is in lists only."""
-    current = current_tasks([agent.pk])
-    return agent_bodies.agent(agent, current_task_id=current.get(agent.pk))
+def shown(agent: Agent) -> Response:
+    return Response({"agent": body_of(agent)})
 
 
-def listed(rows: Sequence[Agent]) -> list[dict[str, object]]:
-    """The bodies of agents in a list, with presence; one query for all their current tasks."""
-    current = current_tasks([agent.pk for agent in rows])
-    return [
-        agent_bodies.agent(agent, current_task_id=current.get(agent.pk))
-        | {"worker_status": "online" if agent.online else "offline"}
-        for agent in rows
-    ]
+def body_of(agent: Agent) -> Body:
+    """One agent as it is shown; `worker_status` is in lists only."""
+    return AgentSerializer.shown(*with_current_tasks([agent]))
 
 
-def current_tasks(agent_ids: Iterable[str]) -> dict[str, UUID]:
-    """The current task of each agent that has one: that of its tasks which it claimed last."""
-    return dict(Task.objects.current_of(agent_ids).values_list("agent", "pk"))
+def with_current_tasks(rows: Sequence[Agent]) -> Sequence[Agent]:
+    """Agents that know their current task: that of their tasks which they claimed last."""
+    current = dict(Task.objects.current_of([row.pk for row in rows]).values_list("agent", "pk"))
+    for row in rows:
+        row.current_task_id = current.get(row.pk)
+    return rows

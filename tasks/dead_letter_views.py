@@ -4,19 +4,22 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import QueryDict
 from django_filters import CharFilter, IsoDateTimeFilter, UUIDFilter
+from rest_framework.decorators import action
 from rest_framework.fields import empty
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.callers import caller_of
 from api import fields, filters
 from api.filters import Given, NameFilter, PeriodFilters
-from api.pages import Found, LatestPage
+from api.pagination import LatestPagination
 from api.serializers import Nested, RequestSerializer, Values
-from api.views import JsonView, reply
+from api.viewsets import ListViewSet
 from problems import Invalid
-from tasks import bodies, dead_letters
+from tasks import dead_letters
+from tasks.answers import DeadLetterSerializer
 from tasks.dead_letters import Verb
 from tasks.exceptions import TaskUnknown
 from tasks.models import Attempt, Task
@@ -90,37 +93,33 @@ class DeadLettersRequestSerializer(RequestSerializer):
         return attrs
 
 
-class DeadLettersView(JsonView):
-    def get(self, request: Request) -> HttpResponse:
-        page = LatestPage("finished_at")
-        rows = page.rows_of(_found(request.query_params), request)
-        bad = dict(
-            Attempt.objects.filter(task__in=rows)
-            .order_by()
-            .values_list("task")
-            .annotate(number=Count("pk"))
-        )
-        shown = [bodies.task(row) | {"bad_attempts_count": bad.get(row.pk, 0)} for row in rows]
-        return reply({"dead_letters": shown, **page.next_cursor()})
+class DeadLetterViewSet(ListViewSet[Task]):
+    queryset = Task.objects.dead_letters()
+    serializer_class = DeadLetterSerializer
+    filterset_class = DeadLetterFilters
+    pagination_class = LatestPagination
+    list_key = "dead_letters"
+    time_column = "finished_at"
 
+    def completed(self, rows: list[Task]) -> list[Task]:
+        bad = Attempt.objects.filter(task__in=rows).order_by().values_list("task")
+        counts = dict(bad.annotate(number=Count("pk")))
+        for row in rows:
+            row.bad_attempts_count = counts.get(row.pk, 0)
+        return rows
 
-def _found(query: QueryDict) -> Found[Task]:
-    return filters.apply(DeadLetterFilters, query, Task.objects.dead_letters())
-
-
-class RequeueDeadLettersView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(DeadLettersRequestSerializer)
+    @action(detail=False, methods=["post"])
+    def requeue(self, request: Request) -> Response:
+        values = DeadLettersRequestSerializer.read(request.data)
         return _reply("requeued", dead_letters.requeue, values, by=caller_of(request).name)
 
-
-class PurgeDeadLettersView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(DeadLettersRequestSerializer)
+    @action(detail=False, methods=["post"])
+    def purge(self, request: Request) -> Response:
+        values = DeadLettersRequestSerializer.read(request.data)
         return _reply("purged", dead_letters.purge, values, by=caller_of(request).name)
 
 
-def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
+def _reply(past: str, verb: Verb, values: Values, *, by: str) -> Response:
     """Apply the verb once to each task that the body names; answer with counts and refusals."""
     reason = values["reason"]
     malformed = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
@@ -128,7 +127,8 @@ def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
     if values["ids"]:
         handled = dead_letters.each(verb, list(named), by=by, reason=reason)
     else:
-        found = _found(QueryDict(urlencode(values["filter"]))).rows
+        query = QueryDict(urlencode(values["filter"]))
+        found = filters.apply(DeadLetterFilters, query, Task.objects.dead_letters()).rows
         handled = dead_letters.every(verb, found, by=by, reason=reason)
     unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in malformed]
     judged = [(named[task_id], problem) for task_id, problem in handled.refused.items()]
@@ -137,4 +137,4 @@ def _reply(past: str, verb: Verb, values: Values, *, by: str) -> HttpResponse:
         for text, problem in [*unknown, *judged]
     ]
     more = {"more": True} if handled.more else {}
-    return reply({past: handled.count, "refused": refused, **more})
+    return Response({past: handled.count, "refused": refused, **more})

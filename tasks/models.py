@@ -217,6 +217,8 @@ class Task(models.Model):
 
     objects = TaskQuerySet.as_manager()
 
+    bad_attempts_count: int  # set where dead letters are listed
+
     class Meta:
         ordering = ["id"]
         indexes = TASK_INDEXES

@@ -42,18 +42,19 @@ SELECT * FROM ended"""  # noqa: S608
 
 
 class Verdict(TextChoices):
-    """What a report came to: taken, taken before, or too late to count."""
+    """What a report came to: taken, taken before, too late to count, or wrong in itself."""
 
     ACCEPTED = "accepted"
     ALREADY = "already"
     LOST = "lost"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportVerdict:
     """The verdict on one outcome; `problem` says why it is lost, `task` is as it was left."""
 
-    task_id: UUID
+    task_id: UUID | str | None
     verdict: Verdict
     problem: Problem | None = None
     task: TaskRow | None = None

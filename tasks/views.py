@@ -3,19 +3,29 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.db.models import QuerySet
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.callers import caller_of
 from api import marks
+from api.answers import Body
 from api.serializers import Refused, Values
-from api.views import JsonView, ListView, filled, reply
-from problems import Problem
-from tasks import bodies, claims, inputs, leases, releases, reports, transitions
+from api.viewsets import ListViewSet
+from tasks import claims, inputs, leases, releases, reports, transitions
+from tasks.answers import (
+    AssignedTaskSerializer,
+    ChannelSerializer,
+    OutcomeVerdictSerializer,
+    TaskDetailsSerializer,
+    TaskInputSerializer,
+    TaskSerializer,
+)
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
-from tasks.reports import ReportVerdict
+from tasks.reports import ReportVerdict, Verdict
 from tasks.rows import ClaimRequest, Outcome, TaskRow
 from tasks.serializers import (
     AssignRequestSerializer,
@@ -35,67 +45,146 @@ from tasks.serializers import (
 from tasks.states import Status
 
 
-class ChannelsView(ListView[Channel]):
-    key = "channels"
+class ChannelViewSet(ListViewSet[Channel]):
     queryset = Channel.objects.all()
+    serializer_class = ChannelSerializer
     filterset_class = ChannelFilters
+    list_key = "channels"
+    lookup_url_kwarg = "channel_id"
+    lookup_value_converter = "uuid"
 
-    def body(self, row: Channel) -> dict[str, object]:
-        return bodies.channel(row)
-
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(ChannelRequestSerializer)
+    def create(self, request: Request) -> Response:
+        values = ChannelRequestSerializer.read(request.data)
         channel = transitions.open_channel(**values, by=caller_of(request).name)
-        return reply({"channel": bodies.channel(channel)}, 201)
+        return Response({"channel": ChannelSerializer(channel).data}, 201)
 
-
-class ChannelByNameView(JsonView):
-    def get(self, request: Request, name: str) -> HttpResponse:
+    @action(detail=False, url_path="by-name/<name:name>")
+    def by_name(self, request: Request, name: str) -> Response:
         channel = Channel.objects.named([name]).first()
         if channel is None:
             raise ChannelUnknown(f"There is no channel named {name!r}.")
-        return reply({"channel": bodies.channel(channel)})
+        return Response({"channel": ChannelSerializer(channel).data})
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def pause(self, request: Request, channel_id: UUID) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        channel = transitions.pause_channel(channel_id, by=caller_of(request).name, reason=reason)
+        return Response({"channel": ChannelSerializer(channel).data})
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def resume(self, request: Request, channel_id: UUID) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        channel = transitions.resume_channel(channel_id, by=caller_of(request).name, reason=reason)
+        return Response({"channel": ChannelSerializer(channel).data})
 
 
-class PauseView(JsonView):
-    def post(self, request: Request, channel_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        by = caller_of(request).name
-        channel = transitions.pause_channel(channel_id, by=by, reason=reason)
-        return reply({"channel": bodies.channel(channel)})
+class TaskViewSet(ListViewSet[Task]):
+    """Tasks; making them is said of chains too, so that part stands in `chains`."""
 
-
-class ResumeView(JsonView):
-    def post(self, request: Request, channel_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        by = caller_of(request).name
-        channel = transitions.resume_channel(channel_id, by=by, reason=reason)
-        return reply({"channel": bodies.channel(channel)})
-
-
-class TaskListView(ListView[Task]):
-    """The list of tasks; making them is said of chains too, so that part stands in `chains`."""
-
-    key = "tasks"
     queryset = Task.objects.all()
+    serializer_class = TaskSerializer
     filterset_class = TaskFilters
+    unknown = TaskUnknown
+    list_key = "tasks"
+    lookup_url_kwarg = "task_id"
+    lookup_value_converter = "uuid"
 
-    def body(self, row: Task) -> dict[str, object]:
-        return bodies.task(row)
+    def get_queryset(self) -> QuerySet[Task]:
+        """One task is shown with what it requires."""
+        rows: QuerySet[Task] = super().get_queryset()
+        return rows.select_related("channel", "requirement") if self.detail else rows
 
+    def retrieve(self, request: Request, task_id: UUID) -> Response:
+        return Response({"task": TaskDetailsSerializer(self.get_object()).data})
 
-class TaskView(JsonView):
-    def get(self, request: Request, task_id: UUID) -> HttpResponse:
-        task = Task.objects.select_related("requirement").filter(pk=task_id).first()
-        if task is None:
-            raise TaskUnknown(f"There is no task {task_id}.")
-        return reply({"task": bodies.task(task) | bodies.details(task)})
+    @action(detail=False, methods=["post"])
+    def claim(self, request: Request) -> Response:
+        values = ClaimRequestSerializer.read(request.data)
+        return claimed(values, claim(values))
 
+    @action(detail=False, methods=["post"])
+    def report(self, request: Request) -> Response:
+        """Outcomes of several tasks and the next claim in one request, one transaction."""
+        values = ReportRequestSerializer.read(request.data)
+        given = values["outcomes"]
+        outcomes = [outcome_of(one) for one in given if not isinstance(one, Refused)]
+        claim = claim_request(values["claim"], values["agent_id"]) if values["claim"] else None
+        verdicts, tasks = reports.report(values["agent_id"], outcomes, claim)
+        claimed = {"tasks": [TaskSerializer.shown(task) for task in tasks]} if claim else {}
+        return Response({"outcomes": reported(given, verdicts), **claimed})
 
-class ClaimView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(ClaimRequestSerializer)
-        return claim_reply(values, claim(values))
+    @action(detail=False, methods=["post"])
+    def assign(self, request: Request) -> Response:
+        values = AssignRequestSerializer.read(request.data)
+        task = transitions.assign(**values, by=caller_of(request).name)
+        return Response({"task": AssignedTaskSerializer(task).data})
+
+    @action(detail=False, methods=["post"])
+    def complete(self, request: Request) -> Response:
+        values = CompleteRequestSerializer.read(request.data)
+        done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
+        return ended(done, values["agent_id"], by=caller_of(request).name)
+
+    @action(detail=False, methods=["post"])
+    def fail(self, request: Request) -> Response:
+        values = FailRequestSerializer.read(request.data)
+        if values["unsupported"]:
+            return answered(refuse(values))
+        return ended(failure(values), values["agent_id"], by=caller_of(request).name)
+
+    @action(detail=False, methods=["post"])
+    def inputs(self, request: Request) -> Response:
+        sent = inputs.send(**InputRequestSerializer.read(request.data), by=caller_of(request).name)
+        return Response({"input": TaskInputSerializer(sent).data}, 201)
+
+    @action(detail=False, methods=["post"], url_path="inputs/claim")
+    def claim_input(self, request: Request) -> Response:
+        taken = inputs.take(**InputClaimRequestSerializer.read(request.data))
+        return Response({"input": TaskInputSerializer(taken).data})
+
+    @action(detail=True, methods=["post"], url_path="status")
+    def unlock(self, request: Request, task_id: UUID) -> Response:
+        """The one way in which a status is asked for by its name."""
+        wanted = StatusRequestSerializer.read(request.data)["status"]
+        if wanted not in {Status.QUEUED, Status.DONE}:
+            raise WrongStatus("Only a locked task's status is set, to queued or done.")
+        task = transitions.unlock(task_id, Status(wanted), by=caller_of(request).name)
+        return Response({"task": TaskSerializer(task).data})
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def cancel(self, request: Request, task_id: UUID) -> Response:
+        values = CancelRequestSerializer.read(request.data)
+        task = transitions.cancel(task_id, **values, by=caller_of(request).name)
+        return Response({"task": TaskSerializer(task).data})
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def requeue(self, request: Request, task_id: UUID) -> Response:
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        task = transitions.requeue(task_id, by=caller_of(request).name, reason=reason)
+        return Response({"task": TaskSerializer(task).data})
+
+    @action(detail=True, methods=["post"])
+    def renew(self, request: Request, task_id: UUID) -> Response:
+        values = RenewRequestSerializer.read(request.data)
+        task = leases.renew(
+            task_id,
+            agent_id=values["agent_id"],
+            epoch=values["lease_epoch"],
+            lease_seconds=values["lease_seconds"],
+        )
+        asked = task.cancel_asked_at is not None
+        return Response({"task": TaskSerializer(task).data, "cancel_asked": asked})
+
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, task_id: UUID) -> Response:
+        values = ReleaseRequestSerializer.read(request.data)
+        task = releases.release(
+            task_id,
+            agent_id=values["agent_id"],
+            epoch=values["lease_epoch"],
+            reason=values["reason"],
+        )
+        return Response({"task": TaskSerializer(task).data})
 
 
 def claim(values: Values) -> Sequence[TaskRow]:
@@ -104,13 +193,13 @@ def claim(values: Values) -> Sequence[TaskRow]:
     return claims.claim(claim_request(values, values["agent_id"]))
 
 
-def claim_reply(values: Values, tasks: Sequence[TaskRow]) -> HttpResponse:
+def claimed(values: Values, tasks: Sequence[TaskRow]) -> Response:
     """One task as seed 000 has it, or NoTasks; a list, empty or not, where `max_tasks` is given."""
     if values["max_tasks"] is not None:
-        return reply({"tasks": [bodies.task(task) for task in tasks]})
+        return Response({"tasks": [TaskSerializer.shown(task) for task in tasks]})
     if not tasks:
         raise NoTasks
-    return reply({"task": bodies.task(tasks[0])})
+    return Response({"task": TaskSerializer.shown(tasks[0])})
 
 
 def claim_request(values: Values, agent_id: str) -> ClaimRequest:
@@ -122,26 +211,6 @@ def claim_request(values: Values, agent_id: str) -> ClaimRequest:
         lease_seconds=values["lease_seconds"],
         key=values["idempotency_key"],
     )
-
-
-class ReportView(JsonView):
-    """Outcomes of several tasks and the next claim in one request, one transaction."""
-
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(ReportRequestSerializer)
-        given = values["outcomes"]
-        outcomes = [outcome_of(one) for one in given if not isinstance(one, Refused)]
-        agent_id = values["agent_id"]
-        claim = claim_request(values["claim"], agent_id) if values["claim"] else None
-        verdicts, tasks = reports.report(agent_id, outcomes, claim)
-        others = iter(verdicts)
-        answers = [
-            _refused(one) if isinstance(one, Refused) else _outcome(next(others)) for one in given
-        ]
-        body: dict[str, object] = {"outcomes": answers}
-        if values["claim"]:
-            body["tasks"] = [bodies.task(task) for task in tasks]
-        return reply(body)
 
 
 def outcome_of(values: Values) -> Outcome:
@@ -156,125 +225,50 @@ def outcome_of(values: Values) -> Outcome:
     )
 
 
-def _outcome(report: ReportVerdict) -> dict[str, object]:
-    body: dict[str, object] = {"task_id": report.task_id, "answer": report.verdict}
-    return body | _error(report.problem) if report.problem else body
+def failure(values: Values) -> Outcome:
+    return Outcome(
+        values["task_id"],
+        done=False,
+        reason=values["reason"],
+        retriable=values["retriable"],
+        epoch=values["lease_epoch"],
+    )
 
 
-def _refused(outcome: Refused) -> dict[str, object]:
+def refuse(values: Values) -> ReportVerdict:
+    return reports.refuse(
+        values["task_id"],
+        agent_id=values["agent_id"],
+        epoch=values["lease_epoch"],
+        reason=values["reason"],
+    )
+
+
+def reported(given: Sequence[Values | Refused], verdicts: Sequence[ReportVerdict]) -> list[Body]:
+    """What became of each outcome that was given, in that order."""
+    others = iter(verdicts)
+    return [
+        OutcomeVerdictSerializer.shown(refused(one) if isinstance(one, Refused) else next(others))
+        for one in given
+    ]
+
+
+def refused(outcome: Refused) -> ReportVerdict:
     """An outcome that is wrong in itself, by the task that it names, if it does."""
     data = marks.shown(outcome.data)
     named = data.get("task_id") if isinstance(data, dict) else None
-    return filled(task_id=named) | {"answer": "refused"} | _error(outcome.problem)
+    return ReportVerdict(str(named) if named else None, Verdict.REFUSED, outcome.problem)
 
 
-def _error(problem: Problem) -> dict[str, object]:
-    return {"error": {"code": problem.code, "message": problem.message}}
+def ended(outcome: Outcome, agent_id: str, *, by: str) -> Response:
+    """Take one report, whose loss is an error."""
+    return answered(reports.report_one(outcome, agent_id=agent_id, by=by))
 
 
-class CompleteView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(CompleteRequestSerializer)
-        done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
-        return _reply_to(done, values["agent_id"], by=caller_of(request).name)
-
-
-class FailView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        values = self.read(FailRequestSerializer)
-        if values["unsupported"]:
-            return _reply_with(
-                reports.refuse(
-                    values["task_id"],
-                    agent_id=values["agent_id"],
-                    epoch=values["lease_epoch"],
-                    reason=values["reason"],
-                )
-            )
-        failed = Outcome(
-            values["task_id"],
-            False,
-            reason=values["reason"],
-            retriable=values["retriable"],
-            epoch=values["lease_epoch"],
-        )
-        return _reply_to(failed, values["agent_id"], by=caller_of(request).name)
-
-
-def _reply_to(outcome: Outcome, agent_id: str, *, by: str) -> HttpResponse:
-    """Take one report, whose loss is an error, and answer with the task as it now is."""
-    return _reply_with(reports.report_one(outcome, agent_id=agent_id, by=by))
-
-
-def _reply_with(report: ReportVerdict) -> HttpResponse:
+def answered(report: ReportVerdict) -> Response:
+    """The answer to one report: the task as it now is, or why it was refused."""
     if report.problem:
         raise report.problem
-    return reply({"task": bodies.task(report.task or Task.objects.get(pk=report.task_id))})
-
-
-class AssignView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        task = transitions.assign(**self.read(AssignRequestSerializer), by=caller_of(request).name)
-        return reply({"task": bodies.task(task, with_token=True)})
-
-
-class StatusView(JsonView):
-    """Unlocks: the one way in which a status is asked for by its name."""
-
-    def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        wanted = self.read(StatusRequestSerializer)["status"]
-        if wanted not in {Status.QUEUED, Status.DONE}:
-            raise WrongStatus("Only a locked task's status is set, to queued or done.")
-        task = transitions.unlock(task_id, Status(wanted), by=caller_of(request).name)
-        return reply({"task": bodies.task(task)})
-
-
-class CancelView(JsonView):
-    def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        values = self.read_optional(CancelRequestSerializer)
-        task = transitions.cancel(task_id, **values, by=caller_of(request).name)
-        return reply({"task": bodies.task(task)})
-
-
-class RequeueView(JsonView):
-    def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        reason = self.read_optional(ReasonRequestSerializer)["reason"]
-        task = transitions.requeue(task_id, by=caller_of(request).name, reason=reason)
-        return reply({"task": bodies.task(task)})
-
-
-class RenewView(JsonView):
-    def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        values = self.read(RenewRequestSerializer)
-        task = leases.renew(
-            task_id,
-            agent_id=values["agent_id"],
-            epoch=values["lease_epoch"],
-            lease_seconds=values["lease_seconds"],
-        )
-        asked = task.cancel_asked_at is not None
-        return reply({"task": bodies.task(task), "cancel_asked": asked})
-
-
-class ReleaseView(JsonView):
-    def post(self, request: Request, task_id: UUID) -> HttpResponse:
-        values = self.read(ReleaseRequestSerializer)
-        task = releases.release(
-            task_id,
-            agent_id=values["agent_id"],
-            epoch=values["lease_epoch"],
-            reason=values["reason"],
-        )
-        return reply({"task": bodies.task(task)})
-
-
-class InputsView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        sent = inputs.send(**self.read(InputRequestSerializer), by=caller_of(request).name)
-        return reply({"input": bodies.task_input(sent)}, 201)
-
-
-class InputClaimView(JsonView):
-    def post(self, request: Request) -> HttpResponse:
-        taken = inputs.take(**self.read(InputClaimRequestSerializer))
-        return reply({"input": bodies.task_input(taken)})
+    return Response(
+        {"task": TaskSerializer(report.task or Task.objects.get(pk=str(report.task_id))).data}
+    )

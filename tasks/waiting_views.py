@@ -5,10 +5,11 @@ from collections.abc import Collection
 from functools import partial
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from api.async_views import AsyncAPIView
 from api.serializers import Values
-from api.waiting import answers
 from problems import Invalid
 from tasks import views, waiting
 from tasks.models import Channel
@@ -18,22 +19,22 @@ LONGEST_WAIT = 30
 WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 
-@answers("POST")
-async def claim_when_ready(request: HttpRequest) -> HttpResponseBase:
-    """Reply as a claim without `wait_seconds`, once there are tasks or the time is up."""
-    seconds = _seconds_of(request)
-    values = ClaimRequestSerializer.read_body(request.body)
-    tasks = await waiting.claim(
-        partial(views.claim, values),
-        agent_id=values["agent_id"],
-        channels=partial(_channels_of, values),
-        seconds=seconds,
-    )
-    return views.claim_reply(values, tasks)
+class WaitingClaimView(AsyncAPIView):
+    async def post(self, request: Request) -> Response:
+        """Answer as a claim without `wait_seconds`, once there are tasks or the time is up."""
+        seconds = _seconds_of(request)
+        values = ClaimRequestSerializer.read(request.data)
+        tasks = await waiting.claim(
+            partial(views.claim, values),
+            agent_id=values["agent_id"],
+            channels=partial(_channels_of, values),
+            seconds=seconds,
+        )
+        return views.claimed(values, tasks)
 
 
-def _seconds_of(request: HttpRequest) -> int:
-    given = request.GET.getlist("wait_seconds")
+def _seconds_of(request: Request) -> int:
+    given = request.query_params.getlist("wait_seconds")
     if len(given) != 1 or not WHOLE_NUMBER.fullmatch(given[0]) or int(given[0]) > LONGEST_WAIT:
         raise Invalid(f"wait_seconds must be a whole number from 0 to {LONGEST_WAIT}")
     return int(given[0])

@@ -25,10 +25,10 @@ def _walk(patterns, before):
 
 def _spelled(pattern):
     """As `path` spells it, a regular expression too."""
-    text = str(pattern.pattern).removeprefix("^").removesuffix("/?$")
+    text = str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix("/?")
     return text.replace("(?P<", "<").replace(">[^/]+)", ">")
 
 
 def _answers_get(view):
-    kind = getattr(view, "view_class", None) or getattr(view, "cls", None)
-    return hasattr(kind, "get") if kind else True
+    actions = getattr(view, "actions", None)
+    return "get" in actions if actions else hasattr(view.cls, "get")

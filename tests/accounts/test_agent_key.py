@@ -2,24 +2,30 @@
 
 import pytest
 from django.urls import path, re_path
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.callers import caller_of
 from accounts.models import User
-from api.views import JsonView, reply
+from spots.views import OfSpots
 
 KEY = "s3cret-kéy"
 ON_THE_WIRE = KEY.encode().decode("latin-1")
 
 
-class WhoView(JsonView):
+class WhoView(APIView):
     def get(self, request):
         caller = caller_of(request)
-        return reply({"kind": caller.kind, "name": caller.name})
+        return Response({"kind": caller.kind, "name": caller.name})
 
     post = get
 
 
-urlpatterns = [path("internal/v1/who", WhoView.as_view()), path("v1/who", WhoView.as_view())]
+class SpotWhoView(WhoView):
+    authentication_classes = OfSpots.authentication_classes
+
+
+urlpatterns = [path("internal/v1/who", SpotWhoView.as_view()), path("v1/who", WhoView.as_view())]
 urlpatterns.append(re_path("^api/v1/who$", WhoView.as_view()))
 handler404 = "problems.views.not_found"
 

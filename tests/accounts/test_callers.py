@@ -2,29 +2,39 @@
 
 import pytest
 from django.test import AsyncRequestFactory, Client, RequestFactory
-from django.urls import path
+from django.urls import path, re_path
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import caller_of
-from accounts.middleware import know_the_caller
 from accounts.models import User
-from api.views import JsonView, reply
-from coordinator_project.health import health
+from api.async_views import AsyncAPIView
+from coordinator_project.health import HealthView
+from coordinator_project.nothing import NothingView
 
 TOKEN = "s3cret-tökén"
 ON_THE_WIRE = TOKEN.encode().decode("latin-1")
 
 
-class WhoView(JsonView):
+class WhoView(APIView):
     def get(self, request):
         caller = caller_of(request)
-        return reply({"kind": caller.kind, "name": caller.name, "user_id": caller.user_id})
+        return Response({"kind": caller.kind, "name": caller.name, "user_id": caller.user_id})
 
     post = get
 
 
+class StreamWhoView(WhoView):
+    authentication_classes = STREAM_AUTHENTICATION
+
+
 urlpatterns = [
+    path("v1/stream", StreamWhoView.as_view()),
     path("v1/who", WhoView.as_view()),
-    path("health", health),
+    path("health", HealthView.as_view()),
+    re_path("", NothingView.as_view()),
 ]
 handler404 = "problems.views.not_found"
 
@@ -61,9 +71,13 @@ def test_the_shared_token_lets_in_from_anywhere(client, headers):
 
 
 @pytest.mark.usefixtures("token")
-def test_the_token_may_stand_in_the_query_of_a_get_only(client):
-    assert client.get("/v1/who", {"token": TOKEN}).status_code == 200
-    assert code_of(client.post("/v1/who", query_params={"token": TOKEN})) == (401, "unauthorized")
+def test_the_token_may_stand_in_the_query_for_a_stream_only(client):
+    assert client.get("/v1/stream", {"token": TOKEN}).status_code == 200
+    assert code_of(client.post("/v1/stream", query_params={"token": TOKEN})) == (
+        401,
+        "unauthorized",
+    )
+    assert code_of(client.get("/v1/who", {"token": TOKEN})) == (401, "unauthorized")
 
 
 @pytest.mark.usefixtures("token")
@@ -131,11 +145,25 @@ def test_a_signed_in_person_changes_things_only_with_the_csrf_token():
 
 @pytest.mark.usefixtures("token")
 @pytest.mark.django_db
-@pytest.mark.parametrize("fields", [{"is_staff": False}, {"is_staff": True, "is_active": False}])
-def test_a_person_who_is_not_of_the_staff_is_not(client, fields):
-    client.force_login(User.objects.create_user("another", **fields))
+def test_a_person_who_may_not_view_is_told_so(client):
+    client.force_login(User.objects.create_user("another"))
+
+    assert code_of(client.get("/v1/who")) == (403, "not_allowed")
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.django_db
+def test_a_person_who_is_not_active_is_nobody(client):
+    client.force_login(User.objects.create_superuser("gone", is_active=False))
 
     assert code_of(client.get("/v1/who")) == (401, "unauthorized")
+
+
+@pytest.mark.django_db
+def test_a_person_without_rights_gets_no_more_in_protected_mode(client):
+    client.force_login(User.objects.create_user("another"))
+
+    assert code_of(client.get("/v1/who")) == (403, "not_allowed")
 
 
 def test_a_token_costs_no_look_up_in_the_database(client, settings):
@@ -165,11 +193,12 @@ def test_an_empty_token_is_not_the_token_that_is_not_set(client, carried):
     assert code_of(response) == (403, "protected_mode")
 
 
-async def served(request):
-    async def view(request):
-        return reply({"kind": caller_of(request).kind})
+class WaitingWhoView(AsyncAPIView):
+    async def get(self, request):
+        return Response({"kind": caller_of(request).kind})
 
-    return await know_the_caller(view)(request)
+
+served = WaitingWhoView.as_view()
 
 
 @pytest.mark.usefixtures("token")
@@ -188,7 +217,7 @@ async def test_async_views_are_in_protected_mode_too():
 
 
 def test_a_caller_cannot_be_forged_by_a_header():
-    request = RequestFactory().get("/v1/who", headers={"coordinator.caller": "x"})
+    request = Request(RequestFactory().get("/v1/who", headers={"auth": "x"}))
 
-    with pytest.raises(KeyError):
+    with pytest.raises(TypeError):
         caller_of(request)

@@ -2,13 +2,13 @@
 
 import pytest
 from django.urls import path
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from api.views import JsonView, reply
 
-
-class OpenView(JsonView):
+class OpenView(APIView):
     def get(self, request):
-        return reply({})
+        return Response({})
 
     post = get
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent, Notification
 from api import sizes
-from api.views import dumps
+from api.renderers import dumps
 from chains.models import Chain
 from dashboard import overview, snapshot
 from events.models import Event

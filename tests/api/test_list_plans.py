@@ -7,13 +7,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from api import pages
+from api import pagination
 from api.fields import NOBODY
-from api.views import ListView
+from api.viewsets import ListViewSet
 from benchmarks import lists
 from chains.models import Chain
 from jobs.models import Job
-from tasks.dead_letter_views import DeadLetterFilters, DeadLettersView
 from tasks.models import Task
 from tests.endpoints import paths
 from tests.tasks.plans import rows_read
@@ -33,7 +32,7 @@ OTHERS = {
     "console/chains/<uuid:chain_id>": 100,
     "console/chains/<uuid:chain_id>/tasks": 100,
     "console/jobs": 100,
-    "console/jobs/<job_id>/plot": 1_000,
+    "console/jobs/<str:job_id>/plot": 1_000,
     "console/verbs": 0,
     "v1/dashboard": 11_000,
     "api/v1/parameter-schema": 0,
@@ -49,7 +48,7 @@ OTHERS = {
     "v1/tasks/<uuid:task_id>": 100,
     "v1/channels/by-name/<name:name>": 0,
 }
-WAITING = {"console/live", "console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
+WAITING = {"console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
 HEALTH = {"api/v1/health"}
 
 NOW = datetime.now(UTC)
@@ -77,11 +76,9 @@ def all_lists():
     """The path of each list of the API, with the names of its filters."""
     found = {}
     for path, view in paths().items():
-        kind = getattr(view, "view_class", None)
-        if kind is DeadLettersView:
-            found[path] = list(DeadLetterFilters.base_filters)
-        elif kind and issubclass(kind, ListView):
-            found[path] = list(kind.filterset_class.base_filters)
+        if getattr(view, "actions", {}).get("get") == "list" and issubclass(view.cls, ListViewSet):
+            filters = getattr(view.cls, "filterset_class", None)
+            found[path] = list(filters.base_filters) if filters else []
     return found
 
 
@@ -106,7 +103,7 @@ def filled(django_db_setup, django_db_blocker):
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch):
-    monkeypatch.setattr(pages, "LOOKS", LOOKS)
+    monkeypatch.setattr(pagination, "LOOKS", LOOKS)
 
 
 def most_read(path, query=""):
@@ -151,7 +148,11 @@ def test_a_page_of_a_list_by_any_filters_reads_few_rows(filled, path):
 
 @pytest.mark.parametrize("path", OTHERS)
 def test_what_is_no_list_reads_few_rows_too(filled, path):
-    ids = {"<uuid:chain_id>": "chain", "<job_id>": "job", "<uuid:task_id>": "task"}
+    ids = {
+        "<uuid:chain_id>": "chain",
+        "<job_id>": "job",
+        "<uuid:task_id>": "task",
+    }
     spelled = path.replace("<name:agent_id>", "list-agent-7").replace("<name:name>", "x")
     for mark, name in ids.items():
         spelled = spelled.replace(mark, str(filled[name]))

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from django.test import Client
 
-from api import pages
+from api import pagination
 from events.models import Event
 from tasks.models import Task
 from tests.factories import fail_at_once, make_channel, make_tasks
@@ -19,7 +19,7 @@ FIRST = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch):
-    monkeypatch.setattr(pages, "LOOKS", (2, 5))
+    monkeypatch.setattr(pagination, "LOOKS", (2, 5))
 
 
 def walk(path, **query):

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import board, deltas, snapshot
+from dashboard import board, counters, deltas, snapshot
 from tasks.models import Channel, Task
 from tests.api.test_list_plans import ALL_LISTS
 from tests.factories import (
@@ -68,7 +68,9 @@ def test_a_list(path):
     assert counts[1] == counts[2]
 
 
-def test_the_pictures_of_pages():
+def test_the_pictures_of_pages(monkeypatch):
+    monkeypatch.setattr(counters, "KEPT_FOR", 0.0)
+
     def read():
         snapshot.picture()
         deltas.numbers()

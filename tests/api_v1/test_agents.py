@@ -115,10 +115,13 @@ def test_one_agent_is_shown_without_presence(api):
     assert api.agent("a").keys() == ALWAYS
 
 
-def test_an_agents_id_may_be_any_string(api):
-    api.beat("Ада/1 %?")
+@pytest.mark.parametrize(
+    "name", ["Ада/1 %?", "a/chain", "heartbeat", "request-session", "current-task", "%2F", "%25"]
+)
+def test_an_agents_id_may_be_any_string(api, name):
+    api.beat(name)
 
-    assert api.agent("Ада/1 %?")["id"] == "Ада/1 %?"
+    assert api.agent(name)["id"] == name
 
 
 @pytest.mark.parametrize("path", ["", "/current-task", "/chain"])

@@ -1,7 +1,5 @@
 """Channels and chains (contract 1.3), without the agents' verbs on chains."""
 
-from urllib.parse import quote
-
 import pytest
 
 from chains.models import Chain
@@ -41,7 +39,7 @@ def test_names_of_channels_differ_by_more_than_case(api):
     assert Channel.objects.count() == 1
 
 
-@pytest.mark.parametrize("name", [quote("a/b c", safe=""), "A/B%20C", "%20a/b c"])
+@pytest.mark.parametrize("name", ["a%2Fb%20c", "A%2FB%20C", "%20a%2Fb c"])
 def test_a_channel_is_found_by_its_name_without_regard_to_case(api, name):
     channel = api.channel("a/b c")
 

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -79,3 +80,15 @@ def test_the_answer_to_a_wrong_method_names_the_right_one(server, nothing_writte
 
     assert refusal(response) == (405, "method_not_allowed")
     assert response.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("name", ["a/chain", "50%", "%2F", "%252f", "heartbeat", "빌드/?#", " x"])
+def test_an_agents_id_is_one_segment_of_a_path(server, name):
+    server.post("/agents/heartbeat", json={"agent_id": name})
+
+    found = server.get(f"/agents/{quote(name, safe='')}")
+
+    assert found.json()["agent"]["id"] == name.strip()
+    path = f"/agents/{quote(name, safe='')}"
+    assert server.get(f"{path}/chain").status_code == 404
+    assert server.post(f"{path}/retire", json={"remove": True}).json()["removed"] is True

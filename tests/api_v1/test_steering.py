@@ -1,5 +1,7 @@
 """Pausing channels, draining agents, and why a task does not run, over /v1."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.api_v1.calls import UNKNOWN, data, refusal
@@ -37,14 +39,14 @@ def test_a_draining_agent_learns_it_and_gets_nothing_until_it_is_resumed(api, ag
     task = api.task(channel)
     api.beat(agent)
 
-    drained = data(api.post(f"/agents/{agent.replace(' ', '%20')}/drain", reason="an update"))
+    drained = data(api.post(f"/agents/{quote(agent, safe='')}/drain", reason="an update"))
 
     assert drained["agent"]["draining"] is True
     assert api.beat(agent)["drain"] is True
     claimed = api.post("/tasks/claim", agent_id=agent, channel="work", max_tasks=1)
     assert data(claimed)["tasks"] == []
 
-    resumed = data(api.post(f"/agents/{agent.replace(' ', '%20')}/resume"))
+    resumed = data(api.post(f"/agents/{quote(agent, safe='')}/resume"))
 
     assert "draining" not in resumed["agent"]
     assert api.beat(agent)["drain"] is False

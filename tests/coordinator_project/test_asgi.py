@@ -536,10 +536,13 @@ async def test_it_lives_as_long_as_the_server():
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+WEBSOCKET = {"type": "websocket", "scheme": "ws", "query_string": b"", "headers": []}
+
+
 async def test_websockets_on_other_paths_are_closed():
     sent = Sent()
 
-    await asgi.application({"type": "websocket", "path": "/v1/stream"}, client(), sent)
+    await asgi.application(WEBSOCKET | {"path": "/v1/stream"}, client(), sent)
 
     assert [message["type"] for message in sent] == ["websocket.close"]
 

@@ -364,3 +364,29 @@ def test_what_nobody_takes_stays_here():
             assert given < 1_000
         ways.taking.close()
         assert not ways.give(ours.fileno(), b"GET")
+
+
+def test_a_connection_that_has_been_served_may_be_idle_for_as_long_as_agents_pause(server):
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connected(server, request) as client:
+        assert received(client, b'"ok":true').startswith(b"HTTP/1.1 200")
+        time.sleep(6)  # longer than a head may take, and than uvicorn waits by itself
+        client.sendall(request)
+        assert received(client, b'"ok":true').startswith(b"HTTP/1.1 200")
+
+        client.sendall(b"GET /health")
+        assert client.recv(KIB).startswith(b"HTTP/1.1 408")
+
+
+def received(client, what):
+    """All that the server sends up to the end of the line that has this in it."""
+    whole = b""
+    while what not in whole or not whole.endswith(b"\n"):
+        whole += client.recv(KIB)
+    return whole
+
+
+@pytest.mark.parametrize("begins", [b"", b"\r\n"])
+def test_a_connection_that_asks_for_nothing_is_closed(server, begins):
+    with connected(server, begins) as client:
+        assert client.recv(KIB)[:12] in {b"", b"HTTP/1.1 408"}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from accounts.models import User
@@ -301,8 +301,10 @@ def refused(server):
 
 
 def test_a_page_of_another_site_is_refused(server):
-    foreign = server.headers | {"Origin": "https://elsewhere.example"}
-    assert refusal(server, headers=foreign) == 4403
+    for origin in ("https://elsewhere.example", "http://localhost:1", "null"):
+        foreign = server.headers | {"Origin": origin}
+        with pytest.raises(InvalidStatus, match="403"), watching(server, headers=foreign):
+            pass
 
     own = server.headers | {"Origin": server.url}
     with greeted(server, headers=own) as page:
@@ -314,7 +316,7 @@ def test_a_session_needs_the_permission_to_view_the_console(server):
     session = Client()
     session.force_login(viewer)
     cookie = {"Cookie": f"sessionid={session.cookies['sessionid'].value}"}
-    assert refusal(server, headers=cookie) == 4401
+    assert refusal(server, headers=cookie) == 4403
 
     viewer.user_permissions.add(Permission.objects.get(codename="view_console"))
     with greeted(server, headers=cookie) as page:

@@ -45,7 +45,7 @@ def ids(rows):
 def test_an_empty_coordinator_shows_empty_lists(client):
     response = client.get("/v1/dashboard")
 
-    assert response["Content-Type"] == "application/json"
+    assert response["Content-Type"] == "application/json; charset=utf-8"
     assert response.json() == {
         "agents": [],
         "channels": [],

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs import result_views
+from jobs import result_answers
 from tests.jobs.calls import run
 from tests.jobs.sweeps import artifact, functions
 
@@ -118,7 +118,7 @@ def test_no_cell_of_a_table_starts_a_formula(sweeps, spots, text):
 
 
 def test_many_results_are_sent_while_they_are_read(sweeps, spots, monkeypatch):
-    monkeypatch.setattr(result_views, "KEPT", 2)
+    monkeypatch.setattr(result_answers, "KEPT", 2)
     job_id = sweeps.of(5)
     run(spots, 1, 2, 3, 4, 5)
 

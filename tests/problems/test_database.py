@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from django.db import connection
 from django.urls import path
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.models import User
-from api.views import JsonView, reply
 from events import direct
 from tests.factories import make_channel, make_task
 from tests.jobs.sweeps import ranges
@@ -16,7 +17,7 @@ from tests.jobs.sweeps import ranges
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class FailingView(JsonView):
+class FailingView(APIView):
     """Fails in the database with the given SQLSTATE."""
 
     def get(self, request, state):
@@ -24,7 +25,7 @@ class FailingView(JsonView):
             cursor.execute(
                 f"DO $$ BEGIN RAISE EXCEPTION 'row 42' USING ERRCODE = '{state}'; END $$"
             )
-        return reply({})
+        return Response({})
 
 
 urlpatterns = [

@@ -9,9 +9,10 @@ from django.http import Http404
 from django.test import RequestFactory, override_settings
 from django.urls import path
 from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 import problems
-from api.views import JsonView, reply
 from problems import Conflict, Invalid, Problem, Unavailable, http, views
 
 
@@ -79,11 +80,11 @@ def test_an_answer_is_json_with_a_newline_at_its_end():
 RAISED: list[Exception] = []
 
 
-class RaisingView(JsonView):
+class RaisingView(APIView):
     def get(self, request):
         if RAISED:
             raise RAISED[0]
-        return reply({})
+        return Response({})
 
 
 urlpatterns = [

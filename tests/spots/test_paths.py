@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agents.models import Agent
-from spots.views import SpotsView
+from spots.views import SpotListViewSet
 from tests.factories import make_agent, silence
 from tests.spots.calls import UNKNOWN, data, make_sweep, refusal
 
@@ -119,7 +119,7 @@ def test_more_spots_than_a_page_are_listed_at_once(spots):
 
 
 def test_very_many_spots_are_listed_page_by_page(spots, monkeypatch):
-    monkeypatch.setattr(SpotsView, "usual", 3)
+    monkeypatch.setattr(SpotListViewSet, "usual", 3)
     Agent.objects.bulk_create(Agent(pk=f"spot-{n}", protocol="spot") for n in range(5))
 
     first = data(spots.get("/api/v1/spots"))

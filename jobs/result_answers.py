@@ -1,19 +1,19 @@
-"""The results of a sweep as JSON, NDJSON or CSV, the best of them, statistics."""
+"""The results of a sweep as JSON, NDJSON or CSV."""
 
 from collections.abc import Iterator
 from itertools import chain
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from api import sizes
-from api.pages import requested_offset, requested_size
-from api.views import JsonView, dumps, reply
-from jobs import bodies, export, results, statistics, sweeps
+from api.pagination import requested_offset, requested_size
+from api.renderers import dumps
+from jobs import answers, export, results, sweeps
 from jobs.models import Job
 from jobs.results import ResultOrder
-from jobs.views import known
 from problems import Invalid
 from tasks.models import Task
 from tasks.querysets import TaskQuerySet
@@ -26,35 +26,20 @@ MEDIA = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjso
 PAGED = frozenset({"limit", "cursor", "offset"})
 
 
-class ResultsView(JsonView):
-    """All results in the order of creation, or as filtered and sorted; see `results`.
-
-    Answers of any length take little memory: their rows are read a few at a time.
-    """
-
-    def get(self, request: Request, job_id: str) -> HttpResponseBase:
-        job, query = known(job_id), request.query_params
-        order = ResultOrder(job, query.get("sort", ""))
-        rows = order.applied_to(results.of(job, query))
-        kind = _format(request)
-        if kind == "json" and query.keys() & PAGED:
-            return _page(request, job, order, rows)
-        some = _cut(request, order, rows)
-        if kind == "csv":
-            return _table(job, some, failed=results.with_failed(query))
-        if kind == "ndjson":
-            return _streamed(export.as_lines(map(bodies.result, some)), export.NDJSON)
-        return _all(job, some)
-
-
-class BestView(JsonView):
-    def get(self, request: Request, job_id: str) -> HttpResponse:
-        return reply(statistics.best(known(job_id)))
-
-
-class StatisticsView(JsonView):
-    def get(self, request: Request, job_id: str) -> HttpResponse:
-        return reply(statistics.statistics(known(job_id)))
+def answer(request: Request, job: Job) -> HttpResponseBase:
+    """What was asked for of the job's results."""
+    query = request.query_params
+    order = ResultOrder(job, query.get("sort", ""))
+    rows = order.applied_to(results.of(job, query))
+    kind = _format(request)
+    if kind == "json" and query.keys() & PAGED:
+        return _page(request, job, order, rows)
+    some = _cut(request, order, rows)
+    if kind == "csv":
+        return _table(job, some, failed=results.with_failed(query))
+    if kind == "ndjson":
+        return _streamed(export.as_lines(map(answers.result, some)), export.NDJSON)
+    return _all(job, some)
 
 
 def _format(request: Request) -> str:
@@ -79,16 +64,16 @@ def _behind(request: Request, order: ResultOrder, rows: TaskQuerySet) -> TaskQue
     return order.after(cursor, rows) if cursor else rows
 
 
-def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) -> HttpResponse:
+def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) -> Response:
     start = requested_offset(request)
     behind = _behind(request, order, rows)
     page = sizes.first(behind, requested_size(request), skipped=start)
     more = page and order.after(order.cursor(page[-1]), rows).exists()
-    return reply(
+    return Response(
         {
             "jobId": job.public_id,
             "totalCompleted": rows.done().count(),
-            "results": [bodies.result(row) for row in page],
+            "results": [answers.result(row) for row in page],
             **({"next_cursor": order.cursor(page[-1])} if more else {}),
         }
     )
@@ -96,7 +81,7 @@ def _page(request: Request, job: Job, order: ResultOrder, rows: TaskQuerySet) ->
 
 def _all(job: Job, rows: Iterator[Task]) -> HttpResponseBase:
     """All results, streamed if there are many."""
-    shown = map(bodies.result, rows)
+    shown = map(answers.result, rows)
     few: list[dict[str, object]] = []
     held = 0
     for row in shown:
@@ -106,7 +91,7 @@ def _all(job: Job, rows: Iterator[Task]) -> HttpResponseBase:
             head = {"jobId": job.public_id}
             return _streamed(export.as_json(head, chain(few, shown)), export.JSON)
     completed = sum(row["status"] == "DONE" for row in few)
-    return reply({"jobId": job.public_id, "totalCompleted": completed, "results": few})
+    return Response({"jobId": job.public_id, "totalCompleted": completed, "results": few})
 
 
 def _table(job: Job, rows: Iterator[Task], *, failed: bool) -> StreamingHttpResponse:

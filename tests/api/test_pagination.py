@@ -1,6 +1,7 @@
 """Each page begins where the one before ended; forged cursors are refused."""
 
 from base64 import urlsafe_b64encode
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from rest_framework.request import Request
 
-from api.pages import KeysetPage
+from api.pagination import MOST, KeysetPagination
 from events.models import Event
 from problems import Invalid, Problem
 
@@ -20,9 +21,10 @@ pytestmark = pytest.mark.django_db
 def page(ordering=("id",), **query):
     """The rows of a page, and its cursor for the next."""
     request = Request(RequestFactory().get("/v1/events", query))
-    keyset = KeysetPage(ordering)
-    rows = keyset.rows_of(Event.objects.all(), request)
-    return rows, keyset.next_cursor().get("next_cursor")
+    view = SimpleNamespace(ordering=ordering, list_key="events", usual=MOST)
+    keyset = KeysetPagination()
+    rows = keyset.paginate_queryset(Event.objects.all(), request, view)
+    return rows, keyset.next_cursor
 
 
 def types_of_all_pages(ordering, limit):

@@ -4,21 +4,29 @@ A page is bounded in rows, in bytes, and in how much is looked through for it; i
 shorter than asked, or empty, and has a cursor all the same while there is more.
 """
 
+from __future__ import annotations
+
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.utils import timezone
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from api import sizes
 from problems import Invalid
+
+if TYPE_CHECKING:
+    # REST framework's views import this module, by its settings.
+    from rest_framework.views import APIView
 
 M = TypeVar("M", bound=Model)
 
@@ -100,24 +108,59 @@ def _keys(rows: QuerySet[M], column: str) -> QuerySet[M, Key]:
     return rows.prefetch_related(None).values_list("pk", column)
 
 
-class KeysetPage:
-    """A page of a list whose first column is unique, or nearly so.
+class ListPagination(BasePagination):
+    """A page of a list: `{key: rows, "next_cursor": …}`.
+
+    The view says what the rows are called (`list_key`), and how many of them a page has for
+    which no limit is given (`usual`).
+    """
+
+    key: str
+    next_cursor: str | None = None
+
+    def get_paginated_response(self, data: object) -> Response:
+        return Response({self.key: data, **self.more()})
+
+    def more(self) -> dict[str, str]:
+        """`next_cursor` for the answer, while there are more rows."""
+        return {} if self.next_cursor is None else {"next_cursor": self.next_cursor}
+
+    def get_paginated_response_schema(self, schema: dict[str, object]) -> dict[str, object]:
+        # drf-spectacular knows no name of the rows; `api.schema` gives them that of the view.
+        return {
+            "type": "object",
+            "required": ["rows"],
+            "properties": {"rows": schema, "next_cursor": {"type": "string"}},
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, object]]:
+        return [
+            _parameter("limit", "integer", f"Rows of a page, at most {MOST}."),
+            _parameter("cursor", "string", "`next_cursor` of the page before."),
+        ]
+
+
+def _parameter(name: str, kind: str, description: str) -> dict[str, object]:
+    schema = {"type": kind}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+class KeysetPagination(ListPagination):
+    """Pages by the first column of the view's `ordering`, which is unique, or nearly so.
 
     The cursor has a value of that column, and how many of the rows behind it have been shown.
     """
 
-    def __init__(self, ordering: tuple[str, ...], usual: int = MOST) -> None:
-        self.ordering = ordering
-        self.usual = usual
-        self.column = ordering[0].lstrip("-")
-        self.behind = "lt" if ordering[0].startswith("-") else "gt"
-        self.cursor: tuple[int, str | None] | None = None
-
-    def rows_of(self, found: Found[M] | QuerySet[M], request: Request) -> list[M]:
+    def paginate_queryset(  # type: ignore[override]  # it takes how the rows are found, too
+        self, queryset: Found[M] | QuerySet[M], request: Request, view: Any = None
+    ) -> list[M]:
         """The rows of the requested page."""
-        if isinstance(found, QuerySet):
-            found = Found(found)
-        size = requested_size(request, self.usual)
+        self.key = view.list_key
+        self.ordering: tuple[str, ...] = view.ordering
+        self.column = self.ordering[0].lstrip("-")
+        self.behind = "lt" if self.ordering[0].startswith("-") else "gt"
+        found = Found(queryset) if isinstance(queryset, QuerySet) else queryset
+        size = requested_size(request, view.usual)
         skipped, position = self._read(found.rows.model, request.query_params.get("cursor", ""))
 
         def ordered(rows: QuerySet[M]) -> QuerySet[M]:
@@ -129,14 +172,10 @@ class KeysetPage:
         keys, end = _look(found, self.column, ordered, size, skipped)
         kept = sizes.fitting(found.rows, [key[0] for key in keys[:size]])
         if len(kept) < len(keys):
-            self.cursor = self._behind(keys[: len(kept) + 1], skipped, position)
+            self.next_cursor = _encoded(self._behind(keys[: len(kept) + 1], skipped, position))
         elif end:
-            self.cursor = 0, str(end[1])
+            self.next_cursor = _encoded((0, str(end[1])))
         return sizes.in_order(found.rows, kept)
-
-    def next_cursor(self) -> dict[str, str]:
-        """`next_cursor` for the answer, while there are more rows."""
-        return {} if self.cursor is None else {"next_cursor": _encoded(list(self.cursor))}
 
     def _behind(
         self, keys: Sequence[Key], skipped: int, position: str | None
@@ -172,41 +211,37 @@ class KeysetPage:
             raise BadCursor
 
 
-class LatestPage:
-    """Rows by a time, latest first, then by id.
+class LatestPagination(ListPagination):
+    """Rows by the view's `time_column`, latest first, then by id.
 
     The cursor holds time and id of the last row, not a count, so no row is skipped when the rows
     of a page are deleted before the next page is requested.
     """
 
-    def __init__(self, column: str) -> None:
-        self.column = column
-        self.cursor = ""
-
-    def rows_of(self, found: Found[M], request: Request) -> list[M]:
+    def paginate_queryset(  # type: ignore[override]  # as above
+        self, queryset: Found[M], request: Request, view: Any = None
+    ) -> list[M]:
         """The rows of the requested page."""
-        size = requested_size(request)
+        self.key = view.list_key
+        column: str = view.time_column
+        size = requested_size(request, view.usual)
         text = request.query_params.get("cursor", "")
         before = self._read(text) if text else None
 
         def ordered(rows: QuerySet[M]) -> QuerySet[M]:
-            rows = rows.order_by(f"-{self.column}", "pk")
+            rows = rows.order_by(f"-{column}", "pk")
             if before:
                 time, id_ = before
-                rows = rows.filter(**{f"{self.column}__lte": time})
-                rows = rows.exclude(**{self.column: time, "pk__lte": id_})
+                rows = rows.filter(**{f"{column}__lte": time})
+                rows = rows.exclude(**{column: time, "pk__lte": id_})
             return rows
 
-        keys, end = _look(found, self.column, ordered, size)
-        kept = sizes.fitting(found.rows, [key[0] for key in keys[:size]])
+        keys, end = _look(queryset, column, ordered, size)
+        kept = sizes.fitting(queryset.rows, [key[0] for key in keys[:size]])
         last = keys[len(kept) - 1] if len(kept) < len(keys) else end
         if last:
-            self.cursor = _encoded([last[1].isoformat(), str(last[0])])
-        return sizes.in_order(found.rows, kept)
-
-    def next_cursor(self) -> dict[str, str]:
-        """`next_cursor` for the answer, while there are more rows."""
-        return {"next_cursor": self.cursor} if self.cursor else {}
+            self.next_cursor = _encoded([last[1].isoformat(), str(last[0])])
+        return sizes.in_order(queryset.rows, kept)
 
     def _read(self, text: str) -> tuple[datetime, UUID]:
         try:

@@ -1,0 +1,73 @@
+"""WebSockets: who opens one, and from which page. Middleware of Channels."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.middleware import BaseMiddleware
+from channels.security.websocket import OriginValidator
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.authentication import STREAM_AUTHENTICATION
+from accounts.permissions import ReadOrOperate
+from problems import Problem, Unavailable, errors
+
+Scope = Mapping[str, Any]
+
+
+class SameOriginValidator:
+    """Denies a WebSocket that a page of another site opens; browsers always send the origin."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        application = self.application
+        if b"origin" in headers:
+            host = headers.get(b"host", b"").decode("latin-1")
+            application = OriginValidator(application, [f"http://{host}", f"https://{host}"])
+        await application(scope, receive, send)
+
+
+class CallerMiddleware(BaseMiddleware):
+    """Finds the caller as for a GET over HTTP: `scope["auth"]`, or why not: `scope["problem"]`."""
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        scope = {**scope, "auth": None, "problem": None}
+        try:
+            scope["auth"] = await database_sync_to_async(_caller_of)(scope)
+        except (Problem, DisallowedHost, DatabaseError, InterfaceError) as failure:
+            scope["problem"] = errors.meaning_of(failure) or Unavailable()
+        await super().__call__(scope, receive, send)
+
+
+def _caller_of(scope: Scope) -> object:
+    http = {
+        **scope,
+        "type": "http",
+        "method": "GET",
+        "scheme": "https" if scope.get("scheme") == "wss" else "http",
+        # An underscore would stand for a hyphen, which no proxy in front would have checked.
+        "headers": [header for header in scope["headers"] if b"_" not in header[0]],
+    }
+    inner = ASGIRequest(http, BytesIO())
+    inner.get_host()
+    for middleware in (SessionMiddleware, AuthenticationMiddleware):
+        middleware(_never).process_request(inner)
+    request = Request(inner, authenticators=[kind() for kind in STREAM_AUTHENTICATION])
+    ReadOrOperate().has_permission(request, APIView())
+    return request.auth
+
+
+def _never(request: object) -> HttpResponseBase:
+    return HttpResponse()
