@@ -25,6 +25,8 @@ PROBES = 8  # places that a caller may have
 CELL = 8  # bytes
 PERIODS: Mapping[str, float] = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST = max(PERIODS.values())  # added to all times, so that a cell of zero is before all of them
+MICROSECOND = 1e-6  # what is less comes of rounding
+WRITTEN = struct.Struct("d")
 NOTATION = re.compile("([1-9][0-9]{0,8})/([smhd])")
 
 
@@ -42,11 +44,6 @@ class Rate:
         if found is None:
             raise ValueError(text)
         return cls(int(found[1]), PERIODS[found[2]])
-
-    @property
-    def each(self) -> float:
-        """The seconds until a token comes."""
-        return self.seconds / self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,7 @@ class Buckets:
 
     def __init__(self, rate: Rate, processes: int = 1) -> None:
         self.rate = rate
+        self.each = rate.seconds / rate.limit  # seconds until a token comes
         self.column = 0
         self.lock = threading.Lock()
         self.cells = struct.Struct(f"q{2 * processes}d")
@@ -76,19 +74,19 @@ class Buckets:
         if now is None:
             now = time.monotonic()
         now += LONGEST
-        each = self.rate.each
+        each = self.each
         with self.lock:
             offset, cells = self._place_of(caller, now)
             counts = cells[2::2]
             total = sum(counts)
             full_at = max(cells[1::2]) + total * each
             wait = full_at - now - (self.rate.limit - 1) * each
-            if wait > 0.0:
+            if wait > MICROSECOND:
                 return Refusal(wait, full_at - now)
             own = offset + CELL + 2 * CELL * self.column
             if full_at < now:
-                struct.pack_into("d", self.memory, own, now - total * each)
-            struct.pack_into("d", self.memory, own + CELL, counts[self.column] + 1.0)
+                WRITTEN.pack_into(self.memory, own, now - total * each)
+            WRITTEN.pack_into(self.memory, own + CELL, counts[self.column] + 1.0)
         return None
 
     def _place_of(self, caller: str, now: float) -> tuple[int, tuple[float, ...]]:
@@ -104,7 +102,7 @@ class Buckets:
             cells = self.cells.unpack_from(self.memory, offset)
             if cells[0] == key:
                 return offset, cells
-            if free is None and max(cells[1::2]) + sum(cells[2::2]) * self.rate.each <= now:
+            if free is None and max(cells[1::2]) + sum(cells[2::2]) * self.each <= now:
                 free = offset, cells
             if cells[0] == 0:
                 break

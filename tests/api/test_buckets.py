@@ -76,17 +76,17 @@ def test_callers_have_buckets_of_their_own():
 
 @given(arrivals=ARRIVALS, limit=st.integers(1, 6))
 def test_several_processes_are_one_bucket(arrivals, limit):
-    rate = Rate(limit, 4.0)
+    rate, each = Rate(limit, 4.0), 4.0 / limit
     first = Buckets(rate, processes=3)
     processes = [first, joined(first, 1), joined(first, 2)]
     tokens, then, now = float(limit), 50.0, 50.0
 
     for pause, place in arrivals:
         now += pause
-        tokens, then = min(limit, tokens + (now - then) / rate.each), now
+        tokens, then = min(limit, tokens + (now - then) / each), now
         if abs(tokens - round(tokens)) < 1e-6:
             now += 1e-3  # neither side may be decided by the last digit of a float
-            tokens, then = min(limit, tokens + 1e-3 / rate.each), now
+            tokens, then = min(limit, tokens + 1e-3 / each), now
         admitted = tokens >= 1
         tokens -= admitted
 
