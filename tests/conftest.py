@@ -43,6 +43,7 @@ SLOW = {
     "coordinator_project/test_commands.py",
     "coordinator_project/test_embedded.py",
     "coordinator_project/test_leadership.py",
+    "coordinator_project/test_limits.py",
     "coordinator_project/test_locked_rows.py",
     "coordinator_project/test_logs.py",
     "coordinator_project/test_loop_health.py",
