@@ -30,6 +30,11 @@ class Caller:
     def may(self, permission: str) -> bool:
         return permission in self.rights
 
+    @property
+    def counted_as(self) -> str:
+        """Whose requests the rate limits count together; "" where none are counted."""
+        return "" if self.kind is CallerKind.LOCAL else f"{self.kind}:{self.user_id or self.name}"
+
 
 TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)
 LOCAL = Caller(CallerKind.LOCAL, "local", rights=EVERYTHING)

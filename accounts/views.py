@@ -6,11 +6,16 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from accounts import sign_in
+from accounts.headers import UNFOLD_CSP, with_policy
 from accounts.models import User
 from accounts.permissions import NOT_YET, VIEW
+from api import throttling
+from problems import TooMany
 
 Context = dict[str, object]
 
@@ -26,11 +31,31 @@ class SignInForm(AuthenticationForm):
         ):
             self.fields[name].widget = widget({"autocomplete": remembered})
         self.fields["username"].widget.attrs["autofocus"] = True
+        self.retry_after = 0
+
+    def clean(self) -> Context:
+        """Check the password, unless too many attempts have come from this address."""
+        if self.request is not None:
+            try:
+                throttling.limits.take(sign_in.SCOPE, throttling.address_of(self.request))
+            except TooMany as problem:
+                raise self.too_many(problem.retry_after) from None
+        return super().clean()
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)
         if not user.has_perm(VIEW):
             raise ValidationError(NOT_YET, code="no_group")
+
+    def get_invalid_login_error(self) -> ValidationError:
+        """The same for a wrong password and a name that nobody has."""
+        if self.request is not None and sign_in.has_to_wait(self.request):
+            return self.too_many(sign_in.pause())
+        return super().get_invalid_login_error()
+
+    def too_many(self, seconds: int) -> ValidationError:
+        self.retry_after = seconds
+        return ValidationError(sign_in.sentence(seconds), code="too_many_requests")
 
 
 class OwnPasswordForm(PasswordChangeForm):
@@ -44,6 +69,7 @@ class OwnPasswordForm(PasswordChangeForm):
             self.fields[name].widget = UnfoldAdminPasswordWidget({"autocomplete": remembered})
 
 
+@method_decorator(with_policy(UNFOLD_CSP), name="dispatch")
 class SignIn(views.LoginView):
     """Start a session and redirect to `next`, if that is a path of this site.
 
@@ -59,10 +85,18 @@ class SignIn(views.LoginView):
             messages.error(request, NOT_YET)
         return super().get(request, *args, **kwargs)
 
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if isinstance(form, SignInForm) and form.retry_after:
+            response.status_code = 429
+            response.headers["Retry-After"] = str(form.retry_after)
+        return response
+
     def get_context_data(self, **kwargs: object) -> Context:
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
 
 
+@method_decorator(with_policy(UNFOLD_CSP), name="dispatch")
 class ChangePassword(views.PasswordChangeView):
     """Set a new password after checking the old one."""
 

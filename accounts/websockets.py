@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.permissions import ReadOrOperate
+from api.throttling import BucketThrottle
 from problems import Problem, Unavailable, errors
 
 Scope = Mapping[str, Any]
@@ -66,6 +67,7 @@ def _caller_of(scope: Scope) -> object:
         middleware(_never).process_request(inner)
     request = Request(inner, authenticators=[kind() for kind in STREAM_AUTHENTICATION])
     ReadOrOperate().has_permission(request, APIView())
+    BucketThrottle().allow_request(request, APIView())
     return request.auth
 
 

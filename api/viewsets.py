@@ -28,6 +28,8 @@ class ApiViewSet(ViewSet):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     body_is_optional = False
     """Whether an empty body is taken, as an object without fields. An `@action` says so."""
+    throttle_scope = ""
+    """Which limit counts its requests; "": that of reads or of changes. An `@action` says so."""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse an id that PostgreSQL cannot look up, and a body that is missing."""

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from accounts.headers import UNFOLD_CSP, with_policy
 from accounts.permissions import VIEW
 
 UNUSABLE = (DataError, ValidationError, OverflowError)
@@ -49,7 +50,12 @@ class ConsoleSite(UnfoldAdminSite):
         self, view: Callable[..., HttpResponse], cacheable: bool = False
     ) -> Callable[..., HttpResponse]:
         page: Callable[..., HttpResponse] = super().admin_view(_forgiving(view), cacheable)
-        return page
+        return with_policy(UNFOLD_CSP)(page)
+
+    def each_context(self, request: HttpRequest) -> dict[str, object]:
+        """What every page shows; the colours are in `theme.css`, since no style may be inline."""
+        context: dict[str, object] = super().each_context(request)
+        return context | {"colors": {}}
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

@@ -5,15 +5,20 @@ not set.
 """
 
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from api.buckets import Rate
+
 SECRET_KEY_LEAST = 32  # characters
 TOKEN_LEAST = 8
 FEWEST_DIFFERENT = 4  # different characters
+
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # manage.py sets the last one, for itself and its children.
@@ -58,6 +63,18 @@ def words(*names: str, default: str = "") -> list[str]:
     return text(*names, default=default).replace(",", " ").split()
 
 
+def origins(name: str) -> list[str]:
+    """Sites as browsers name them: scheme, host and port, nothing more."""
+    found = words(name)
+    for value in found:
+        if not ORIGIN.fullmatch(value):
+            raise ImproperlyConfigured(
+                f"{name} has {value!r}; use origins such as https://dashboard.example.org, "
+                "separated by commas or spaces."
+            )
+    return found
+
+
 def flag(*names: str, default: bool = False) -> bool:
     name, value = first(*names)
     if not value:
@@ -89,8 +106,27 @@ def number(*names: str, default: int, least: int = 0, most: int | None = None) -
     return result
 
 
+def rate(name: str, *, default: str) -> str | None:
+    """A limit of requests, as REST framework writes them; None for no limit."""
+    value = text(name, default=default)
+    if value == "off":
+        return None
+    try:
+        Rate.parse(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; use a number for each second, minute, hour or day, "
+            "such as 300/m, or off."
+        ) from None
+    return value
+
+
 def seconds(*names: str, default: int, least: int = 0) -> timedelta:
     return timedelta(seconds=number(*names, default=default, least=least, most=10**9))
+
+
+def minutes(*names: str, default: int, least: int = 0) -> timedelta:
+    return timedelta(minutes=number(*names, default=default, least=least, most=10**6))
 
 
 def hours(*names: str, default: int, least: int = 0) -> timedelta:

@@ -29,6 +29,7 @@ class HealthView(APIView):
 
     authentication_classes = []
     permission_classes = []
+    throttle_classes = []
 
     def get(self, request: Request) -> Response:
         return Response({"ok": True, "time": timezone.now()})

@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 
 from accounts import hashers
+from api.throttling import limits
 from coordinator_project import vitals
 from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
@@ -190,12 +191,14 @@ def serve(
 ) -> None:
     """Serve until SIGTERM; the main function of a process that shares `listening`."""
     hashers.give_way()
+    limits.join(place)
     Server(configuration(), listening, shares, place, ready, handover).run()
 
 
-def serve_bulk(ready: Connection, handover: Handover) -> None:
+def serve_bulk(ready: Connection, handover: Handover, place: int) -> None:
     """Answer until SIGTERM what the others hand over; the main function of one process."""
     os.nice(NICE)
+    limits.join(place)
     BulkServer(configuration(), handover.taking, [0], 0, ready).run()
 
 

@@ -1,5 +1,6 @@
 """Structured logs: JSON lines for machines, coloured ones on a terminal."""
 
+import re
 import sys
 
 import structlog
@@ -7,6 +8,8 @@ from django.http import HttpRequest
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from events.context import request_id
+
+TOKEN = re.compile(r"([?&]token=)[^&\s\"']*")
 
 
 def configuration(level: str) -> dict[str, object]:
@@ -17,12 +20,14 @@ def configuration(level: str) -> dict[str, object]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _without_query,
+        _without_tokens,
         _without_traceback,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_request_id,
     ]
     ends: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        # Its usual tracebacks show the values of variables, which may be secrets.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -30,7 +35,7 @@ def configuration(level: str) -> dict[str, object]:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared[:2],
-            *shared[5:],
+            *shared[6:],
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -59,6 +64,7 @@ def configuration(level: str) -> dict[str, object]:
             "django.server": {"level": level, "handlers": [], "propagate": True},
             "uvicorn": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
         },
     }
 
@@ -68,6 +74,12 @@ def _without_query(logger: WrappedLogger, name: str, entry: EventDict) -> EventD
     request = entry.pop("request", None)
     if isinstance(request, HttpRequest):
         entry["path"] = request.path
+    return entry
+
+
+def _without_tokens(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
+    """Remove a token from the address of a stream; servers of others log whole addresses."""
+    entry["event"] = TOKEN.sub(r"\1…", str(entry.get("event", "")))
     return entry
 
 

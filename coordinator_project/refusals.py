@@ -14,6 +14,7 @@ def headers_for(body: bytes, given_id: str = "") -> Headers:
         (b"content-type", http.JSON.encode()),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
         (HEADER.lower().encode(), id_for(given_id).encode()),
     ]
 

@@ -25,6 +25,18 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *EXTRA_HOSTS]
 if COORDINATOR_HOST not in EVERY_ADDRESS:
     ALLOWED_HOSTS.append(OWN_HOST)
 
+# Other sites, whose scripts get no answers unless they are named.
+
+CORS_ALLOWED_ORIGINS = env.origins("COORDINATOR_CORS_ORIGINS")
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "last-event-id"),
+    *("x-api-key", "x-orhestra-key", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = [
+    *("allow", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
+    *("retry-after", "x-request-id"),
+]
+
 # The coordinator's own rules.
 
 COORDINATOR_AUTH_TOKEN = env.secret("COORDINATOR_AUTH_TOKEN", least=env.TOKEN_LEAST)
@@ -76,12 +88,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
+    *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "rest_framework",
     "django_filters",
     "pgtrigger",
 ]
 MIDDLEWARE = [
     "coordinator_project.requests.identify_and_log",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "accounts.headers.send_policies",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -111,6 +127,22 @@ TEMPLATES = [
     },
 ]
 PASSWORD_HASHERS = ["accounts.hashers.PatientPBKDF2Hasher"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses before a password is checked
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env.number("COORDINATOR_SIGN_IN_FAILURES", default=10, least=0, most=10_000)
+AXES_ENABLED = AXES_FAILURE_LIMIT > 0
+AXES_COOLOFF_TIME = env.minutes("COORDINATOR_SIGN_IN_PAUSE_MINUTES", default=15, least=1)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_SENSITIVE_PARAMETERS = ["username", "csrfmiddlewaretoken"]
+AXES_USERNAME_CALLABLE = "accounts.sign_in.name_in"
+AXES_CLIENT_IP_CALLABLE = "accounts.sign_in.address_of"
+AXES_CLIENT_STR_CALLABLE = "accounts.sign_in.line_for"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -132,7 +164,18 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["api.filters.IndexedFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "api.pagination.KeysetPagination",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "problems.drf.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": ["api.throttling.BucketThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "claim": env.rate("COORDINATOR_RATE_CLAIM", default="10000/s"),
+        "report": env.rate("COORDINATOR_RATE_REPORT", default="10000/s"),
+        "heartbeat": env.rate("COORDINATOR_RATE_HEARTBEAT", default="10000/s"),
+        "change": env.rate("COORDINATOR_RATE_CHANGE", default="5000/s"),
+        "read": env.rate("COORDINATOR_RATE_READ", default="5000/s"),
+        "anonymous": env.rate("COORDINATOR_RATE_ANONYMOUS", default="3000/m"),
+        "sign_in": env.rate("COORDINATOR_RATE_SIGN_IN", default="60/m"),
+    },
+    "NUM_PROXIES": env.number("COORDINATOR_PROXIES", default=0, most=10),
+    "EXCEPTION_HANDLER": "api.throttling.exception_handler",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 LOGIN_URL = "/login"
@@ -148,6 +191,8 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
     ],
     "SITE_URL": "/",
+    "STYLES": ["/static/console/theme.css"],
+    "SCRIPTS": ["/static/console/policy.js"],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
@@ -168,6 +213,7 @@ CSRF_COOKIE_SECURE = COORDINATOR_HTTPS
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # the domain's other hosts are not ours
     "security.W021",  # nor is the preload list of browsers
+    "axes.W002",  # the page to sign in says itself that a person has to wait
     *(
         []
         if COORDINATOR_HTTPS

@@ -76,6 +76,21 @@ class HeadTooLarge(TooLarge):
     code = "head_too_large"
 
 
+class TooMany(Problem):
+    """Too many requests have come from this caller; wait a moment."""
+
+    code = "too_many_requests"
+
+    def __init__(
+        self, message: str = "", *, retry_after: int = 1, limit: int = 0, reset: int = 0
+    ) -> None:
+        """`retry_after`: seconds until one more is taken; `reset`: until `limit` are, at once."""
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.limit = limit
+        self.reset = reset
+
+
 class Unavailable(Problem):
     """This is not possible just now; try again."""
 

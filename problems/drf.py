@@ -4,7 +4,16 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-from problems import Forbidden, Invalid, MethodNotAllowed, NotFound, Problem, Unauthorized, errors
+from problems import (
+    Forbidden,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooMany,
+    Unauthorized,
+    errors,
+)
 
 MEANING: dict[type[exceptions.APIException], type[Problem]] = {
     exceptions.NotAuthenticated: Unauthorized,
@@ -30,5 +39,7 @@ def exception_handler(exc: Exception, context: dict[str, object]) -> HttpRespons
 
 
 def _meaning_of(exc: exceptions.APIException) -> Problem:
+    if isinstance(exc, exceptions.Throttled):
+        return TooMany(str(exc), retry_after=int(getattr(exc, "wait", None) or 1))
     kind = next((MEANING[base] for base in type(exc).__mro__ if base in MEANING), Invalid)
     return kind(str(exc))

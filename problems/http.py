@@ -12,6 +12,7 @@ from problems import (
     NotFound,
     Problem,
     TooLarge,
+    TooMany,
     TooSlow,
     Unauthorized,
     Unavailable,
@@ -29,6 +30,7 @@ STATUS: dict[type[Problem], int] = {
     TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
+    TooMany: 429,
     HeadTooLarge: 431,
     Unavailable: 503,
 }
@@ -80,5 +82,15 @@ def headers_of(problem: Problem) -> dict[str, str]:
             return {"WWW-Authenticate": "Bearer"}
         case Unavailable():
             return {"Retry-After": str(problem.retry_after)}
+        case TooMany(limit=0):
+            return {"Retry-After": str(problem.retry_after)}
+        case TooMany():
+            # As in draft-ietf-httpapi-ratelimit-headers-06, the last with a field for each.
+            return {
+                "Retry-After": str(problem.retry_after),
+                "RateLimit-Limit": str(problem.limit),
+                "RateLimit-Remaining": "0",
+                "RateLimit-Reset": str(problem.reset),
+            }
         case _:
             return {}

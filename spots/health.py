@@ -33,6 +33,7 @@ class HealthView(AsyncAPIView):
 
     authentication_classes = []
     permission_classes = []
+    throttle_classes = []
     http_method_names = ["get", "head"]
 
     async def get(self, request: Request) -> Response:

@@ -42,14 +42,14 @@ class OfSpots(ApiViewSet):
 class SpotViewSet(OfSpots):
     """What a SPOT says of itself."""
 
-    @action(detail=False, methods=["post"], body_is_optional=True)
+    @action(detail=False, methods=["post"], body_is_optional=True, throttle_scope="heartbeat")
     def hello(self, request: Request) -> Response:
         values = SpotHelloRequestSerializer.read(request.data)
         with transaction.atomic():
             spot = registration.hello(values, peer=peer_of(request))
         return Response({"spotId": spot.pk, "coordinatorVersion": VERSION})
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="heartbeat")
     def heartbeat(self, request: Request) -> Response:
         """Renews a SPOT and the tasks that it lists.
 
@@ -67,23 +67,23 @@ class SpotTaskViewSet(OfSpots):
     lookup_url_kwarg = "task_id"
     lookup_value_regex = "[^/]+"
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="claim")
     def claim(self, request: Request) -> Response:
         tasks = claims.claim(claim_request(SpotClaimRequestSerializer.read(request.data)))
         jobs = Job.objects.in_bulk({task.job_id for task in tasks if task.job_id})
         return Response({"tasks": [answers.claimed(task, jobs.get(task.job_id)) for task in tasks]})
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="report")
     def complete(self, request: Request, task_id: str) -> Response:
         values = SpotCompleteRequestSerializer.read(request.data)
         return Response(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="report")
     def fail(self, request: Request, task_id: str) -> Response:
         values = SpotFailRequestSerializer.read(request.data)
         return Response(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="report")
     def release(self, request: Request, task_id: str) -> Response:
         values = SpotReleaseRequestSerializer.read(request.data)
         return Response(outcomes.release(identifier(task_id), values))

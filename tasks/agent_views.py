@@ -54,7 +54,7 @@ class AgentViewSet(ListViewSet[Agent]):
         self.kwargs = {"agent_id": agent_id}
         return shown(self.get_object())
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="heartbeat")
     def heartbeat(self, request: Request) -> Response:
         """Registers or renews an agent and the tasks it lists, and returns what it should know.
 

@@ -97,12 +97,12 @@ class TaskViewSet(ListViewSet[Task]):
     def retrieve(self, request: Request, task_id: UUID) -> Response:
         return Response({"task": TaskDetailsSerializer(self.get_object()).data})
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="claim")
     def claim(self, request: Request) -> Response:
         values = ClaimRequestSerializer.read(request.data)
         return claimed(values, claim(values))
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="report")
     def report(self, request: Request) -> Response:
         """Outcomes of several tasks and the next claim in one request, one transaction."""
         values = ReportRequestSerializer.read(request.data)
@@ -119,13 +119,13 @@ class TaskViewSet(ListViewSet[Task]):
         task = transitions.assign(**values, by=caller_of(request).name)
         return Response({"task": AssignedTaskSerializer(task).data})
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="report")
     def complete(self, request: Request) -> Response:
         values = CompleteRequestSerializer.read(request.data)
         done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
         return ended(done, values["agent_id"], by=caller_of(request).name)
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="report")
     def fail(self, request: Request) -> Response:
         values = FailRequestSerializer.read(request.data)
         if values["unsupported"]:
@@ -163,7 +163,7 @@ class TaskViewSet(ListViewSet[Task]):
         task = transitions.requeue(task_id, by=caller_of(request).name, reason=reason)
         return Response({"task": TaskSerializer(task).data})
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="heartbeat")
     def renew(self, request: Request, task_id: UUID) -> Response:
         values = RenewRequestSerializer.read(request.data)
         task = leases.renew(
@@ -175,7 +175,7 @@ class TaskViewSet(ListViewSet[Task]):
         asked = task.cancel_asked_at is not None
         return Response({"task": TaskSerializer(task).data, "cancel_asked": asked})
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="report")
     def release(self, request: Request, task_id: UUID) -> Response:
         values = ReleaseRequestSerializer.read(request.data)
         task = releases.release(

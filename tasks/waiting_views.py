@@ -20,6 +20,8 @@ WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 
 class WaitingClaimView(AsyncAPIView):
+    throttle_scope = "claim"
+
     async def post(self, request: Request) -> Response:
         """Answer as a claim without `wait_seconds`, once there are tasks or the time is up."""
         seconds = _seconds_of(request)

@@ -86,7 +86,7 @@ def test_a_person_changes_the_password(client):
 
 @pytest.mark.parametrize(
     ("group", "looking", "operating"),
-    [("", 401, 401), ("Viewer", 200, 403), ("Operator", 200, 201), ("Admin", 200, 201)],
+    [("", 403, 403), ("Viewer", 200, 403), ("Operator", 200, 201), ("Admin", 200, 201)],
 )
 def test_the_group_decides_what_a_person_may_do_over_the_api(
     client, settings, group, looking, operating

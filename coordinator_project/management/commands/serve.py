@@ -22,6 +22,7 @@ from django.urls import get_resolver
 
 from accounts import credentials
 from accounts.protected import OPEN_UP
+from api.throttling import limits
 from coordinator_project import (
     budget,
     databases,
@@ -74,9 +75,10 @@ class Command(BaseCommand):
     def _serve(self, listening: socket.socket, number: int) -> None:
         running = processes.Processes()
         bulk = handover.Handover()
+        limits.share(number + 1)
         try:
             running.start("maintenance", maintenance.run)
-            running.start("bulk", http_server.serve_bulk, bulk)
+            running.start("bulk", http_server.serve_bulk, bulk, number)
             shares = processes.FORK.RawArray("i", number)
             for place in range(number):
                 running.start(f"http-{place}", http_server.serve, listening, shares, place, bulk)
