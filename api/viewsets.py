@@ -34,9 +34,9 @@ class ApiViewSet(ViewSet):
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse an id that PostgreSQL cannot look up, and a body that is missing."""
         super().initial(request, *args, **kwargs)
-        if self.action and request.method in WITH_BODY and not self.body_is_optional:
-            if request.stream is None:
-                raise NotJson("The body is empty.")
+        needs_body = self.action and request.method in WITH_BODY and not self.body_is_optional
+        if needs_body and request.stream is None:
+            raise NotJson("The body is empty.")
         for name, value in kwargs.items():
             if isinstance(value, str) and "\0" in value:
                 raise Invalid(f"{name} must not contain NUL")
