@@ -1,6 +1,7 @@
 """People and their groups in the admin, for those who may administer."""
 
 from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import ManyToManyField, Model
@@ -13,6 +14,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from accounts.lists import OfferedLookups
 from accounts.models import User
 from accounts.permissions import ADMINISTER, VIEW
+from accounts.token_admin import TokensInline
 
 admin.site.unregister(Group)
 
@@ -53,6 +55,7 @@ class PersonCreationForm(UnfoldUserCreationForm):
 @admin.register(User)
 class PersonAdmin(AdministeredAdmin, UserAdmin):
     actions = None
+    inlines = [TokensInline]
     form = UserChangeForm
     add_form = PersonCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -76,6 +79,9 @@ class PersonAdmin(AdministeredAdmin, UserAdmin):
             db_field, request, **kwargs
         )
         return field
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[InlineModelAdmin]]:
+        return [] if obj is None else list(super().get_inlines(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         if isinstance(request.user, User) and request.user.is_superuser:

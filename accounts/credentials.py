@@ -51,19 +51,6 @@ def offered(request: HttpRequest) -> Iterator[bytes]:
         yield key.encode("latin-1", "replace")
 
 
-def complaint(request: HttpRequest) -> str:
-    """Why no secret of the request lets it in; nobody learns whether a token ever existed."""
-    given = request.META.get("HTTP_AUTHORIZATION")
-    if request.META.get("HTTP_X_API_KEY"):
-        return "Invalid or expired token"
-    if given is None:
-        return "Missing Authorization header"
-    scheme, _, bearer = given.partition(" ")
-    if scheme.lower() != "bearer":
-        return "Invalid Authorization header format: send 'Bearer <token>'"
-    return "Invalid or expired token" if bearer.strip() else "Empty token"
-
-
 def digest(secret: bytes) -> bytes:
     """What is stored of a token: it has so much chance that it needs no salt and no slow hash."""
     return hashlib.sha256(secret).digest()

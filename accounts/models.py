@@ -41,7 +41,13 @@ class ApiToken(models.Model):
     name = models.CharField(_("name"), max_length=LONGEST_NAME)
     role = models.CharField(_("role"), max_length=16, choices=Role)
     user = models.ForeignKey(
-        User, models.CASCADE, null=True, related_name="tokens", verbose_name=_("user")
+        User,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        db_index=False,  # `api_token_of_user` is one
+        related_name="tokens",
+        verbose_name=_("user"),
     )
     agent = models.CharField(_("agent"), max_length=LONGEST_NAME, default="", blank=True)
     agent_is_prefix = models.BooleanField(_("all agents whose ids begin so"), default=False)
@@ -51,7 +57,7 @@ class ApiToken(models.Model):
         default=list,
         blank=True,
     )
-    digest = models.BinaryField(max_length=DIGEST_BYTES, unique=True, editable=False)
+    digest = models.BinaryField(max_length=DIGEST_BYTES)
     ending = models.CharField(_("ending"), max_length=4)
     is_login = models.BooleanField(_("of a sign-in"), default=False)
     made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
@@ -76,6 +82,7 @@ class ApiToken(models.Model):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["digest"], name="api_token_is_one_of_its_digest"),
             models.CheckConstraint(
                 condition=(Q(role=Role.AGENT, user__isnull=True, is_login=False) & ~Q(agent=""))
                 | (~Q(role=Role.AGENT) & Q(user__isnull=False, agent="", agent_is_prefix=False)),
@@ -103,7 +110,7 @@ class SignInCode(models.Model):
     """A code by which an agent gets a token, once, soon after a person has signed in for it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    digest = models.BinaryField(max_length=DIGEST_BYTES, unique=True)
+    digest = models.BinaryField(max_length=DIGEST_BYTES)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     agent_name = models.CharField(max_length=LONGEST_NAME, default="", blank=True)
     expires_at = models.DateTimeField()
@@ -113,6 +120,9 @@ class SignInCode(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="sign_in_code_by_end")]
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="sign_in_code_is_one_of_its_digest"),
+        ]
 
     def __str__(self) -> str:
         return f"a code for {self.agent_name or 'an agent'}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -15,10 +16,10 @@ from api.names import spelled
 from problems import Forbidden, Unauthorized
 
 if TYPE_CHECKING:
-    from accounts.callers import AgentScope
-
     # REST framework's views import this module, by its settings.
     from rest_framework.views import APIView
+
+    from accounts.callers import AgentScope
 
 VIEW = "accounts.view_console"
 OPERATE = "accounts.operate"
@@ -43,7 +44,7 @@ class NotAllowed(Forbidden):
     code = "not_allowed"
 
 
-class NotForAgents(Forbidden):
+class NotForAgents(NotAllowed):
     """The token of an agent is for what that agent does itself."""
 
     code = "not_allowed"
@@ -103,6 +104,33 @@ class MayAdminister(ReadOrOperate):
         if not caller.may(ADMINISTER):
             raise NotAllowed(f"{caller.name} may not do this: {ADMINISTER} is missing.")
         return True
+
+
+class MayHaveTokens(BasePermission):
+    """Who may view, and is no agent; `transitions` say who may make and revoke which."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller: Any = request.auth
+        if caller is None:
+            raise Unauthorized(complaint(request._request))
+        if caller.scope is not None:
+            raise NotForAgents
+        if not caller.may(VIEW):
+            raise NotAllowed(str(NOT_YET))
+        return True
+
+
+def complaint(request: HttpRequest) -> str:
+    """Why no token of the request lets it in; nobody learns whether it ever was one."""
+    given = request.META.get("HTTP_AUTHORIZATION")
+    if request.META.get("HTTP_X_API_KEY"):
+        return "Invalid or expired token"
+    if given is None:
+        return "Missing Authorization header"
+    scheme, __, bearer = given.partition(" ")
+    if scheme.lower() != "bearer":
+        return "Invalid Authorization header format: send 'Bearer <token>'"
+    return "Invalid or expired token" if bearer.strip() else "Empty token"
 
 
 def check_agent(scope: AgentScope, request: Request, view: APIView) -> None:

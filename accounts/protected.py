@@ -14,7 +14,7 @@ from problems import Forbidden, http
 from problems.families import is_api
 
 OPEN_UP = (
-    "set COORDINATOR_AUTH_TOKEN and start again,"
+    "set COORDINATOR_AUTH_TOKEN and start again, or make a token with `manage.py create_token`,"
     " then send it as 'Authorization: Bearer <token>' or 'X-Api-Key: <token>'."
 )
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")

@@ -17,11 +17,12 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import Error, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts import callers
 from accounts.callers import Caller, CallerKind
 from accounts.models import ApiToken, User
-from accounts.querysets import with_rights
+from accounts.querysets import USED_AGAIN_AFTER, with_rights
 
 FRESH = 4.0  # seconds
 NO_ID = UUID(int=0)
@@ -85,7 +86,10 @@ def no_longer(among: Collection[Caller]) -> set[Caller]:
     rights = _rights_by_token({caller.token_id for caller in among if caller.token_id})
     people = {caller.user_id for caller in among if caller.kind == CallerKind.USER}
     rights |= _rights_by_user({user_id for user_id in people if user_id})
-    return {caller for caller in among if not _is_still(caller, rights)}
+    gone = {caller for caller in among if not _is_still(caller, rights)}
+    if gone:
+        forget()  # so that they are not let in when they come again at once
+    return gone
 
 
 def _rights_by_token(ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
@@ -115,7 +119,8 @@ def _look_up(digest: bytes) -> Recognized | None:
     token = ApiToken.objects.live().with_rights().filter(digest=digest).order_by().first()
     if token is None or not hmac.compare_digest(bytes(token.digest), digest):
         return None
-    _note_use(token)
+    if token.last_used_at is None or timezone.now() - token.last_used_at > USED_AGAIN_AFTER:
+        _note_use(token)
     return token.user or NOBODY, callers.of_token(token)
 
 

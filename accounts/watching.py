@@ -5,9 +5,9 @@ While anybody waits, each event loop looks its callers up again every few second
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
@@ -15,44 +15,12 @@ from django.db import Error, InterfaceError, close_old_connections, connections
 
 from accounts import recognition
 from accounts.callers import Caller
-from problems import Unauthorized
+from accounts.watch import Watch
 
 LOOK_EVERY = 2.0
 
 log = logging.getLogger("coordinator.accounts")
 pool = ThreadPoolExecutor(1, thread_name_prefix="callers")
-
-
-class NotRecognized(Unauthorized):
-    """The credential is not valid any more."""
-
-
-class Watch:
-    """Whether a caller who waits is still recognized."""
-
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
-        self.is_over = False
-        self._calls: dict[Callable[[], None], None] = {}
-
-    @contextmanager
-    def calling(self, what: Callable[[], None]) -> Iterator[None]:
-        """Call this as soon as the caller is not recognized any more, if the block lasts so long."""
-        self._calls[what] = None
-        try:
-            yield
-        finally:
-            del self._calls[what]
-
-    def end(self) -> None:
-        self.is_over = True
-        for what in list(self._calls):
-            what()
-
-    def check(self) -> None:
-        """Raise NotRecognized if the caller is not recognized any more."""
-        if self.is_over:
-            raise NotRecognized
 
 
 class _Watches:
@@ -113,17 +81,6 @@ async def watching(caller: Caller) -> AsyncIterator[Watch]:
         yield watch
     finally:
         await watches.leave(watch)
-
-
-def is_over(watch: Watch | None) -> bool:
-    return watch is not None and watch.is_over
-
-
-@asynccontextmanager
-async def calling(watch: Watch | None, what: Callable[[], None]) -> AsyncIterator[None]:
-    """`Watch.calling`, where there is a watch."""
-    with watch.calling(what) if watch else nullcontext():
-        yield
 
 
 def _no_longer(among: Collection[Caller]) -> set[Caller]:

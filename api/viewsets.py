@@ -32,7 +32,8 @@ class ApiViewSet(ViewSet):
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse an id that PostgreSQL cannot look up, and a body that is missing."""
         super().initial(request, *args, **kwargs)
-        if request.method in WITH_BODY and not self.body_is_optional and request.stream is None:
+        expected = request.method in WITH_BODY and self.action and not self.body_is_optional
+        if expected and request.stream is None:
             raise NotJson("The body is empty.")
         for name, value in kwargs.items():
             if isinstance(value, str) and "\0" in value:

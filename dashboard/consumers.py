@@ -8,7 +8,8 @@ from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.callers import Caller
-from accounts.watching import NotRecognized, watching
+from accounts.watch import NotRecognized
+from accounts.watching import watching
 from dashboard import hub, slots
 from dashboard.stream import as_cursor
 from events.subscribers import follow

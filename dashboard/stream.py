@@ -59,7 +59,7 @@ def as_cursor(given: str) -> int | None:
 
 
 async def speak(since: int | None, caller: Caller = callers.TOKEN) -> AsyncGenerator[bytes]:
-    """All frames of one stream, until its process stops or its caller is not recognized any more."""
+    """All frames of one stream, until its process stops or its caller is not recognized."""
     with slots.taken():
         greeted = False
         async with (

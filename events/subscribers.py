@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, Protocol, TypeVar
 
-from accounts.watching import Watch, calling, is_over
+from accounts.watch import Watch, calling, is_over
 from events import shutdown
 
 

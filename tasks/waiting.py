@@ -25,7 +25,7 @@ import psycopg
 from django.db import Error, close_old_connections
 from psycopg import sql
 
-from accounts.watching import Watch, calling, is_over
+from accounts.watch import Watch, calling, is_over
 from events import direct, shutdown
 from tasks import queue
 from tasks.ready import CHANNEL
@@ -227,8 +227,8 @@ async def claim(
     `attempt` is the claim itself, `channels` returns the channels it is for; both run in one of a
     few threads that keep their connections. The first and the last attempt renew the agent's
     presence. A cancelled call has claimed nothing, unless an attempt was just being carried out.
-    Returns nothing, at once, when the process is about to stop or, with a `watch`, when the caller is
-    not recognized any more.
+    Returns nothing, at once, when the process is about to stop or, with a `watch`, when the caller
+    is not recognized any more.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
