@@ -58,7 +58,8 @@ class ProtectedModeMiddleware(MiddlewareMixin):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        if credentials.issued() or is_api(request.path) or _has_signed_in(request):
+        # Paths of health come first: they must not need the database.
+        if is_api(request.path) or credentials.issued() or _has_signed_in(request):
             return None
         try:
             check(request)

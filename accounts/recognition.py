@@ -15,7 +15,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import Error, transaction
+from django.db import Error, InterfaceError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -66,12 +66,22 @@ def of(digest: bytes) -> Recognized | None:
 
 
 def any_issued() -> bool:
-    """Whether a live token has been issued; those of sign-ins do not count, as sessions do not."""
+    """Whether a live token has been issued; those of sign-ins do not count, as sessions do not.
+
+    While the database is away, what was known before goes on: so its health can be asked for.
+    """
     now = time.monotonic()
     known = _memory.issued
-    if known is None or now - known[0] >= FRESH:
-        known = _memory.issued = now, ApiToken.objects.issued().exists()
-    return known[1]
+    if known is not None and now - known[0] < FRESH:
+        return known[1]
+    try:
+        issued = ApiToken.objects.issued().exists()
+    except (Error, InterfaceError):
+        if known is None:
+            raise
+        issued = known[1]
+    _memory.issued = now, issued
+    return issued
 
 
 def forget() -> None:

@@ -1,8 +1,9 @@
 """A token that was issued ends protected mode; when the last one has ended, it comes back."""
 
 import pytest
+from django.db import OperationalError
 
-from accounts import recognition, transitions
+from accounts import credentials, recognition, transitions
 from accounts.models import ApiToken, User
 from tests.accounts.tokens import ADMINISTRATOR, client_of, let_expire, let_memory_age, of_agent
 from tests.console.people import make_person
@@ -58,6 +59,30 @@ def test_other_processes_know_it_within_five_seconds(client):
     assert status_here(client) == 401
     let_memory_age(5)
     assert status_here(client) == 200
+
+
+def test_while_the_database_is_away_what_was_known_goes_on(monkeypatch):
+    assert not credentials.issued()
+
+    def fail(*args, **kwargs):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(recognition.ApiToken.objects.__class__, "issued", fail)
+    let_memory_age(5)
+    recognition._memory.issued = recognition.time.monotonic() - 5, False
+    assert not credentials.issued()
+    recognition._memory.issued = recognition.time.monotonic() - 5, True
+    assert credentials.issued()
+    recognition.forget()
+    with pytest.raises(OperationalError):
+        credentials.issued()
+
+
+def test_the_paths_of_health_do_not_ask_for_tokens(client, django_assert_num_queries):
+    recognition.forget()
+
+    with django_assert_num_queries(0):
+        assert client.get("/health").status_code == 200
 
 
 def test_it_costs_no_query_for_each_request(client, django_assert_num_queries):
