@@ -25,6 +25,7 @@ SLOW = {
     "smoke",
     "accounts/test_agent_key.py",
     "accounts/test_agent_tokens.py",
+    "accounts/test_first_start.py",
     "accounts/test_sign_in.py",
     "accounts/test_watching.py",
     "api/test_body.py",

@@ -100,6 +100,14 @@ def test_a_socket_is_closed_with_the_reason(server):
         assert socket.close_reason == "The credential is not valid any more."
 
 
+def test_no_socket_is_for_agents(server):
+    url = server.url.replace("http", "ws") + "/console/live"
+    with connect(url, additional_headers=bearer(of_agent().secret), compression=None) as socket:
+        read_to_the_end(socket)
+
+        assert socket.close_code == 4403
+
+
 def read_to_the_end(socket):
     try:
         while True:

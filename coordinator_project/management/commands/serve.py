@@ -54,6 +54,8 @@ class Command(BaseCommand):
             import_module("coordinator_project.asgi")
             get_resolver().url_patterns  # noqa: B018
             number = self._fitting(settings.COORDINATOR_PROCESSES)
+            # The processes begin with what is known here, even if the database is away by then.
+            credentials.issued()
             connections.close_all()
             self._serve(listening, number)
 
