@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField, Model
+from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
@@ -88,7 +88,7 @@ class PersonAdmin(AdministeredAdmin, UserAdmin):
         return list(super().get_inlines(request, obj)) if seen else []
 
     def get_deleted_objects(
-        self, objs: Sequence[Model], request: HttpRequest
+        self, objs: Sequence[Model] | QuerySet[Model], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Tokens go with their user, though nobody deletes one alone."""
         shown, counts, missing, protected = super().get_deleted_objects(objs, request)
