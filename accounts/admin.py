@@ -1,9 +1,12 @@
 """People and their groups in the admin, for those who may administer."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField, Model
+from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
@@ -11,8 +14,9 @@ from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.lists import OfferedLookups
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.permissions import ADMINISTER, VIEW
+from accounts.token_admin import TokensInline
 
 admin.site.unregister(Group)
 
@@ -53,6 +57,7 @@ class PersonCreationForm(UnfoldUserCreationForm):
 @admin.register(User)
 class PersonAdmin(AdministeredAdmin, UserAdmin):
     actions = None
+    inlines = [TokensInline]
     form = UserChangeForm
     add_form = PersonCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -76,6 +81,18 @@ class PersonAdmin(AdministeredAdmin, UserAdmin):
             db_field, request, **kwargs
         )
         return field
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[InlineModelAdmin]]:
+        """The tokens are only seen there, so a form that is sent has nothing of them."""
+        seen = obj is not None and request.method == "GET"
+        return list(super().get_inlines(request, obj)) if seen else []
+
+    def get_deleted_objects(
+        self, objs: Sequence[Model] | QuerySet[Model], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Tokens go with their user, though nobody deletes one alone."""
+        shown, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, missing - {str(ApiToken._meta.verbose_name)}, protected
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         if isinstance(request.user, User) and request.user.is_superuser:

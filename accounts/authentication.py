@@ -5,22 +5,16 @@ order. A request that nobody recognizes is answered 401 by its permissions.
 """
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
 from accounts import callers, credentials, protected
-from accounts.callers import Caller
 from accounts.models import User
 from accounts.permissions import SAFE_METHODS
+from accounts.recognition import NOBODY, Recognized
 from problems import Forbidden, Unauthorized
-
-Recognized = tuple[User | AnonymousUser, Caller]
-
-NOBODY = AnonymousUser()
-"""The user of a caller who is no person that has signed in."""
 
 
 class CrossSite(Forbidden):
@@ -30,11 +24,13 @@ class CrossSite(Forbidden):
 
 
 class TokenAuthentication(BaseAuthentication):
-    """The shared token, as `Authorization: Bearer …` or `X-Api-Key`; it needs no database."""
+    """The shared token or an issued one, as `Authorization: Bearer …` or `X-Api-Key`.
+
+    The shared one needs no database.
+    """
 
     def authenticate(self, request: Request) -> Recognized | None:
-        given = credentials.offered(request._request)
-        return (NOBODY, callers.TOKEN) if any(map(credentials.is_shared_token, given)) else None
+        return _recognized(*credentials.offered(request._request))
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -46,8 +42,8 @@ class QueryTokenAuthentication(TokenAuthentication):
     def authenticate(self, request: Request) -> Recognized | None:
         if request.method == "GET" and "token=" in request.META.get("QUERY_STRING", ""):
             given = request.query_params.get("token", "").encode(errors="replace")
-            if credentials.is_shared_token(given):
-                return NOBODY, callers.TOKEN
+            if found := _recognized(given):
+                return found
         return super().authenticate(request)
 
 
@@ -80,15 +76,27 @@ class LoopbackAuthentication(BaseAuthentication):
 
 
 class AgentKeyAuthentication(BaseAuthentication):
-    """The key that all SPOTs share: where one is set, no other credential counts on their paths."""
+    """The key that all SPOTs share, or an agent's token in its place.
+
+    Where a key is set, no other credential counts on the paths of SPOTs.
+    """
 
     def authenticate(self, request: Request) -> Recognized | None:
+        given = request.META.get("HTTP_X_ORHESTRA_KEY", "").encode("latin-1", "replace")
+        found = credentials.recognized(given)
+        if found is not None and found[1].scope is not None:
+            return found
         if not settings.ORHESTRA_AGENT_KEY:
             return None
-        given = request.META.get("HTTP_X_ORHESTRA_KEY", "")
-        if not credentials.is_agent_key(given.encode("latin-1", "replace")):
+        if not credentials.is_agent_key(given):
             raise Unauthorized("Send the agent key as 'X-Orhestra-Key'.")
         return NOBODY, callers.AGENT_KEY
+
+
+def _recognized(*given: bytes) -> Recognized | None:
+    if any(map(credentials.is_shared_token, given)):
+        return NOBODY, callers.TOKEN
+    return next(filter(None, map(credentials.recognized, given)), None)
 
 
 def check_csrf(request: HttpRequest) -> None:

@@ -7,25 +7,45 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from accounts.models import User
+from accounts import roles
+from accounts.models import ApiToken, User
 from accounts.permissions import EVERYTHING, OPERATE, VIEW
 
 
 class CallerKind(StrEnum):
     TOKEN = "token"  # noqa: S105
+    API_TOKEN = "api_token"  # noqa: S105
+    AGENT = "agent"
     USER = "user"
     LOCAL = "local"
     AGENT_KEY = "agent_key"
 
 
 @dataclass(frozen=True, slots=True)
+class AgentScope:
+    """For which agents an agent's token speaks, and in which channels; none: in all."""
+
+    agent: str
+    is_prefix: bool = False
+    channels: tuple[str, ...] = ()
+
+    def covers(self, agent_id: str) -> bool:
+        return agent_id.startswith(self.agent) if self.is_prefix else agent_id == self.agent
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request; `name` is its actor in the journal, `rights` are its permissions."""
+    """Who makes a request; `name` is its actor in the journal, `rights` are its permissions.
+
+    One with a `scope` is an agent: it has no rights, and may do what views say agents may.
+    """
 
     kind: CallerKind
     name: str
     user_id: UUID | None = None
     rights: frozenset[str] = frozenset()
+    token_id: UUID | None = None
+    scope: AgentScope | None = None
 
     def may(self, permission: str) -> bool:
         return permission in self.rights
@@ -42,8 +62,37 @@ AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key", rights=frozenset({VIEW, OP
 
 
 def of_user(user: User) -> Caller:
-    rights = frozenset(filter(user.has_perm, EVERYTHING))
-    return Caller(CallerKind.USER, f"user:{user.get_username()}", user.pk, rights)
+    return Caller(CallerKind.USER, f"user:{user.get_username()}", user.pk, rights_of(user))
+
+
+def rights_of(user: User) -> frozenset[str]:
+    return frozenset(filter(user.has_perm, EVERYTHING))
+
+
+def rights_read(user: User, row: Any) -> frozenset[str]:
+    """The same, of a row that was read `with_rights`."""
+    if user.is_superuser:
+        return EVERYTHING
+    codenames = {*row.own_codenames, *row.group_codenames}
+    return frozenset(right for right in EVERYTHING if right.partition(".")[2] in codenames)
+
+
+def of_token(token: ApiToken) -> Caller:
+    """The caller who sends this token, of `ApiToken.objects.with_rights()`.
+
+    A token gives what its role does, as far as its user has it now.
+    """
+    if token.user is None:
+        scope = AgentScope(token.agent, token.agent_is_prefix, tuple(token.channels))
+        name = f"agent-token:{token.name}"
+        return Caller(CallerKind.AGENT, name, token_id=token.pk, scope=scope)
+    return Caller(
+        CallerKind.API_TOKEN,
+        f"user:{token.user.get_username()}",
+        token.user.pk,
+        roles.RIGHTS[token.role] & rights_read(token.user, token),
+        token.pk,
+    )
 
 
 def caller_of(request: Request) -> Caller:

@@ -14,7 +14,7 @@ from problems import Forbidden, http
 from problems.families import is_api
 
 OPEN_UP = (
-    "set COORDINATOR_AUTH_TOKEN and start again,"
+    "set COORDINATOR_AUTH_TOKEN and start again, or make a token with `manage.py create_token`,"
     " then send it as 'Authorization: Bearer <token>' or 'X-Api-Key: <token>'."
 )
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
@@ -58,7 +58,8 @@ class ProtectedModeMiddleware(MiddlewareMixin):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        if credentials.issued() or is_api(request.path) or _has_signed_in(request):
+        # Paths of health come first: they must not need the database.
+        if is_api(request.path) or credentials.issued() or _has_signed_in(request):
             return None
         try:
             check(request)

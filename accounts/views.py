@@ -5,19 +5,21 @@ from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts import sign_in
+from accounts import sign_in, transitions
 from accounts.headers import UNFOLD_CSP, with_policy
-from accounts.models import User
+from accounts.models import LONGEST_NAME, User
 from accounts.permissions import NOT_YET, VIEW
 from api import throttling
 from problems import TooMany
 
 Context = dict[str, object]
+HIGHEST_PORT = 65_535
 
 
 class SignInForm(AuthenticationForm):
@@ -94,6 +96,61 @@ class SignIn(views.LoginView):
 
     def get_context_data(self, **kwargs: object) -> Context:
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+
+
+class AgentSignIn(SignIn):
+    """`/agent-auth.html`: a person signs in for an agent, which waits on a port of their machine.
+
+    The browser takes a code there, by which the agent gets its token; no session begins. The page
+    leads there by itself and by a link, since a form may not send a browser to another site.
+    """
+
+    template_name = "accounts/agent_auth.html"
+    done_template_name = "accounts/agent_auth_done.html"
+    extra_context = {"title": _("Sign in for an agent")}
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        status = 200 if self._port() else 400
+        return self.render_to_response(self.get_context_data(), status=status)
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        person = self._person()
+        if not self._port():
+            return self.get(request)
+        if person and "confirmed" in request.POST:
+            return self._send_back(person)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        return self._send_back(form.get_user())
+
+    def get_context_data(self, **kwargs: object) -> Context:
+        refused = "" if self._port() else _("callback_port must be the port of the agent.")
+        person = self._person()
+        shown = {"agent_name": self._agent_name(), "person": person, "refused": refused}
+        return super().get_context_data(**kwargs) | shown
+
+    def _send_back(self, person: User) -> HttpResponse:
+        code = transitions.make_code(person, self._agent_name())
+        callback = f"http://localhost:{self._port()}/callback?code={code}"
+        context = admin.site.each_context(self.request) | self.extra_context
+        return TemplateResponse(
+            self.request, self.done_template_name, {**context, "callback": callback}
+        )
+
+    def _person(self) -> User | None:
+        user = self.request.user
+        return user if isinstance(user, User) and user.has_perm(VIEW) else None
+
+    def _port(self) -> int:
+        """The port that waits for the code; 0 if none is named."""
+        text = self.request.GET.get("callback_port", "")
+        port = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else 0
+        return port if port <= HIGHEST_PORT else 0
+
+    def _agent_name(self) -> str:
+        name = self.request.GET.get("agent_name", "").replace("\0", "")
+        return name.strip()[:LONGEST_NAME]
 
 
 @method_decorator(with_policy(UNFOLD_CSP), name="dispatch")

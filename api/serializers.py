@@ -75,6 +75,7 @@ class RequestSerializer(serializers.Serializer):
                 values[name] = self._value(name, field, given)
             except Problem as problem:
                 if name not in self.incidental:
+                    problem.details = {name: [problem.message]}
                     raise
                 values[name] = None if field.required else field.run_validation()
                 values["ignored"][name] = problem.message

@@ -16,6 +16,7 @@ THREADS: Mapping[str, int] = {
     "health": 2,
     "console": 1,
     "waiting-claims": 2,
+    "callers": 1,  # looks up again those who wait
 }
 LISTENERS = 2  # of a process: the notifications of waiting claims, and the end of the journal
 PROBE = 1  # of a process: opened for a moment while an answer does not come

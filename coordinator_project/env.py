@@ -9,6 +9,7 @@ import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -90,6 +91,16 @@ def choice(*names: str, default: str, among: tuple[str, ...]) -> str:
     if value not in among:
         raise ImproperlyConfigured(f"{name} is {value!r}; use one of {', '.join(among)}.")
     return value
+
+
+def identifier(name: str) -> UUID | None:
+    """A UUID, or None when none is set."""
+    _, value = first(name)
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        example = "01234567-89ab-cdef-0123-456789abcdef"
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a UUID like {example}.") from None
 
 
 def number(*names: str, default: int, least: int = 0, most: int | None = None) -> int:

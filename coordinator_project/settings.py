@@ -40,6 +40,10 @@ CORS_EXPOSE_HEADERS = [
 # The coordinator's own rules.
 
 COORDINATOR_AUTH_TOKEN = env.secret("COORDINATOR_AUTH_TOKEN", least=env.TOKEN_LEAST)
+DEFAULT_USER_ID = env.identifier("DEFAULT_USER_ID")
+REGISTRATION = env.choice(
+    "COORDINATOR_REGISTRATION", default="no", among=("no", "viewer", "operator")
+)
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
 GRACE = env.seconds("COORDINATOR_GRACE_SECONDS", default=30, least=1)
 AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, least=1)

@@ -56,7 +56,9 @@ CHECKS_PASSWORDS = (
     "/admin/login/",
     "/admin/password_change/",
     "/admin/accounts/user/",
+    "/agent-auth.html",
 )
+SIGNS_IN = "/v1/auth/"
 DETAILS_PATH = "/health/details"
 OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
 READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
@@ -70,6 +72,8 @@ def lane_of(method: str, path: str) -> Lane:
     """
     if path.startswith("/internal/"):
         return agents
+    if path.startswith(SIGNS_IN):
+        return agents if method in SAFE else sign_ins
     if path.startswith("/v1/"):
         if path.startswith(OF_MANY_ROWS):
             return bulk

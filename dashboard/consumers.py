@@ -7,6 +7,9 @@ from urllib.parse import parse_qs
 from a2wsgi.asgi_typing import WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from accounts.callers import Caller
+from accounts.watch import NotRecognized
+from accounts.watching import watching
 from dashboard import hub, slots
 from dashboard.stream import as_cursor
 from events.subscribers import follow
@@ -37,26 +40,33 @@ class Live(AsyncWebsocketConsumer):
         except Problem as problem:
             await self.close(REFUSED + http.status_of(problem), _fitting(problem.message))
         else:
-            self.sending = asyncio.create_task(self._send_messages(), name="console-live")
+            sending = self._send_messages(self.scope["auth"])
+            self.sending = asyncio.create_task(sending, name="console-live")
 
     async def disconnect(self, code: int) -> None:
         if self.sending is not None:
             self.sending.cancel()
             await asyncio.wait([self.sending])
 
-    async def _send_messages(self) -> None:
+    async def _send_messages(self, caller: Caller) -> None:
         """Send until the process stops; the page is told too when something else ends it."""
-        code = BROKEN
+        code, sentence = BROKEN, ""
         try:
             with slots.taken(), suppress(OSError):  # a page may leave at any moment
-                async with aclosing(follow(hub.join, self.since)) as messages:
+                async with (
+                    watching(caller) as watch,
+                    aclosing(follow(hub.join, self.since, watch=watch)) as messages,
+                ):
                     async for message in messages:
                         if message is not None:
                             await self.send(message.text)
+                watch.check()
             code = RESTARTS
+        except NotRecognized as problem:
+            code, sentence = REFUSED + http.status_of(problem), problem.message
         finally:
             with suppress(OSError):
-                await self.close(code)
+                await self.close(code, sentence)
 
 
 def _cursor_of(scope: WebSocketScope) -> int | None:

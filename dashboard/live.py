@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import STREAM_AUTHENTICATION
+from accounts.callers import Caller, caller_of
+from accounts.watching import watching
 from api.async_views import AsyncAPIView
 from dashboard import frames, hub, slots
 from dashboard.stream import HEADERS, PING_AFTER, cursor_of
@@ -22,12 +24,15 @@ class StreamView(AsyncAPIView):
     async def get(self, request: Request) -> StreamingHttpResponse:
         since = cursor_of(request, "cursor")
         slots.check()
-        return StreamingHttpResponse(_events(since), headers=HEADERS)
+        return StreamingHttpResponse(_events(since, caller_of(request)), headers=HEADERS)
 
 
-async def _events(since: int | None) -> AsyncGenerator[bytes]:
+async def _events(since: int | None, caller: Caller) -> AsyncGenerator[bytes]:
     with slots.taken():
-        async with aclosing(follow(hub.join, since, pause=PING_AFTER)) as messages:
+        async with (
+            watching(caller) as watch,
+            aclosing(follow(hub.join, since, pause=PING_AFTER, watch=watch)) as messages,
+        ):
             async for message in messages:
                 yield message.as_event if message else frames.PING
 

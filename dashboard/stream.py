@@ -7,7 +7,10 @@ from contextlib import aclosing
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 
+from accounts import callers
 from accounts.authentication import STREAM_AUTHENTICATION
+from accounts.callers import Caller, caller_of
+from accounts.watching import watching
 from api.async_views import AsyncAPIView
 from dashboard import frames, slots
 from events import tail
@@ -38,7 +41,7 @@ class StreamView(AsyncAPIView):
         """
         since = cursor_of(request)
         slots.check()
-        return StreamingHttpResponse(speak(since), headers=HEADERS)
+        return StreamingHttpResponse(speak(since, caller_of(request)), headers=HEADERS)
 
 
 def cursor_of(request: Request, name: str = "last_event_id") -> int | None:
@@ -55,11 +58,14 @@ def as_cursor(given: str) -> int | None:
     return int(given)
 
 
-async def speak(since: int | None) -> AsyncGenerator[bytes]:
-    """All frames of one stream, until its process stops."""
+async def speak(since: int | None, caller: Caller = callers.TOKEN) -> AsyncGenerator[bytes]:
+    """All frames of one stream, until its process stops or its caller is not recognized."""
     with slots.taken():
         greeted = False
-        async with aclosing(follow(tail.watch, since, pause=PING_AFTER)) as batches:
+        async with (
+            watching(caller) as watch,
+            aclosing(follow(tail.watch, since, pause=PING_AFTER, watch=watch)) as batches,
+        ):
             async for batch in batches:
                 if batch is None:
                     yield frames.PING

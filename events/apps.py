@@ -12,5 +12,7 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
+        from events import receivers  # noqa: F401  (connects them)
+
         connection_created.connect(bounds.bound)
         post_migrate.connect(ask_cheaply_what_is_ignored, sender=self)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, Protocol, TypeVar
 
+from accounts.watch import Watch, calling, is_over
 from events import shutdown
 
 
@@ -113,14 +114,16 @@ async def follow(
     since: int | None,
     *,
     pause: float | None = None,
+    watch: Watch | None = None,
 ) -> AsyncGenerator[T | None]:
     """All items after `since` until the process stops; None after each `pause` without any.
 
-    A reader that falls behind subscribes again, from its last cursor.
+    A reader that falls behind subscribes again, from its last cursor. With a `watch` it ends as
+    soon as the caller is not recognized any more.
     """
-    while not shutdown.has_begun():
-        async with subscribe(since) as subscriber:
-            while True:
+    while not (shutdown.has_begun() or is_over(watch)):
+        async with subscribe(since) as subscriber, calling(watch, subscriber.close):
+            while not is_over(watch):
                 try:
                     async with asyncio.timeout(pause):
                         item = await subscriber.next()

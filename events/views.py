@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.permissions import AsAgent
 from api.viewsets import ListViewSet
 from events import journal
 from events.answers import EventSerializer
@@ -17,6 +18,7 @@ class EventViewSet(ListViewSet[Event]):
     filterset_class = EventFilters
     list_key = "events"
     ordering = ("-id",)
+    agents_may = {"create": AsAgent()}
 
     def create(self, request: Request) -> Response:
         values = EventRequestSerializer.read(request.data)

@@ -3,6 +3,8 @@
 Any room may raise one; `problems.http` turns it into an answer.
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class Problem(Exception):
     """The request cannot be carried out."""
@@ -10,6 +12,8 @@ class Problem(Exception):
     code: str = "problem"
     brief: str = ""
     """The message for API families whose messages are fixed; "": they get the message too."""
+    details: Mapping[str, Sequence[str]] = {}
+    """What is wrong with each field of the request, for API families that say so."""
 
     def __init__(self, message: str = "", *, code: str | None = None) -> None:
         """Without a message, the first line of the class docstring is the message."""

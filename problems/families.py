@@ -4,14 +4,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Body = dict[str, object]
+BAD_REQUESTS = frozenset({"bad_json", "invalid_request"})
 
 
 def nested(code: str, message: str, cause: str = "") -> Body:
     return {"error": {"code": code, "message": message} | ({"cause": cause} if cause else {})}
 
 
+def nested_bad_request(code: str, message: str, cause: str = "") -> Body:
+    """The same where what is no JSON, or not the right one, is a `bad_request` too."""
+    return nested("bad_request" if code in BAD_REQUESTS else code, message, cause)
+
+
 def flat(code: str, message: str, cause: str = "") -> Body:
     return {"success": False, "error": message}
+
+
+WORDS = {
+    "bad_json": "invalid_input",
+    "bad_request": "invalid_input",
+    "invalid_request": "invalid_input",
+    "unknown_host": "invalid_input",
+    "csrf_failed": "forbidden",
+    "not_allowed": "forbidden",
+    "protected_mode": "forbidden",
+    "internal": "internal_error",
+    "unavailable": "service_unavailable",
+}
+"""What seed 001 calls problems for which others have words of their own."""
+
+
+def worded(code: str, message: str, cause: str = "") -> Body:
+    """The form of seed 001: `error` is a word for programs."""
+    return {"error": WORDS.get(code, code), "message": message}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +44,8 @@ class Family:
     """The paths that begin with one of the prefixes, and the form of their errors.
 
     Brief: a seed fixes some of its messages. Pages: people read them, so errors are pages too.
-    `name` is the family's tag in the schema.
+    Detailed: an error has `details` too, where fields of the request are wrong. `name` is the
+    family's tag in the schema.
     """
 
     name: str
@@ -27,6 +53,7 @@ class Family:
     error: Callable[[str, str, str], Body] = nested
     brief: bool = False
     pages: bool = False
+    detailed: bool = False
 
 
 NONE = Family("", ("",))

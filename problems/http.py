@@ -66,10 +66,14 @@ def message_in(body: bytes) -> str:
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The answer to a request that ended in this problem."""
-    brief = problem.brief if family_of(request.path).brief else ""
-    message = brief or problem.message
+    family = family_of(request.path)
+    message = (problem.brief if family.brief else "") or problem.message
     cause = problem.cause if isinstance(problem, Unavailable) else ""
-    response = error(request.path, status_of(problem), problem.code, message, cause)
+    body = family.error(problem.code, message, cause)
+    if family.detailed and problem.details:
+        body["details"] = problem.details
+    encoded = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+    response = HttpResponse(encoded, status=status_of(problem), content_type=JSON)
     for header, value in headers_of(problem).items():
         response[header] = value
     return response

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import AgentKeyAuthentication
 from accounts.callers import caller_of
+from accounts.permissions import AsAgent
 from agents.models import Agent, Protocol
 from api.answers import Body, filled
 from api.fields import identifier
@@ -31,6 +32,7 @@ from spots.serializers import (
 from tasks import claims, leases
 from tasks.models import Task
 from tasks.rows import ClaimRequest
+from tasks.scope import beyond_channel
 
 
 class OfSpots(ApiViewSet):
@@ -41,6 +43,8 @@ class OfSpots(ApiViewSet):
 
 class SpotViewSet(OfSpots):
     """What a SPOT says of itself."""
+
+    agents_may = dict.fromkeys(("hello", "heartbeat"), AsAgent("spotId"))
 
     @action(detail=False, methods=["post"], body_is_optional=True, throttle_scope="heartbeat")
     def hello(self, request: Request) -> Response:
@@ -66,6 +70,10 @@ class SpotTaskViewSet(OfSpots):
 
     lookup_url_kwarg = "task_id"
     lookup_value_regex = "[^/]+"
+    agents_may = {
+        "claim": AsAgent("spotId", beyond=lambda _, allowed: beyond_channel(CHANNEL, allowed)),
+        **dict.fromkeys(("complete", "fail", "release"), AsAgent("spotId")),
+    }
 
     @action(detail=False, methods=["post"], throttle_scope="claim")
     def claim(self, request: Request) -> Response:

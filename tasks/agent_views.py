@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import caller_of
+from accounts.permissions import AsAgent
 from agents import transitions as agents
 from agents.answers import AgentSerializer, ListedAgentSerializer, NotificationSerializer
 from agents.exceptions import AgentUnknown
@@ -42,6 +43,7 @@ class AgentViewSet(ListViewSet[Agent]):
     ordering = ("-last_seen_at", "id")
     lookup_url_kwarg = "agent_id"
     lookup_value_converter = "name"
+    agents_may = {"heartbeat": AsAgent()}
 
     def completed(self, rows: list[Agent]) -> Sequence[Agent]:
         return with_current_tasks(rows)

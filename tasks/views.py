@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import caller_of
+from accounts.permissions import AsAgent
 from api import marks
 from api.answers import Body
 from api.serializers import Refused, Values
 from api.viewsets import ListViewSet
-from tasks import claims, inputs, leases, releases, reports, transitions
+from tasks import claims, inputs, leases, releases, reports, scope, transitions
 from tasks.answers import (
     AssignedTaskSerializer,
     ChannelSerializer,
@@ -88,6 +89,11 @@ class TaskViewSet(ListViewSet[Task]):
     list_key = "tasks"
     lookup_url_kwarg = "task_id"
     lookup_value_converter = "uuid"
+    agents_may = {
+        "claim": AsAgent(beyond=scope.beyond_claim),
+        "report": AsAgent(beyond=scope.beyond_report),
+        **dict.fromkeys(("complete", "fail", "renew", "release"), AsAgent()),
+    }
 
     def get_queryset(self) -> QuerySet[Task]:
         """One task is shown with what it requires."""

@@ -25,6 +25,7 @@ import psycopg
 from django.db import Error, close_old_connections
 from psycopg import sql
 
+from accounts.watch import Watch, calling, is_over
 from events import direct, shutdown
 from tasks import queue
 from tasks.ready import CHANNEL
@@ -219,20 +220,25 @@ async def claim(
     agent_id: str,
     channels: Callable[[], Collection[UUID]],
     seconds: float,
+    watch: Watch | None = None,
 ) -> Sequence[T]:
     """Returns the tasks that `attempt` claims as soon as there are any; none when the time is up.
 
     `attempt` is the claim itself, `channels` returns the channels it is for; both run in one of a
     few threads that keep their connections. The first and the last attempt renew the agent's
     presence. A cancelled call has claimed nothing, unless an attempt was just being carried out.
-    Returns nothing, at once, when the process is about to stop.
+    Returns nothing, at once, when the process is about to stop or, with a `watch`, when the caller
+    is not recognized any more.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     if not seconds:
         return await in_thread(attempt)
-    async with _waiting(agent_id, await in_thread(channels)) as (claims, own):
-        while not shutdown.has_begun():
+    async with (
+        _waiting(agent_id, await in_thread(channels)) as (claims, own),
+        calling(watch, own.woken.set),
+    ):
+        while not (shutdown.has_begun() or is_over(watch)):
             own.woken.clear()
             tasks: Sequence[T] = []
             sent, own.sent = own.sent, False

@@ -8,10 +8,13 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.callers import caller_of
+from accounts.permissions import AsAgent
+from accounts.watching import watching
 from api.async_views import AsyncAPIView
 from api.serializers import Values
 from problems import Invalid
-from tasks import views, waiting
+from tasks import scope, views, waiting
 from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
@@ -21,17 +24,22 @@ WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 class WaitingClaimView(AsyncAPIView):
     throttle_scope = "claim"
+    agents_may = {"post": AsAgent(beyond=scope.beyond_claim)}
 
     async def post(self, request: Request) -> Response:
         """Answer as a claim without `wait_seconds`, once there are tasks or the time is up."""
         seconds = _seconds_of(request)
         values = ClaimRequestSerializer.read(request.data)
-        tasks = await waiting.claim(
-            partial(views.claim, values),
-            agent_id=values["agent_id"],
-            channels=partial(_channels_of, values),
-            seconds=seconds,
-        )
+        async with watching(caller_of(request)) as watch:
+            tasks = await waiting.claim(
+                partial(views.claim, values),
+                agent_id=values["agent_id"],
+                channels=partial(_channels_of, values),
+                seconds=seconds,
+                watch=watch,
+            )
+        if not tasks:
+            watch.check()
         return views.claimed(values, tasks)
 
 

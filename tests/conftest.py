@@ -1,5 +1,6 @@
 """One PostgreSQL for a run of the tests in all processes, and the mark on those that are slow."""
 
+import math
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from accounts import recognition
 from coordinator_project import databases, embedded, env
 from events import bounds
 
@@ -23,7 +25,10 @@ SLOW = {
     "smoke",
     "accounts/test_agent_key.py",
     "accounts/test_headers.py",
+    "accounts/test_agent_tokens.py",
+    "accounts/test_first_start.py",
     "accounts/test_sign_in.py",
+    "accounts/test_watching.py",
     "api/test_body.py",
     "api/test_list_plans.py",
     "api/test_pagination.py",
@@ -103,6 +108,15 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node):
     node.workerinput["database_folder"] = node.config.stash[FOLDER]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_remembered():
+    """Each test begins as if it had just been found that no token is issued."""
+    recognition.forget()
+    recognition._memory.issued = math.inf, False
+    yield
+    recognition.forget()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.permissions import VIEW
 from agents.models import Agent
 from chains.models import Chain
@@ -75,7 +75,8 @@ def test_only_people_and_groups_are_edited(rf, admin_user):
     changed = {m for m, page in admin.site._registry.items() if page.has_change_permission(request)}
     deleted = {m for m, page in admin.site._registry.items() if page.has_delete_permission(request)}
 
-    assert added == changed == deleted == set(EDITED)
+    assert changed == deleted == set(EDITED)
+    assert added == {*EDITED, ApiToken}
 
 
 def test_a_person_is_made_with_a_password_and_groups_and_signs_in(editor):

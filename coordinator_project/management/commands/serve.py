@@ -20,7 +20,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import IntegrityError, connections
 from django.urls import get_resolver
 
-from accounts import credentials
+from accounts import bootstrap, credentials
 from accounts.protected import OPEN_UP
 from api.throttling import limits
 from coordinator_project import (
@@ -50,10 +50,13 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
             maintenance.make_months()
             self._make_first_admin()
+            self._make_default_user()
             # Imported once, before the processes are forked.
             import_module("coordinator_project.asgi")
             get_resolver().url_patterns  # noqa: B018
             number = self._fitting(settings.COORDINATOR_PROCESSES)
+            # The processes begin with what is known here, even if the database is away by then.
+            credentials.issued()
             connections.close_all()
             self._serve(listening, number)
 
@@ -123,6 +126,13 @@ class Command(BaseCommand):
         except IntegrityError:
             return  # a user has this name, or another server was faster
         self._say(f"Created the first user: admin, password {password} (it is not shown again).")
+
+    def _make_default_user(self) -> None:
+        if settings.DEFAULT_USER_ID is None:
+            return
+        path = bootstrap.make_default_user(settings.DEFAULT_USER_ID, settings.COORDINATOR_DATA_DIR)
+        if path is not None:
+            self._say(f"Created the user {settings.DEFAULT_USER_ID}; their token is in {path}")
 
     def _say_ready(self, listening: socket.socket) -> None:
         host, port = listening.getsockname()[:2]

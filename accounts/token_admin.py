@@ -1,0 +1,198 @@
+"""Tokens in the admin: made, seen once, listed, revoked; no page shows one again."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.forms import BaseForm, ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+
+from accounts import callers, transitions
+from accounts.callers import Caller
+from accounts.credentials import PREFIX
+from accounts.lists import OfferedLookups
+from accounts.models import ApiToken, User
+from accounts.permissions import ADMINISTER, VIEW
+from accounts.roles import OF_PEOPLE, Role
+
+COLUMNS = ["name", "role", "shown", "is_live", "created_at", "expires_at", "last_used_at"]
+OF_ALL = ["user", "agent", "agent_is_prefix", "channels"]
+"""Asked of administrators alone: others make tokens for themselves."""
+
+
+class TokenForm(ModelForm):
+    """A token of a user, or of an agent where no user is chosen."""
+
+    class Meta:
+        model = ApiToken
+        fields = ["name", "role", "expires_at", *OF_ALL]
+
+    def clean_expires_at(self) -> object:
+        moment = self.cleaned_data["expires_at"]
+        if moment is not None and moment <= timezone.now():
+            raise ValidationError(_("This time is over."))
+        return moment
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "user" not in self.fields:
+            return cleaned
+        of_agent = cleaned.get("role") == Role.AGENT
+        if of_agent != bool(cleaned.get("agent")) or of_agent == bool(cleaned.get("user")):
+            raise ValidationError(
+                _("Choose a user, or the role of an agent and name the agent, not both.")
+            )
+        if not of_agent and (cleaned.get("channels") or cleaned.get("agent_is_prefix")):
+            raise ValidationError(_("Only the token of an agent names agents and channels."))
+        return cleaned
+
+
+class Shown:
+    """What of a token may be seen again."""
+
+    @admin.display(description=_("token"))
+    def shown(self, token: ApiToken) -> str:
+        return f"{PREFIX}…{token.ending}"
+
+    @admin.display(description=_("valid"), boolean=True)
+    def is_live(self, token: ApiToken) -> bool:
+        return token.is_live
+
+
+class TokensInline(Shown, TabularInline):
+    """The tokens of a user, on the user's page; each leads to its own."""
+
+    model = ApiToken
+    fk_name = "user"
+    fields = readonly_fields = COLUMNS
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        rows: QuerySet[ApiToken] = super().get_queryset(request)
+        return rows.filter(is_login=False).select_related("user")
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm(ADMINISTER)
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(ApiToken)
+class TokenAdmin(Shown, OfferedLookups):
+    form = TokenForm
+    actions = ["revoke"]
+    list_display = [*COLUMNS[:2], "user", "agent", *COLUMNS[2:]]
+    list_filter = ["role", "is_login"]
+    list_select_related = ["user"]
+    search_fields = ["name__istartswith", "ending"]
+    search_help_text = _("How its name begins, or its last four characters.")
+    readonly_fields = ["shown", "is_live", "is_login", "created_at", "revoked_at", "last_used_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        rows: QuerySet[ApiToken] = super().get_queryset(request)
+        own = not request.user.has_perm(ADMINISTER)
+        return rows.filter(user=request.user.pk) if own else rows
+
+    def get_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        if obj is not None:
+            return ["name", "role", *OF_ALL, *self.readonly_fields, "expires_at"]
+        asked = ["name", "role", "expires_at"]
+        return [*asked, *OF_ALL] if request.user.has_perm(ADMINISTER) else asked
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        match db_field.name:
+            case "user":
+                field.required = False
+            case "role" if not request.user.has_perm(ADMINISTER):
+                field.choices = [(one, label) for one, label in Role.choices if one in OF_PEOPLE]
+        return field
+
+    def get_form(
+        self, request: HttpRequest, obj: object = None, change: bool = False, **kwargs: Any
+    ) -> type[BaseForm]:
+        kwargs.setdefault("fields", self.get_fields(request) if obj is None else [])
+        form: type[BaseForm] = super().get_form(request, obj, change, **kwargs)
+        return form
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool
+    ) -> None:
+        """Make the token; the page that answers shows it, once."""
+        by = _caller(request)
+        issued = transitions.issue(
+            obj.name,
+            user=obj.user or (None if by.may(ADMINISTER) else _person(request)),
+            role=obj.role,
+            agent=obj.agent,
+            agent_is_prefix=obj.agent_is_prefix,
+            channels=obj.channels,
+            expires_at=obj.expires_at,
+            by=by,
+            reason="made in the admin",
+        )
+        vars(obj).update(vars(issued.token))
+        vars(obj)["secret"] = issued.secret
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        context = self.admin_site.each_context(request)
+        context |= {"opts": self.opts, "title": obj.name, "secret": vars(obj)["secret"]}
+        response = TemplateResponse(request, "accounts/token.html", context)
+        add_never_cache_headers(response)
+        return response
+
+    @admin.action(description=_("Revoke the selected tokens"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        by = _caller(request)
+        revoked = [
+            transitions.revoke(pk, by=by, reason="revoked in the admin")
+            for pk in queryset.filter(revoked_at__isnull=True).values_list("pk", flat=True)
+        ]
+        if not revoked:
+            self.message_user(request, gettext("There was nothing to do."), messages.INFO)
+            return
+        message = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", len(revoked))
+        self.message_user(request, message % {"count": len(revoked)}, messages.SUCCESS)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _caller(request: HttpRequest) -> Caller:
+    return callers.of_user(_person(request))
