@@ -46,13 +46,14 @@ class CallerMiddleware(BaseMiddleware):
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         scope = {**scope, "auth": None, "problem": None}
         try:
-            scope["auth"] = await database_sync_to_async(_caller_of)(scope)
+            scope["auth"] = await database_sync_to_async(caller_in)(scope)
         except (Problem, DisallowedHost, DatabaseError, InterfaceError) as failure:
             scope["problem"] = errors.meaning_of(failure) or Unavailable()
         await super().__call__(scope, receive, send)
 
 
-def _caller_of(scope: Scope) -> object:
+def caller_in(scope: Scope) -> object:
+    """The caller who opens a WebSocket. Raises the problem why not, too many of them included."""
     http = {
         **scope,
         "type": "http",

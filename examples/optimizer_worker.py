@@ -214,6 +214,7 @@ def solve(run: OptimizerRun, look_up: Callable[[], None] = lambda: None) -> Body
 
 log = logging.getLogger("worker")
 IDLE = 0.5  # seconds between two claims while there is nothing to do
+TOO_MANY = 429  # requests; this one is taken later
 LONGEST_PAUSE = 3.0  # seconds between two tries while the coordinator does not respond
 TROUBLE = (OSError, http.client.HTTPException, ValueError)  # with the network, or in a response
 
@@ -350,13 +351,18 @@ class Worker:
                     data: CoordinatorResponse = json.load(response)
                     return data
             except TROUBLE as problem:
-                if isinstance(problem, urllib.error.HTTPError) and problem.code < 500:
+                if isinstance(problem, urllib.error.HTTPError) and is_final(problem.code):
                     raise ReportRefused(f"{problem.code} {problem.read().decode()}") from None
                 if time.monotonic() > self.leave_by:
                     raise
                 log.warning("%s: %s; trying again", path, problem)
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def is_final(status: int) -> bool:
+    """Whether the same request would be answered the same again."""
+    return status < 500 and status != TOO_MANY
 
 
 def main() -> int:

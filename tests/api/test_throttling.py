@@ -5,6 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncRequestFactory, RequestFactory
 from rest_framework.exceptions import Throttled
 
+from accounts import websockets
 from accounts.callers import LOCAL, TOKEN, Caller, CallerKind
 from api.buckets import Buckets, Rate
 from api.throttling import address_of, limits
@@ -117,6 +118,16 @@ async def test_a_claim_that_waits_is_counted_when_it_begins():
     found = [(await served(ask)).status_code for _ in range(3)]
 
     assert found == [400, 400, 429]
+
+
+@pytest.mark.usefixtures("two_a_day")
+def test_a_websocket_is_counted_when_it_opens():
+    sent = [(b"host", b"localhost"), (b"x-api-key", KEY["x-api-key"].encode())]
+    scope = {"type": "websocket", "path": "/console/live", "query_string": b"", "headers": sent}
+
+    assert [websockets.caller_in(scope) for _ in range(2)] == [TOKEN, TOKEN]
+    with pytest.raises(TooMany):
+        websockets.caller_in(scope)
 
 
 @pytest.mark.django_db

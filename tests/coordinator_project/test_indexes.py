@@ -11,6 +11,7 @@ MOST = 2_704  # bytes of a row of a btree
 LONGEST = """
 SELECT i.relname, a.attname, CASE
     WHEN t.typname IN ('varchar', 'bpchar') AND k.atttypmod > 4 THEN 4 * (k.atttypmod - 4)
+    WHEN t.typname = 'inet' THEN 19
     WHEN t.typlen > 0 THEN t.typlen END
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am m ON m.oid = i.relam AND m.amname = 'btree'
