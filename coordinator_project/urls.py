@@ -7,10 +7,14 @@ from django.views.i18n import JavaScriptCatalog
 
 from coordinator_project.health import DetailsView, HealthView
 from coordinator_project.nothing import NothingView
+from coordinator_project.schema_pages import RedocView, SchemaView, SwaggerView
 
 urlpatterns = [
     path("health", HealthView.as_view()),
     path("health/details", DetailsView.as_view()),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/schema/swagger/", SwaggerView.as_view(), name="swagger"),
+    path("api/schema/redoc/", RedocView.as_view(), name="redoc"),
     path("", include("dashboard.urls")),
     path("", include("spots.urls")),
     path("", include("jobs.urls")),

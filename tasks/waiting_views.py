@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from api.async_views import AsyncAPIView
 from api.serializers import Values
 from problems import Invalid
-from tasks import views, waiting
+from tasks import schema, views, waiting
 from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
@@ -19,9 +19,10 @@ LONGEST_WAIT = 30
 WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 
+@schema.waiting_claim
 class WaitingClaimView(AsyncAPIView):
     async def post(self, request: Request) -> Response:
-        """Answer as a claim without `wait_seconds`, once there are tasks or the time is up."""
+        """Claim as without `wait_seconds`, once there are tasks or the time is up."""
         seconds = _seconds_of(request)
         values = ClaimRequestSerializer.read(request.data)
         tasks = await waiting.claim(
