@@ -113,14 +113,16 @@ class Schema31(AutoSchema):
         return [family_of(self.path).name]
 
     def get_operation_id(self) -> str:
-        basename = getattr(self.view, "basename", None)
+        view: Any = self.view
+        basename = getattr(view, "basename", None)
         if basename is None:
             return str(super().get_operation_id())
-        return f"{basename}_{self.view.action}".replace("-", "_")
+        return f"{basename}_{view.action}".replace("-", "_")
 
     def get_summary(self) -> str | None:
-        if getattr(self.view, "action", "") == "list" and hasattr(self.view, "list_key"):
-            return f"List {self.view.list_key.replace('_', ' ')}"
+        view: Any = self.view
+        if getattr(view, "action", "") == "list" and hasattr(view, "list_key"):
+            return f"List {view.list_key.replace('_', ' ')}"
         first = FIRST_SENTENCE.match(self.get_description())
         return " ".join(first[0].split()) if first else None
 
@@ -162,10 +164,9 @@ class Schema31(AutoSchema):
     def refusal(self, status: int) -> Schema:
         """The error of this status that all operations with the same form of errors share."""
         name, _ = FORMS[family_of(self.path).error]
-        body = self._get_response_for_code(
-            OpenApiResponse(Refusal, description=REFUSALS[status]),
-            str(status),
-            ["application/json"],
+        said = OpenApiResponse(Refusal, description=REFUSALS[status])
+        body = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            said, str(status), ["application/json"]
         )
         body["headers"] = self.headers_of(str(status))
         return self._shared(f"{name}{status}", ResolvedComponent.RESPONSE, body)
@@ -185,9 +186,10 @@ class Schema31(AutoSchema):
 
     def _get_paginator(self) -> Any:
         # A page calls its rows as the view does.
-        paginator = super()._get_paginator()
+        view: Any = self.view
+        paginator = super()._get_paginator()  # type: ignore[no-untyped-call]
         if paginator is not None:
-            paginator.key = self.view.list_key
+            paginator.key = view.list_key
         return paginator
 
     def get_paginated_name(self, serializer_name: str) -> str:

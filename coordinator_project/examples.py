@@ -159,11 +159,10 @@ def _simple(kind: str, schema: Schema, sample: object) -> object:
 def _resolved(schema: Schema, components: Schema) -> Schema:
     """The schema itself, where it refers to one or is a choice of several, the first of these."""
     while True:
+        choice = [schema[key][0] for key in ("oneOf", "anyOf", "allOf") if key in schema]
         if "$ref" in schema:
             schema = components["schemas"][schema["$ref"].rpartition("/")[2]]
-        elif choice := next(
-            (schema[key] for key in ("oneOf", "anyOf", "allOf") if key in schema), 0
-        ):
+        elif choice:
             schema = choice[0]
         else:
             return schema

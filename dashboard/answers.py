@@ -16,12 +16,12 @@ from tasks.answers import TaskSerializer
 from tasks.states import Status
 
 
-def integers(**kwargs: bool) -> serializers.DictField:
-    return serializers.DictField(child=serializers.IntegerField(), **kwargs)
+def integers(*, required: bool = True) -> serializers.DictField:
+    return serializers.DictField(child=serializers.IntegerField(), required=required)
 
 
-def texts(**kwargs: bool) -> serializers.ListField:
-    return serializers.ListField(child=serializers.CharField(), **kwargs)
+def texts(*, required: bool = True) -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), required=required)
 
 
 class ChannelRowSerializer(serializers.Serializer):
@@ -168,8 +168,10 @@ class GoneSerializer(serializers.Serializer):
     deleted = serializers.BooleanField()
 
 
-def or_gone(name: str, row: type[serializers.Serializer], **kwargs: bool) -> serializers.ListField:
-    return serializers.ListField(child=either(name, row(), GoneSerializer()), **kwargs)
+def or_gone(
+    name: str, row: type[serializers.Serializer], *, required: bool = True
+) -> serializers.ListField:
+    return serializers.ListField(child=either(name, row(), GoneSerializer()), required=required)
 
 
 class ChangesSerializer(serializers.Serializer):

@@ -1,5 +1,8 @@
 """What the operations of the console and the streams take and answer."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -23,6 +26,8 @@ from dashboard.answers import (
 )
 from events.answers import EventSerializer
 from tasks.answers import ChannelSerializer, TaskSerializer
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 KINDS = ("agents", "chains", "channels", "jobs", "tasks")
 
@@ -123,7 +128,7 @@ changes = extend_schema_view(
 )
 
 
-def act(request: type[serializers.Serializer]) -> object:
+def act(request: type[serializers.Serializer]) -> Callable[[F], F]:
     """A verb on objects of one kind; its request is known to `acts`, which knows this module."""
     return extend_schema_view(
         post=extend_schema(

@@ -35,11 +35,10 @@ class WholeRange(fields.Strict):
         return parameters.whole_numbers(name, fields.by_name(data, parameters.FIELDS), step=None)
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
-        parts = dict.fromkeys(("min", "max"), {"type": "integer"})
-        step = {"type": "integer", "minimum": 1}
+        whole = {"type": "integer"}
         return {
             "type": "object",
-            "properties": {**parts, "step": step},
+            "properties": {"min": whole, "max": whole, "step": {**whole, "minimum": 1}},
             "required": ["min", "max", "step"],
         }
 

@@ -108,9 +108,7 @@ PAGED = [
 ]
 FILTERS = [
     OpenApiParameter("format", str, enum=["json", "csv", "ndjson"], description="Else by Accept."),
-    OpenApiParameter(
-        "sort", str, description="A measure, a time, `spot` or a parameter; `-` falls."
-    ),
+    OpenApiParameter("sort", str, description="A measure, time, `spot` or parameter; `-` falls."),
     OpenApiParameter("failed", bool, description="Failed tasks too."),
     OpenApiParameter("spot", str, description="Of this SPOT."),
     *(

@@ -54,8 +54,8 @@ class RefusedTaskSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
-def ids(**kwargs: bool) -> serializers.ListField:
-    return serializers.ListField(child=serializers.UUIDField(), **kwargs)
+def ids(*, required: bool = True) -> serializers.ListField:
+    return serializers.ListField(child=serializers.UUIDField(), required=required)
 
 
 channels = extend_schema_view(

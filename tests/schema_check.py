@@ -21,7 +21,7 @@ FAMILIES_OWN = {400, 401, 403, 404, 405, 413, 503}  # what paths without operati
 BODILESS = "HEAD"
 
 formats = FormatChecker(formats=["uuid"])
-met = set()
+met: set[str] = set()
 
 
 @formats.checks("date-time", raises=ValueError)
@@ -69,10 +69,11 @@ def component(reference):
 @cache
 def answer_of(operation_id, status):
     """What an operation answers with this status, and a validator for each media type."""
-    for item in whole()["paths"].values():
-        for operation in item.values():
-            if operation["operationId"] == operation_id and str(status) in operation["responses"]:
-                return compiled(inlined(operation["responses"][str(status)]))
+    from coordinator_project import openapi
+
+    for _, _, operation in openapi.operations(whole()):
+        if operation["operationId"] == operation_id and str(status) in operation["responses"]:
+            return compiled(inlined(operation["responses"][str(status)]))
     return None
 
 
@@ -210,11 +211,9 @@ def missed_of(config):
     found = {
         name for file in folder(config).glob("met-*.json") for name in json.loads(file.read_text())
     }
-    known = {
-        operation["operationId"]
-        for item in whole()["paths"].values()
-        for operation in item.values()
-    }
+    from coordinator_project import openapi
+
+    known = {operation["operationId"] for _, _, operation in openapi.operations(whole())}
     return sorted(known - found)
 
 
