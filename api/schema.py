@@ -135,8 +135,8 @@ class Schema31(AutoSchema):
         if "requestBody" in operation and not getattr(self.view, "body_is_optional", False):
             operation["requestBody"]["required"] = True
         answers = operation["responses"]
-        for status, body in answers.items():
-            body["headers"] = self.headers_of(status) | body.get("headers", {})
+        for body in answers.values():
+            body["headers"] = self.headers_of() | body.get("headers", {})
         for status in self.refusals():
             if str(status) not in answers:
                 answers[str(status)] = self.refusal(status)
@@ -171,7 +171,7 @@ class Schema31(AutoSchema):
         body["headers"] = self.headers_of(str(status))
         return self._shared(f"{name}{status}", ResolvedComponent.RESPONSE, body)
 
-    def headers_of(self, status: str) -> Schema:
+    def headers_of(self, status: str = "") -> Schema:
         return {name: self._header(name) for name in [*OF_ALL, *OF_STATUS.get(status, ())]}
 
     def _header(self, name: str) -> Schema:
