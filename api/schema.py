@@ -126,6 +126,10 @@ class Schema31(AutoSchema):
         first = FIRST_SENTENCE.match(self.get_description())
         return " ".join(first[0].split()) if first else None
 
+    def map_parsers(self) -> list[str]:
+        # The parser takes a body whatever its type says; what it reads is JSON.
+        return ["application/json"]
+
     def get_operation(self, *args: Any, **kwargs: Any) -> Schema | None:
         operation: Schema | None = super().get_operation(*args, **kwargs)
         if operation is None:

@@ -29,6 +29,7 @@ SAMPLES: Mapping[str, object] = {
     "cursor": "4711",
     "database": "connected",
     "description": "For everything that is built.",
+    "error": "The program ended with exit code 1.",
     "fopt": 0.0125,
     "host": "spot-1.example",
     "id": "agent-1",
@@ -82,6 +83,8 @@ ASKED = frozenset(
         "channel",
         "channel_name",
         "claim",
+        "description",
+        "error",
         "fopt",
         "host",
         "ids",
@@ -96,6 +99,7 @@ ASKED = frozenset(
         "result",
         "runtimeMs",
         "spotInfo",
+        "subscriptions",
         "tasks",
         "text",
     }
@@ -114,6 +118,8 @@ def of(schema: Schema, components: Schema, *, asked: bool, name: str = "") -> ob
     sample = SAMPLES.get(name)
     if kind == "object" and "properties" in schema:
         required = schema.get("required", [])
+        if isinstance(sample, dict) and sample.keys() == set(required):
+            return sample
         return {
             inner: of(part, components, asked=asked, name=inner)
             for inner, part in schema["properties"].items()
