@@ -15,7 +15,17 @@ from coordinator_project.cluster import EmbeddedFailed
 from problems.database import sentence_for_operators
 
 # These have nothing to ask a database.
-WITHOUT_DATABASE = {"", "help", "version", "check", "startapp", "startproject", "simulate_spots"}
+WITHOUT_DATABASE = {
+    "",
+    "help",
+    "version",
+    "check",
+    "startapp",
+    "startproject",
+    "simulate_spots",
+    "openapi",
+    "spectacular",
+}
 
 
 def main(arguments: list[str]) -> None:

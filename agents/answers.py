@@ -1,5 +1,7 @@
 """Agents and notifications as /v1 shows them (contract 000-002, chapter 2)."""
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.models import Activity, Agent, NotificationType, Protocol
@@ -25,6 +27,7 @@ class AgentSerializer(AnswerSerializer):
     capacity = serializers.IntegerField(required=False)
     draining = serializers.BooleanField(required=False)
 
+    @extend_schema_field(OpenApiTypes.OBJECT)
     def get_meta(self, row: Agent) -> dict[str, object] | None:
         chosen = {"subscriptions": row.subscriptions} if row.subscriptions else {}
         return row.meta | chosen or None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from rest_framework import serializers
 from rest_framework.serializers import BaseSerializer, ListSerializer
@@ -27,6 +27,9 @@ class AnswerSerializer(serializers.Serializer):
     A field that is not `required` is left out where it is empty, zero, false or null; one that a
     method gives only where it is null. Values stay as they are: the renderer writes ids and times.
     """
+
+    further: ClassVar[type[serializers.Serializer] | None] = None
+    """Describes what is shown besides the fields, which is added by hand."""
 
     @classmethod
     @cache

@@ -6,7 +6,8 @@ absent.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
@@ -22,6 +23,11 @@ LONGEST_NAME = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 JOB_PREFIX = "job-"
 NOBODY = UUID(int=0)  # the id of no row: the server never generates it
+
+Schema = dict[str, Any]
+"""What JSON schema says of a value."""
+Refer = Callable[[type[serializers.Serializer]], Schema]
+"""The schema of a serializer's body."""
 
 
 def identifier(text: str) -> UUID:
@@ -62,6 +68,10 @@ class Strict(serializers.Field):
     def refused(self, why: str) -> Invalid:
         return Invalid(f"{self.field_name} {why}")
 
+    def schema(self, refer: Refer) -> Schema:
+        """What is taken, as the API's schema has it; that null is absent is said there for all."""
+        return {}
+
 
 class Text(Strict):
     """A string, trimmed unless `trim` is false."""
@@ -96,6 +106,16 @@ class Text(Strict):
 
     def trimmed(self, text: str) -> str:
         return text.strip()
+
+    def schema(self, refer: Refer) -> Schema:
+        schema: Schema = {"type": "string"}
+        if self.required:
+            schema["minLength"] = 1
+        if self.max_length is not None:
+            schema["maxLength"] = self.max_length
+        if self.choices is not None:
+            schema["enum"] = [*sorted(self.choices), *([] if self.required else ["", None])]
+        return schema
 
 
 class Name(Text):
@@ -152,6 +172,9 @@ class WholeNumber(Strict):
             raise self.refused(f"must be from {self.least} to {self.most}")
         return data
 
+    def schema(self, refer: Refer) -> Schema:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
 
 class Number(Strict):
     """A number within bounds, whole or not."""
@@ -172,6 +195,11 @@ class Number(Strict):
             raise self.refused(f"must be from {self.least} to {self.most}")
         return data
 
+    def schema(self, refer: Refer) -> Schema:
+        bounds = {"minimum": self.least, "maximum": self.most}
+        finite = {name: bound for name, bound in bounds.items() if math.isfinite(bound)}
+        return {"type": "number", **finite}
+
 
 class Flag(Strict):
     """true or false."""
@@ -182,6 +210,9 @@ class Flag(Strict):
         if not isinstance(data, bool):
             raise self.wrong_type()
         return data
+
+    def schema(self, refer: Refer) -> Schema:
+        return {"type": "boolean"}
 
 
 class Json(Strict):
@@ -207,6 +238,9 @@ class JsonObject(Json):
             raise self.wrong_type()
         return super().check(data)
 
+    def schema(self, refer: Refer) -> Schema:
+        return {"type": "object", "additionalProperties": {}}
+
 
 class Identifier(Text):
     """An id, as a UUID; a malformed one becomes NOBODY, so that a look-up finds nothing."""
@@ -214,6 +248,9 @@ class Identifier(Text):
     def check(self, data: object) -> object:
         text = super().check(data)
         return identifier(text) if isinstance(text, str) else text
+
+    def schema(self, refer: Refer) -> Schema:
+        return {"type": "string", "format": "uuid"}
 
 
 class TextList(Strict):
@@ -246,6 +283,10 @@ class TextList(Strict):
             if text:
                 texts[text] = None
         return list(texts)
+
+    def schema(self, refer: Refer) -> Schema:
+        items = {"type": "string", "maxLength": self.max_length}
+        return {"type": "array", "items": items, "maxItems": self.max_items}
 
 
 class TextMap(Strict):
@@ -281,6 +322,16 @@ class TextMap(Strict):
             raise self.refused(f"must not have items longer than {self.max_length} characters")
         return name
 
+    def schema(self, refer: Refer) -> Schema:
+        return {
+            "type": "object",
+            "additionalProperties": self.inner(),
+            "maxProperties": self.max_items,
+        }
+
+    def inner(self) -> Schema:
+        return {"type": "string", "maxLength": self.max_length}
+
 
 class TextListMap(TextMap):
     """An object of lists of names by name; an empty list is left out."""
@@ -296,6 +347,9 @@ class TextListMap(TextMap):
         if len(value) > MOST_TEXTS:
             raise self.refused(f"must not have lists of more than {MOST_TEXTS} items")
         return [self.text(text) for text in value]
+
+    def inner(self) -> Schema:
+        return {"type": "array", "items": super().inner(), "maxItems": MOST_TEXTS}
 
 
 class IdentifierList(TextList):

@@ -126,11 +126,12 @@ class ListPagination(BasePagination):
         return {} if self.next_cursor is None else {"next_cursor": self.next_cursor}
 
     def get_paginated_response_schema(self, schema: dict[str, object]) -> dict[str, object]:
-        # drf-spectacular knows no name of the rows; `api.schema` gives them that of the view.
+        # As in an answer, the rows are called what the view calls them.
         return {
             "type": "object",
-            "required": ["rows"],
-            "properties": {"rows": schema, "next_cursor": {"type": "string"}},
+            "required": [self.key],
+            "properties": {self.key: schema, "next_cursor": {"type": "string"}},
+            "additionalProperties": False,
         }
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, object]]:

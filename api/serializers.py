@@ -9,6 +9,7 @@ from rest_framework.fields import Field, empty
 
 from api import body, fields, marks
 from api.body import BadJson, JsonDict, JsonValue, NotJson
+from api.fields import Refer, Schema
 from problems import Invalid, Problem
 
 # Every declared field has a value; its type depends on the declaration.
@@ -120,6 +121,9 @@ class NestedList(fields.Strict):
         places = (f"{self.field_name}[{i}]" for i in range(len(data)))
         return [self.read_one(at, self.kind, item) for at, item in zip(places, data, strict=True)]
 
+    def schema(self, refer: Refer) -> Schema:
+        return {"type": "array", "items": refer(self.kind), "maxItems": self.most}
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -142,6 +146,9 @@ class Nested(fields.Strict):
         if not isinstance(data, dict):
             raise self.wrong_type()
         return _at(f"{self.field_name}", self.kind, data)
+
+    def schema(self, refer: Refer) -> Schema:
+        return refer(self.kind)
 
 
 def _alone(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values | Refused:

@@ -14,7 +14,7 @@ from api import fields
 from api.body import JsonValue
 from api.serializers import Values
 from api.viewsets import ListViewSet
-from chains import resets, sessions, transitions
+from chains import resets, schema, sessions, transitions
 from chains.answers import ChainSerializer, RetiredSerializer, WhyReasonSerializer
 from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
@@ -37,7 +37,10 @@ from tasks.models import Channel, Requirement, Task
 MOST_TASKS = 1000
 
 
+@schema.chains
 class ChainViewSet(ListViewSet[Chain]):
+    """Chains, the oldest first."""
+
     queryset = Chain.objects.all()
     serializer_class = ChainSerializer
     filterset_class = ChainFilters
@@ -47,6 +50,7 @@ class ChainViewSet(ListViewSet[Chain]):
     lookup_value_converter = "uuid"
 
     def create(self, request: Request) -> Response:
+        """Create a chain in a channel."""
         values = ChainRequestSerializer.read(request.data)
         chain = transitions.open_chain(
             channel_of(values["channel_id"]),
@@ -58,48 +62,57 @@ class ChainViewSet(ListViewSet[Chain]):
         return Response({"chain": ChainSerializer(chain).data}, 201)
 
     def retrieve(self, request: Request, chain_id: UUID) -> Response:
+        """Show a chain."""
         return Response({"chain": ChainSerializer(self.get_object()).data})
 
     def update(self, request: Request, chain_id: UUID) -> Response:
+        """Change a chain; empty fields and its owner stay as they are."""
         changes = ChainEditRequestSerializer.read(request.data)
         chain = transitions.edit(chain_id, changes, by=caller_of(request).name)
         return Response({"chain": ChainSerializer(chain).data})
 
     def destroy(self, request: Request, chain_id: UUID) -> Response:
+        """Delete a chain and its tasks, unless one of them is in progress or locked."""
         transitions.delete(chain_id, by=caller_of(request).name)
         return Response(status=204)
 
     @action(detail=True, methods=["post"])
     def detach(self, request: Request, chain_id: UUID) -> Response:
+        """End the ownership of a chain; a task of it in progress becomes locked."""
         owner = OwnerRequestSerializer.read(request.data)["agent_id"]
         transitions.detach(chain_id, owner_id=owner, by=caller_of(request).name)
         return Response({"ok": True})
 
     @action(detail=True, methods=["post"], url_path="assign-agent")
     def assign_agent(self, request: Request, chain_id: UUID) -> Response:
+        """Make an agent the owner of a chain; the one before is released."""
         agent_id = OwnerRequestSerializer.read(request.data)["agent_id"]
         chain = transitions.assign_agent(chain_id, agent_id, by=caller_of(request).name)
         return Response({"chain": ChainSerializer(chain).data})
 
 
+@schema.agents
 class AgentViewSet(agent_views.AgentViewSet):
     """Agents, with the chains that they own."""
 
     @action(detail=False, methods=["post"], url_path="request-session")
     def request_session(self, request: Request) -> Response:
+        """Request a session: a task in a chain of its own, to be assigned to an agent."""
         values = SessionRequestSerializer.read(request.data)
         by_id, name = values["channel_id"], values["channel_name"]
         channel = channel_of(fields.identifier(by_id)) if by_id else channel_named(name)
         task = sessions.request_session(channel, by=caller_of(request).name)
         return Response({"task": TaskSerializer(task).data}, 201)
 
+    @schema.agent_of_a_word
     @request_session.mapping.get
     def retrieve_request_session(self, request: Request) -> Response:
+        """Show the agent whose id is `request-session`."""
         return self.retrieve_named("request-session")
 
     @action(detail=True)
     def chain(self, request: Request, agent_id: str) -> Response:
-        """The chain that an agent owns (seed 002)."""
+        """Show the chain that an agent owns."""
         chain = Chain.objects.owned_by(self.get_object().pk).first()
         if chain is None:
             raise NoChain(f"Agent {agent_id!r} owns no chain.")
@@ -109,7 +122,7 @@ class AgentViewSet(agent_views.AgentViewSet):
         detail=True, methods=["post"], body_is_optional=True, permission_classes=[MayAdminister]
     )
     def retire(self, request: Request, agent_id: str) -> Response:
-        """Drains an agent and takes back what it has; with `remove` it is forgotten too."""
+        """Drain an agent and take back what it has; with `remove` it is forgotten too."""
         values = RetireRequestSerializer.read(request.data)
         retire = resets.remove_agent if values["remove"] else resets.retire_agent
         taken = retire(agent_id, by=caller_of(request).name, reason=values["reason"])
@@ -117,11 +130,15 @@ class AgentViewSet(agent_views.AgentViewSet):
         return Response(told | RetiredSerializer(taken).data)
 
 
+@schema.tasks
 class TaskViewSet(views.TaskViewSet):
     """Tasks, alone and of chains."""
 
     def create(self, request: Request) -> Response:
-        """Creates one task, or a list of up to 1,000, all or none."""
+        """Create one task, or a list of up to 1,000, all or none.
+
+        Where all their keys are known, the answer is 200 and has the first tasks.
+        """
         many = isinstance(request.data, list)
         new = new_tasks(requested(request.data))
         tasks = transitions.enqueue(new, by=caller_of(request).name)
@@ -131,6 +148,10 @@ class TaskViewSet(views.TaskViewSet):
 
     @action(detail=True)
     def why(self, request: Request, task_id: UUID) -> Response:
+        """Say why a task does not run: all reasons, in the order in which to remove them.
+
+        `text` and `remedy` are in the language of `Accept-Language`; programs look at `code`.
+        """
         task = self.get_object()
         reasons = [WhyReasonSerializer.shown(reason) for reason in why(task)]
         return Response({"task_id": task.pk, "status": task.status, "why": reasons})

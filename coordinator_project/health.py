@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.answers import filled
-from coordinator_project import vitals
+from coordinator_project import schema, vitals
 from coordinator_project.models import LeaderLease, PassRecord
 from coordinator_project.vitals import Sign
 from events import tail
@@ -24,6 +24,7 @@ WITHIN = 5.0  # seconds
 pool = ThreadPoolExecutor(1, thread_name_prefix="details")
 
 
+@schema.health
 class HealthView(APIView):
     """Public, without the database."""
 
@@ -32,9 +33,11 @@ class HealthView(APIView):
     throttle_classes = []
 
     def get(self, request: Request) -> Response:
+        """Say that the process answers."""
         return Response({"ok": True, "time": timezone.now()})
 
 
+@schema.details
 class DetailsView(APIView):
     """503 when the database is away or takes no changes, the loop is late, a process stands still.
 
@@ -43,6 +46,7 @@ class DetailsView(APIView):
     """
 
     def get(self, request: Request) -> Response:
+        """Say whether database, maintenance loop and processes are well."""
         body: Body = {"ok": False, "time": timezone.now()}
         looking = pool.submit(look)
         try:

@@ -95,6 +95,8 @@ INSTALLED_APPS = [
     "axes",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
     "pgtrigger",
 ]
@@ -180,6 +182,34 @@ REST_FRAMEWORK = {
     },
     "NUM_PROXIES": env.number("COORDINATOR_PROXIES", default=0, most=10),
     "EXCEPTION_HANDLER": "api.throttling.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "api.schema.Schema31",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Coordinator",
+    "DESCRIPTION": "Hands work to a fleet of agents, and shows and steers it for people.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "TAGS": [
+        {"name": "agents", "description": "For agents, and for people and programs that steer."},
+        {"name": "jobs", "description": "Sweeps and their results."},
+        {"name": "spots", "description": "The protocol of SPOTs."},
+        {"name": "console", "description": "What the dashboard reads; it may change any time."},
+        {"name": "health", "description": "Whether all is well."},
+    ],
+    "PREPROCESSING_HOOKS": ["coordinator_project.openapi.of_families"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enum_id_removal",
+        "coordinator_project.openapi.with_examples",
+    ],
+    "GET_LIB_DOC_EXCLUDES": "api.schema.undocumented",
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PATH_CONVERTER_OVERRIDES": {"name": {"type": "string", "minLength": 1}},
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["accounts.permissions.ReadOrOperate"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 LOGIN_URL = "/login"

@@ -7,6 +7,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from coordinator_project.health import DetailsView, HealthView
 from coordinator_project.nothing import NothingView
+from coordinator_project.schema_pages import RedocView, SchemaView, SwaggerView
 
 urlpatterns = [
     # Tried one after the other: first those that agents ask for all the time.
@@ -18,6 +19,9 @@ urlpatterns = [
     path("", include("events.urls")),
     path("health", HealthView.as_view()),
     path("health/details", DetailsView.as_view()),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/schema/swagger/", SwaggerView.as_view(), name="swagger"),
+    path("api/schema/redoc/", RedocView.as_view(), name="redoc"),
     path("", include("accounts.urls")),
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

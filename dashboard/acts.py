@@ -20,6 +20,7 @@ from chains.agent_verbs import AGENT_VERBS
 from chains.models import Chain
 from chains.verbs import CHAIN_VERBS
 from console.verbs import LONGEST_REASON, Verb, carry_out
+from dashboard import schema
 from jobs.models import Job
 from jobs.verbs import JOB_VERBS
 from problems import Invalid, NotFound
@@ -123,8 +124,10 @@ class ActRequestSerializer(RequestSerializer):
         return attrs
 
 
+@schema.act(ActRequestSerializer)
 class ActView(APIView):
     def post(self, request: Request, kind: str, name: str) -> Response:
+        """Use a verb on up to 10,000 objects of a kind; with `preview`, say what it would do."""
         offered = KINDS.get(kind)
         if offered is None:
             raise NoSuchVerb(f"There are no verbs for {kind!r}.")
@@ -137,10 +140,10 @@ class ActView(APIView):
         )
 
 
+@schema.verbs
 class VerbsView(APIView):
-    """All verbs, where they are offered, and which of them the caller may use."""
-
     def get(self, request: Request) -> Response:
+        """Show all verbs, where they are offered, and which of them the caller may use."""
         caller = caller_of(request)
         return Response({kind: offered.described(caller) for kind, offered in KINDS.items()})
 

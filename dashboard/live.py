@@ -11,17 +11,19 @@ from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import Caller, caller_of
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
-from dashboard import frames, hub, slots
+from dashboard import frames, hub, schema, slots
 from dashboard.stream import HEADERS, PING_AFTER, cursor_of
 from events.subscribers import follow
 
 
+@schema.live_stream
 class StreamView(AsyncAPIView):
     """The messages as server-sent events."""
 
     authentication_classes = STREAM_AUTHENTICATION
 
     async def get(self, request: Request) -> StreamingHttpResponse:
+        """Follow what happens, as server-sent events."""
         since = cursor_of(request, "cursor")
         slots.check()
         return StreamingHttpResponse(_events(since, caller_of(request)), headers=HEADERS)
@@ -37,10 +39,12 @@ async def _events(since: int | None, caller: Caller) -> AsyncGenerator[bytes]:
                 yield message.as_event if message else frames.PING
 
 
+@schema.changes
 class ChangesView(AsyncAPIView):
     """One message with all that has happened since the cursor."""
 
     async def get(self, request: Request) -> Response:
+        """Wait for the next message, and show it."""
         since = cursor_of(request, "cursor")
         slots.check()
         with slots.taken():

@@ -12,7 +12,7 @@ from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import Caller, caller_of
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
-from dashboard import frames, slots
+from dashboard import frames, schema, slots
 from events import tail
 from events.subscribers import follow
 from problems import Invalid
@@ -28,13 +28,14 @@ CURSOR = re.compile("[0-9]{1,19}")
 LAST = 2**63 - 1
 
 
+@schema.stream
 class StreamView(AsyncAPIView):
     """What changes, as server-sent events."""
 
     authentication_classes = STREAM_AUTHENTICATION
 
     async def get(self, request: Request) -> StreamingHttpResponse:
-        """Open a stream, unless this process has as many as it may.
+        """Follow what changes, as server-sent events, unless too many do.
 
         It goes on after the id that the client saw last, or begins now. What lies above a resumed
         id may be sent again; nothing is left out.

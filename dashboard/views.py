@@ -18,7 +18,7 @@ from accounts.permissions import ADMINISTER, OPERATE, NotAllowed
 from api.fields import NOBODY, identifier, job_identifier
 from api.viewsets import ApiViewSet
 from chains.models import Chain
-from dashboard import board, plot, rows
+from dashboard import board, plot, rows, schema
 from dashboard.counters import channels as channel_counts
 from dashboard.overview import overview
 from dashboard.snapshot import Snapshot
@@ -54,6 +54,7 @@ class PageView(APIView):
         return super().handle_exception(exc)
 
 
+@schema.dashboard
 class DashboardViewSet(ApiViewSet):
     """The snapshot that older pages read."""
 
@@ -61,11 +62,13 @@ class DashboardViewSet(ApiViewSet):
         return Response(snapshot.read())
 
 
+@schema.console
 class ConsoleViewSet(ApiViewSet):
     """What the page reads."""
 
     @action(detail=False)
     def overview(self, request: Request) -> Response:
+        """Show what a page starts with, and the cursor from which to go on."""
         caller = caller_of(request)
         me = {
             "name": caller.name,
@@ -78,6 +81,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False)
     def board(self, request: Request) -> Response:
+        """Show the chains of a channel, and on the first page its other tasks in columns."""
         channel = _channel(request)
         after = request.query_params.get("after", "")
         counts = channel_counts.read().get(channel.pk, {"counts": {}})
@@ -89,7 +93,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False)
     def tasks(self, request: Request) -> Response:
-        """Tasks by their ids, or a page of a column of the board."""
+        """Show tasks by their ids, or a page of a column of the board."""
         asked = request.query_params
         if "ids" in asked:
             return Response({"tasks": _named_tasks(asked["ids"])})
@@ -99,6 +103,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False, url_path="chains/<uuid:chain_id>")
     def chain(self, request: Request, chain_id: UUID) -> Response:
+        """Show a chain with what has become of its tasks."""
         found = rows.chains(Chain.objects.filter(pk=chain_id))
         if not found:
             raise NothingLikeIt(f"There is no chain {chain_id}.")
@@ -106,6 +111,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False, url_path="chains/<uuid:chain_id>/tasks")
     def steps(self, request: Request, chain_id: UUID) -> Response:
+        """Show the tasks of a chain in their order."""
         if not Chain.objects.filter(pk=chain_id).exists():
             raise NothingLikeIt(f"There is no chain {chain_id}.")
         after = _whole(request, "after", 0)
@@ -114,6 +120,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False)
     def jobs(self, request: Request) -> Response:
+        """Show the jobs, the newest first."""
         after = request.query_params.get("after", "")
         newest = Job.objects.order_by("-pk")
         if after:
@@ -125,6 +132,7 @@ class ConsoleViewSet(ApiViewSet):
 
     @action(detail=False, url_path="jobs/<str:job_id>/plot")
     def plot(self, request: Request, job_id: str) -> Response:
+        """Show the best value of a job over time, and along each axis of its grid."""
         job = Job.objects.filter(pk=job_identifier(job_id)).first()
         if job is None:
             raise NothingLikeIt(f"There is no job {job_id!r}.")

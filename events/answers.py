@@ -12,7 +12,7 @@ class EventSerializer(AnswerSerializer):
     type = serializers.CharField()
     source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]  # as fields have
     created_at = serializers.DateTimeField()
-    task_id = serializers.UUIDField(required=False)
+    task_id = serializers.CharField(required=False)
     chain_id = serializers.UUIDField(required=False)
     channel_id = serializers.UUIDField(required=False)
     job_id = serializers.UUIDField(required=False)

@@ -62,8 +62,42 @@ class UnservedSerializer(AnswerSerializer):
     tasks = serializers.IntegerField()
 
 
+class WholeRangeSerializer(serializers.Serializer):
+    min = serializers.IntegerField()
+    max = serializers.IntegerField()
+    step = serializers.IntegerField()
+
+
+class GivenGroupSerializer(serializers.Serializer):
+    """A group of parameters as the request has it."""
+
+    groupId = serializers.CharField()
+    params = serializers.DictField()
+
+
+class SpecificationSerializer(serializers.Serializer):
+    """What was asked for, in either form."""
+
+    jarPath = serializers.CharField(required=False)
+    mainClass = serializers.CharField(required=False)
+    algorithms = serializers.ListField(child=serializers.CharField(), required=False)
+    iterations = WholeRangeSerializer(required=False)
+    agents = WholeRangeSerializer(required=False)
+    dimension = WholeRangeSerializer(required=False)
+    artifactBucket = serializers.CharField(required=False)
+    artifactKey = serializers.CharField(required=False)
+    artifactEndpoint = serializers.CharField(required=False)
+    optimizerId = serializers.CharField(required=False)
+    parameters = GivenGroupSerializer(many=True, required=False)
+    parameterNames = serializers.ListField(child=serializers.CharField(), required=False)
+    maxAttempts = serializers.IntegerField(required=False)
+    retryDelaySeconds = serializers.IntegerField(required=False)
+
+
 class JobDetailsSerializer(JobSerializer):
     """A job with its specification, an estimate of its end, and its unserved tasks."""
+
+    further = SpecificationSerializer
 
     estimatedSecondsLeft = serializers.FloatField(source="seconds_left", allow_null=True)
     unserved = UnservedSerializer(many=True)
@@ -71,6 +105,49 @@ class JobDetailsSerializer(JobSerializer):
     def to_representation(self, instance: Any) -> Body:
         asked = {name: value for name, value in instance.specification.items() if value is not None}
         return super().to_representation(instance) | asked
+
+
+class BadAttemptSerializer(serializers.Serializer):
+    """An attempt that did not end well."""
+
+    leaseEpoch = serializers.IntegerField()
+    spotId = serializers.CharField()
+    outcome = serializers.CharField()
+    finishedAt = serializers.DateTimeField()
+    error = serializers.CharField(required=False)
+    startedAt = serializers.DateTimeField(required=False)
+
+
+class ShortResultSerializer(serializers.Serializer):
+    """A result without its document: where in the grid, what was measured, by whom and when.
+
+    Measures and coordinates are as the SPOT and the request had them.
+    """
+
+    taskId = serializers.UUIDField()
+    status = serializers.ChoiceField(list(STATUS.values()))
+    algorithm = serializers.JSONField(required=False)
+    function = serializers.JSONField(required=False)
+    iterations = serializers.JSONField(required=False)
+    agents = serializers.JSONField(required=False)
+    dimension = serializers.JSONField(required=False)
+    fopt = serializers.JSONField(required=False)
+    runtimeMs = serializers.JSONField(required=False)
+    iter = serializers.JSONField(required=False)
+    assignedTo = serializers.CharField(required=False)
+    startedAt = serializers.DateTimeField(required=False)
+    finishedAt = serializers.DateTimeField(required=False)
+    params = serializers.DictField(required=False)
+    errorMessage = serializers.CharField(required=False)
+    attempts = serializers.IntegerField(required=False)
+    deadLetter = serializers.CharField(required=False)
+    attemptHistory = BadAttemptSerializer(many=True, required=False)
+
+
+class ResultSerializer(ShortResultSerializer):
+    """A result as its SPOT sent it, which `result` writes."""
+
+    result = serializers.JSONField(required=False)
 
 
 def ended(row: Job) -> int:

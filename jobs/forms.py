@@ -34,6 +34,14 @@ class WholeRange(fields.Strict):
         name = str(self.field_name)
         return parameters.whole_numbers(name, fields.by_name(data, parameters.FIELDS), step=None)
 
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        whole = {"type": "integer"}
+        return {
+            "type": "object",
+            "properties": {"min": whole, "max": whole, "step": {**whole, "minimum": 1}},
+            "required": ["min", "max", "step"],
+        }
+
 
 class Algorithms(fields.Strict):
     """Names of algorithms, at least one; a repeated name runs twice."""
@@ -52,6 +60,9 @@ class Algorithms(fields.Strict):
         if not all(names):
             raise self.refused("must not contain blanks")
         return Listed("alg", names)
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        return {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
 
 
 class Groups(fields.Strict):
@@ -74,6 +85,17 @@ class Groups(fields.Strict):
         if not axes:
             return self.absent()
         return groups, Grid(tuple(axes.values()))
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        group = {
+            "type": "object",
+            "properties": {
+                "groupId": {"type": "string", "minLength": 1},
+                "params": {"type": "object", "additionalProperties": parameters.schema()},
+            },
+            "required": ["groupId"],
+        }
+        return {"type": "array", "items": group, "minItems": 1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from math import isfinite
 
 from api.body import JsonValue
-from api.fields import by_name
+from api.fields import Schema, by_name
 from jobs.exceptions import BadParameter
 from jobs.grid import Axis, Floats, Listed, WholeNumbers
 
@@ -91,3 +91,22 @@ def _listed(name: str, items: JsonValue) -> Listed:
     if not all(isinstance(item, (str, int, float, bool)) for item in items):
         raise BadParameter(f"{name}.values must be strings, numbers or booleans")
     return Listed(name, tuple(items))
+
+
+def schema() -> Schema:
+    """The forms of a parameter, as the API's schema has them."""
+    whole, number = {"type": "integer"}, {"type": "number"}
+    listed = {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1}
+    return {
+        "oneOf": [
+            _form("CONSTANT", {"value": {}}, ["value"]),
+            _form("INT_RANGE", dict.fromkeys(("min", "max", "step"), whole), ["min", "max"]),
+            _form("FLOAT_RANGE", dict.fromkeys(("min", "max", "step"), number), ["min", "max"]),
+            _form("ENUM_LIST", {"values": listed}, ["values"]),
+        ]
+    }
+
+
+def _form(kind: str, parts: Schema, required: list[str]) -> Schema:
+    properties = {"type": {"type": "string", "enum": [kind]}, **parts}
+    return {"type": "object", "properties": properties, "required": ["type", *required]}

@@ -1,34 +1,202 @@
-"""The parameters that a form for sweeps may offer; a job may have others."""
+"""What the operations on sweeps take and answer."""
 
-FUNCTIONS = ("sphere", "ackley", "rosenbrock", "rastrigin", "michalewicz")
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import serializers
+
+from api.schema import answer, either, refused
+from jobs.answers import (
+    JobDetailsSerializer,
+    JobSerializer,
+    ResultSerializer,
+    ShortResultSerializer,
+)
+from jobs.forms import ParametersRequestSerializer, RangesRequestSerializer
+from jobs.models import JobStatus
+from tasks.serializers import ReasonRequestSerializer
 
 
-def _whole(name: str, label: str) -> dict[str, object]:
-    return {"id": name, "label": label, "type": "INT_RANGE"}
+class NumbersSerializer(serializers.Serializer):
+    """The distribution of `fopt` over some tasks; null where none has one."""
+
+    count = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    mean = serializers.FloatField(allow_null=True)
+    std = serializers.FloatField(allow_null=True)
+    min = serializers.FloatField(allow_null=True)
+    max = serializers.FloatField(allow_null=True)
+    median = serializers.FloatField(allow_null=True)
 
 
-SCHEMA: dict[str, object] = {
-    "groups": [
-        {
-            "id": "algorithm",
-            "label": "Algorithm",
-            "parameters": [
-                {
-                    "id": "function",
-                    "label": "Function",
-                    "type": "ENUM",
-                    "options": list(FUNCTIONS),
-                }
-            ],
+class SpreadSerializer(NumbersSerializer):
+    """The same for one value of a parameter; the smallest mean has rank 1."""
+
+    value = serializers.JSONField()
+    rank = serializers.IntegerField(allow_null=True)
+
+
+class BestOfValueSerializer(ShortResultSerializer):
+    """The best result for one value of a parameter."""
+
+    value = serializers.JSONField()
+
+
+def by_place(group: type[serializers.Serializer]) -> dict[str, serializers.Field]:
+    return {
+        "byAlgorithm": group(many=True),
+        "byFunction": group(many=True),
+        "byParameter": serializers.DictField(child=group(many=True)),
+        "tooManyValues": serializers.ListField(child=serializers.CharField()),
+    }
+
+
+class OfferedParameterSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # as fields have
+    type = serializers.CharField()
+    options = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class ParameterGroupSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # as fields have
+    parameters = OfferedParameterSerializer(many=True)
+
+
+CREATED = answer(
+    "SweepCreated",
+    success=serializers.BooleanField(),
+    jobId=serializers.CharField(),
+    totalTasks=serializers.IntegerField(),
+)
+PREVIEWED = answer(
+    "SweepPreview",
+    success=serializers.BooleanField(),
+    dryRun=serializers.BooleanField(),
+    totalTasks=serializers.IntegerField(),
+    payloads=serializers.ListField(child=serializers.JSONField()),
+)
+RESULTS = answer(
+    "Results",
+    jobId=serializers.CharField(),
+    totalCompleted=serializers.IntegerField(),
+    results=ResultSerializer(many=True),
+    next_cursor=serializers.CharField(required=False),
+)
+
+
+def steered(name: str, **counts: serializers.Field) -> serializers.Serializer:
+    return answer(
+        name,
+        success=serializers.BooleanField(),
+        jobId=serializers.CharField(),
+        status=serializers.ChoiceField(JobStatus.choices),
+        **counts,
+    )
+
+
+OFFSET = OpenApiParameter("offset", int, description="Rows to skip, instead of a cursor.")
+PAGED = [
+    OpenApiParameter("limit", int, description="Rows of a page, at most 500."),
+    OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),
+    OFFSET,
+]
+FILTERS = [
+    OpenApiParameter("format", str, enum=["json", "csv", "ndjson"], description="Else by Accept."),
+    OpenApiParameter("sort", str, description="A measure, time, `spot` or parameter; `-` falls."),
+    OpenApiParameter("failed", bool, description="Failed tasks too."),
+    OpenApiParameter("spot", str, description="Of this SPOT."),
+    *(
+        OpenApiParameter(f"{measure}_{end}", float, description=f"The {end}imum of `{measure}`.")
+        for measure in ("fopt", "runtimeMs", "iter")
+        for end in ("min", "max")
+    ),
+    *(
+        OpenApiParameter(name, str, description=f"Of this {name}.")
+        for name in ("algorithm", "function")
+    ),
+    *(
+        OpenApiParameter(name, str, description=f"With so many {name}.")
+        for name in ("iterations", "agents", "dimension")
+    ),
+]
+
+jobs = extend_schema_view(
+    list=extend_schema(
+        parameters=[OFFSET],
+        responses=answer(
+            "JobList",
+            jobs=JobSerializer(many=True),
+            next_cursor=serializers.CharField(required=False),
+            total=serializers.IntegerField(required=False),
+            limit=serializers.IntegerField(required=False),
+            offset=serializers.IntegerField(required=False),
+        ),
+    ),
+    create=extend_schema(
+        request=PolymorphicProxySerializer(
+            "Sweep", [RangesRequestSerializer, ParametersRequestSerializer], None, many=False
+        ),
+        parameters=[OpenApiParameter("dry_run", bool, description="Create nothing.")],
+        responses={
+            200: either("KnownSweep", CREATED, PREVIEWED),
+            201: CREATED,
+            **refused(s409="Another sweep has this key."),
         },
-        {
-            "id": "run",
-            "label": "Run",
-            "parameters": [
-                _whole("iterations", "Iterations"),
-                _whole("agents", "Agents"),
-                _whole("dimension", "Dimension"),
-            ],
+    ),
+    retrieve=extend_schema(responses=JobDetailsSerializer),
+    cancel=extend_schema(
+        request=ReasonRequestSerializer,
+        responses={
+            200: steered(
+                "SweepCancelled",
+                cancelled=serializers.IntegerField(),
+                asked=serializers.IntegerField(),
+            ),
+            **refused(s409="The sweep has ended."),
         },
-    ]
-}
+    ),
+    retry=extend_schema(
+        request=ReasonRequestSerializer,
+        responses={
+            200: steered("SweepRetried", retried=serializers.IntegerField()),
+            **refused(s409="The sweep cannot be retried now."),
+        },
+    ),
+    results=extend_schema(
+        parameters=[*PAGED, *FILTERS],
+        responses={
+            (200, "application/json"): RESULTS,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+        },
+    ),
+    best=extend_schema(
+        responses=answer(
+            "BestResults",
+            jobId=serializers.CharField(),
+            best=ShortResultSerializer(allow_null=True),
+            **by_place(BestOfValueSerializer),
+        )
+    ),
+    statistics=extend_schema(
+        responses=answer(
+            "Statistics",
+            jobId=serializers.CharField(),
+            overall=NumbersSerializer(),
+            **by_place(SpreadSerializer),
+        )
+    ),
+)
+
+parameter_schema = extend_schema_view(
+    get=extend_schema(
+        operation_id="job_parameter_schema",
+        responses=answer("ParameterSchema", groups=ParameterGroupSerializer(many=True)),
+    )
+)

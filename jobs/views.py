@@ -15,18 +15,19 @@ from api.body import JsonValue
 from api.marks import unmarked
 from api.pagination import requested_offset, requested_size
 from api.viewsets import ListViewSet
-from jobs import forms, progress, result_answers, statistics, sweeps, transitions
+from jobs import forms, progress, result_answers, schema, statistics, sweeps, transitions
 from jobs.answers import JobDetailsSerializer, JobSerializer
 from jobs.exceptions import JobUnknown
 from jobs.filters import JobFilters
 from jobs.models import Job, JobKind
-from jobs.schema import SCHEMA
+from jobs.parameter_schema import SCHEMA
 from tasks.serializers import ReasonRequestSerializer
 
 PREVIEWED = 5
 YES = frozenset({"1", "true", "yes"})
 
 
+@schema.jobs
 class JobViewSet(ListViewSet[Job]):
     """Sweeps, the newest first."""
 
@@ -52,7 +53,7 @@ class JobViewSet(ListViewSet[Job]):
         return Response({"jobs": shown, "total": rows.count(), "limit": limit, "offset": offset})
 
     def create(self, request: Request) -> Response:
-        """Creates a sweep from either form; with `dry_run`, says what it would be."""
+        """Create a sweep from either form; with `dry_run`, say what it would be."""
         sweep = forms.read(unmarked(request.data))
         if request.query_params.get("dry_run", "").lower() in YES:
             return Response(preview(sweep))
@@ -61,10 +62,12 @@ class JobViewSet(ListViewSet[Job]):
         return Response(body, 201 if new else 200)
 
     def retrieve(self, request: Request, job_id: str) -> Response:
+        """Show a sweep with its counts, its specification and an estimate of its end."""
         return Response(JobDetailsSerializer(progress.with_details(known(job_id))).data)
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def cancel(self, request: Request, job_id: str) -> Response:
+        """Cancel a sweep: its waiting tasks at once, those in progress are asked to stop."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         job = known(job_id)
         done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
@@ -73,6 +76,7 @@ class JobViewSet(ListViewSet[Job]):
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def retry(self, request: Request, job_id: str) -> Response:
+        """Give the failed tasks of a sweep all their attempts again."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         job = known(job_id)
         retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
@@ -81,23 +85,28 @@ class JobViewSet(ListViewSet[Job]):
 
     @action(detail=True)
     def results(self, request: Request, job_id: str) -> HttpResponseBase:
-        """All results in the order of creation, or as filtered and sorted; see `results`.
+        """Show all results in the order of creation, or as filtered and sorted.
 
-        Answers of any length take little memory: their rows are read a few at a time.
+        `param.<name>` filters by the parameter of that name. Answers of any length take little
+        memory: their rows are read a few at a time.
         """
         return result_answers.answer(request, known(job_id))
 
     @action(detail=True)
     def best(self, request: Request, job_id: str) -> Response:
+        """Show the smallest `fopt` of all, and of each value of each parameter."""
         return Response(statistics.best(known(job_id)))
 
     @action(detail=True)
     def statistics(self, request: Request, job_id: str) -> Response:
+        """Show how `fopt` is distributed: over all, and by each value of each parameter."""
         return Response(statistics.statistics(known(job_id)))
 
 
+@schema.parameter_schema
 class ParameterSchemaView(APIView):
     def get(self, request: Request) -> Response:
+        """Show the parameters that a form for sweeps may offer; a job may have others."""
         return Response(SCHEMA)
 
 

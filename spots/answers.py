@@ -32,8 +32,21 @@ MORE = (
 """Further data of a SPOT, shown as it sent them."""
 
 
+class ProgramSerializer(serializers.Serializer):
+    """What a task's job runs."""
+
+    jobId = serializers.CharField(required=False)
+    jarPath = serializers.CharField(required=False)
+    mainClass = serializers.CharField(required=False)
+    artifactBucket = serializers.CharField(required=False)
+    artifactKey = serializers.CharField(required=False)
+    artifactEndpoint = serializers.CharField(required=False)
+
+
 class SpotTaskSerializer(AnswerSerializer):
     """A claimed task, with the program that its job runs."""
+
+    further = ProgramSerializer
 
     id = serializers.UUIDField()
     taskId = serializers.UUIDField(source="id")
@@ -45,7 +58,7 @@ class SpotTaskSerializer(AnswerSerializer):
     leaseExpiresAt = serializers.DateTimeField(source="lease_expires_at")
 
     @extend_schema_field(OpenApiTypes.ANY)
-    def get_params(self, row: TaskRow) -> object:
+    def get_params(self, row: TaskRow) -> orjson.Fragment:
         return orjson.Fragment(row.payload)
 
     def get_attempt(self, row: TaskRow) -> int:
@@ -64,8 +77,27 @@ def program(specification: JsonDict) -> Body:
     return {name: specification[name] for name in PROGRAM if specification.get(name) is not None}
 
 
+class TelemetrySerializer(serializers.Serializer):
+    """What a SPOT says of itself, as it sent it."""
+
+    host = serializers.CharField(required=False)
+    labels = serializers.ListField(child=serializers.CharField(), required=False)
+    ramMb = serializers.IntegerField(required=False)
+    ramUsedMb = serializers.FloatField(required=False)
+    ramTotalMb = serializers.FloatField(required=False)
+    loadAvg1m = serializers.FloatField(required=False)
+    swapUsedMb = serializers.FloatField(required=False)
+    diskFreeGb = serializers.FloatField(required=False)
+    jvmHeapUsedMb = serializers.FloatField(required=False)
+    jvmHeapMaxMb = serializers.FloatField(required=False)
+    cachedArtifacts = serializers.JSONField(required=False)
+    capabilities = serializers.DictField(required=False)
+
+
 class SpotSerializer(AnswerSerializer):
     """A SPOT; `runningTasks` is its own last report, `tasks` counts those that it holds."""
+
+    further = TelemetrySerializer
 
     id = serializers.CharField()
     spotId = serializers.CharField(source="id")

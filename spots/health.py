@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from agents.models import Agent, Protocol
 from api.async_views import AsyncAPIView
+from spots import schema
 
 VERSION = "2.0.0"
 """The version that SPOTs see: that of the protocol they speak."""
@@ -28,6 +29,7 @@ WORK = """SELECT
   (SELECT count(*) FROM tasks_task WHERE status = 'in_progress' AND job_id IS NOT NULL)"""
 
 
+@schema.health
 class HealthView(AsyncAPIView):
     """Public; it needs neither a credential nor a session, which would need the database."""
 
@@ -37,7 +39,10 @@ class HealthView(AsyncAPIView):
     http_method_names = ["get", "head"]
 
     async def get(self, request: Request) -> Response:
-        """Answer within two seconds even if the database does not; its error is not shown."""
+        """Say whether the database answers, and how much there is to do.
+
+        The answer comes within two seconds even if the database does not; its error is not shown.
+        """
         try:
             async with asyncio.timeout(WITHIN):
                 counts = await asyncio.wrap_future(pool.submit(look))

@@ -18,7 +18,7 @@ from api.viewsets import ApiViewSet, ListViewSet
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from problems import Invalid
-from spots import answers, outcomes, registration
+from spots import answers, outcomes, registration, schema
 from spots.health import VERSION
 from spots.serializers import (
     REQUIRED,
@@ -41,6 +41,7 @@ class OfSpots(ApiViewSet):
     authentication_classes = [AgentKeyAuthentication, *ApiViewSet.authentication_classes]
 
 
+@schema.spots
 class SpotViewSet(OfSpots):
     """What a SPOT says of itself."""
 
@@ -48,6 +49,7 @@ class SpotViewSet(OfSpots):
 
     @action(detail=False, methods=["post"], body_is_optional=True, throttle_scope="heartbeat")
     def hello(self, request: Request) -> Response:
+        """Register a SPOT, or start one anew: what it held before is released."""
         values = SpotHelloRequestSerializer.read(request.data)
         with transaction.atomic():
             spot = registration.hello(values, peer=peer_of(request))
@@ -55,7 +57,7 @@ class SpotViewSet(OfSpots):
 
     @action(detail=False, methods=["post"], throttle_scope="heartbeat")
     def heartbeat(self, request: Request) -> Response:
-        """Renews a SPOT and the tasks that it lists.
+        """Renew a SPOT and the tasks that it lists.
 
         The answer names listed tasks that the SPOT has lost, held ones that it does not list, and
         held ones that are to be cancelled. A SPOT that is known is present even if its data are
@@ -65,6 +67,7 @@ class SpotViewSet(OfSpots):
         return Response({"success": True, "ok": True, **news})
 
 
+@schema.tasks
 class SpotTaskViewSet(OfSpots):
     """The tasks of SPOTs."""
 
@@ -77,22 +80,26 @@ class SpotTaskViewSet(OfSpots):
 
     @action(detail=False, methods=["post"], throttle_scope="claim")
     def claim(self, request: Request) -> Response:
+        """Claim up to ten tasks of sweeps for a SPOT."""
         tasks = claims.claim(claim_request(SpotClaimRequestSerializer.read(request.data)))
         jobs = Job.objects.in_bulk({task.job_id for task in tasks if task.job_id})
         return Response({"tasks": [answers.claimed(task, jobs.get(task.job_id)) for task in tasks]})
 
     @action(detail=True, methods=["post"], throttle_scope="report")
     def complete(self, request: Request, task_id: str) -> Response:
+        """Complete a task with its result; the same report again is taken."""
         values = SpotCompleteRequestSerializer.read(request.data)
         return Response(outcomes.complete(identifier(task_id), values, by=caller_of(request).name))
 
     @action(detail=True, methods=["post"], throttle_scope="report")
     def fail(self, request: Request, task_id: str) -> Response:
+        """End an attempt that failed; the same report again changes nothing."""
         values = SpotFailRequestSerializer.read(request.data)
         return Response(outcomes.fail(identifier(task_id), values, by=caller_of(request).name))
 
     @action(detail=True, methods=["post"], throttle_scope="report")
     def release(self, request: Request, task_id: str) -> Response:
+        """Give a task back undone, at no cost to it."""
         values = SpotReleaseRequestSerializer.read(request.data)
         return Response(outcomes.release(identifier(task_id), values))
 

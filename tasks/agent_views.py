@@ -19,7 +19,7 @@ from api.answers import Body, filled
 from api.serializers import Values
 from api.viewsets import ListViewSet
 from problems import Invalid
-from tasks import leases, releases
+from tasks import leases, releases, schema
 from tasks.answers import TaskSerializer
 from tasks.exceptions import NoCurrentTask
 from tasks.filters import AgentFilters
@@ -32,6 +32,7 @@ from tasks.serializers import (
 )
 
 
+@schema.agents
 class AgentViewSet(ListViewSet[Agent]):
     """Agents; what is said of their chains stands in `chains`."""
 
@@ -49,6 +50,7 @@ class AgentViewSet(ListViewSet[Agent]):
         return with_current_tasks(rows)
 
     def retrieve(self, request: Request, agent_id: str) -> Response:
+        """Show an agent and its current task."""
         return shown(self.get_object())
 
     def retrieve_named(self, agent_id: str) -> Response:
@@ -58,7 +60,7 @@ class AgentViewSet(ListViewSet[Agent]):
 
     @action(detail=False, methods=["post"], throttle_scope="heartbeat")
     def heartbeat(self, request: Request) -> Response:
-        """Registers or renews an agent and the tasks it lists, and returns what it should know.
+        """Register or renew an agent and the tasks it lists, and say what it should know.
 
         The current task that a client reports is not looked at: it follows from the tasks. Data
         that are wrong are named, an unknown status is refused; a known agent is present all the
@@ -68,12 +70,15 @@ class AgentViewSet(ListViewSet[Agent]):
         agent, news = beat(values)
         return Response({"agent": body_of(agent), **news})
 
+    @schema.agent_of_a_word
     @heartbeat.mapping.get
     def retrieve_heartbeat(self, request: Request) -> Response:
+        """Show the agent whose id is `heartbeat`."""
         return self.retrieve_named("heartbeat")
 
     @action(detail=True, url_path="current-task")
     def current_task(self, request: Request, agent_id: str) -> Response:
+        """Show the task in progress that an agent claimed last."""
         task = Task.objects.current_of([self.get_object().pk]).first()
         if task is None:
             raise NoCurrentTask(f"Agent {agent_id!r} has no task in progress.")
@@ -81,27 +86,34 @@ class AgentViewSet(ListViewSet[Agent]):
 
     @action(detail=True, methods=["patch"])
     def channels(self, request: Request, agent_id: str) -> Response:
+        """Subscribe an agent to channels, as an operator does."""
         names = SubscriptionsRequestSerializer.read(request.data)["subscriptions"]
         return shown(agents.subscribe(agent_id, names, by=caller_of(request).name))
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def drain(self, request: Request, agent_id: str) -> Response:
+        """Drain an agent: it keeps its tasks, and gets no more."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         return shown(agents.drain(agent_id, by=caller_of(request).name, reason=reason))
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def resume(self, request: Request, agent_id: str) -> Response:
+        """Let a draining agent have tasks again."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         return shown(agents.resume(agent_id, by=caller_of(request).name, reason=reason))
 
 
+@schema.notifications
 class NotificationViewSet(ListViewSet[Notification]):
+    """Agents that wait for a person, the longest first."""
+
     queryset = Notification.objects.shown()
     serializer_class = NotificationSerializer
     list_key = "notifications"
 
     @action(detail=False, methods=["post"])
     def dismiss(self, request: Request) -> Response:
+        """Hide a notification until the agent waits anew."""
         values = DismissRequestSerializer.read(request.data)
         agents.dismiss(values["agent_id"], values["type"])
         return Response({"ok": True})

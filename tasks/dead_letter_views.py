@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
 from django_filters import CharFilter, IsoDateTimeFilter, UUIDFilter
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.fields import empty
 from rest_framework.request import Request
@@ -18,7 +19,7 @@ from api.pagination import LatestPagination
 from api.serializers import Nested, RequestSerializer, Values
 from api.viewsets import ListViewSet
 from problems import Invalid
-from tasks import dead_letters
+from tasks import dead_letters, schema
 from tasks.answers import DeadLetterSerializer
 from tasks.dead_letters import Verb
 from tasks.exceptions import TaskUnknown
@@ -93,7 +94,13 @@ class DeadLettersRequestSerializer(RequestSerializer):
         return attrs
 
 
+@extend_schema_view(
+    requeue=schema.each("requeued", DeadLettersRequestSerializer),
+    purge=schema.each("purged", DeadLettersRequestSerializer),
+)
 class DeadLetterViewSet(ListViewSet[Task]):
+    """Failed tasks that wait for a person, the latest failure first."""
+
     queryset = Task.objects.dead_letters()
     serializer_class = DeadLetterSerializer
     filterset_class = DeadLetterFilters
@@ -110,11 +117,19 @@ class DeadLetterViewSet(ListViewSet[Task]):
 
     @action(detail=False, methods=["post"])
     def requeue(self, request: Request) -> Response:
+        """Give dead letters all their attempts again, by id or by filter.
+
+        After 20 seconds it stops with `more`: send the same again.
+        """
         values = DeadLettersRequestSerializer.read(request.data)
         return _reply("requeued", dead_letters.requeue, values, by=caller_of(request).name)
 
     @action(detail=False, methods=["post"])
     def purge(self, request: Request) -> Response:
+        """Delete dead letters for good, with their attempts and inputs, by id or by filter.
+
+        After 20 seconds it stops with `more`: send the same again.
+        """
         values = DeadLettersRequestSerializer.read(request.data)
         return _reply("purged", dead_letters.purge, values, by=caller_of(request).name)
 

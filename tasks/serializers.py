@@ -190,6 +190,10 @@ class HeldTasks(fields.Strict):
             raise type(problem)(message, code=problem.code) from None
         return {held["id"]: held["lease_epoch"] for held in values}
 
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        items = {"anyOf": [{"type": "string", "format": "uuid"}, refer(self.kind)]}
+        return {"type": "array", "items": items, "maxItems": MOST_HELD}
+
 
 def listed(beat: Values) -> dict[UUID, int | None]:
     """All tasks that a heartbeat lists, those in `waiting` whether they are in `tasks` or not."""

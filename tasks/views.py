@@ -14,7 +14,7 @@ from api import marks
 from api.answers import Body
 from api.serializers import Refused, Values
 from api.viewsets import ListViewSet
-from tasks import claims, inputs, leases, releases, reports, scope, transitions
+from tasks import claims, inputs, leases, releases, reports, schema, scope, transitions
 from tasks.answers import (
     AssignedTaskSerializer,
     ChannelSerializer,
@@ -46,7 +46,10 @@ from tasks.serializers import (
 from tasks.states import Status
 
 
+@schema.channels
 class ChannelViewSet(ListViewSet[Channel]):
+    """Channels, the oldest first."""
+
     queryset = Channel.objects.all()
     serializer_class = ChannelSerializer
     filterset_class = ChannelFilters
@@ -55,12 +58,14 @@ class ChannelViewSet(ListViewSet[Channel]):
     lookup_value_converter = "uuid"
 
     def create(self, request: Request) -> Response:
+        """Create a channel; names are unique without regard to case."""
         values = ChannelRequestSerializer.read(request.data)
         channel = transitions.open_channel(**values, by=caller_of(request).name)
         return Response({"channel": ChannelSerializer(channel).data}, 201)
 
     @action(detail=False, url_path="by-name/<name:name>")
     def by_name(self, request: Request, name: str) -> Response:
+        """Show the channel of this name, found without regard to case."""
         channel = Channel.objects.named([name]).first()
         if channel is None:
             raise ChannelUnknown(f"There is no channel named {name!r}.")
@@ -68,17 +73,20 @@ class ChannelViewSet(ListViewSet[Channel]):
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def pause(self, request: Request, channel_id: UUID) -> Response:
+        """Pause a channel: claims get nothing of it. Again, it only changes the reason."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         channel = transitions.pause_channel(channel_id, by=caller_of(request).name, reason=reason)
         return Response({"channel": ChannelSerializer(channel).data})
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def resume(self, request: Request, channel_id: UUID) -> Response:
+        """End the pause of a channel; waiting claims get its tasks at once."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         channel = transitions.resume_channel(channel_id, by=caller_of(request).name, reason=reason)
         return Response({"channel": ChannelSerializer(channel).data})
 
 
+@schema.tasks
 class TaskViewSet(ListViewSet[Task]):
     """Tasks; making them is said of chains too, so that part stands in `chains`."""
 
@@ -101,16 +109,21 @@ class TaskViewSet(ListViewSet[Task]):
         return rows.select_related("channel", "requirement") if self.detail else rows
 
     def retrieve(self, request: Request, task_id: UUID) -> Response:
+        """Show a task with its latest bad attempts, and with what it wants."""
         return Response({"task": TaskDetailsSerializer(self.get_object()).data})
 
     @action(detail=False, methods=["post"], throttle_scope="claim")
     def claim(self, request: Request) -> Response:
+        """Claim the next tasks of some channels for an agent.
+
+        Without `max_tasks` it is one task, or 404; with it a list, which may be empty.
+        """
         values = ClaimRequestSerializer.read(request.data)
         return claimed(values, claim(values))
 
     @action(detail=False, methods=["post"], throttle_scope="report")
     def report(self, request: Request) -> Response:
-        """Outcomes of several tasks and the next claim in one request, one transaction."""
+        """Report outcomes of several tasks and claim the next ones, in one transaction."""
         values = ReportRequestSerializer.read(request.data)
         given = values["outcomes"]
         outcomes = [outcome_of(one) for one in given if not isinstance(one, Refused)]
@@ -121,18 +134,24 @@ class TaskViewSet(ListViewSet[Task]):
 
     @action(detail=False, methods=["post"])
     def assign(self, request: Request) -> Response:
+        """Assign a queued task to an agent, which then holds it without an end of its lease."""
         values = AssignRequestSerializer.read(request.data)
         task = transitions.assign(**values, by=caller_of(request).name)
         return Response({"task": AssignedTaskSerializer(task).data})
 
     @action(detail=False, methods=["post"], throttle_scope="report")
     def complete(self, request: Request) -> Response:
+        """Complete a task with a result; the same report again changes nothing."""
         values = CompleteRequestSerializer.read(request.data)
         done = Outcome(values["task_id"], True, values["result"], epoch=values["lease_epoch"])
         return ended(done, values["agent_id"], by=caller_of(request).name)
 
     @action(detail=False, methods=["post"], throttle_scope="report")
     def fail(self, request: Request) -> Response:
+        """Fail a task, for good unless `retriable` says otherwise and attempts are left.
+
+        With `unsupported` the agent refuses it: it is queued for others, at no cost.
+        """
         values = FailRequestSerializer.read(request.data)
         if values["unsupported"]:
             return answered(refuse(values))
@@ -140,17 +159,19 @@ class TaskViewSet(ListViewSet[Task]):
 
     @action(detail=False, methods=["post"])
     def inputs(self, request: Request) -> Response:
+        """Send text or keys to the agent of a task; a known key gives the first input."""
         sent = inputs.send(**InputRequestSerializer.read(request.data), by=caller_of(request).name)
         return Response({"input": TaskInputSerializer(sent).data}, 201)
 
     @action(detail=False, methods=["post"], url_path="inputs/claim")
     def claim_input(self, request: Request) -> Response:
+        """Take the oldest input for this task and agent that nobody has taken."""
         taken = inputs.take(**InputClaimRequestSerializer.read(request.data))
         return Response({"input": TaskInputSerializer(taken).data})
 
     @action(detail=True, methods=["post"], url_path="status")
     def unlock(self, request: Request, task_id: UUID) -> Response:
-        """The one way in which a status is asked for by its name."""
+        """Unlock a locked task; the one way in which a status is asked for by its name."""
         wanted = StatusRequestSerializer.read(request.data)["status"]
         if wanted not in {Status.QUEUED, Status.DONE}:
             raise WrongStatus("Only a locked task's status is set, to queued or done.")
@@ -159,18 +180,24 @@ class TaskViewSet(ListViewSet[Task]):
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def cancel(self, request: Request, task_id: UUID) -> Response:
+        """Cancel a task: at once, or by asking its agent to stop.
+
+        With `force` a task in progress is taken from its agent.
+        """
         values = CancelRequestSerializer.read(request.data)
         task = transitions.cancel(task_id, **values, by=caller_of(request).name)
         return Response({"task": TaskSerializer(task).data})
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def requeue(self, request: Request, task_id: UUID) -> Response:
+        """Give a failed task all its attempts again."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
         task = transitions.requeue(task_id, by=caller_of(request).name, reason=reason)
         return Response({"task": TaskSerializer(task).data})
 
     @action(detail=True, methods=["post"], throttle_scope="heartbeat")
     def renew(self, request: Request, task_id: UUID) -> Response:
+        """Renew the lease of a task, and learn whether it is to be cancelled."""
         values = RenewRequestSerializer.read(request.data)
         task = leases.renew(
             task_id,
@@ -183,6 +210,7 @@ class TaskViewSet(ListViewSet[Task]):
 
     @action(detail=True, methods=["post"], throttle_scope="report")
     def release(self, request: Request, task_id: UUID) -> Response:
+        """Give a task back undone, at no cost to it."""
         values = ReleaseRequestSerializer.read(request.data)
         task = releases.release(
             task_id,

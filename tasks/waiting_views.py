@@ -14,7 +14,7 @@ from accounts.watching import watching
 from api.async_views import AsyncAPIView
 from api.serializers import Values
 from problems import Invalid
-from tasks import scope, views, waiting
+from tasks import schema, scope, views, waiting
 from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
@@ -22,12 +22,13 @@ LONGEST_WAIT = 30
 WHOLE_NUMBER = re.compile("[0-9]{1,2}")
 
 
+@schema.waiting_claim
 class WaitingClaimView(AsyncAPIView):
     throttle_scope = "claim"
     agents_may = {"post": AsAgent(beyond=scope.beyond_claim)}
 
     async def post(self, request: Request) -> Response:
-        """Answer as a claim without `wait_seconds`, once there are tasks or the time is up."""
+        """Claim as without `wait_seconds`, once there are tasks or the time is up."""
         seconds = _seconds_of(request)
         values = ClaimRequestSerializer.read(request.data)
         async with watching(caller_of(request)) as watch:

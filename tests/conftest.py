@@ -12,6 +12,8 @@ from accounts import recognition
 from coordinator_project import databases, embedded, env
 from events import bounds
 
+pytest_plugins = ["tests.schema_check"]
+
 FOLDER = pytest.StashKey[str]()
 TESTS = Path(__file__).parent
 # Folders and modules that start processes or a browser, race in many threads, replay many states,

@@ -1,0 +1,143 @@
+"""What the operations of the console and the streams take and answer."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers
+
+from agents.answers import ListedAgentSerializer
+from api.schema import answer, either, refused
+from chains.answers import ChainSerializer
+from dashboard.answers import (
+    CARRIED_OUT,
+    PREVIEWED,
+    BoardSerializer,
+    ChainRowSerializer,
+    ChangesSerializer,
+    JobRowSerializer,
+    OverviewSerializer,
+    PlotSerializer,
+    VerbSerializer,
+    integers,
+    or_gone,
+    texts,
+)
+from events.answers import EventSerializer
+from tasks.answers import ChannelSerializer, TaskSerializer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS = ("agents", "chains", "channels", "jobs", "tasks")
+
+AFTER = OpenApiParameter("after", str, description="`next` of the page before.")
+LIMIT = OpenApiParameter("limit", int, description="The most rows of a page.")
+CHANNEL = OpenApiParameter("channel", OpenApiTypes.UUID, description="The id of a channel.")
+LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID", str, OpenApiParameter.HEADER, description="Where to go on; or in the query."
+)
+
+
+def resumed(name: str) -> list[OpenApiParameter]:
+    return [LAST_EVENT_ID, OpenApiParameter(name, str, description="Where to go on.")]
+
+
+STREAMED = {(200, "text/event-stream"): OpenApiTypes.STR}
+
+dashboard = extend_schema_view(
+    list=extend_schema(
+        summary="Show a bounded picture of the coordinator",
+        responses=answer(
+            "Dashboard",
+            agents=ListedAgentSerializer(many=True),
+            channels=ChannelSerializer(many=True),
+            chains=ChainSerializer(many=True),
+            tasks=TaskSerializer(many=True),
+            events=EventSerializer(many=True),
+            counts=integers(),
+            counts_estimated=texts(),
+        ),
+    )
+)
+
+console = extend_schema_view(
+    overview=extend_schema(responses=OverviewSerializer),
+    board=extend_schema(
+        parameters=[CHANNEL, AFTER, LIMIT],
+        responses={200: BoardSerializer, **refused(s404="There is no such channel.")},
+    ),
+    tasks=extend_schema(
+        parameters=[
+            OpenApiParameter("ids", str, description="Up to 200 ids, with commas between them."),
+            OpenApiParameter("column", str, enum=["queued", "in_progress", "done"]),
+            CHANNEL,
+            AFTER,
+            LIMIT,
+        ],
+        responses={
+            200: answer(
+                "TaskRows",
+                tasks=or_gone("ChangedTask", TaskSerializer),
+                next=serializers.CharField(required=False),
+            ),
+            **refused(s404="There is no such channel."),
+        },
+    ),
+    chain=extend_schema(responses=answer("ChainRowAnswer", chain=ChainRowSerializer())),
+    steps=extend_schema(
+        parameters=[OpenApiParameter("after", int, description="The last sequence known."), LIMIT],
+        responses=answer(
+            "Steps",
+            tasks=TaskSerializer(many=True),
+            next=serializers.IntegerField(required=False),
+        ),
+    ),
+    jobs=extend_schema(
+        parameters=[AFTER],
+        responses=answer(
+            "JobRows",
+            jobs=JobRowSerializer(many=True),
+            next=serializers.CharField(required=False),
+        ),
+    ),
+    plot=extend_schema(responses=PlotSerializer),
+)
+
+verbs = extend_schema_view(
+    get=extend_schema(
+        operation_id="console_verbs",
+        responses=answer("Verbs", **{kind: VerbSerializer(many=True) for kind in KINDS}),
+    )
+)
+
+stream = extend_schema_view(
+    get=extend_schema(
+        operation_id="stream", parameters=resumed("last_event_id"), responses=STREAMED
+    )
+)
+live_stream = extend_schema_view(
+    get=extend_schema(
+        operation_id="console_stream", parameters=resumed("cursor"), responses=STREAMED
+    )
+)
+changes = extend_schema_view(
+    get=extend_schema(
+        operation_id="console_changes", parameters=resumed("cursor"), responses=ChangesSerializer
+    )
+)
+
+
+def act(request: type[serializers.Serializer]) -> Callable[[F], F]:
+    """A verb on objects of one kind; its request is known to `acts`, which knows this module."""
+    return extend_schema_view(
+        post=extend_schema(
+            operation_id="console_act",
+            parameters=[
+                OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=KINDS),
+                OpenApiParameter("name", str, OpenApiParameter.PATH, description="Of the verb."),
+            ],
+            request=request,
+            responses=either("VerbAnswer", CARRIED_OUT, PREVIEWED),
+        )
+    )

@@ -1,0 +1,30 @@
+"""Operations that wait, by Django's own client, whose answers are held to the schema."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("path", ["/v1/stream", "/console/stream"])
+async def test_a_stream_begins(async_client, path):
+    response = await async_client.get(path)
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/event-stream"
+    response.close()
+
+
+async def test_changes_are_one_message(async_client):
+    response = await async_client.get("/console/changes")
+
+    assert response.json()["cursor"].isdecimal()
+
+
+async def test_a_claim_that_need_not_wait(async_client):
+    response = await async_client.post(
+        "/v1/tasks/claim/wait?wait_seconds=0",
+        {"agent_id": "a", "channel": "none", "max_tasks": 1},
+        content_type="application/json",
+    )
+
+    assert response.json() == {"tasks": []}
