@@ -36,6 +36,12 @@ class TokenSerializer(AnswerSerializer):
         return token.agent if token.agent_is_prefix else None
 
 
+class IssuedTokenSerializer(TokenSerializer):
+    """The same, with the token itself."""
+
+    token = serializers.CharField()
+
+
 class UserSerializer(AnswerSerializer):
     id = serializers.UUIDField(source="pk")
     username = serializers.CharField()

@@ -6,7 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import transitions
+from accounts import operations, transitions
 from accounts.answers import UserSerializer
 from accounts.authentication import LoopbackAuthentication, TokenAuthentication
 from accounts.callers import Caller, rights_of
@@ -23,6 +23,7 @@ from api.viewsets import ApiViewSet
 from problems import Unauthorized
 
 
+@operations.sign_ins
 class AuthViewSet(ApiViewSet):
     """Public, but in protected mode for this machine alone."""
 

@@ -22,6 +22,9 @@ class Moment(fields.Strict):
 
     expected = "a time like 2027-01-31T12:00:00Z"
 
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        return {"type": "string", "format": "date-time"}
+
     def check(self, data: object) -> object:
         if not isinstance(data, str):
             raise self.wrong_type()

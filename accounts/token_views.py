@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import transitions
+from accounts import operations, transitions
 from accounts.answers import TokenSerializer
 from accounts.callers import Caller, caller_of
 from accounts.exceptions import MayNotIssue
@@ -19,6 +19,7 @@ from api.viewsets import ApiViewSet
 YES = frozenset({"1", "true", "yes"})
 
 
+@operations.tokens
 class TokenViewSet(ApiViewSet):
     """The tokens of a caller; administrators have those of all."""
 

@@ -23,7 +23,7 @@ from api.async_views import AsyncAPIView
 from api.fields import Schema
 from api.serializers import RequestSerializer
 from api.viewsets import WITH_BODY, ApiViewSet, ListViewSet
-from problems.families import Body, family_of, flat, nested
+from problems.families import Body, family_of, flat, nested, nested_bad_request, worded
 
 FIRST_SENTENCE = re.compile(r".+?(?=[.:;](?:\s|$)|$)", re.DOTALL)
 
@@ -67,9 +67,21 @@ class FlatErrorSerializer(serializers.Serializer):
     error = serializers.CharField()
 
 
+class WordedErrorSerializer(serializers.Serializer):
+    """An error: a word for programs, a sentence for people, and what is wrong with each field."""
+
+    error = serializers.CharField()
+    message = serializers.CharField()
+    details = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
+
+
 FORMS: Mapping[Callable[[str, str, str], Body], tuple[str, type[serializers.Serializer]]] = {
     nested: ("NestedError", NestedErrorSerializer),
+    nested_bad_request: ("NestedError", NestedErrorSerializer),
     flat: ("FlatError", FlatErrorSerializer),
+    worded: ("WordedError", WordedErrorSerializer),
 }
 """The forms of errors that API families have, with their names in the schema."""
 

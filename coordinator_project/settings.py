@@ -194,6 +194,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "jobs", "description": "Sweeps and their results."},
         {"name": "spots", "description": "The protocol of SPOTs."},
         {"name": "console", "description": "What the dashboard reads; it may change any time."},
+        {"name": "auth", "description": "Users who sign in, for themselves or for an agent."},
+        {"name": "tokens", "description": "Tokens of users and of agents."},
         {"name": "health", "description": "Whether all is well."},
     ],
     "PREPROCESSING_HOOKS": ["coordinator_project.openapi.of_families"],
