@@ -1,7 +1,12 @@
+import json
+from types import SimpleNamespace
+
 import pytest
 from django.http import HttpResponse, JsonResponse
 
-from tests.schema_check import Outside, check
+from coordinator_project import openapi
+from tests.conftest import FOLDER
+from tests.schema_check import Outside, check, missed_of, whole
 
 HEADERS = {"X-Request-Id": "1", "Cache-Control": "no-store"}
 HEALTH = {"ok": True, "time": "2026-01-31T12:00:00Z"}
@@ -66,3 +71,11 @@ def test_tests_with_urls_of_their_own_are_left_alone(rf, settings):
     settings.ROOT_URLCONF = "tests.problems.test_problems"
 
     answered(rf, "/v1/anything", HttpResponse())
+
+
+def test_an_operation_that_no_process_has_met_is_named(tmp_path):
+    ids = [operation["operationId"] for _, _, operation in openapi.operations(whole())]
+    (tmp_path / "met-gw0.json").write_text(json.dumps(ids[::2]))
+    (tmp_path / "met-gw1.json").write_text(json.dumps(ids[3::2]))
+
+    assert missed_of(SimpleNamespace(stash={FOLDER: str(tmp_path)})) == [ids[1]]

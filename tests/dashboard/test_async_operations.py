@@ -1,8 +1,30 @@
 """Operations that wait, by Django's own client, whose answers are held to the schema."""
 
+from threading import Barrier
+
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+
+from dashboard import hub
+from tasks import waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+async def _no_connection_is_left():
+    yield
+    await hub.in_thread(lambda: connection.close())
+    await sync_to_async(lambda: connection.close())()
+    everybody = Barrier(waiting.THREADS)
+    for closed in [waiting.pool.submit(close, everybody) for _ in range(waiting.THREADS)]:
+        closed.result()
+
+
+def close(everybody):
+    everybody.wait(10)  # one call in each thread
+    connection.close()
 
 
 @pytest.mark.parametrize("path", ["/v1/stream", "/console/stream"])
