@@ -9,6 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
 from agents.models import Agent
+from api.throttling import limits
 from chains.models import Chain
 from events.models import Event, OperatorAction
 from jobs.models import Job
@@ -17,6 +18,14 @@ from tests.console.clicking import messages_of
 from tests.factories import make_agent, make_chain, make_job, make_task
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(monkeypatch, settings):
+    """There are more sign-ins here than anybody may try."""
+    monkeypatch.setattr(limits, "buckets", {})
+    settings.AXES_ENABLED = False
+
 
 NASTY = [
     "x",

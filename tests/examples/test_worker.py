@@ -117,7 +117,7 @@ def test_a_draining_worker_finishes_and_claims_no_more_until_it_may(coordinator)
         eventually(lambda: ("b", "complete") in coordinator.reports())
 
 
-@pytest.mark.parametrize("trouble", [503, None], ids=["an error", "no answer"])
+@pytest.mark.parametrize("trouble", [503, 429, None], ids=["an error", "too many", "no answer"])
 def test_a_request_without_a_response_is_sent_again(coordinator, trouble):
     coordinator.trouble = [trouble]
     coordinator.tasks = [[task("a")]]
