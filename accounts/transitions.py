@@ -172,6 +172,13 @@ def make_code(user: User, agent_name: str = "") -> str:
     return code
 
 
+def make_code_for(token_id: UUID, user: User) -> str:
+    """The same, for who has just a token of this user: only that of a sign-in is enough."""
+    if not ApiToken.objects.live().filter(pk=token_id, is_login=True).exists():
+        raise MayNotIssue("Sign in first: only the token of a sign-in gets a code for an agent.")
+    return make_code(user)
+
+
 def redeem(code: str) -> Issued:
     """Use a code up for a token of its user. Of several at once, one gets it: others WrongCode.
 
