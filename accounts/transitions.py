@@ -27,6 +27,7 @@ from accounts.models import LONGEST_NAME, ApiToken, SignInCode, User
 from accounts.permissions import ADMINISTER, VIEW
 from accounts.roles import Role
 from accounts.signals import token_issued, token_revoked
+from api.names import spelled
 
 USERNAME = re.compile("[A-Za-z0-9_-]{3,30}")
 SHORTEST_PASSWORD = 6
@@ -83,9 +84,9 @@ def issue(
         name=name,
         user=user,
         role=wanted,
-        agent=agent,
+        agent=spelled(agent),
         agent_is_prefix=agent_is_prefix,
-        channels=list(channels),
+        channels=list(map(spelled, channels)),
         expires_at=expires_at,
         made_by_id=by.user_id,
     )
