@@ -56,7 +56,7 @@ class AuthViewSet(ApiViewSet):
             raise Unauthorized("Send a user's token as 'Authorization: Bearer <token>'.")
         body: Body = {"user_id": user.pk, "username": user.get_username()}
         if request.query_params.get("agent_auth") == "true":
-            body["auth_code"] = transitions.make_code(user)
+            body["auth_code"] = transitions.make_code_for(caller.token_id, user)
         return Response(body)
 
     @action(detail=False, methods=["post"], url_path="agent-token")

@@ -27,6 +27,7 @@ from accounts.models import LONGEST_NAME, ApiToken, SignInCode, User
 from accounts.permissions import ADMINISTER, VIEW
 from accounts.roles import Role
 from accounts.signals import token_issued, token_revoked
+from api.names import spelled
 
 USERNAME = re.compile("[A-Za-z0-9_-]{3,30}")
 SHORTEST_PASSWORD = 6
@@ -83,9 +84,9 @@ def issue(
         name=name,
         user=user,
         role=wanted,
-        agent=agent,
+        agent=spelled(agent),
         agent_is_prefix=agent_is_prefix,
-        channels=list(channels),
+        channels=list(map(spelled, channels)),
         expires_at=expires_at,
         made_by_id=by.user_id,
     )
@@ -170,6 +171,13 @@ def make_code(user: User, agent_name: str = "") -> str:
         expires_at=timezone.now() + CODE_LASTS,
     )
     return code
+
+
+def make_code_for(token_id: UUID, user: User) -> str:
+    """The same, for who has just a token of this user: only that of a sign-in is enough."""
+    if not ApiToken.objects.live().filter(pk=token_id, is_login=True).exists():
+        raise MayNotIssue("Sign in first: only the token of a sign-in gets a code for an agent.")
+    return make_code(user)
 
 
 def redeem(code: str) -> Issued:

@@ -1,6 +1,7 @@
 """What the token of an agent may do: what that agent does itself, and nothing else."""
 
 import json
+from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
@@ -183,6 +184,14 @@ def test_a_prefix_is_of_all_agents_whose_ids_begin_so():
         answer = ask(agent, "agents/heartbeat", agent_id=agent_id)
 
         assert answer.status_code == status, agent_id
+
+
+def test_a_name_is_the_same_in_either_composition():
+    agent = client_of(of_agent(normalize("NFD", "빌드")).secret)
+
+    for form in ("NFC", "NFD"):
+        beat = ask(agent, "agents/heartbeat", agent_id=normalize(form, "빌드"))
+        assert beat.status_code == 200
 
 
 @pytest.fixture

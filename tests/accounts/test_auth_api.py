@@ -244,6 +244,15 @@ def test_only_the_token_of_a_user_is_verified(client, settings):
     assert client.get("/v1/auth/verify", {"token": secret}).status_code == 401
 
 
+def test_only_who_has_just_signed_in_gets_a_code_for_an_agent(client):
+    secret = of_person("Operator").secret
+
+    refused = client_of(secret).get("/v1/auth/verify", {"agent_auth": "true"})
+
+    assert refusal(refused) == (403, "not_allowed")
+    assert not SignInCode.objects.exists()
+
+
 def test_there_is_no_way_to_try_tokens(client):
     assert ask(client, "debug-token", token="x").status_code == 404
     assert client.get("/v1/auth/login").status_code == 405
