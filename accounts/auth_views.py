@@ -6,7 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import operations, transitions
+from accounts import operations, sign_in, transitions
 from accounts.answers import UserSerializer
 from accounts.authentication import LoopbackAuthentication, TokenAuthentication
 from accounts.callers import Caller, rights_of
@@ -20,7 +20,7 @@ from accounts.serializers import (
 )
 from api.answers import Body
 from api.viewsets import ApiViewSet
-from problems import Unauthorized
+from problems import TooMany, Unauthorized
 
 
 @operations.sign_ins
@@ -43,6 +43,8 @@ class AuthViewSet(ApiViewSet):
         values = LoginRequestSerializer.read(request.data)
         name = transitions.named(values["username"])
         user = authenticate(request._request, username=name, password=values["password"])
+        if sign_in.has_to_wait(request._request):
+            raise TooMany(sign_in.sentence(sign_in.pause()), retry_after=sign_in.pause())
         if not isinstance(user, User):
             raise WrongPassword
         code = transitions.make_code(user, values["agent_name"]) if values["agent_auth"] else ""

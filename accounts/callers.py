@@ -53,7 +53,9 @@ class Caller:
     @property
     def counted_as(self) -> str:
         """Whose requests the rate limits count together; "" where none are counted."""
-        return "" if self.kind is CallerKind.LOCAL else f"{self.kind}:{self.user_id or self.name}"
+        if self.kind is CallerKind.LOCAL:
+            return ""
+        return f"{self.kind}:{self.token_id or self.user_id or self.name}"
 
 
 TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)

@@ -2,6 +2,7 @@
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
+from rest_framework.fields import Field
 
 from accounts.answers import IssuedTokenSerializer, TokenSerializer, UserSerializer
 from accounts.serializers import (
@@ -41,7 +42,10 @@ SIGNED_IN = answer(
     user=UserSerializer(),
     auth_code=serializers.CharField(required=False),
 )
-PERSON = {"user_id": serializers.UUIDField(), "username": serializers.CharField()}
+PERSON: dict[str, Field] = {
+    "user_id": serializers.UUIDField(),
+    "username": serializers.CharField(),
+}
 
 sign_ins = extend_schema_view(
     register=extend_schema(

@@ -1,7 +1,7 @@
 """Bodies of requests: JSON, whatever the Content-Type says."""
 
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
 
@@ -22,6 +22,7 @@ class StrictJSONParser(BaseParser):
         self,
         stream: IO[bytes],
         media_type: str | None = None,
-        parser_context: Mapping[str, object] | None = None,
+        parser_context: Mapping[str, Any] | None = None,
     ) -> JsonValue:
-        return marks.parse(stream.read())
+        # Django reads no more than it may hold, where a stream would give all.
+        return marks.parse((parser_context or {})["request"].body)

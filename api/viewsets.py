@@ -18,6 +18,12 @@ M = TypeVar("M", bound=Model)
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
+def refuse_no_body(request: Request) -> None:
+    """Refuse a request without a body, which REST framework takes for an empty object."""
+    if request.stream is None:
+        raise NotJson("The body is empty.")
+
+
 class ApiViewSet(ViewSet):
     """One resource of a family, and the verbs on it.
 
@@ -34,9 +40,8 @@ class ApiViewSet(ViewSet):
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse an id that PostgreSQL cannot look up, and a body that is missing."""
         super().initial(request, *args, **kwargs)
-        needs_body = self.action and request.method in WITH_BODY and not self.body_is_optional
-        if needs_body and request.stream is None:
-            raise NotJson("The body is empty.")
+        if self.action and request.method in WITH_BODY and not self.body_is_optional:
+            refuse_no_body(request)
         for name, value in kwargs.items():
             if isinstance(value, str) and "\0" in value:
                 raise Invalid(f"{name} must not contain NUL")

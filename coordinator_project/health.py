@@ -28,6 +28,7 @@ pool = ThreadPoolExecutor(1, thread_name_prefix="details")
 class HealthView(APIView):
     """Public, without the database."""
 
+    http_method_names = ["get", "head"]
     authentication_classes = []
     permission_classes = []
     throttle_classes = []

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.views import redirect_to_login
 from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
 from drf_spectacular.views import (
     SpectacularAPIView,
     SpectacularRedocView,
@@ -10,8 +11,17 @@ from drf_spectacular.views import (
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.views import APIView
 
-from accounts.permissions import NotAllowed
+from accounts.headers import SECURE_CSP, with_policy
+from accounts.permissions import NotAllowed, NotForAgents
 from problems import Unauthorized
+
+OWN_STYLES = {
+    **SECURE_CSP,
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "worker-src": ["'self'", "blob:"],
+}
+"""Both pages set styles while they run, and Redoc looks things up in a worker."""
 
 
 class SchemaView(SpectacularAPIView):
@@ -24,14 +34,16 @@ class PageOfSchema(APIView):
     """A page; who may not look is sent to sign in."""
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        if isinstance(exc, (Unauthorized, NotAllowed)):
+        if isinstance(exc, (Unauthorized, NotAllowed)) and not isinstance(exc, NotForAgents):
             return redirect_to_login(self.request.get_full_path())
         return super().handle_exception(exc)
 
 
+@method_decorator(with_policy(OWN_STYLES), name="dispatch")
 class SwaggerView(PageOfSchema, SpectacularSwaggerSplitView):
     """Swagger UI."""
 
 
+@method_decorator(with_policy(OWN_STYLES), name="dispatch")
 class RedocView(PageOfSchema, SpectacularRedocView):
     """Redoc."""

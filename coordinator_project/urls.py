@@ -5,8 +5,8 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
+from api.nothing import NothingView
 from coordinator_project.health import DetailsView, HealthView
-from coordinator_project.nothing import NothingView
 from coordinator_project.schema_pages import RedocView, SchemaView, SwaggerView
 
 urlpatterns = [

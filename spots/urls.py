@@ -2,9 +2,10 @@
 
 from django.urls import include, path, re_path
 
+from api.nothing import NothingView
 from api.routers import LenientRouter
 from spots import health
-from spots.views import SpotListViewSet, SpotTaskViewSet, SpotViewSet
+from spots.views import OF_SPOTS, SpotListViewSet, SpotTaskViewSet, SpotViewSet
 
 internal = LenientRouter()
 internal.register("tasks", SpotTaskViewSet, basename="spot-task")
@@ -15,6 +16,7 @@ lists.register("spots", SpotListViewSet, basename="listed-spot")
 
 urlpatterns = [
     path("internal/v1/", include(internal.urls)),
+    re_path("^internal/", NothingView.as_view(authentication_classes=OF_SPOTS)),
     re_path("^api/v1/health/?$", health.HealthView.as_view()),
     path("api/v1/", include(lists.urls)),
 ]

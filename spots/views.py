@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,11 +35,16 @@ from tasks.models import Task
 from tasks.rows import ClaimRequest
 from tasks.scope import beyond_channel
 
+OF_SPOTS: list[type[BaseAuthentication]] = [
+    AgentKeyAuthentication,
+    *ApiViewSet.authentication_classes,
+]
+
 
 class OfSpots(ApiViewSet):
     """A resource that SPOTs use, with their key or as any other caller."""
 
-    authentication_classes = [AgentKeyAuthentication, *ApiViewSet.authentication_classes]
+    authentication_classes = OF_SPOTS
 
 
 @schema.spots

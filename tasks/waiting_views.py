@@ -13,6 +13,7 @@ from accounts.permissions import AsAgent
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
 from api.serializers import Values
+from api.viewsets import refuse_no_body
 from problems import Invalid
 from tasks import schema, scope, views, waiting
 from tasks.models import Channel
@@ -29,6 +30,7 @@ class WaitingClaimView(AsyncAPIView):
 
     async def post(self, request: Request) -> Response:
         """Claim as without `wait_seconds`, once there are tasks or the time is up."""
+        refuse_no_body(request)
         seconds = _seconds_of(request)
         values = ClaimRequestSerializer.read(request.data)
         async with watching(caller_of(request)) as watch:

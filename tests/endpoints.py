@@ -9,9 +9,14 @@ def paths():
     """Each path of an API or of the console's pages with its view, as far as it answers GET."""
     return {
         path: view
-        for path, view in _walk(get_resolver().url_patterns, "")
-        if path.startswith(FAMILIES) and _answers_get(view)
+        for path, view in all_paths()
+        if path.startswith(FAMILIES) and "get" in methods_of(view)
     }
+
+
+def all_paths():
+    """Each path as it is spelled, with its view."""
+    return _walk(get_resolver().url_patterns, "")
 
 
 def _walk(patterns, before):
@@ -29,6 +34,7 @@ def _spelled(pattern):
     return text.replace("(?P<", "<").replace(">[^/]+)", ">")
 
 
-def _answers_get(view):
+def methods_of(view):
+    """The methods, in lower case, that a view of REST framework answers."""
     actions = getattr(view, "actions", None)
-    return "get" in actions if actions else hasattr(view.cls, "get")
+    return set(actions or (name for name in view.cls.http_method_names if hasattr(view.cls, name)))

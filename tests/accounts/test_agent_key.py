@@ -103,7 +103,9 @@ def test_neither_does_a_signed_in_person(client):
 
 
 @pytest.mark.usefixtures("key")
-def test_the_key_is_checked_before_the_path(client):
+def test_the_key_is_checked_before_the_path(client, settings):
+    settings.ROOT_URLCONF = "coordinator_project.urls"
+
     assert refusal(client.get("/internal/nowhere")) == NEEDED
     known = client.get("/internal/nowhere", headers={"x-orhestra-key": ON_THE_WIRE})
     assert refusal(known) == (404, "not found")

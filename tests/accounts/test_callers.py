@@ -11,8 +11,8 @@ from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import caller_of
 from accounts.models import User
 from api.async_views import AsyncAPIView
+from api.nothing import NothingView
 from coordinator_project.health import HealthView
-from coordinator_project.nothing import NothingView
 
 TOKEN = "s3cret-tökén"
 ON_THE_WIRE = TOKEN.encode().decode("latin-1")

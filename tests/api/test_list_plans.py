@@ -45,11 +45,13 @@ OTHERS = {
     "v1/agents/<name:agent_id>/chain": 0,
     "v1/agents/<name:agent_id>/current-task": 500,
     "v1/agents/<name:agent_id>": 500,
+    "v1/agents/heartbeat": 500,
+    "v1/agents/request-session": 500,
     "v1/tasks/<uuid:task_id>/why": 2_000,
     "v1/tasks/<uuid:task_id>": 100,
     "v1/channels/by-name/<name:name>": 0,
 }
-WAITING = {"console/stream", "console/changes", "v1/stream", "v1/tasks/claim/wait"}
+WAITING = {"console/stream", "console/changes", "v1/stream"}
 HEALTH = {"api/v1/health"}
 SIGN_IN = {"v1/auth/verify"}
 

@@ -8,8 +8,8 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 READ = {"GET", "HEAD"}
 ANSWERS = {
     "/agents": READ,
-    "/agents/heartbeat": {"POST"},
-    "/agents/request-session": {"POST"},
+    "/agents/heartbeat": READ | {"POST"},
+    "/agents/request-session": READ | {"POST"},
     "/agents/a": READ,
     "/agents/a/current-task": READ,
     "/agents/a/chain": READ,

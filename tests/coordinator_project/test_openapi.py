@@ -32,7 +32,7 @@ def test_the_files_are_current_and_made_without_a_warning():
 def test_there_is_a_file_for_each_family():
     names = {file.stem for file in FOLDER.glob("*.yaml")}
 
-    assert names == {"agents", "console", "health", "jobs", "spots"}
+    assert names == {"agents", "auth", "console", "health", "jobs", "spots", "tokens"}
 
 
 def test_each_operation_has_its_words():

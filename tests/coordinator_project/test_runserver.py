@@ -14,7 +14,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from coordinator_project import env, nothing
+from api import nothing
+from coordinator_project import env
 from tests.coordinator_project.running import eventually
 
 MANAGE = env.BASE_DIR / "manage.py"

@@ -10,6 +10,8 @@ from problems.views import NothingThere
 class NothingView(APIView):
     """Says so to those who have a credential; to others an unknown path looks like a known one."""
 
+    schema = None
+
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
         raise NothingThere(f"There is nothing at {request.path}.")
