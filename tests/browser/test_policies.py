@@ -56,7 +56,7 @@ def test_every_part_of_the_dashboard_keeps_to_its_policy(people, fleet, part):
 
 def test_the_board_with_its_dialogs_keeps_to_its_policy(people, fleet):
     channel = fleet.channel("policy dialogs")
-    task = fleet.task(channel, "looked at")
+    task = fleet.task(channel, "opened in its dialog")
     page = watched(people.page_of("operator"))
 
     open_board(page, channel)

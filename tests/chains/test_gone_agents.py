@@ -156,7 +156,7 @@ def test_an_agent_is_retired_over_the_api(client):
     api = Api(client)
     task = make_held_task(make_agent("rack/a"))
 
-    retired = data(api.post("/agents/rack/a/retire", reason="sold"))
+    retired = data(api.post("/agents/rack%2Fa/retire", reason="sold"))
 
     assert retired == {
         "agent_id": "rack/a",
@@ -164,9 +164,9 @@ def test_an_agent_is_retired_over_the_api(client):
         "tasks": [{"id": str(task.pk), "was": "in_progress", "status": "queued"}],
     }
     assert Agent.objects.get().draining
-    assert data(api.post("/agents/rack/a/retire", remove=True))["removed"]
+    assert data(api.post("/agents/rack%2Fa/retire", remove=True))["removed"]
     assert not ids()
-    assert refusal(api.post("/agents/rack/a/retire")) == (404, "not_found")
+    assert refusal(api.post("/agents/rack%2Fa/retire")) == (404, "not_found")
 
 
 def test_only_an_administrator_retires():
