@@ -63,7 +63,7 @@ sign_ins = extend_schema_view(
         },
     ),
     verify=extend_schema(
-        parameters=[asked("agent_auth", "boolean", "Whether a code for an agent is wanted.")],
+        parameters=[asked("agent_auth", "boolean", "Answer with a code for an agent, too.")],
         responses=answer("VerifyAnswer", **PERSON, auth_code=serializers.CharField(required=False)),
     ),
     agent_token=extend_schema(

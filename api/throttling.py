@@ -80,7 +80,7 @@ class BucketThrottle(BaseThrottle):
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
-    """The answer to an exception; who sends no credential again and again is told to wait.
+    """The answer to an exception; who sends no credential again and again has to wait.
 
     REST framework looks at permissions first, and at throttles only for those whom they let in.
     """

@@ -126,8 +126,8 @@ class AgentViewSet(agent_views.AgentViewSet):
         values = RetireRequestSerializer.read(request.data)
         retire = resets.remove_agent if values["remove"] else resets.retire_agent
         taken = retire(agent_id, by=caller_of(request).name, reason=values["reason"])
-        told = {"agent_id": agent_id, "removed": values["remove"]}
-        return Response(told | RetiredSerializer(taken).data)
+        whose = {"agent_id": agent_id, "removed": values["remove"]}
+        return Response(whose | RetiredSerializer(taken).data)
 
 
 @schema.tasks
