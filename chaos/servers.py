@@ -23,6 +23,7 @@ START_WITHIN = 120.0
 LEAVE_WITHIN = 20.0
 AGAIN_AFTER = 1.0  # seconds until one that ended is started again, as systemd would do it
 SERVES = "Coordinator serves http"
+ROLES = {"http": "http", "bulk": "http", "maintenance": "maintenance"}  # names that `serve` gives
 
 
 class StartFailed(Exception):
@@ -112,19 +113,15 @@ class Server:
 
 
 def role_of(process: psutil.Process) -> str:
-    """What a process of a coordinator does, as its surroundings show it; else ""."""
+    """What a process of a coordinator does, as its name and command show it; else ""."""
     try:
-        command, parent = " ".join(process.cmdline()), process.parent()
-        if process.name() == "postgres":
+        name, parent = process.name().split("-")[0], process.parent()
+        if name == "postgres":
             return "postmaster" if parent and role_of(parent) == "supervisor" else "backend"
-        if "coordinator_project.supervisor" in command:
+        if "coordinator_project.supervisor" in " ".join(process.cmdline()):
             return "supervisor"
-        if "manage.py" not in command:
-            return ""
-        handles = [os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir()]
-        # Only those that serve have an event loop.
-        return "http" if any("eventpoll" in handle for handle in handles) else "maintenance"
-    except (psutil.NoSuchProcess, OSError):
+        return ROLES.get(name, "")
+    except psutil.NoSuchProcess:
         return ""
 
 

@@ -134,7 +134,7 @@ def _fork(
     name: str, place: int, body: Callable[..., None], arguments: tuple[object, ...]
 ) -> tuple[ForkProcess, Connection]:
     ours, theirs = FORK.Pipe(duplex=False)
-    given = os.getpid(), place, body, theirs, *arguments
+    given = os.getpid(), name, place, body, theirs, *arguments
     process = FORK.Process(target=_live, args=given, name=name, daemon=True)
     process.start()
     theirs.close()
@@ -142,9 +142,15 @@ def _fork(
 
 
 def _live(
-    parent: int, place: int, body: Callable[..., None], ready: Connection, *arguments: object
+    parent: int,
+    name: str,
+    place: int,
+    body: Callable[..., None],
+    ready: Connection,
+    *arguments: object,
 ) -> None:
     lifeline.watch(parent)
+    lifeline.name(name)
     vitals.present.place = place
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -54,13 +54,19 @@ def test_a_process_that_dies_is_started_again(used_folder):
     with running(used_folder, COORDINATOR_PROCESSES="1") as coordinator:
         coordinator.ready()
         before = {process.pid for process in workers(coordinator)}
+        assert names_of(workers(coordinator)) == ["bulk", "http-0", "maintenance"]
         for process in workers(coordinator):
             process.kill()
 
         eventually(lambda: len({p.pid for p in workers(coordinator)} - before) == 3)
+        eventually(lambda: names_of(workers(coordinator)) == ["bulk", "http-0", "maintenance"])
         eventually(lambda: answers(coordinator))
 
         assert "A process died; it starts again." in coordinator.output
+
+
+def names_of(processes):
+    return sorted(ask_each(processes, psutil.Process.name))
 
 
 def test_processes_that_stand_still_are_replaced(used_folder):
