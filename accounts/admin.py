@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.lists import OfferedLookups
 from accounts.models import ApiToken, User
-from accounts.permissions import ADMINISTER, VIEW
+from accounts.rights import ADMINISTER, VIEW
 from accounts.token_admin import TokensInline
 
 admin.site.unregister(Group)

@@ -9,10 +9,10 @@ from rest_framework.response import Response
 from accounts import operations, sign_in, transitions
 from accounts.answers import UserSerializer
 from accounts.authentication import LoopbackAuthentication, TokenAuthentication
-from accounts.callers import Caller, rights_of
+from accounts.callers import Caller
 from accounts.exceptions import NoAccess, RegistrationOff, WrongPassword
 from accounts.models import User
-from accounts.permissions import VIEW
+from accounts.rights import may_enter
 from accounts.serializers import (
     CodeRequestSerializer,
     LoginRequestSerializer,
@@ -73,6 +73,6 @@ class AuthViewSet(ApiViewSet):
 
 def signed_in(user: User) -> Body:
     """A token of this user for a day, if they may do anything at all."""
-    if VIEW not in rights_of(user):
+    if not may_enter(user):
         raise NoAccess
     return {"token": transitions.sign_in(user).secret, "user": UserSerializer.shown(user)}

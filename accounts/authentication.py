@@ -12,8 +12,8 @@ from rest_framework.request import Request
 
 from accounts import callers, credentials, protected
 from accounts.models import User
-from accounts.permissions import SAFE_METHODS
 from accounts.recognition import NOBODY, Recognized
+from accounts.rights import SAFE_METHODS
 from problems import Forbidden, Unauthorized
 
 

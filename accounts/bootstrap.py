@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from accounts import transitions
 from accounts.callers import Caller, CallerKind
 from accounts.models import User
-from accounts.permissions import EVERYTHING
+from accounts.rights import EVERYTHING
 from accounts.roles import Role
 
 NAME = "default"

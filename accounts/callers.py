@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from accounts import roles
 from accounts.models import ApiToken, User
-from accounts.permissions import EVERYTHING, OPERATE, VIEW
+from accounts.rights import EVERYTHING, OPERATE, VIEW
 
 
 class CallerKind(StrEnum):
@@ -49,6 +49,15 @@ class Caller:
 
     def may(self, permission: str) -> bool:
         return permission in self.rights
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees what belongs to any user, too."""
+        return VIEW in self.rights
+
+    @property
+    def steers_all(self) -> bool:
+        return self.sees_all and OPERATE in self.rights
 
     @property
     def counted_as(self) -> str:

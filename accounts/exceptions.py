@@ -19,6 +19,12 @@ class NotYourToken(Forbidden):
     code = "not_allowed"
 
 
+class NotYours(Forbidden):
+    """This belongs to another user."""
+
+    code = "not_allowed"
+
+
 class RegistrationOff(Forbidden):
     """Users cannot register here; ask an administrator to make you one."""
 

@@ -23,6 +23,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         permissions = [
+            ("use_api", _("May use the API for their own work, and for what is nobody's")),
             ("view_console", _("May look at everything in the console")),
             ("operate", _("May steer tasks, chains, jobs, channels and agents")),
             ("administer", _("May retire agents, and edit users")),

@@ -1,4 +1,4 @@
-"""What a caller may do: view, operate, administer. Each is a Django permission."""
+"""Who may make a request: REST framework's permission classes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts import ownership
+from accounts.callers import Caller
+from accounts.rights import ADMINISTER, ENTER, NOT_YET, OWN_ONLY, SAFE_METHODS, USE
+from accounts.signals import agent_named
 from api.fields import by_name
 from api.names import spelled
 from problems import Forbidden, Unauthorized
@@ -18,24 +21,6 @@ from problems import Forbidden, Unauthorized
 if TYPE_CHECKING:
     # REST framework's views import this module, by its settings.
     from rest_framework.views import APIView
-
-    from accounts.callers import AgentScope
-
-VIEW = "accounts.view_console"
-OPERATE = "accounts.operate"
-ADMINISTER = "accounts.administer"
-EVERYTHING = frozenset({VIEW, OPERATE, ADMINISTER})
-
-GROUPS: Mapping[str, frozenset[str]] = {
-    "Viewer": frozenset({VIEW}),
-    "Operator": frozenset({VIEW, OPERATE}),
-    "Admin": EVERYTHING,
-}
-"""The groups that a migration creates; administrators may change them or add others."""
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-NOT_YET = _("You may not look at the console yet. Ask an administrator to put you into a group.")
 
 
 class NotAllowed(Forbidden):
@@ -67,18 +52,24 @@ class AsAgent:
     """What a view says of a request that the token of an agent may make.
 
     `field` of the body names the agent. `beyond`: the channels that the body names and that are not
-    among those of the token; a view that is about no channel has none.
+    for the caller; a view that is about no channel has none. `protocol`: of a new agent.
+    `may_be_new`: where none is named, the view makes an id.
     """
 
     field: str = "agent_id"
-    beyond: Callable[[Any, Collection[str]], Collection[str]] | None = None
+    beyond: Callable[[Any, Caller], Collection[str]] | None = None
+    protocol: str = ""
+    may_be_new: bool = False
 
 
 class ReadOrOperate(BasePermission):
-    """Who may view reads; who may operate changes. Agents do what the view says they may.
+    """Who may view reads all; who may operate changes all. Others do what the view says they may.
 
     `agents_may` of a view has an `AsAgent` for each action that is for agents, of an `APIView` for
-    each method. Any other, also one that is yet to be written, refuses their tokens.
+    each method: their tokens do it as that agent, and users as an agent of theirs. Where the rows
+    of a view have an `owner`, users list and steer those of theirs and of nobody. `users_may` has
+    the actions, or methods, that see to it themselves. Any other, also one that is yet to be
+    written, is refused to both.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -86,12 +77,15 @@ class ReadOrOperate(BasePermission):
         if caller is None:
             raise Unauthorized("Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'.")
         if caller.scope is not None:
-            check_agent(caller.scope, request, view)
-            return True
-        if not caller.may(VIEW):
-            raise NotAllowed(str(NOT_YET))
-        if request.method not in SAFE_METHODS and not caller.may(OPERATE):
-            raise NotAllowed(f"{caller.name} may view the console, but not operate.")
+            check_agent(caller, request, view)
+        elif not (caller.sees_all if request.method in SAFE_METHODS else caller.steers_all):
+            check_user(caller, request, view)
+        return True
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+        """Rows of other users are for those who see, or steer, all."""
+        caller: Any = request.auth
+        ownership.check(obj.user_id, caller, changes=request.method not in SAFE_METHODS)
         return True
 
 
@@ -107,7 +101,7 @@ class MayAdminister(ReadOrOperate):
 
 
 class MayHaveTokens(BasePermission):
-    """Who may view, and is no agent; `transitions` say who may make and revoke which."""
+    """Who may do anything, and is no agent; `transitions` say who may make and revoke which."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller: Any = request.auth
@@ -115,7 +109,7 @@ class MayHaveTokens(BasePermission):
             raise Unauthorized(complaint(request._request))
         if caller.scope is not None:
             raise NotForAgents
-        if not caller.may(VIEW):
+        if not caller.rights & ENTER:
             raise NotAllowed(str(NOT_YET))
         return True
 
@@ -133,22 +127,66 @@ def complaint(request: HttpRequest) -> str:
     return "Invalid or expired token" if bearer.strip() else "Empty token"
 
 
-def check_agent(scope: AgentScope, request: Request, view: APIView) -> None:
-    """Refuse an agent's token what is not for agents, and all that names another or no agent.
-
-    The body is read as serializers read it, so that both see the same agent.
-    """
-    allowed: Mapping[str, AsAgent] = getattr(view, "agents_may", {})
-    rule = allowed.get(getattr(view, "action", None) or str(request.method).lower())
-    if rule is None:
+def check_agent(caller: Caller, request: Request, view: APIView) -> None:
+    """Refuse an agent's token what is not for agents, and all that names another or no agent."""
+    scope = caller.scope
+    rule = rule_of(request, view)
+    if scope is None or rule is None:
         raise NotForAgents
-    data = request.data
-    named = by_name(data, {rule.field: None}).get(rule.field) if isinstance(data, dict) else None
-    if not isinstance(named, str) or not spelled(named):
+    named = agent_in(request.data, rule)
+    if not named:
         raise AnotherAgent(f"{rule.field} must be the agent of this token.")
-    if not scope.covers(spelled(named)):
-        raise AnotherAgent(f"This token is not of the agent {spelled(named)!r}.")
-    if rule.beyond is not None and scope.channels:
-        others = rule.beyond(data, scope.channels)
-        if others:
-            raise AnotherChannel(f"This token is not for {', '.join(sorted(others))}.")
+    if not scope.covers(named):
+        raise AnotherAgent(f"This token is not of the agent {named!r}.")
+    if scope.channels:
+        check_channels(caller, request, rule)
+
+
+def check_user(caller: Caller, request: Request, view: APIView) -> None:
+    """Refuse who may not see or steer all what is not said to be for users.
+
+    They speak for agents of theirs: receivers of `agent_named` see to that.
+    """
+    if not caller.may(USE):
+        may_look = request.method not in SAFE_METHODS and caller.sees_all
+        said = f"{caller.name} may view the console, but not operate." if may_look else NOT_YET
+        raise NotAllowed(str(said))
+    rule = rule_of(request, view)
+    if rule is not None:
+        named = agent_in(request.data, rule)
+        if not named and not rule.may_be_new:
+            raise AnotherAgent(f"{rule.field} must be an agent of yours.")
+        agent_named.send(type(view), caller=caller, agent_id=named, rule=rule)
+        check_channels(caller, request, rule)
+    elif getattr(view, "owner", "") and getattr(view, "detail", False):
+        rows: Any = view
+        rows.get_object()  # which checks whose it is, before a verb takes its id
+    elif not sees_to_owners(request, view):
+        raise NotAllowed(str(OWN_ONLY))
+
+
+def check_channels(caller: Caller, request: Request, rule: AsAgent) -> None:
+    others = rule.beyond(request.data, caller) if rule.beyond else ()
+    if others:
+        raise AnotherChannel(f"This token is not for {', '.join(sorted(others))}.")
+
+
+def sees_to_owners(request: Request, view: APIView) -> bool:
+    action = action_of(request, view)
+    lists = action == "list" and bool(getattr(view, "owner", ""))
+    return lists or action in getattr(view, "users_may", ())
+
+
+def rule_of(request: Request, view: APIView) -> AsAgent | None:
+    allowed: Mapping[str, AsAgent] = getattr(view, "agents_may", {})
+    return allowed.get(action_of(request, view))
+
+
+def action_of(request: Request, view: APIView) -> str:
+    return str(getattr(view, "action", None) or request.method).lower()
+
+
+def agent_in(data: object, rule: AsAgent) -> str:
+    """The agent that a body names, as serializers read it; "" for none."""
+    named = by_name(data, {rule.field: None}).get(rule.field) if isinstance(data, dict) else None
+    return spelled(named) if isinstance(named, str) else ""

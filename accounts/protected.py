@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts import credentials
-from accounts.permissions import VIEW
+from accounts.rights import may_enter
 from problems import Forbidden, http
 from problems.families import is_api
 
@@ -71,7 +71,7 @@ class ProtectedModeMiddleware(MiddlewareMixin):
 def _has_signed_in(request: HttpRequest) -> bool:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
-    return bool(request.user.is_active and request.user.has_perm(VIEW))
+    return bool(request.user.is_active and may_enter(request.user))
 
 
 def _because(why: str) -> str:

@@ -5,23 +5,25 @@ from collections.abc import Mapping
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from accounts.permissions import ADMINISTER, EVERYTHING, OPERATE, VIEW
+from accounts.rights import ADMINISTER, EVERYTHING, OPERATE, USE, VIEW
 
 
 class Role(TextChoices):
     USER = "user", _("User")
     SUPPORT = "support", _("Support")
+    OPERATOR = "operator", _("Operator")
     ADMIN = "admin", _("Admin")
     AGENT = "agent", _("Agent")
 
 
 RIGHTS: Mapping[str, frozenset[str]] = {
-    Role.USER: frozenset({VIEW, OPERATE}),
+    Role.USER: frozenset({USE}),
     Role.SUPPORT: frozenset({VIEW}),
+    Role.OPERATOR: frozenset({USE, VIEW, OPERATE}),
     Role.ADMIN: EVERYTHING,
     Role.AGENT: frozenset(),  # its scope says what it may
 }
-OF_PEOPLE = frozenset({Role.USER.value, Role.SUPPORT.value, Role.ADMIN.value})
+OF_PEOPLE = frozenset(role.value for role in Role if role != Role.AGENT)
 """The roles of tokens that belong to a user. None gives more than the user has."""
 
 
@@ -29,4 +31,6 @@ def role_within(rights: frozenset[str]) -> Role:
     """The role that gives the most of these rights."""
     if ADMINISTER in rights:
         return Role.ADMIN
-    return Role.USER if OPERATE in rights else Role.SUPPORT
+    if OPERATE in rights:
+        return Role.OPERATOR
+    return Role.SUPPORT if VIEW in rights else Role.USER

@@ -1,9 +1,12 @@
-"""Signals of tokens to the rooms above, sent in the transaction that changes them.
+"""Signals to the rooms above.
 
-Each has `token`, `caller` (who did it) and `reason`.
+Those of tokens are sent in the transaction that changes them, with `token`, `caller` (who did it)
+and `reason`. `agent_named` is sent before a request in which a user speaks for an agent, with
+`caller`, `agent_id` ("" where the body names none) and `rule`; a receiver refuses by raising.
 """
 
 from django.dispatch import Signal
 
 token_issued = Signal()
 token_revoked = Signal()
+agent_named = Signal()

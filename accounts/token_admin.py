@@ -19,7 +19,7 @@ from accounts.callers import Caller
 from accounts.credentials import PREFIX
 from accounts.lists import OfferedLookups
 from accounts.models import ApiToken, User
-from accounts.permissions import ADMINISTER, VIEW
+from accounts.rights import ADMINISTER, may_enter
 from accounts.roles import OF_PEOPLE, Role
 
 COLUMNS = ["name", "role", "shown", "is_live", "created_at", "expires_at", "last_used_at"]
@@ -170,16 +170,16 @@ class TokenAdmin(Shown, OfferedLookups):
         self.message_user(request, message % {"count": len(revoked)}, messages.SUCCESS)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(VIEW)
+        return may_enter(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm(VIEW)
+        return may_enter(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(VIEW)
+        return may_enter(request.user)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(VIEW)
+        return may_enter(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False

@@ -9,7 +9,8 @@ from accounts.answers import TokenSerializer
 from accounts.callers import Caller, caller_of
 from accounts.exceptions import MayNotIssue
 from accounts.models import ApiToken, User
-from accounts.permissions import ADMINISTER, MayHaveTokens
+from accounts.permissions import MayHaveTokens
+from accounts.rights import ADMINISTER
 from accounts.serializers import TokenRequestSerializer, refused
 from api import fields
 from api.pagination import requested_offset, requested_size

@@ -24,7 +24,7 @@ from accounts.exceptions import (
     WrongCode,
 )
 from accounts.models import LONGEST_NAME, ApiToken, SignInCode, User
-from accounts.permissions import ADMINISTER, VIEW
+from accounts.rights import ADMINISTER, ENTER
 from accounts.roles import Role
 from accounts.signals import token_issued, token_revoked
 from api.names import spelled
@@ -54,7 +54,7 @@ def may_issue(caller: Caller, user: User | None) -> bool:
     if caller.may(ADMINISTER):
         return True
     own = user is not None and caller.user_id == user.pk
-    return own and caller.kind == CallerKind.USER and caller.may(VIEW)
+    return own and caller.kind == CallerKind.USER and bool(caller.rights & ENTER)
 
 
 def issue(
@@ -197,7 +197,7 @@ def redeem(code: str) -> Issued:
         token = ApiToken(
             name=f"agent {found.agent_name}".strip()[:LONGEST_NAME],
             user=user,
-            role=Role.USER if within == Role.ADMIN else within,
+            role=Role.OPERATOR if within == Role.ADMIN else within,
             expires_at=timezone.now() + AGENT_LASTS,
             made_by=user,
         )

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from accounts import sign_in, transitions
 from accounts.headers import UNFOLD_CSP, with_policy
 from accounts.models import LONGEST_NAME, User
-from accounts.permissions import NOT_YET, VIEW
+from accounts.rights import NOT_YET, may_enter
 from api import throttling
 from problems import TooMany
 
@@ -46,7 +46,7 @@ class SignInForm(AuthenticationForm):
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)
-        if not user.has_perm(VIEW):
+        if not may_enter(user):
             raise ValidationError(NOT_YET, code="no_group")
 
     def get_invalid_login_error(self) -> ValidationError:
@@ -83,7 +83,7 @@ class SignIn(views.LoginView):
     extra_context = {"title": _("Sign in")}
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        if request.user.is_authenticated and not request.user.has_perm(VIEW):
+        if request.user.is_authenticated and not may_enter(request.user):
             messages.error(request, NOT_YET)
         return super().get(request, *args, **kwargs)
 
@@ -140,7 +140,7 @@ class AgentSignIn(SignIn):
 
     def _person(self) -> User | None:
         user = self.request.user
-        return user if isinstance(user, User) and user.has_perm(VIEW) else None
+        return user if isinstance(user, User) and may_enter(user) else None
 
     def _port(self) -> int:
         """The port that waits for the code; 0 if none is named."""

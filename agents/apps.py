@@ -12,4 +12,8 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts.signals import agent_named
+        from agents import ownership
+
         families.register(V1)
+        agent_named.connect(ownership.when_named)

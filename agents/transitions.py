@@ -6,6 +6,7 @@ Locks: an agent's row is locked before any chain or task; `enter` and `lock` tak
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
@@ -55,6 +56,12 @@ def enter(agent_id: str, *, seen: bool = True, protocol: Protocol = Protocol.PLA
         [agent_id, protocol],
     )
     return entered[0]
+
+
+def adopt(agent_id: str, user_id: UUID | None, protocol: Protocol) -> None:
+    """Make an agent of this user, if there is none of this id."""
+    agent = Agent(id=agent_id, user_id=user_id, protocol=protocol)
+    Agent.objects.bulk_create([agent], ignore_conflicts=True)
 
 
 def hear(agent_id: str) -> None:

@@ -34,17 +34,19 @@ class ApiViewSet(ViewSet):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     body_is_optional = False
     """Whether an empty body is taken, as an object without fields. An `@action` says so."""
+    users_may: ClassVar[frozenset[str]] = frozenset()
+    """Actions for users who see only what is theirs or nobody's: these see to it themselves."""
     throttle_scope = ""
     """Which limit counts its requests; "": that of reads or of changes. An `@action` says so."""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse an id that PostgreSQL cannot look up, and a body that is missing."""
-        super().initial(request, *args, **kwargs)
-        if self.action and request.method in WITH_BODY and not self.body_is_optional:
-            refuse_no_body(request)
         for name, value in kwargs.items():
             if isinstance(value, str) and "\0" in value:
                 raise Invalid(f"{name} must not contain NUL")
+        super().initial(request, *args, **kwargs)
+        if self.action and request.method in WITH_BODY and not self.body_is_optional:
+            refuse_no_body(request)
 
 
 class ListViewSet(ListModelMixin, ApiViewSet, GenericViewSet, Generic[M]):
@@ -53,6 +55,9 @@ class ListViewSet(ListModelMixin, ApiViewSet, GenericViewSet, Generic[M]):
     The id of a row is the argument `lookup_url_kwarg` of its path.
     """
 
+    owner: ClassVar[str] = ""
+    """The path from a row to the user whose it is. Where rows have owners, users list theirs and
+    nobody's, and act on these by their id."""
     unknown: ClassVar[type[NotFound]] = NotFound
     """What is said where there is no such row."""
     list_key: ClassVar[str]

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts.permissions import ADMINISTER
+from accounts.rights import ADMINISTER
 from agents import verbs
 from agents.models import Agent
 from chains import resets

@@ -5,6 +5,7 @@ has started (contract 000-002, 1.3 and 3.9).
 """
 
 import secrets
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,10 +17,10 @@ PRIORITY = 100
 
 
 @transaction.atomic
-def request_session(channel: Channel, *, by: str) -> Task:
+def request_session(channel: Channel, *, user_id: UUID | None = None, by: str) -> Task:
     """Create a session request: a task in its own chain, which is never claimed."""
     journal.attribute(actor=by)
-    chain = transitions.open_chain(channel, "Session Request", by=by)
+    chain = transitions.open_chain(channel, "Session Request", user_id=user_id, by=by)
     task = Task(
         channel=channel,
         chain=chain,

@@ -46,12 +46,17 @@ def open_chain(
     *,
     description: str = "",
     on_failure: OnFailure = OnFailure.CONTINUE,
+    user_id: UUID | None = None,
     by: str,
 ) -> Chain:
-    """Make a chain without tasks."""
+    """Make a chain without tasks; it is of whom its channel is, or else of this user."""
     journal.attribute(actor=by)
     return Chain.objects.create(
-        channel=channel, name=name, description=description, on_failure=on_failure
+        user_id=channel.user_id or user_id,
+        channel=channel,
+        name=name,
+        description=description,
+        on_failure=on_failure,
     )
 
 
@@ -59,7 +64,8 @@ def open_chain(
 def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
     """Add tasks, with or without a chain; see `tasks.transitions.enqueue`.
 
-    A chain's task is queued as if it was made when its chain was, in the chain's channel.
+    A chain's task is queued as if it was made when its chain was, in the chain's channel, and is of
+    whom its chain is.
     """
     ids = {task.chain_id for task in new if task.chain_id}
     chains = {chain.pk: chain for chain in Chain.objects.filter(pk__in=ids).lock()}
@@ -72,6 +78,7 @@ def enqueue(new: Sequence[Task], *, by: str) -> list[Task]:
         if task.channel_id != chain.channel_id:
             raise BadBatch(f"Chain {chain.pk} is in another channel than the task.")
         task.queue_at = chain.created_at
+        task.user_id = chain.user_id
     return tasks.enqueue(new, by=by)
 
 

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import caller_of
+from accounts import ownership
+from accounts.callers import Caller, caller_of
 from accounts.permissions import MayAdminister
+from agents.models import Agent
+from agents.ownership import speaks_for
 from api import fields
 from api.body import JsonValue
 from api.serializers import Values
@@ -44,20 +48,34 @@ class ChainViewSet(ListViewSet[Chain]):
     queryset = Chain.objects.all()
     serializer_class = ChainSerializer
     filterset_class = ChainFilters
+    owner = "user"
+    users_may = frozenset({"create"})
     unknown = ChainUnknown
     list_key = "chains"
     lookup_url_kwarg = "chain_id"
     lookup_value_converter = "uuid"
 
+    def check_object_permissions(self, request: Request, obj: Chain) -> None:
+        """A user's agent may let go of its chain, whosever that is."""
+        theirs = (
+            self.action == "detach"
+            and obj.owner_id
+            and speaks_for(obj.owner_id, caller_of(request))
+        )
+        if not theirs:
+            super().check_object_permissions(request, obj)
+
     def create(self, request: Request) -> Response:
         """Create a chain in a channel."""
         values = ChainRequestSerializer.read(request.data)
+        caller = caller_of(request)
         chain = transitions.open_chain(
-            channel_of(values["channel_id"]),
+            channel_of(values["channel_id"], caller),
             values["name"],
             description=values["description"],
             on_failure=OnFailure(values["on_failure"]),
-            by=caller_of(request).name,
+            user_id=caller.user_id,
+            by=caller.name,
         )
         return Response({"chain": ChainSerializer(chain).data}, 201)
 
@@ -87,7 +105,9 @@ class ChainViewSet(ListViewSet[Chain]):
     def assign_agent(self, request: Request, chain_id: UUID) -> Response:
         """Make an agent the owner of a chain; the one before is released."""
         agent_id = OwnerRequestSerializer.read(request.data)["agent_id"]
-        chain = transitions.assign_agent(chain_id, agent_id, by=caller_of(request).name)
+        caller = caller_of(request)
+        ownership.check_each(Agent.objects.filter(pk=agent_id), caller)
+        chain = transitions.assign_agent(chain_id, agent_id, by=caller.name)
         return Response({"chain": ChainSerializer(chain).data})
 
 
@@ -95,13 +115,18 @@ class ChainViewSet(ListViewSet[Chain]):
 class AgentViewSet(agent_views.AgentViewSet):
     """Agents, with the chains that they own."""
 
+    users_may = agent_views.AgentViewSet.users_may | {"request_session", "retrieve_request_session"}
+
     @action(detail=False, methods=["post"], url_path="request-session")
     def request_session(self, request: Request) -> Response:
         """Request a session: a task in a chain of its own, to be assigned to an agent."""
         values = SessionRequestSerializer.read(request.data)
         by_id, name = values["channel_id"], values["channel_name"]
-        channel = channel_of(fields.identifier(by_id)) if by_id else channel_named(name)
-        task = sessions.request_session(channel, by=caller_of(request).name)
+        caller = caller_of(request)
+        channel = (
+            channel_of(fields.identifier(by_id), caller) if by_id else channel_named(name, caller)
+        )
+        task = sessions.request_session(channel, user_id=caller.user_id, by=caller.name)
         return Response({"task": TaskSerializer(task).data}, 201)
 
     @schema.agent_of_a_word
@@ -140,8 +165,9 @@ class TaskViewSet(views.TaskViewSet):
         Where all their keys are known, the answer is 200 and has the first tasks.
         """
         many = isinstance(request.data, list)
-        new = new_tasks(requested(request.data))
-        tasks = transitions.enqueue(new, by=caller_of(request).name)
+        caller = caller_of(request)
+        new = new_tasks(requested(request.data), caller)
+        tasks = enqueued(new, caller)
         created = {task.pk for task in new} & {task.pk for task in tasks}
         shown = [TaskSerializer.shown(task) for task in tasks]
         return Response({"tasks": shown} if many else {"task": shown[0]}, 201 if created else 200)
@@ -166,8 +192,17 @@ def requested(data: JsonValue) -> list[Values]:
     return TaskRequestSerializer.read_many(data, most=MOST_TASKS)
 
 
-def new_tasks(requested: Sequence[Values]) -> list[Task]:
-    """The requested tasks, not stored yet. Raises ChannelUnknown."""
+def enqueued(new: Sequence[Task], caller: Caller) -> list[Task]:
+    """Store the tasks, or none where one has a key that another user has used in the channel."""
+    with transaction.atomic():
+        tasks = transitions.enqueue(new, by=caller.name)
+        for task in tasks:
+            ownership.check(task.user_id, caller)
+    return tasks
+
+
+def new_tasks(requested: Sequence[Values], caller: Caller) -> list[Task]:
+    """The requested tasks, not stored yet. Raises ChannelUnknown, or NotYours."""
     ids = {fields.identifier(values["channel_id"]) for values in requested if values["channel_id"]}
     names = {values["channel"] for values in requested if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
@@ -179,12 +214,18 @@ def new_tasks(requested: Sequence[Values]) -> list[Task]:
         channel = channels.get(fields.identifier(by_id)) if by_id else named.get(name)
         if channel is None:
             raise ChannelUnknown(f"There is no channel {by_id}.") if by_id else _no_channel(name)
-        tasks.append(new_task(values, channel, need))
+        ownership.check(channel.user_id, caller)
+        tasks.append(new_task(values, channel, need, channel.user_id or caller.user_id))
+    chains = Chain.objects.filter(pk__in={task.chain_id for task in tasks if task.chain_id})
+    ownership.check_each(chains, caller)
     return tasks
 
 
-def new_task(values: Values, channel: Channel, requirement: Requirement | None) -> Task:
+def new_task(
+    values: Values, channel: Channel, requirement: Requirement | None, user_id: UUID | None
+) -> Task:
     return Task(
+        user_id=user_id,
         channel=channel,
         chain_id=fields.identifier(values["chain_id"]) if values["chain_id"] else None,
         sequence=max(values["sequence"], 0),
@@ -200,17 +241,19 @@ def new_task(values: Values, channel: Channel, requirement: Requirement | None) 
     )
 
 
-def channel_of(channel_id: UUID) -> Channel:
+def channel_of(channel_id: UUID, caller: Caller) -> Channel:
     channel = Channel.objects.filter(pk=channel_id).first()
     if channel is None:
         raise ChannelUnknown
+    ownership.check(channel.user_id, caller)
     return channel
 
 
-def channel_named(name: str) -> Channel:
+def channel_named(name: str, caller: Caller) -> Channel:
     channel = Channel.objects.named([name]).first()
     if channel is None:
         raise _no_channel(name)
+    ownership.check(channel.user_id, caller)
     return channel
 
 

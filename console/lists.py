@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from accounts.lists import OfferedLookups
-from accounts.permissions import VIEW
+from accounts.rights import VIEW
 from api import sizes
 from api.names import spelled
 from console.filters import ids_beginning_with

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.headers import UNFOLD_CSP, with_policy
-from accounts.permissions import VIEW
+from accounts.rights import may_enter
 
 UNUSABLE = (DataError, ValidationError, OverflowError)
 """Raised where a value of an address or a form reaches the database as it was sent."""
@@ -44,7 +44,7 @@ class ConsoleSite(UnfoldAdminSite):
     index_title = _("Console")
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_active and request.user.has_perm(VIEW)
+        return request.user.is_active and may_enter(request.user)
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False

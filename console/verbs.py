@@ -14,7 +14,7 @@ from django.db.models import JSONField, Model, Q, QuerySet
 from django.utils.translation import gettext
 
 from accounts.callers import Caller
-from accounts.permissions import OPERATE
+from accounts.rights import OPERATE
 from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from events import audit
 from events.audit import Entry, Snapshot

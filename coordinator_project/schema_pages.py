@@ -28,10 +28,13 @@ class SchemaView(SpectacularAPIView):
     """YAML, or JSON by `?format=json` or the Accept header."""
 
     content_negotiation_class = DefaultContentNegotiation
+    users_may = frozenset({"get"})
 
 
 class PageOfSchema(APIView):
     """A page; who may not look is sent to sign in."""
+
+    users_may = frozenset({"get"})
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         if isinstance(exc, (Unauthorized, NotAllowed)) and not isinstance(exc, NotForAgents):

@@ -167,7 +167,10 @@ REST_FRAMEWORK = {
         "accounts.authentication.LoopbackAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.ReadOrOperate"],
-    "DEFAULT_FILTER_BACKENDS": ["api.filters.IndexedFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "api.filters.IndexedFilterBackend",
+        "accounts.filters.OwnRowsFilterBackend",
+    ],
     "DEFAULT_PAGINATION_CLASS": "api.pagination.KeysetPagination",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_THROTTLE_CLASSES": ["api.throttling.BucketThrottle"],

@@ -5,6 +5,7 @@ from uuid import UUID
 import orjson
 from django.contrib.auth.views import redirect_to_login
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
 from rest_framework.decorators import action
@@ -14,7 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.callers import CallerKind, caller_of
-from accounts.permissions import ADMINISTER, OPERATE, NotAllowed
+from accounts.permissions import NotAllowed
+from accounts.rights import ADMINISTER, OPERATE, may_enter
 from api.fields import NOBODY, identifier, job_identifier
 from api.viewsets import ApiViewSet
 from chains.models import Chain
@@ -49,6 +51,8 @@ class PageView(APIView):
         return Response({"caller": caller_of(request)})
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        if isinstance(exc, NotAllowed) and may_enter(self.request.user):
+            return redirect("admin:index")  # where their tokens are
         if isinstance(exc, (Unauthorized, NotAllowed)):
             return redirect_to_login(self.request.get_full_path())
         return super().handle_exception(exc)

@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from accounts.callers import Caller
+from accounts.ownership import is_limited
 from api.body import JsonDict
 from events import bounds, journal
 from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
@@ -57,6 +58,7 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
                 priority=sweep.priority,
                 max_attempts=sweep.max_attempts or settings.MAX_ATTEMPTS,
                 retry_delay_seconds=sweep.retry_delay_seconds,
+                user_id=by.user_id,
                 by=by.name,
             )
             return job, True
@@ -64,7 +66,8 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
         if tasks.violated(error) != "job_key_is_unique":
             raise
     first = Job.objects.get(kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key)
-    if _requested(first) != (sweep.name, sweep.priority, sweep.specification):
+    another = is_limited(by, changes=True) and first.user_id != by.user_id
+    if another or _requested(first) != (sweep.name, sweep.priority, sweep.specification):
         raise KeyUsed
     return first, False
 

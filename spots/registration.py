@@ -14,7 +14,7 @@ from tasks import releases
 PREFIX = "spot-"
 
 
-def hello(values: Values, *, peer: str) -> Agent:
+def hello(values: Values, spot_id: str, *, peer: str) -> Agent:
     """Register a SPOT with its capabilities, or replace those of the SPOT with the given id.
 
     A SPOT says hello when it has just started, so the tasks that it held before are released. To
@@ -31,10 +31,10 @@ def hello(values: Values, *, peer: str) -> Agent:
     }
     known = {name: value for name, value in facts.items() if value}
     if values["spotId"]:
-        releases.begin_anew(values["spotId"])
+        releases.begin_anew(spot_id)
     return agents.beat(
         Beat(
-            agent_id=values["spotId"] or PREFIX + secrets.token_hex(6),
+            agent_id=spot_id,
             name=info.get("host", ""),
             protocol=Protocol.SPOT,
             facts={**known, "capabilities": capabilities},
@@ -42,6 +42,10 @@ def hello(values: Values, *, peer: str) -> Agent:
             capacity=info.get("maxConcurrent") or 0,
         )
     )
+
+
+def new_id() -> str:
+    return PREFIX + secrets.token_hex(6)
 
 
 def _offers(optimizers: Iterable[Values]) -> dict[str, list[str]]:

@@ -1,5 +1,8 @@
 """The verbs of SPOTs under /internal/v1, and the list of SPOTs (seed 004, 2)."""
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
@@ -9,10 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import AgentKeyAuthentication
-from accounts.callers import caller_of
+from accounts.callers import Caller, caller_of
 from accounts.permissions import AsAgent
 from agents.models import Agent, Protocol
+from agents.ownership import speak_for
 from api.answers import Body, filled
+from api.body import JsonValue
 from api.fields import identifier
 from api.serializers import Values
 from api.viewsets import ApiViewSet, ListViewSet
@@ -35,10 +40,16 @@ from tasks.models import Task
 from tasks.rows import ClaimRequest
 from tasks.scope import beyond_channel
 
+OF_ITSELF = AsAgent("spotId", protocol=Protocol.SPOT)
 OF_SPOTS: list[type[BaseAuthentication]] = [
     AgentKeyAuthentication,
     *ApiViewSet.authentication_classes,
 ]
+
+
+def beyond_sweeps(data: JsonValue, caller: Caller) -> Collection[str]:
+    """The channel of sweeps, unless it is for the caller."""
+    return beyond_channel(CHANNEL, caller)
 
 
 class OfSpots(ApiViewSet):
@@ -51,14 +62,16 @@ class OfSpots(ApiViewSet):
 class SpotViewSet(OfSpots):
     """What a SPOT says of itself."""
 
-    agents_may = dict.fromkeys(("hello", "heartbeat"), AsAgent("spotId"))
+    agents_may = {"hello": replace(OF_ITSELF, may_be_new=True), "heartbeat": OF_ITSELF}
 
     @action(detail=False, methods=["post"], body_is_optional=True, throttle_scope="heartbeat")
     def hello(self, request: Request) -> Response:
         """Register a SPOT, or start one anew: what it held before is released."""
         values = SpotHelloRequestSerializer.read(request.data)
+        spot_id = values["spotId"] or registration.new_id()
+        speak_for(spot_id, caller_of(request), Protocol.SPOT)
         with transaction.atomic():
-            spot = registration.hello(values, peer=peer_of(request))
+            spot = registration.hello(values, spot_id, peer=peer_of(request))
         return Response({"spotId": spot.pk, "coordinatorVersion": VERSION})
 
     @action(detail=False, methods=["post"], throttle_scope="heartbeat")
@@ -80,8 +93,8 @@ class SpotTaskViewSet(OfSpots):
     lookup_url_kwarg = "task_id"
     lookup_value_regex = "[^/]+"
     agents_may = {
-        "claim": AsAgent("spotId", beyond=lambda _, allowed: beyond_channel(CHANNEL, allowed)),
-        **dict.fromkeys(("complete", "fail", "release"), AsAgent("spotId")),
+        "claim": AsAgent("spotId", beyond_sweeps, Protocol.SPOT),
+        **dict.fromkeys(("complete", "fail", "release"), OF_ITSELF),
     }
 
     @action(detail=False, methods=["post"], throttle_scope="claim")
@@ -115,6 +128,7 @@ class SpotListViewSet(ListViewSet[Agent]):
 
     queryset = Agent.objects.with_online().filter(protocol=Protocol.SPOT)
     serializer_class = answers.SpotSerializer
+    owner = "user"
     list_key = "spots"
     ordering = ("-last_seen_at", "id")
     usual = 5_000

@@ -9,11 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import caller_of
+from accounts.ownership import check_each
 from accounts.permissions import AsAgent
+from accounts.rights import SAFE_METHODS
 from agents import transitions as agents
 from agents.answers import AgentSerializer, ListedAgentSerializer, NotificationSerializer
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
+from agents.ownership import refuse_another, speak_for
 from agents.transitions import Beat
 from api.answers import Body, filled
 from api.serializers import Values
@@ -39,15 +42,23 @@ class AgentViewSet(ListViewSet[Agent]):
     queryset = Agent.objects.with_online()
     serializer_class = ListedAgentSerializer
     filterset_class = AgentFilters
+    owner = "user"
+    users_may = frozenset({"retrieve_heartbeat"})
     unknown = AgentUnknown
     list_key = "agents"
     ordering = ("-last_seen_at", "id")
     lookup_url_kwarg = "agent_id"
     lookup_value_converter = "name"
-    agents_may = {"heartbeat": AsAgent()}
+    agents_may = {"heartbeat": AsAgent(may_be_new=True)}
 
     def completed(self, rows: list[Agent]) -> Sequence[Agent]:
         return with_current_tasks(rows)
+
+    def check_object_permissions(self, request: Request, obj: Agent) -> None:
+        """Users see agents that are nobody's too, but steer only their own."""
+        super().check_object_permissions(request, obj)
+        if request.method not in SAFE_METHODS:
+            refuse_another(obj, caller_of(request))
 
     def retrieve(self, request: Request, agent_id: str) -> Response:
         """Show an agent and its current task."""
@@ -67,6 +78,8 @@ class AgentViewSet(ListViewSet[Agent]):
         same.
         """
         values = HeartbeatRequestSerializer.read(request.data)
+        values["agent_id"] = values["agent_id"] or str(uuid4())
+        speak_for(values["agent_id"], caller_of(request))
         agent, news = beat(values)
         return Response({"agent": body_of(agent), **news})
 
@@ -109,12 +122,15 @@ class NotificationViewSet(ListViewSet[Notification]):
 
     queryset = Notification.objects.shown()
     serializer_class = NotificationSerializer
+    owner = "agent__user"
+    users_may = frozenset({"dismiss"})
     list_key = "notifications"
 
     @action(detail=False, methods=["post"])
     def dismiss(self, request: Request) -> Response:
         """Hide a notification until the agent waits anew."""
         values = DismissRequestSerializer.read(request.data)
+        check_each(Agent.objects.filter(pk=values["agent_id"]), caller_of(request))
         agents.dismiss(values["agent_id"], values["type"])
         return Response({"ok": True})
 
@@ -122,7 +138,7 @@ class NotificationViewSet(ListViewSet[Notification]):
 def beat(values: Values) -> tuple[Agent, dict[str, object]]:
     """Take a heartbeat; the agent as it now is, and what it should know."""
     beat = Beat(
-        agent_id=values["agent_id"] or str(uuid4()),
+        agent_id=values["agent_id"],
         name=values["name"],
         activity=values["claude_status"] or values["status"],
         meta=values["meta"],

@@ -54,6 +54,7 @@ def enqueue_for_job(
     priority: int,
     max_attempts: int,
     retry_delay_seconds: int,
+    user_id: UUID | None = None,
     by: str,
 ) -> int:
     """Enqueue a job's tasks in the order given, a batch in memory at a time; returns how many.
@@ -64,6 +65,7 @@ def enqueue_for_job(
     alike = _in_common(
         Task(
             job_id=job_id,
+            user_id=user_id,
             channel=channel,
             priority=priority,
             max_attempts=max_attempts,

@@ -12,7 +12,8 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import caller_of
+from accounts.callers import Caller, caller_of
+from accounts.ownership import check_each, visible
 from api import fields, filters
 from api.filters import Given, NameFilter, PeriodFilters
 from api.pagination import LatestPagination
@@ -104,6 +105,8 @@ class DeadLetterViewSet(ListViewSet[Task]):
     queryset = Task.objects.dead_letters()
     serializer_class = DeadLetterSerializer
     filterset_class = DeadLetterFilters
+    owner = "user"
+    users_may = frozenset({"requeue", "purge"})
     pagination_class = LatestPagination
     list_key = "dead_letters"
     time_column = "finished_at"
@@ -122,7 +125,7 @@ class DeadLetterViewSet(ListViewSet[Task]):
         After 20 seconds it stops with `more`: send the same again.
         """
         values = DeadLettersRequestSerializer.read(request.data)
-        return _reply("requeued", dead_letters.requeue, values, by=caller_of(request).name)
+        return _reply("requeued", dead_letters.requeue, values, by=caller_of(request))
 
     @action(detail=False, methods=["post"])
     def purge(self, request: Request) -> Response:
@@ -131,20 +134,22 @@ class DeadLetterViewSet(ListViewSet[Task]):
         After 20 seconds it stops with `more`: send the same again.
         """
         values = DeadLettersRequestSerializer.read(request.data)
-        return _reply("purged", dead_letters.purge, values, by=caller_of(request).name)
+        return _reply("purged", dead_letters.purge, values, by=caller_of(request))
 
 
-def _reply(past: str, verb: Verb, values: Values, *, by: str) -> Response:
+def _reply(past: str, verb: Verb, values: Values, *, by: Caller) -> Response:
     """Apply the verb once to each task that the body names; answer with counts and refusals."""
     reason = values["reason"]
     malformed = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
     named = {fields.identifier(text): text for text in values["ids"] if text not in malformed}
     if values["ids"]:
-        handled = dead_letters.each(verb, list(named), by=by, reason=reason)
+        check_each(Task.objects.filter(pk__in=list(named)), by)
+        handled = dead_letters.each(verb, list(named), by=by.name, reason=reason)
     else:
         query = QueryDict(urlencode(values["filter"]))
-        found = filters.apply(DeadLetterFilters, query, Task.objects.dead_letters()).rows
-        handled = dead_letters.every(verb, found, by=by, reason=reason)
+        theirs = visible(Task.objects.dead_letters(), by, changes=True)
+        found = filters.apply(DeadLetterFilters, query, theirs).rows
+        handled = dead_letters.every(verb, found, by=by.name, reason=reason)
     unknown = [(text, TaskUnknown(f"There is no task {text!r}.")) for text in malformed]
     judged = [(named[task_id], problem) for task_id, problem in handled.refused.items()]
     refused = [

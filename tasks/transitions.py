@@ -34,12 +34,14 @@ from tasks.states import CANCEL, FINISHED, REQUEUE, UNLOCK, UNLOCK_TO_DONE, Edge
 BATCH = 200
 
 
-def open_channel(name: str, *, description: str = "", by: str) -> Channel:
-    """Make a channel; its name must be new."""
+def open_channel(
+    name: str, *, description: str = "", user_id: UUID | None = None, by: str
+) -> Channel:
+    """Make a channel, of this user or of nobody; its name must be new."""
     try:
         with transaction.atomic():
             journal.attribute(actor=by)
-            return Channel.objects.create(name=name, description=description)
+            return Channel.objects.create(name=name, description=description, user_id=user_id)
     except IntegrityError:
         raise ChannelExists(f"There is a channel named {name!r}.") from None
 

@@ -9,7 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import caller_of
+from accounts.ownership import check_each, is_limited
 from accounts.permissions import AsAgent
+from agents.models import Agent
+from agents.ownership import speak_for
 from api import marks
 from api.answers import Body
 from api.serializers import Refused, Values
@@ -53,14 +56,21 @@ class ChannelViewSet(ListViewSet[Channel]):
     queryset = Channel.objects.all()
     serializer_class = ChannelSerializer
     filterset_class = ChannelFilters
+    owner = "user"
+    users_may = frozenset({"create", "by_name"})
     list_key = "channels"
     lookup_url_kwarg = "channel_id"
     lookup_value_converter = "uuid"
 
     def create(self, request: Request) -> Response:
-        """Create a channel; names are unique without regard to case."""
+        """Create a channel; names are unique without regard to case.
+
+        That of a user is theirs alone, one that an operator makes is for all.
+        """
+        caller = caller_of(request)
+        user_id = caller.user_id if is_limited(caller, changes=True) else None
         values = ChannelRequestSerializer.read(request.data)
-        channel = transitions.open_channel(**values, by=caller_of(request).name)
+        channel = transitions.open_channel(**values, user_id=user_id, by=caller.name)
         return Response({"channel": ChannelSerializer(channel).data}, 201)
 
     @action(detail=False, url_path="by-name/<name:name>")
@@ -69,6 +79,7 @@ class ChannelViewSet(ListViewSet[Channel]):
         channel = Channel.objects.named([name]).first()
         if channel is None:
             raise ChannelUnknown(f"There is no channel named {name!r}.")
+        self.check_object_permissions(request, channel)
         return Response({"channel": ChannelSerializer(channel).data})
 
     @action(detail=True, methods=["post"], body_is_optional=True)
@@ -93,6 +104,8 @@ class TaskViewSet(ListViewSet[Task]):
     queryset = Task.objects.all()
     serializer_class = TaskSerializer
     filterset_class = TaskFilters
+    owner = "user"
+    users_may = frozenset({"create", "assign", "inputs", "claim_input"})
     unknown = TaskUnknown
     list_key = "tasks"
     lookup_url_kwarg = "task_id"
@@ -136,7 +149,10 @@ class TaskViewSet(ListViewSet[Task]):
     def assign(self, request: Request) -> Response:
         """Assign a queued task to an agent, which then holds it without an end of its lease."""
         values = AssignRequestSerializer.read(request.data)
-        task = transitions.assign(**values, by=caller_of(request).name)
+        caller = caller_of(request)
+        check_each(Task.objects.filter(pk=values["task_id"]), caller)
+        check_each(Agent.objects.filter(pk=values["agent_id"]), caller)
+        task = transitions.assign(**values, by=caller.name)
         return Response({"task": AssignedTaskSerializer(task).data})
 
     @action(detail=False, methods=["post"], throttle_scope="report")
@@ -160,13 +176,18 @@ class TaskViewSet(ListViewSet[Task]):
     @action(detail=False, methods=["post"])
     def inputs(self, request: Request) -> Response:
         """Send text or keys to the agent of a task; a known key gives the first input."""
-        sent = inputs.send(**InputRequestSerializer.read(request.data), by=caller_of(request).name)
+        values = InputRequestSerializer.read(request.data)
+        caller = caller_of(request)
+        check_each(Task.objects.filter(pk=values["task_id"]), caller)
+        sent = inputs.send(**values, by=caller.name)
         return Response({"input": TaskInputSerializer(sent).data}, 201)
 
     @action(detail=False, methods=["post"], url_path="inputs/claim")
     def claim_input(self, request: Request) -> Response:
         """Take the oldest input for this task and agent that nobody has taken."""
-        taken = inputs.take(**InputClaimRequestSerializer.read(request.data))
+        values = InputClaimRequestSerializer.read(request.data)
+        speak_for(values["agent_id"], caller_of(request))
+        taken = inputs.take(**values)
         return Response({"input": TaskInputSerializer(taken).data})
 
     @action(detail=True, methods=["post"], url_path="status")

@@ -26,6 +26,7 @@ SLOW = {
     "examples",
     "smoke",
     "accounts/test_agent_key.py",
+    "accounts/test_permission_table.py",
     "accounts/test_headers.py",
     "accounts/test_agent_tokens.py",
     "accounts/test_first_start.py",

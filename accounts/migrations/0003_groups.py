@@ -2,7 +2,12 @@
 
 from django.db import migrations
 
-from accounts.permissions import GROUPS
+VIEW, OPERATE, ADMINISTER = "view_console", "operate", "administer"
+GROUPS = {
+    "Viewer": [VIEW],
+    "Operator": [VIEW, OPERATE],
+    "Admin": [VIEW, OPERATE, ADMINISTER],
+}
 
 
 def make(apps, schema_editor):
@@ -14,8 +19,7 @@ def make(apps, schema_editor):
     names = dict(apps.get_model("accounts", "User")._meta.permissions)
     for name, permissions in GROUPS.items():
         group, _ = Group.objects.get_or_create(name=name)
-        for permission in permissions:
-            codename = permission.removeprefix("accounts.")
+        for codename in permissions:
             row, _ = Permission.objects.get_or_create(
                 content_type=kind, codename=codename, defaults={"name": names[codename]}
             )

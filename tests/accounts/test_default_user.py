@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from accounts import bootstrap
 from accounts.bootstrap import make_default_user
 from accounts.models import ApiToken, User
-from accounts.permissions import ADMINISTER
+from accounts.rights import ADMINISTER
 from coordinator_project import env
 from events.models import OperatorAction
 from tests.accounts.tokens import client_of

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import credentials, recognition, transitions
 from accounts.models import ApiToken, User
-from accounts.permissions import ADMINISTER, EVERYTHING, OPERATE, VIEW
+from accounts.rights import ADMINISTER, EVERYTHING, OPERATE, VIEW
 from events.models import OperatorAction
 from tests.accounts.tokens import (
     ADMINISTRATOR,

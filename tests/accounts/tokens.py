@@ -8,7 +8,7 @@ from django.test import Client
 from accounts import recognition, transitions
 from accounts.callers import Caller, CallerKind
 from accounts.models import ApiToken
-from accounts.permissions import EVERYTHING
+from accounts.rights import EVERYTHING
 from tests.console.people import make_person
 
 ADMINISTRATOR = Caller(CallerKind.LOCAL, "tests", rights=EVERYTHING)

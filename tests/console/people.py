@@ -4,7 +4,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from accounts.models import User
-from accounts.permissions import GROUPS
+from accounts.rights import GROUPS
 
 
 def make_person(group: str = "", **fields) -> User:

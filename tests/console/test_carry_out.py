@@ -5,7 +5,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.callers import LOCAL, Caller, CallerKind
-from accounts.permissions import OPERATE, VIEW
+from accounts.rights import OPERATE, VIEW
 from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
 from console.verbs import Verb, carry_out, one_by_one
 from events.models import Event, OperatorAction

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import ApiToken, User
-from accounts.permissions import VIEW
+from accounts.rights import VIEW
 from agents.models import Agent
 from chains.models import Chain
 from console.admin import ConsoleAdmin

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import transitions
 from accounts.callers import Caller, CallerKind
 from accounts.models import LONGEST_NAME, User
-from accounts.permissions import EVERYTHING
+from accounts.rights import EVERYTHING
 from accounts.roles import OF_PEOPLE
 from api.names import spelled
 

@@ -1,0 +1,41 @@
+"""Whose agents are whose: a user's token speaks for agents of that user alone."""
+
+from accounts.callers import Caller
+from accounts.exceptions import NotYours
+from accounts.ownership import is_limited
+from accounts.permissions import AsAgent
+from agents import transitions
+from agents.models import ID_LENGTH, Agent, Protocol
+
+
+def speak_for(agent_id: str, caller: Caller, protocol: Protocol = Protocol.PLAIN) -> None:
+    """Raise NotYours where the agent is not the user's; an id that nobody has becomes theirs.
+
+    So no user reports on what the agent of another one has. Callers who steer all speak for any.
+    """
+    if speaks_for(agent_id, caller):
+        return
+    transitions.adopt(agent_id, caller.user_id, protocol)
+    if not speaks_for(agent_id, caller):
+        raise NotYours(f"The agent {agent_id!r} is not yours. Choose another id.")
+
+
+def speaks_for(agent_id: str, caller: Caller) -> bool:
+    """Whether the caller steers all, or is the user whose the agent is."""
+    if not is_limited(caller, changes=True):
+        return True
+    return Agent.objects.filter(pk=agent_id, user=caller.user_id).exists()
+
+
+def refuse_another(agent: Agent, caller: Caller) -> None:
+    """Raise NotYours unless the agent is the user's own, or the caller steers all."""
+    if is_limited(caller, changes=True) and agent.user_id != caller.user_id:
+        raise NotYours(f"The agent {agent.pk!r} is not yours.")
+
+
+def when_named(
+    sender: type[object], *, caller: Caller, agent_id: str, rule: AsAgent, **kwargs: object
+) -> None:
+    """A receiver: the body of a request names an agent; serializers refuse an id that is none."""
+    if agent_id and len(agent_id) <= ID_LENGTH and "\0" not in agent_id:
+        speak_for(agent_id, caller, Protocol(rule.protocol))

@@ -1,0 +1,285 @@
+"""Rows of two users, all callers who may ask for them, and a request for every operation."""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpResponse
+from django.test import Client, override_settings
+
+from accounts import recognition
+from accounts.models import ApiToken, User
+from agents.models import Agent, Notification, NotificationType, Protocol
+from chains import transitions as chains
+from chains.models import Chain
+from jobs.models import Job
+from jobs.sweeps import CHANNEL
+from tasks.models import Channel, Task
+from tests.accounts.tokens import client_of, issue
+from tests.console.people import browser_of, make_person
+from tests.factories import (
+    fail_at_once,
+    fresh,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_job,
+    make_task,
+    take,
+)
+from tests.jobs.sweeps import ranges
+
+KEY = "the-agent-key"
+ELSEWHERE = "192.0.2.7"
+
+
+@dataclass(frozen=True)
+class Things:
+    """Rows of one user. The agent holds `held`, the SPOT `held_by_spot`; `chain` has no owner."""
+
+    channel: Channel
+    chain: Chain
+    task: Task
+    held: Task
+    locked: Task
+    failed: Task
+    job: Job
+    agent: Agent
+    spot: Agent
+    held_by_spot: Task
+    token: ApiToken
+
+
+def things_of(user: User) -> Things:
+    name = user.get_username()
+    channel = make_channel(f"of {name}")
+    Channel.objects.filter(pk=channel.pk).update(user=user)
+    channel = fresh(channel)
+    agent = make_agent(f"{name}-agent", subscriptions=(channel.name,))
+    spot = make_agent(f"{name}-spot", protocol=Protocol.SPOT)
+    Notification.objects.create(agent=agent, type=NotificationType.values[0])
+    held = make_held_task(agent, channel=channel)
+    failed = make_task(channel)
+    fail_at_once(Task.objects.filter(pk=failed.pk))
+    owned = make_chain(channel, tasks=1)
+    take(make_agent(f"{name}-late", subscriptions=(channel.name,)), channel)
+    chains.detach(owned.pk, owner_id=None, by="tests")
+    job = make_job(tasks=1)
+    [held_by_spot] = Task.objects.filter(job=job)
+    Task.objects.filter(pk=held_by_spot.pk).update(channel=channel)
+    take(spot, channel)
+    chain, task = make_chain(channel, tasks=1), make_task(channel)
+    Agent.objects.filter(pk__in=[agent.pk, spot.pk]).update(user=user)
+    Job.objects.filter(pk=job.pk).update(user=user)
+    Task.objects.filter(Q(channel=channel) | Q(job=job)).update(user=user)
+    Chain.objects.filter(channel=channel).update(user=user)
+    return Things(
+        channel=channel,
+        chain=fresh(chain),
+        task=fresh(task),
+        held=fresh(held),
+        locked=Task.objects.get(chain=owned),
+        failed=fresh(failed),
+        job=fresh(job),
+        agent=fresh(agent),
+        spot=fresh(spot),
+        held_by_spot=fresh(held_by_spot),
+        token=issue(f"of {name}", user=user).token,
+    )
+
+
+def requests_for(things: Things) -> dict[str, tuple[str, object]]:
+    """For each operation of the schema a path and a body that are about these things."""
+    t = things
+    channel, agent, spot = str(t.channel.pk), t.agent.pk, t.spot.pk
+    task, held, failed = str(t.task.pk), str(t.held.pk), str(t.failed.pk)
+    chain, job = f"/v1/chains/{t.chain.pk}", f"/api/v1/jobs/{t.job.public_id}"
+    of_agent = f"/v1/agents/{quote(agent, safe='')}"
+    by_spot = f"/internal/v1/tasks/{t.held_by_spot.pk}"
+    claim = {"agent_id": agent, "channel_id": channel}
+    reports = {"agent_id": agent, "task_id": held}
+    letters = {"ids": [failed], "reason": "a test"}
+    return {
+        "GET /health": ("/health", None),
+        "GET /health/details": ("/health/details", None),
+        "GET /api/v1/health": ("/api/v1/health", None),
+        "POST /v1/auth/register": ("/v1/auth/register", {}),
+        "POST /v1/auth/login": ("/v1/auth/login", {}),
+        "GET /v1/auth/verify": ("/v1/auth/verify", None),
+        "POST /v1/auth/agent-token": ("/v1/auth/agent-token", {}),
+        "GET /api/v1/tokens": ("/api/v1/tokens", None),
+        "POST /api/v1/tokens": (
+            "/api/v1/tokens",
+            {"name": "new", "user_id": str(t.token.user_id)},
+        ),
+        "DELETE /api/v1/tokens/{token_id}": (f"/api/v1/tokens/{t.token.pk}", None),
+        "GET /v1/channels": ("/v1/channels", None),
+        "POST /v1/channels": ("/v1/channels", {"name": "new"}),
+        "GET /v1/channels/by-name/{name}": (
+            f"/v1/channels/by-name/{quote(t.channel.name)}",
+            None,
+        ),
+        "POST /v1/channels/{channel_id}/pause": (f"/v1/channels/{channel}/pause", {}),
+        "POST /v1/channels/{channel_id}/resume": (f"/v1/channels/{channel}/resume", {}),
+        "GET /v1/tasks": ("/v1/tasks", None),
+        "POST /v1/tasks": ("/v1/tasks", {"title": "new", "channel_id": channel}),
+        "GET /v1/tasks/{task_id}": (f"/v1/tasks/{task}", None),
+        "GET /v1/tasks/{task_id}/why": (f"/v1/tasks/{task}/why", None),
+        "POST /v1/tasks/{task_id}/cancel": (f"/v1/tasks/{task}/cancel", {}),
+        "POST /v1/tasks/{task_id}/requeue": (f"/v1/tasks/{failed}/requeue", {}),
+        "POST /v1/tasks/{task_id}/status": (
+            f"/v1/tasks/{t.locked.pk}/status",
+            {"status": "done"},
+        ),
+        "POST /v1/tasks/{task_id}/release": (f"/v1/tasks/{held}/release", reports),
+        "POST /v1/tasks/{task_id}/renew": (f"/v1/tasks/{held}/renew", reports),
+        "POST /v1/tasks/assign": ("/v1/tasks/assign", {"task_id": task, "agent_id": agent}),
+        "POST /v1/tasks/claim": ("/v1/tasks/claim", {**claim, "max_tasks": 1}),
+        # The answer comes after the permissions; a claim that waits uses other connections.
+        "POST /v1/tasks/claim/wait": ("/v1/tasks/claim?wait_seconds=100", claim),
+        "POST /v1/tasks/complete": ("/v1/tasks/complete", reports),
+        "POST /v1/tasks/fail": ("/v1/tasks/fail", reports),
+        "POST /v1/tasks/report": (
+            "/v1/tasks/report",
+            {"agent_id": agent, "claim": {"channel_id": channel}},
+        ),
+        "POST /v1/tasks/inputs": (
+            "/v1/tasks/inputs",
+            {"task_id": held, "agent_id": agent, "text": "yes"},
+        ),
+        "POST /v1/tasks/inputs/claim": ("/v1/tasks/inputs/claim", reports),
+        "GET /v1/dead-letters": ("/v1/dead-letters", None),
+        "POST /v1/dead-letters/requeue": ("/v1/dead-letters/requeue", letters),
+        "POST /v1/dead-letters/purge": ("/v1/dead-letters/purge", letters),
+        "GET /v1/chains": ("/v1/chains", None),
+        "POST /v1/chains": ("/v1/chains", {"name": "new", "channel_id": channel}),
+        "GET /v1/chains/{chain_id}": (chain, None),
+        "PUT /v1/chains/{chain_id}": (chain, {"name": "renamed"}),
+        "DELETE /v1/chains/{chain_id}": (chain, None),
+        "POST /v1/chains/{chain_id}/assign-agent": (
+            f"{chain}/assign-agent",
+            {"agent_id": agent},
+        ),
+        "POST /v1/chains/{chain_id}/detach": (f"{chain}/detach", {"agent_id": agent}),
+        "GET /v1/agents": ("/v1/agents", None),
+        "GET /v1/agents/{agent_id}": (of_agent, None),
+        "GET /v1/agents/{agent_id}/chain": (f"{of_agent}/chain", None),
+        "GET /v1/agents/{agent_id}/current-task": (f"{of_agent}/current-task", None),
+        "PATCH /v1/agents/{agent_id}/channels": (f"{of_agent}/channels", {"subscriptions": []}),
+        "POST /v1/agents/{agent_id}/drain": (f"{of_agent}/drain", {}),
+        "POST /v1/agents/{agent_id}/resume": (f"{of_agent}/resume", {}),
+        "POST /v1/agents/{agent_id}/retire": (f"{of_agent}/retire", {}),
+        "POST /v1/agents/heartbeat": ("/v1/agents/heartbeat", {"agent_id": agent}),
+        "GET /v1/agents/heartbeat": ("/v1/agents/heartbeat", None),
+        "POST /v1/agents/request-session": (
+            "/v1/agents/request-session",
+            {"channel_id": channel},
+        ),
+        "GET /v1/agents/request-session": ("/v1/agents/request-session", None),
+        "GET /v1/notifications": ("/v1/notifications", None),
+        "POST /v1/notifications/dismiss": (
+            "/v1/notifications/dismiss",
+            {"agent_id": agent, "type": NotificationType.values[0]},
+        ),
+        "GET /v1/events": ("/v1/events", None),
+        "POST /v1/events": ("/v1/events", {"agent_id": agent, "type": "new"}),
+        "GET /v1/dashboard": ("/v1/dashboard", None),
+        "GET /v1/stream": ("/v1/stream", None),
+        "GET /api/v1/jobs": ("/api/v1/jobs", None),
+        "POST /api/v1/jobs": ("/api/v1/jobs", ranges()),
+        "GET /api/v1/jobs/{job_id}": (job, None),
+        "GET /api/v1/jobs/{job_id}/best": (f"{job}/best", None),
+        "GET /api/v1/jobs/{job_id}/results": (f"{job}/results", None),
+        "GET /api/v1/jobs/{job_id}/statistics": (f"{job}/statistics", None),
+        "POST /api/v1/jobs/{job_id}/cancel": (f"{job}/cancel", {}),
+        "POST /api/v1/jobs/{job_id}/retry": (f"{job}/retry", {}),
+        "GET /api/v1/parameter-schema": ("/api/v1/parameter-schema", None),
+        "GET /api/v1/spots": ("/api/v1/spots", None),
+        "POST /internal/v1/hello": ("/internal/v1/hello", {"spotId": spot}),
+        "POST /internal/v1/heartbeat": (
+            "/internal/v1/heartbeat",
+            {"spotId": spot, "cpuLoad": 1, "runningTasks": 0, "totalCores": 1},
+        ),
+        "POST /internal/v1/tasks/claim": ("/internal/v1/tasks/claim", {"spotId": spot}),
+        "POST /internal/v1/tasks/{task_id}/complete": (
+            f"{by_spot}/complete",
+            {"spotId": spot, "bestParams": [], "fopt": 1},
+        ),
+        "POST /internal/v1/tasks/{task_id}/fail": (f"{by_spot}/fail", {"spotId": spot}),
+        "POST /internal/v1/tasks/{task_id}/release": (f"{by_spot}/release", {"spotId": spot}),
+        "GET /console/overview": ("/console/overview", None),
+        "GET /console/board": (f"/console/board?channel={channel}", None),
+        "GET /console/tasks": (f"/console/tasks?ids={task}", None),
+        "GET /console/chains/{chain_id}": (f"/console/chains/{t.chain.pk}", None),
+        "GET /console/chains/{chain_id}/tasks": (f"/console/chains/{t.chain.pk}/tasks", None),
+        "GET /console/jobs": ("/console/jobs", None),
+        "GET /console/jobs/{job_id}/plot": (f"/console/jobs/{t.job.public_id}/plot", None),
+        "GET /console/verbs": ("/console/verbs", None),
+        "GET /console/changes": ("/console/changes", None),
+        "GET /console/stream": ("/console/stream", None),
+        "POST /console/{kind}/{name}": (
+            "/console/tasks/cancel",
+            {"ids": [task], "reason": "a test"},
+        ),
+    }
+
+
+class World:
+    """Two users with their things, and everybody who may come."""
+
+    def __init__(self) -> None:
+        self.user = make_person("User")
+        self.other = User.objects.create_user("other")
+        self.other.groups.set(self.user.groups.all())
+        self.own, self.others = things_of(self.user), things_of(self.other)
+        own, others = self.own.channel.name, self.others.channel.name
+        self.clients = {
+            "anonymous": Client(),
+            "user": client_of(issue("of the user", user=self.user, role="user").secret),
+            **{f"token: {role}": of_role(role) for role in ("support", "operator", "admin")},
+            "agent: own channel": of_agent(self.own, own, CHANNEL),
+            "agent: another channel": of_agent(self.own, others),
+            "agent: another agent": of_agent(self.others, own, CHANNEL),
+            "agent key": Client(headers={"x-orhestra-key": KEY}),
+            "session: no group": browser_of(""),
+            **{
+                f"session: {group}": browser_of(group.capitalize())
+                for group in ("user", "viewer", "operator", "admin")
+            },
+            "protected mode: here": Client(),
+            "protected mode: elsewhere": Client(REMOTE_ADDR=ELSEWHERE),
+        }
+
+    def ask(self, operation: str, who: str) -> HttpResponse:
+        """What this caller is answered; nothing stays changed."""
+        things = self.own if who.startswith("agent: ") or who == "user: own" else self.others
+        path, body = requests_for(things)[operation]
+        client = self.clients["user" if who.startswith("user: ") else who]
+        key = KEY if who == "agent key" else ""
+        with transaction.atomic(), override_settings(ORHESTRA_AGENT_KEY=key):
+            if who.startswith("protected mode"):
+                ApiToken.objects.all().delete()
+            recognition.forget()
+            answer = client.generic(
+                operation.partition(" ")[0],
+                path,
+                json.dumps(body or {}),
+                content_type="application/json",
+            )
+            transaction.set_rollback(True)
+        return answer
+
+
+def of_role(role: str) -> Client:
+    person = make_person("Viewer" if role == "support" else role.capitalize())
+    return client_of(issue(role, user=person, role=role).secret)
+
+
+def of_agent(things: Things, *channels: str) -> Client:
+    """A client with a token of the agent and of the SPOT of these things."""
+    prefix = things.agent.pk.removesuffix("agent")
+    issued = issue("of agents", agent=prefix, agent_is_prefix=True, channels=channels)
+    return client_of(issued.secret)
