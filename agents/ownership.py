@@ -6,6 +6,7 @@ from accounts.ownership import is_limited
 from accounts.permissions import AsAgent
 from agents import transitions
 from agents.models import ID_LENGTH, Agent, Protocol
+from api import marks
 
 
 def speak_for(agent_id: str, caller: Caller, protocol: Protocol = Protocol.PLAIN) -> None:
@@ -37,5 +38,5 @@ def when_named(
     sender: type[object], *, caller: Caller, agent_id: str, rule: AsAgent, **kwargs: object
 ) -> None:
     """A receiver: the body of a request names an agent; serializers refuse an id that is none."""
-    if agent_id and len(agent_id) <= ID_LENGTH and "\0" not in agent_id:
+    if agent_id and len(agent_id) <= ID_LENGTH and not marks.MARK.search(agent_id):
         speak_for(agent_id, caller, Protocol(rule.protocol))

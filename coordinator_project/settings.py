@@ -42,7 +42,7 @@ CORS_EXPOSE_HEADERS = [
 COORDINATOR_AUTH_TOKEN = env.secret("COORDINATOR_AUTH_TOKEN", least=env.TOKEN_LEAST)
 DEFAULT_USER_ID = env.identifier("DEFAULT_USER_ID")
 REGISTRATION = env.choice(
-    "COORDINATOR_REGISTRATION", default="no", among=("no", "viewer", "operator")
+    "COORDINATOR_REGISTRATION", default="no", among=("no", "user", "viewer", "operator")
 )
 AGENT_ONLINE_WITHIN = timedelta(seconds=30)
 GRACE = env.seconds("COORDINATOR_GRACE_SECONDS", default=30, least=1)

@@ -189,7 +189,7 @@ def test_a_code_is_worth_a_token_once(client):
     assert got.status_code == 200
     assert got.json().keys() == {"token", "user_id", "username"}
     token = ApiToken.objects.first()
-    assert (token.role, token.is_login, token.name) == ("user", False, "agent")
+    assert (token.role, token.is_login, token.name) == ("operator", False, "agent")
     assert timedelta() < token.expires_at - token.created_at - AGENT_LASTS + timedelta(minutes=1)
     beat = client_of(got.json()["token"]).post(
         "/v1/agents/heartbeat", {"agent_id": "a"}, "application/json"
@@ -206,7 +206,7 @@ def test_an_agent_never_gets_the_rights_of_an_administrator(client, group):
     code = ask(client, "login", username=name, password=PASSWORD, agent_auth=True).json()
     ask(client, "agent-token", code=code["auth_code"])
 
-    assert ApiToken.objects.first().role == ("support" if group == "Viewer" else "user")
+    assert ApiToken.objects.first().role == ("support" if group == "Viewer" else "operator")
 
 
 def test_a_code_that_is_over_is_worth_nothing(client):

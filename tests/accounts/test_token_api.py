@@ -77,7 +77,7 @@ def test_a_person_who_has_signed_in_makes_their_own(settings):
     made = create(browser)
 
     assert made.status_code == 201
-    assert (made.json()["user_id"], made.json()["role"]) == (str(person.pk), "user")
+    assert (made.json()["user_id"], made.json()["role"]) == (str(person.pk), "operator")
     assert refusal(create(browser, user_id=str(make_person("Viewer").pk))) == (403, "forbidden")
     assert refusal(create(browser, user_id=NOBODY)) == (403, "forbidden")
     assert refusal(create(browser, agent_id="agent-1")) == (403, "forbidden")
@@ -88,7 +88,7 @@ def test_an_administrator_makes_one_for_another_user(admin):
 
     made = create(admin, user_id=str(other.pk)).json()
 
-    assert (made["user_id"], made["role"]) == (str(other.pk), "user")
+    assert (made["user_id"], made["role"]) == (str(other.pk), "operator")
     assert fresh(other).tokens.count() == 1
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import credentials, recognition, transitions
 from accounts.models import ApiToken, User
-from accounts.rights import ADMINISTER, EVERYTHING, OPERATE, VIEW
+from accounts.rights import ADMINISTER, EVERYTHING, OPERATE, USE, VIEW
 from events.models import OperatorAction
 from tests.accounts.tokens import (
     ADMINISTRATOR,
@@ -63,14 +63,18 @@ def test_only_its_digest_is_stored():
     ("group", "role", "rights"),
     [
         ("Admin", "admin", EVERYTHING),
-        ("Admin", "user", {VIEW, OPERATE}),
+        ("Admin", "operator", {USE, VIEW, OPERATE}),
+        ("Admin", "user", {USE}),
         ("Admin", "support", {VIEW}),
         ("Admin", "", EVERYTHING),
-        ("Operator", "admin", {VIEW, OPERATE}),
-        ("Operator", "user", {VIEW, OPERATE}),
-        ("Operator", "", {VIEW, OPERATE}),
+        ("Operator", "admin", {USE, VIEW, OPERATE}),
+        ("Operator", "user", {USE}),
+        ("Operator", "", {USE, VIEW, OPERATE}),
         ("Viewer", "admin", {VIEW}),
-        ("Viewer", "user", {VIEW}),
+        ("Viewer", "user", set()),
+        ("User", "admin", {USE}),
+        ("User", "support", set()),
+        ("User", "", {USE}),
         ("", "admin", set()),
     ],
 )

@@ -88,7 +88,7 @@ def test_the_first_beat_begins_a_grace(settings):
 
     row = Pulse.objects.get()
     assert row.grace_until == until
-    assert timedelta(seconds=19) < until - row.beat_at <= timedelta(seconds=20)
+    assert timedelta(seconds=19) < until - row.beat_at <= timedelta(seconds=20.001)
 
 
 def test_a_regular_beat_begins_none():

@@ -1,0 +1,305 @@
+"""Users see and steer what is theirs or nobody's (docs/permissions.md)."""
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from agents.models import Agent, Protocol
+from chains.models import Chain
+from jobs.models import Job
+from tasks.models import Channel, Task
+from tests.accounts.tokens import client_of, issue
+from tests.console.people import browser_of, make_person
+from tests.factories import (
+    fresh,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_job,
+    make_task,
+    make_tasks,
+)
+from tests.jobs.sweeps import ranges
+
+pytestmark = pytest.mark.django_db
+
+NOT_YOURS = (403, "not_allowed")
+
+
+@pytest.fixture
+def user():
+    return make_person("User")
+
+
+@pytest.fixture
+def other(user):
+    other = User.objects.create_user("other")
+    other.groups.set(user.groups.all())
+    return other
+
+
+@pytest.fixture
+def us(user):
+    return client_of(issue(user=user).secret)
+
+
+@pytest.fixture
+def them(other):
+    return client_of(issue(user=other).secret)
+
+
+@pytest.fixture
+def operators():
+    return client_of(issue(user=make_person("Operator")).secret)
+
+
+def post(client, path, **body):
+    return client.post(path, body, content_type="application/json")
+
+
+def refusal(answer):
+    body = answer.json()
+    code = body["error"]["code"] if isinstance(body["error"], dict) else body.get("code", "")
+    return answer.status_code, code
+
+
+def listed(client, path, key, **query):
+    answer = client.get(path, query)
+    assert answer.status_code == 200, answer.content
+    return {str(row.get("id") or row.get("jobId") or row["spotId"]) for row in answer.json()[key]}
+
+
+def give_to(user, *rows):
+    for row in rows:
+        type(row).objects.filter(pk=row.pk).update(user=user)
+
+
+LISTS = {
+    "/v1/channels": ("channels", make_channel),
+    "/v1/chains": ("chains", make_chain),
+    "/v1/tasks": ("tasks", make_task),
+    "/v1/agents": ("agents", make_agent),
+    "/api/v1/jobs": ("jobs", lambda: make_job(tasks=1)),
+    "/api/v1/spots": ("spots", lambda: make_agent(protocol=Protocol.SPOT)),
+}
+
+
+def key_of(row):
+    return row.public_id if isinstance(row, Job) else str(row.pk)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_has_what_is_theirs_and_nobodys(us, operators, user, other, path):
+    key, make = LISTS[path]
+    ours, others, nobodys = make(), make(), make()
+    give_to(user, ours)
+    give_to(other, others)
+
+    seen = listed(us, path, key)
+
+    assert {key_of(ours), key_of(nobodys)} <= seen
+    assert key_of(others) not in seen
+    assert key_of(others) in listed(operators, path, key)
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "queued"}])
+def test_a_list_looks_through_those_of_others_without_end(us, user, other, monkeypatch, query):
+    monkeypatch.setattr("api.pagination.LOOKS", (2, 5))
+    first, *middle, last = make_tasks(20)
+    give_to(other, *middle)
+    give_to(user, first, last)
+
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = us.get("/v1/tasks", {"cursor": cursor, "limit": 1, **query}).json()
+        seen += [row["id"] for row in page["tasks"]]
+        cursor = page.get("next_cursor")
+
+    assert seen == [str(first.pk), str(last.pk)]
+
+
+def test_jobs_by_offset_are_counted_as_they_are_seen(us, user, other):
+    jobs = [make_job(tasks=1) for _ in range(3)]
+    give_to(other, jobs[0])
+    give_to(user, jobs[1])
+
+    page = us.get("/api/v1/jobs", {"offset": "0"}).json()
+
+    assert page["total"] == 2
+
+
+def test_what_a_user_makes_is_theirs(us, user):
+    channel = post(us, "/v1/channels", name="ours").json()["channel"]
+    chain = post(us, "/v1/chains", name="ours", channel_id=channel["id"]).json()["chain"]
+    post(us, "/v1/tasks", title="a", channel_id=channel["id"])
+    post(us, "/v1/tasks", title="b", channel_id=channel["id"], chain_id=chain["id"])
+    post(us, "/v1/agents/request-session", channel_id=channel["id"])
+    assert post(us, "/api/v1/jobs", **ranges()).status_code == 201
+
+    for model in (Chain, Task, Job):
+        assert set(model.objects.values_list("user", flat=True)) == {user.pk}, model
+    assert Channel.objects.get(pk=channel["id"]).user == user
+    assert Channel.objects.get(name="sweeps").user is None
+
+
+def test_what_is_put_into_something_is_of_whom_that_is(us, operators, user):
+    ours, all_ = make_channel(), make_channel()
+    give_to(user, ours)
+    chain = make_chain(all_)
+
+    into_ours = post(operators, "/v1/tasks", title="a", channel_id=str(ours.pk)).json()["task"]
+    into_chain = post(
+        us, "/v1/tasks", title="b", channel_id=str(all_.pk), chain_id=str(chain.pk)
+    ).json()["task"]
+    alone = post(us, "/v1/tasks", title="c", channel_id=str(all_.pk)).json()["task"]
+
+    assert into_ours["user_id"] == alone["user_id"] == str(user.pk)
+    assert "user_id" not in into_chain
+
+
+def test_a_channel_that_an_operator_makes_is_for_all(us, operators):
+    channel = post(operators, "/v1/channels", name="for all").json()["channel"]
+
+    assert "user_id" not in channel
+    assert post(us, "/v1/tasks", title="a", channel_id=channel["id"]).status_code == 201
+    assert us.get("/v1/channels/by-name/for%20all").status_code == 200
+
+
+def test_a_name_of_an_agent_is_of_who_uses_it_first(us, them, user):
+    assert post(us, "/v1/agents/heartbeat", agent_id="ours").status_code == 200
+
+    assert Agent.objects.get(pk="ours").user == user
+    for path, body in (
+        ("/v1/agents/heartbeat", {}),
+        ("/v1/tasks/claim", {"channel": "any"}),
+        ("/v1/events", {"type": "x"}),
+        ("/v1/tasks/inputs/claim", {"task_id": str(make_task().pk)}),
+    ):
+        assert refusal(post(them, path, agent_id="ours", **body)) == NOT_YOURS, path
+    assert post(them, "/internal/v1/hello", spotId="ours").status_code == 403
+
+
+def test_an_agent_without_an_id_gets_one_that_is_theirs(us, user):
+    made = post(us, "/v1/agents/heartbeat").json()["agent"]["id"]
+    spot = post(us, "/internal/v1/hello").json()["spotId"]
+
+    assert {agent.user for agent in Agent.objects.filter(pk__in=[made, spot])} == {user}
+    assert fresh(Agent.objects.get(pk=spot)).protocol == Protocol.SPOT
+    beat = {"cpuLoad": 1, "runningTasks": 0, "totalCores": 1}
+    assert post(us, "/internal/v1/heartbeat", spotId=spot, **beat).status_code == 200
+
+
+@pytest.mark.parametrize("bad", [5, "", None, "x" * 201, "a\0b", [], {}])
+def test_an_id_that_is_none_makes_no_agent(us, bad):
+    for path, more in (("/v1/agents/heartbeat", {}), ("/v1/tasks/claim", {"channel": "any"})):
+        if path.endswith("heartbeat") and bad in ("", None):
+            continue
+        assert post(us, path, agent_id=bad, **more).status_code in {400, 403}
+
+    assert not Agent.objects.exists()
+
+
+def test_users_steer_no_agent_of_nobody(us):
+    agent = make_agent()
+
+    assert us.get(f"/v1/agents/{agent.pk}").status_code == 200
+    assert refusal(post(us, f"/v1/agents/{agent.pk}/drain")) == NOT_YOURS
+    assert refusal(post(us, "/v1/agents/heartbeat", agent_id=agent.pk)) == NOT_YOURS
+    assert not fresh(agent).draining
+
+
+def test_nobody_reports_on_what_another_users_agent_has(them, other, user):
+    channel = make_channel()
+    agent = make_agent()
+    give_to(user, agent)
+    task = make_held_task(agent, channel=channel)
+    body = {"task_id": str(task.pk), "reason": "x"}
+
+    for path in ("/v1/tasks/complete", "/v1/tasks/fail"):
+        assert post(them, path, **body).status_code == 403
+        assert post(them, path, agent_id=agent.pk, **body).status_code == 403
+        assert post(them, path, agent_id="theirs", **body).status_code == 409
+    assert fresh(task).status == "in_progress"
+
+
+def test_claims_go_by_channel(us, them, user):
+    channel, private = make_channel("for all"), make_channel("ours")
+    give_to(user, private)
+    post(us, "/v1/tasks", title="a", channel="for all")
+    post(us, "/v1/tasks", title="b", channel="ours")
+
+    got = post(them, "/v1/tasks/claim", agent_id="theirs", channel="for all").json()["task"]
+    ended = post(them, "/v1/tasks/complete", agent_id="theirs", task_id=got["id"])
+
+    assert ended.status_code == 200
+    for where in (
+        {"channel": "OURS"},
+        {"channels": ["for all", "ours"]},
+        {"channel_id": str(private.pk)},
+    ):
+        claim = {"agent_id": "theirs", **where}
+        assert refusal(post(them, "/v1/tasks/claim", **claim)) == NOT_YOURS
+        report = post(them, "/v1/tasks/report", agent_id="theirs", claim=where)
+        assert refusal(report) == NOT_YOURS
+    assert channel.pk != private.pk
+
+
+def test_an_agent_lets_go_of_a_chain_of_another_user(us, them, user, other):
+    channel = make_channel("for all")
+    chain = make_chain(channel, tasks=1)
+    give_to(user, chain, *Task.objects.filter(chain=chain))
+    post(them, "/v1/agents/heartbeat", agent_id="theirs")
+    post(them, "/v1/tasks/claim", agent_id="theirs", channel="for all")
+
+    assert them.get(f"/v1/chains/{chain.pk}").status_code == 403
+    assert post(them, f"/v1/chains/{chain.pk}/detach", agent_id="theirs").status_code == 200
+    assert post(them, f"/v1/chains/{chain.pk}/detach", agent_id="theirs").status_code == 403
+
+
+def test_a_key_that_another_user_has_used_shows_nothing(us, them):
+    channel = str(make_channel().pk)
+    body = {"title": "a", "channel_id": channel, "idempotency_key": "k"}
+    assert post(us, "/v1/tasks", **body).status_code == 201
+
+    assert refusal(post(them, "/v1/tasks", **body)) == NOT_YOURS
+    several = [{"title": "b", "channel_id": channel}, body]
+    assert them.post("/v1/tasks", several, "application/json").status_code == 403
+    assert Task.objects.count() == 1
+
+    sweep = ranges(idempotencyKey="k")
+    assert post(us, "/api/v1/jobs", **sweep).status_code == 201
+    assert post(them, "/api/v1/jobs", **sweep).status_code == 409
+    assert post(us, "/api/v1/jobs", **sweep).status_code == 200
+
+
+def test_dead_letters_of_others_stay(us, user, other):
+    from tests.factories import fail_at_once
+
+    ours, theirs = make_tasks(2)
+    give_to(user, ours)
+    give_to(other, theirs)
+    fail_at_once(Task.objects.all())
+
+    by_id = post(us, "/v1/dead-letters/purge", ids=[str(ours.pk), str(theirs.pk)], reason="x")
+    assert refusal(by_id) == NOT_YOURS
+    by_filter = post(us, "/v1/dead-letters/purge", filter={}, all=True, reason="x")
+    assert by_filter.json() == {"purged": 1, "refused": []}
+    assert list(Task.objects.all()) == [theirs]
+
+
+def test_in_the_console_a_user_finds_their_tokens_and_nothing_else(user, other):
+    issue("theirs", user=other)
+    task = make_task()
+    browser = browser_of("User")
+
+    assert browser.get("/").headers["Location"] == reverse("admin:index")
+    index = browser.get(reverse("admin:index"))
+    assert index.status_code == 200
+    assert reverse("admin:accounts_apitoken_changelist") in index.text
+    assert reverse("admin:tasks_task_changelist") not in index.text
+    assert browser.get(reverse("admin:tasks_task_change", args=[task.pk])).status_code == 403
+    assert browser.get(reverse("admin:tasks_task_changelist")).status_code == 403
+    tokens = browser.get(reverse("admin:accounts_apitoken_changelist"))
+    assert tokens.status_code == 200
+    assert "theirs" not in tokens.text
