@@ -88,6 +88,16 @@ class ReadOrOperate(BasePermission):
         ownership.check(obj.user_id, caller, changes=request.method not in SAFE_METHODS)
         return True
 
+    def in_words(self, method: str, view: APIView) -> str:
+        """Who may use this method of the view, for the API's schema."""
+        first = "Who may view everything." if method in SAFE_METHODS else "Who may operate."
+        action = str(getattr(view, "action", None) or method).lower()
+        if action in getattr(view, "agents_may", {}):
+            return f"{first} The token of an agent as that agent; users as an agent of theirs."
+        if is_for_users(action, view):
+            return f"{first} Users, with what is theirs or nobody's."
+        return first
+
 
 class MayAdminister(ReadOrOperate):
     """Who may administer."""
@@ -98,6 +108,9 @@ class MayAdminister(ReadOrOperate):
         if not caller.may(ADMINISTER):
             raise NotAllowed(f"{caller.name} may not do this: {ADMINISTER} is missing.")
         return True
+
+    def in_words(self, method: str, view: APIView) -> str:
+        return "Who may administer."
 
 
 class MayHaveTokens(BasePermission):
@@ -158,11 +171,11 @@ def check_user(caller: Caller, request: Request, view: APIView) -> None:
             raise AnotherAgent(f"{rule.field} must be an agent of yours.")
         agent_named.send(type(view), caller=caller, agent_id=named, rule=rule)
         check_channels(caller, request, rule)
-    elif getattr(view, "owner", "") and getattr(view, "detail", False):
+    elif not is_for_users(action_of(request, view), view):
+        raise NotAllowed(str(OWN_ONLY))
+    elif getattr(view, "detail", False):
         rows: Any = view
         rows.get_object()  # which checks whose it is, before a verb takes its id
-    elif not sees_to_owners(request, view):
-        raise NotAllowed(str(OWN_ONLY))
 
 
 def check_channels(caller: Caller, request: Request, rule: AsAgent) -> None:
@@ -171,10 +184,10 @@ def check_channels(caller: Caller, request: Request, rule: AsAgent) -> None:
         raise AnotherChannel(f"This token is not for {', '.join(sorted(others))}.")
 
 
-def sees_to_owners(request: Request, view: APIView) -> bool:
-    action = action_of(request, view)
-    lists = action == "list" and bool(getattr(view, "owner", ""))
-    return lists or action in getattr(view, "users_may", ())
+def is_for_users(action: str, view: APIView) -> bool:
+    of_rows = action == "list" or getattr(view, "detail", False)
+    own = of_rows and bool(getattr(view, "owner", ""))
+    return own or action in getattr(view, "users_may", ())
 
 
 def rule_of(request: Request, view: APIView) -> AsAgent | None:

@@ -161,8 +161,13 @@ class Schema31(AutoSchema):
 
     def who(self) -> str:
         """The permissions in words, as their classes have them."""
-        words = [get_doc(type(one)).partition("\n")[0] for one in self.view.get_permissions()]
+        words = [self.words_of(one) for one in self.view.get_permissions()]
         return " ".join(words) or "Everybody, without a credential."
+
+    def words_of(self, permission: object) -> str:
+        if hasattr(permission, "in_words"):
+            return str(permission.in_words(self.method, self.view))
+        return str(get_doc(type(permission))).partition("\n")[0]
 
     def refusals(self) -> list[int]:
         """The errors that an operation of this kind may have whatever it does."""
