@@ -55,7 +55,7 @@ ALSO = {
 def _no_connection_stays():
     """That of the public health has a thread, and so a connection, of its own."""
     yield
-    health.pool.submit(connection.close).result(timeout=20)
+    health.pool.submit(lambda: connection.close()).result(timeout=20)
 
 
 def rows():
