@@ -288,6 +288,12 @@ def test_dead_letters_of_others_stay(us, user, other):
     assert list(Task.objects.all()) == [theirs]
 
 
+def test_a_path_at_which_there_is_nothing_is_none(us):
+    for path in ("/v1/nothing", "/api/v1/nothing", "/console/nothing"):
+        assert us.get(path).status_code == 404
+        assert us.post(path).status_code == 404
+
+
 def test_in_the_console_a_user_finds_their_tokens_and_nothing_else(user, other):
     issue("theirs", user=other)
     task = make_task()
