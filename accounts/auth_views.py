@@ -18,6 +18,7 @@ from accounts.serializers import (
     LoginRequestSerializer,
     SignInRequestSerializer,
 )
+from accounts.throttling import SignInThrottle
 from api.answers import Body
 from api.viewsets import ApiViewSet
 from problems import TooMany, Unauthorized
@@ -30,7 +31,7 @@ class AuthViewSet(ApiViewSet):
     authentication_classes = [LoopbackAuthentication]
     permission_classes = []
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_classes=[SignInThrottle])
     def register(self, request: Request) -> Response:
         if settings.REGISTRATION == "no":
             raise RegistrationOff
@@ -38,7 +39,7 @@ class AuthViewSet(ApiViewSet):
         user = transitions.register(**values, group=settings.REGISTRATION)
         return Response(signed_in(user), 201)
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_classes=[SignInThrottle])
     def login(self, request: Request) -> Response:
         values = LoginRequestSerializer.read(request.data)
         name = transitions.named(values["username"])
@@ -61,7 +62,12 @@ class AuthViewSet(ApiViewSet):
             body["auth_code"] = transitions.make_code_for(caller.token_id, user)
         return Response(body)
 
-    @action(detail=False, methods=["post"], url_path="agent-token")
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="agent-token",
+        throttle_classes=[SignInThrottle],
+    )
     def agent_token(self, request: Request) -> Response:
         token, secret = transitions.redeem(CodeRequestSerializer.read(request.data)["code"])
         user = token.user

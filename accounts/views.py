@@ -70,6 +70,14 @@ class OwnPasswordForm(PasswordChangeForm):
         ):
             self.fields[name].widget = UnfoldAdminPasswordWidget({"autocomplete": remembered})
 
+    def clean_old_password(self) -> str:
+        """Check the old password, unless too many were tried: a session may be somebody else's."""
+        try:
+            throttling.limits.take(sign_in.SCOPE, f"password:{self.user.pk}")
+        except TooMany as problem:
+            raise ValidationError(sign_in.sentence(problem.retry_after)) from None
+        return super().clean_old_password()
+
 
 @method_decorator(with_policy(UNFOLD_CSP), name="dispatch")
 class SignIn(views.LoginView):

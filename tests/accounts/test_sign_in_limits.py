@@ -195,6 +195,63 @@ def test_an_address_that_is_none_is_counted_too(settings):
     assert [page.status_code for page in pages] == [200, 200, 429, 429]
 
 
+def login(name="operator", password=WRONG, address="192.0.2.1"):
+    body = {"username": name, "password": password}
+    return Client(REMOTE_ADDR=address).post("/v1/auth/login", body, "application/json")
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_api_and_the_page_count_together():
+    failed(1)
+    login()
+
+    refused = login()
+    right = login(password=PASSWORD)
+
+    for answer in (refused, right):
+        assert answer.status_code == 429
+        assert WAIT in answer.json()["error"]["message"]
+        assert answer.headers["Retry-After"] == "900"
+    assert sign_in(password=PASSWORD).status_code == 429
+    assert login("nobody").status_code == 401
+    assert login(password=PASSWORD, address=FAR).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("login", {"username": "nobody", "password": WRONG}),
+        ("register", {"username": "x", "password": WRONG}),
+        ("agent-token", {"code": "0" * 32}),
+    ],
+)
+def test_an_address_tries_not_often_over_the_api(monkeypatch, settings, path, body):
+    settings.REGISTRATION = "user"
+    monkeypatch.setattr(limits, "buckets", {"sign_in": Buckets(Rate(2, 120))})
+
+    answers = [
+        Client(REMOTE_ADDR=address).post(f"/v1/auth/{path}", body, "application/json")
+        for address in ("192.0.2.1", "192.0.2.1", "192.0.2.1", FAR)
+    ]
+
+    assert [answer.status_code == 429 for answer in answers] == [False, False, True, False]
+
+
+def test_an_old_password_is_not_tried_often(monkeypatch, operator):
+    monkeypatch.setattr(limits, "buckets", {"sign_in": Buckets(Rate(2, 120))})
+    browser = Client()
+    browser.force_login(operator)
+    new = "a quite new sentence"
+
+    def change(old):
+        body = {"old_password": old, "new_password1": new, "new_password2": new}
+        return browser.post("/password", body)
+
+    assert [says_wait(change(WRONG)) for _ in range(3)] == [False, False, True]
+    assert says_wait(change(PASSWORD))
+    assert operator.check_password(PASSWORD)
+
+
 def test_what_was_typed_is_neither_kept_nor_logged(caplog):
     typed = "my-secret-typed-in-the-wrong-field"
 
