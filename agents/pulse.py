@@ -20,18 +20,28 @@ RETURNING p.grace_until
 """
 
 
-def beat(needed: Collection[type[models.Model]] = (), *, anew: bool = False) -> datetime:
+GRACE = """
+UPDATE agents_pulse SET grace_until = clock_timestamp() + %(grace)s * interval '1 second'
+WHERE grace_until < clock_timestamp() + %(grace)s * interval '1 second'
+"""
+
+Models = Collection[type[models.Model]]
+
+
+def beat(written: Models = (), read: Models = (), *, anew: bool = False) -> datetime:
     """Note that agents can be heard now; returns the end of the last grace.
 
-    `needed`: what they write to. A table of these that is locked is waited for half a second, then
-    the pulse is missed (OperationalError). After a pulse that was missed, or `anew`, agents have
-    the grace of the settings to be heard before their silence counts again.
+    `written` and `read`: what their requests write to and read. A table of these that is locked is
+    waited for half a second, then the pulse is missed (OperationalError). After a pulse that was
+    missed, or `anew`, agents have the grace of the settings to be heard before their silence counts
+    again.
     """
-    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in needed)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '500ms'")
-        if tables:
-            cursor.execute(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE")
+        for needed, mode in ((written, "ROW EXCLUSIVE"), (read, "ACCESS SHARE")):
+            if needed:
+                names = (connection.ops.quote_name(model._meta.db_table) for model in needed)
+                cursor.execute(f"LOCK TABLE {', '.join(names)} IN {mode} MODE")
         cursor.execute(
             BEAT,
             {
@@ -42,3 +52,9 @@ def beat(needed: Collection[type[models.Model]] = (), *, anew: bool = False) -> 
         )
         until: datetime = cursor.fetchone()[0]
     return until
+
+
+def begin_grace() -> None:
+    """Agents cannot be heard somewhere: from now on they have the grace of the settings."""
+    with connection.cursor() as cursor:
+        cursor.execute(GRACE, {"grace": settings.GRACE.total_seconds()})

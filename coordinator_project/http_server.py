@@ -18,7 +18,7 @@ import uvicorn
 
 from accounts import hashers
 from api.throttling import limits
-from coordinator_project import vitals
+from coordinator_project import hearing, vitals
 from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
         self.place = place
         self.ready = ready
         self.paused = 0
+        self.hearing: asyncio.Task[None] | None = None
         self.opening: set[asyncio.Task[object]] = set()
         self.patience = Patience()
         self.room = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_FILES) // FILES_OF_ONE
@@ -73,6 +74,7 @@ class Server(uvicorn.Server):
         self.listening.setblocking(False)
         self.shares[self.place] = 0
         self._look()
+        self._hear()
         self.ready.send(True)
 
     async def on_tick(self, counter: int) -> bool:
@@ -85,12 +87,17 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().remove_reader(self.listening)
         self.listening.close()
+        if self.hearing is not None:
+            self.hearing.cancel()
         self.shares[self.place] = CLOSED
         await super().shutdown([])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         shutdown.begin()
         super().handle_exit(sig, frame)
+
+    def _hear(self) -> None:
+        self.hearing = asyncio.create_task(hearing.listen(), name="hearing")
 
     def _look(self) -> None:
         if self.listening.fileno() >= 0:
@@ -149,6 +156,9 @@ class BulkServer(Server):
 
     After that the client has to connect again, since its next request may be an agent's.
     """
+
+    def _hear(self) -> None:
+        """No agent is heard here."""
 
     def _come(self) -> None:
         for _ in range(AT_ONCE):

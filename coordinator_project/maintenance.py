@@ -35,6 +35,7 @@ from tasks import claims, leases
 
 TICK = 0.5
 RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
+NO_ANSWER = "No answer for agents: "
 LEAVE_PASSES = 4.0  # seconds for the passes that run at the end
 
 log = logging.getLogger("coordinator.maintenance")
@@ -153,26 +154,43 @@ class Loop:
             self.reachable = True
         if not leads:
             self.statuses.lost()
+            self._say_if_deaf()
             return
         self._beat()
         self._write_statuses()
 
-    def _beat(self) -> None:
-        """Note that agents can be heard; after a silence of ours, none is taken for lost."""
-        term = self.leadership.term
+    def _say_if_deaf(self) -> None:
+        """Agents are not heard by a process of ours, whoever leads: nobody is lost for that."""
+        deaf = vitals.present.deaf()
         try:
-            with self.watch.over("pulse"):
-                until = pulse.beat(heard_by(), anew=term != self.led)
+            if deaf:
+                with self.watch.over("pulse"):
+                    pulse.begin_grace()
         except Error as problem:
             connections.close_all()
-            if self.heard:
-                why = str(problem).partition("\n")[0]
-                log.warning("Agents cannot be heard.", extra={"problem": why})
-            self.heard = False
+            self._say_unreachable(problem)
+        self._say_heard(not deaf, NO_ANSWER + ", ".join(deaf))
+
+    def _beat(self) -> None:
+        """Note that agents can be heard; after a silence of ours, none is taken for lost."""
+        term, deaf = self.leadership.term, vitals.present.deaf()
+        try:
+            with self.watch.over("pulse"):
+                until = pulse.beat(*heard_by(), anew=bool(deaf) or term != self.led)
+        except Error as problem:
+            connections.close_all()
+            self._say_heard(False, str(problem).partition("\n")[0])
             return
-        if self.grace_until and until > self.grace_until:
+        late = self.grace_until is not None and until > self.grace_until
+        if not deaf and (late or not self.heard):
             log.warning("Agents could not be heard; none is lost before.", extra={"before": until})
-        self.heard, self.grace_until, self.led = True, until, term
+        self._say_heard(not deaf, NO_ANSWER + ", ".join(deaf))
+        self.grace_until, self.led = until, term
+
+    def _say_heard(self, heard: bool, problem: str) -> None:
+        if self.heard and not heard:
+            log.warning("Agents cannot be heard.", extra={"problem": problem})
+        self.heard = heard
 
     def _run_lane(self, lane: Lane) -> None:
         while not self.stop.is_set():
@@ -231,10 +249,16 @@ class Loop:
             self.reachable = False
 
 
-def heard_by() -> list[type[models.Model]]:
-    """The tables that heartbeats, claims and reports write to, and some more."""
-    rooms = ("events", "agents", "tasks", "chains", "jobs")
-    found = [model for room in rooms for model in apps.get_app_config(room).get_models()]
+def heard_by() -> tuple[list[type[models.Model]], list[type[models.Model]]]:
+    """The tables that heartbeats, claims and reports write to and read, and some more."""
+    written, read = (
+        [model for room in rooms for model in apps.get_app_config(room).get_models(True)]
+        for rooms in (("events", "agents", "tasks", "chains", "jobs"), ("accounts", "auth"))
+    )
+    return tables_of(written), tables_of(read)
+
+
+def tables_of(found: Sequence[type[models.Model]]) -> list[type[models.Model]]:
     return [model for model in found if model._meta.managed and not model._meta.proxy]
 
 

@@ -7,7 +7,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from accounts.models import ApiToken
 from agents import pulse, transitions
 from agents.models import Agent, Presence, Protocol, Pulse
 from chains import transitions as chains
@@ -151,6 +153,30 @@ def test_a_locked_table_stops_the_pulse(model):
     assert Pulse.objects.get().beat_at == before
     pulse.beat([Agent, Task])
     assert Pulse.objects.get().beat_at > before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_is_only_read_may_be_written_but_not_taken():
+    with transaction.atomic(), connection.cursor() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute("LOCK TABLE accounts_apitoken IN SHARE MODE")
+        pool.submit(with_connection, lambda: pulse.beat([Agent], [ApiToken])).result(timeout=30)
+        cursor.execute("LOCK TABLE accounts_apitoken IN ACCESS EXCLUSIVE MODE")
+        beating = pool.submit(with_connection, lambda: pulse.beat([Agent], [ApiToken]))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            beating.result(timeout=30)
+
+
+def test_a_grace_is_begun_and_not_made_shorter(settings):
+    settings.GRACE = timedelta(seconds=20)
+    make_pulse()
+
+    pulse.begin_grace()
+    begun = Pulse.objects.get().grace_until
+    assert begun > timezone.now() + timedelta(seconds=19)
+    settings.GRACE = timedelta(seconds=5)
+    pulse.begin_grace()
+
+    assert Pulse.objects.get().grace_until == begun
 
 
 def test_a_task_of_an_agent_that_stays_silent_is_taken_back_after_the_grace():

@@ -1,11 +1,15 @@
 import logging
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections
+from django.db.models.functions import Now
+from django.utils import timezone
 
-from coordinator_project import maintenance, statistics
+from agents.models import Pulse
+from coordinator_project import maintenance, statistics, vitals
 from coordinator_project.maintenance import Lane, Loop, Pass
 from tests.spots.calls import make_sweep
 
@@ -189,6 +193,55 @@ WHERE pid = pg_backend_pid() AND mode = 'RowExclusiveLock' AND relkind IN ('r', 
   AND NOT relispartition"""
 
 
+@pytest.fixture
+def deaf(monkeypatch):
+    monkeypatch.setattr(vitals, "present", vitals.Vitals())
+    vitals.present.place = vitals.present.add("http-0")
+    vitals.present.hear()
+    vitals.present.heard[0] -= vitals.DEAF_AFTER + 1
+
+
+def grace_left():
+    grace: datetime = Pulse.objects.get().grace_until
+    return grace - timezone.now()
+
+
+def test_while_a_process_hears_no_agents_the_grace_begins_again_and_again(make_loop, deaf, caplog):
+    loop = make_loop()
+    for _ in range(2):
+        loop.keep()
+        Pulse.objects.update(grace_until=Now())
+
+    loop.keep()
+    assert grace_left() > settings.GRACE - timedelta(seconds=5)
+    vitals.present.hear()
+    loop.keep()
+
+    assert grace_left() > settings.GRACE - timedelta(seconds=5)
+    Pulse.objects.update(grace_until=Now())
+    loop.keep()
+    assert grace_left() < timedelta()
+    said = [record.getMessage() for record in caplog.records if "heard" in record.getMessage()]
+    assert said == ["Agents cannot be heard.", "Agents could not be heard; none is lost before."]
+
+
+def test_a_loop_that_does_not_lead_says_so_too(make_loop, monkeypatch, deaf):
+    leading, other = make_loop(), make_loop()
+    monkeypatch.setattr(vitals.present, "deaf", list)
+    leading.keep()
+    Pulse.objects.update(grace_until=Now())
+    monkeypatch.setattr(vitals.present, "deaf", lambda: ["http-1"])
+
+    other.keep()
+
+    assert other.leadership.held() is None
+    assert grace_left() > settings.GRACE - timedelta(seconds=5)
+    Pulse.objects.update(grace_until=Now())
+    monkeypatch.setattr(vitals.present, "deaf", list)
+    other.keep()
+    assert grace_left() < timedelta()
+
+
 @pytest.mark.django_db
 def test_the_pulse_misses_each_table_that_a_spot_writes_to(client):
     make_sweep()
@@ -208,4 +261,4 @@ def test_the_pulse_misses_each_table_that_a_spot_writes_to(client):
         cursor.execute(WRITTEN)
         written = {name for (name,) in cursor}
     assert written >= {"agents_agent", "tasks_task", "events_event", "jobs_tally"}
-    assert written <= {model._meta.db_table for model in maintenance.heard_by()}
+    assert written <= {model._meta.db_table for model in maintenance.heard_by()[0]}

@@ -5,6 +5,8 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import httpx
@@ -15,12 +17,13 @@ import pytest
 from coordinator_project import embedded
 from coordinator_project.address import Address
 from tests.coordinator_project.conftest import make_top
-from tests.coordinator_project.running import eventually, running
+from tests.coordinator_project.running import eventually, running, workers
 from tests.jobs.sweeps import ranges
 
-LOST = 6
-AWAY = 10.0  # seconds, longer than a SPOT may be silent
-HELD = 4
+LOST = 8
+AWAY = 11.0  # seconds, longer than a SPOT may be silent
+SPOTS = [f"spot-{number}" for number in range(4)]
+LOCKED = 16
 
 
 class Spots:
@@ -28,33 +31,30 @@ class Spots:
 
     def __init__(self, url):
         self.client = httpx.Client(base_url=url, timeout=2)
-        self.dead = set()
         self.stop = threading.Event()
-        self.answered = 0
+        self.answered: Counter[str] = Counter()
 
     def post(self, path, **body):
         answer = self.client.post(path, json=body)
         answer.raise_for_status()
         return answer.json()
 
-    def claim(self):
-        self.post("/api/v1/jobs", **ranges(dimension=(1, HELD, 1)))
-        for number in range(HELD):
-            tasks = self.post("/internal/v1/tasks/claim", spotId=f"spot-{number}", maxTasks=1)
-            assert len(tasks["tasks"]) == 1
+    def claim(self, *spots):
+        self.post("/api/v1/jobs", **ranges(dimension=(1, len(spots), 1)))
+        for spot in spots:
+            assert len(self.post("/internal/v1/tasks/claim", spotId=spot, maxTasks=1)["tasks"]) == 1
 
-    def live(self):
+    def live(self, spot):
+        usual = {"cpuLoad": 0, "runningTasks": 1, "totalCores": 1}
         while not self.stop.wait(0.3):
-            for number in set(range(HELD)) - self.dead:
-                with suppress(httpx.HTTPError):
-                    usual = {"cpuLoad": 0, "runningTasks": 1, "totalCores": 1}
-                    self.post("/internal/v1/heartbeat", spotId=f"spot-{number}", **usual)
-                    self.answered += 1
+            with suppress(httpx.HTTPError):
+                self.post("/internal/v1/heartbeat", spotId=spot, **usual)
+                self.answered[spot] += 1
 
     def heard(self):
         """Whether every one has been heard again."""
-        seen = self.answered
-        return eventually(lambda: self.answered > seen + 2 * HELD, 30)
+        seen = Counter(self.answered)
+        return eventually(lambda: all(self.answered[spot] > seen[spot] + 1 for spot in SPOTS), 30)
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +71,16 @@ def server():
         yield one.ready(60)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spots(server):
+    """They live through all the troubles."""
     one = Spots(server.url)
-    one.claim()
-    thread = threading.Thread(target=one.live)
-    thread.start()
-    yield one
-    one.stop.set()
-    thread.join(30)
+    one.claim(*SPOTS)
+    with ThreadPoolExecutor(len(SPOTS)) as pool:
+        for spot in SPOTS:
+            pool.submit(one.live, spot)
+        yield one
+        one.stop.set()
     one.client.close()
 
 
@@ -101,9 +102,12 @@ def wait_for_the_end_of_the_grace(server):
 
 def untouched(server):
     """Whether the tasks are all with those who claimed them, without a loss."""
-    kept = "SELECT count(*) FROM tasks_task WHERE status = 'in_progress' AND lease_epoch = 1"
-    lost = "SELECT count(*) FROM tasks_attempt"
-    return value_of(server, kept) == HELD and value_of(server, lost) == 0
+    kept = (
+        "SELECT count(*) FROM tasks_task"
+        " WHERE status = 'in_progress' AND lease_epoch = 1 AND agent_id = ANY(%(spots)s)"
+    )
+    bad = "SELECT count(*) FROM tasks_attempt WHERE agent_id = ANY(%(spots)s)"
+    return (value_of(server, kept, spots=SPOTS), value_of(server, bad, spots=SPOTS)) == (4, 0)
 
 
 @contextmanager
@@ -124,30 +128,78 @@ def standing_still(server):
 
 
 @contextmanager
-def table_locked(server, name):
+def table_locked(server, name, mode="SHARE"):
     with psycopg.connect(url_of(server)) as database:
-        database.execute(f"LOCK TABLE {name} IN SHARE MODE")
+        database.execute(f"LOCK TABLE {name} IN {mode} MODE")
         yield
         database.rollback()
 
 
-def test_neither_a_database_that_stood_still_nor_a_locked_table_is_a_loss(server, spots):
+@contextmanager
+def process_stopped(server):
+    """The only process that hears agents; it is replaced later than a SPOT is lost."""
+    [process] = [one for one in workers(server) if one.name() == "http-0"]
+    process.suspend()
+    try:
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+@contextmanager
+def rows_of_others_locked(server):
+    """Agents whose rows somebody has locked fill all threads that hear agents."""
+    others = [f"other-{number}" for number in range(LOCKED)]
+    stop = threading.Event()
+
+    def beat(other):
+        with httpx.Client(base_url=server.url, timeout=2) as client:
+            while not stop.wait(0.2):
+                with suppress(httpx.HTTPError):
+                    client.post("/v1/agents/heartbeat", json={"agent_id": other})
+
+    for other in others:
+        httpx.post(f"{server.url}/v1/agents/heartbeat", json={"agent_id": other}, timeout=30)
+    with psycopg.connect(url_of(server)) as database, ThreadPoolExecutor(LOCKED) as pool:
+        database.execute("SELECT FROM agents_agent WHERE id LIKE 'other-%' FOR UPDATE")
+        for other in others:
+            pool.submit(beat, other)
+        yield
+        stop.set()
+        database.rollback()
+
+
+TROUBLES = {
+    "a database that stands still": standing_still,
+    "locked agents": lambda server: table_locked(server, "agents_agent"),
+    "locked tasks": lambda server: table_locked(server, "tasks_task"),
+    "locked tokens": lambda server: table_locked(server, "accounts_apitoken", "ACCESS EXCLUSIVE"),
+    "a process that stands still": process_stopped,
+    "locked rows of others": rows_of_others_locked,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_silence_that_is_ours_is_no_loss(server, spots, trouble):
     wait_for_the_end_of_the_grace(server)
     assert untouched(server)
-    for trouble in (
-        standing_still(server),
-        table_locked(server, "agents_agent"),
-        table_locked(server, "tasks_task"),
-    ):
-        with trouble:
-            time.sleep(AWAY)
-        spots.heard()
-        wait_for_the_end_of_the_grace(server)
-        time.sleep(2)  # two runs of the reaper
-        assert untouched(server)
-    assert not re.search("Reaped|came back|permanently", server.output)
+    said = len(server.output)
 
-    spots.dead = {0}
-    lost = "SELECT count(*) FROM tasks_attempt WHERE agent_id = 'spot-0' AND outcome = 'lost'"
+    with TROUBLES[trouble](server):
+        time.sleep(AWAY)
+
+    spots.heard()
+    wait_for_the_end_of_the_grace(server)
+    time.sleep(2)  # two runs of the reaper
+    assert untouched(server), server.output[said:]
+    assert not re.search("Reaped|came back|permanently", server.output[said:])
+
+
+def test_an_agent_that_is_silent_by_itself_is_lost(server, spots):
+    spots.claim("silent")
+    lost = "SELECT count(*) FROM tasks_attempt WHERE agent_id = 'silent' AND outcome = 'lost'"
+
     eventually(lambda: value_of(server, lost) == 1, 60)
-    assert value_of(server, "SELECT count(*) FROM tasks_task WHERE status = 'in_progress'") == 3
+
+    assert untouched(server)
