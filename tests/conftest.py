@@ -1,5 +1,6 @@
 """One PostgreSQL for a run of the tests in all processes, and the mark on those that are slow."""
 
+import fcntl
 import math
 import tempfile
 from datetime import timedelta
@@ -9,8 +10,11 @@ import pytest
 from django.conf import settings
 
 from accounts import recognition
+from accounts.hashers import PatientPBKDF2Hasher
 from coordinator_project import databases, embedded, env
 from events import bounds
+from tests import emptying
+from tests.coordinator_project.running import running
 
 pytest_plugins = ["tests.schema_check"]
 
@@ -88,6 +92,8 @@ SLOW = {
 
 
 def pytest_configure(config):
+    emptying.quicken()
+    PatientPBKDF2Hasher.iterations = 1_000  # instead of some tenths of a second for each password
     if hasattr(config, "workerinput"):
         config.stash[FOLDER] = config.workerinput["database_folder"]
     else:
@@ -135,3 +141,20 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
         found = databases.settings_for("the embedded PostgreSQL", database.url)
         settings.DATABASES["default"].update(found)
         yield
+
+
+@pytest.fixture(scope="session")
+def first_run(request):
+    """The data folder of a coordinator that ran once: the first process that wants it makes it.
+
+    All migrations take longer than most tests, so coordinators start on copies of it.
+    """
+    place = Path(request.config.stash[FOLDER]) / "first run"
+    place.mkdir(mode=0o711, exist_ok=True)
+    with (place / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "made").exists():
+            with running(place / "data") as coordinator:
+                coordinator.ready()
+            (place / "made").touch()
+    return place / "data"

@@ -9,11 +9,11 @@ import pytest
 from spots import simulator
 from spots.management.commands.simulate_spots import credentials, own_url
 from spots.simulator import Play
-from tests.coordinator_project.conftest import first_run, folder, used_folder
+from tests.coordinator_project.conftest import folder, used_by_module
 from tests.coordinator_project.running import Program, environment, eventually, running
 from tests.examples.pretender import pretending, task
 
-__all__ = ["first_run", "folder", "used_folder"]
+__all__ = ["folder", "used_by_module"]
 
 KEY = {"ORHESTRA_AGENT_KEY": "open sesame"}
 
