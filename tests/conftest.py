@@ -89,6 +89,15 @@ SLOW = {
     "tasks/test_waiting.py",
     "tasks/test_waiting_claims.py",
 }
+# These come first, so that at the end no process waits long for another. They need no database,
+# whose tests have an order: those that commit are the last.
+LONG = {
+    "benchmarks",
+    "chaos",
+    "demo",
+    "coordinator_project/test_scripts.py",
+    "coordinator_project/test_silence.py",
+}
 
 
 def pytest_configure(config):
@@ -104,13 +113,20 @@ def pytest_configure(config):
         config.stash[FOLDER] = folder.name
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items):
-    assert [name for name in SLOW if not (TESTS / name).exists()] == []
+    """Mark before pytest selects by marks, and bring into order after all others have."""
+    assert [name for name in SLOW | LONG if not (TESTS / name).exists()] == []
     for item in items:
-        path = item.path.relative_to(TESTS)
-        if not SLOW.isdisjoint({path.parts[0], path.as_posix()}):
+        if is_among(item, SLOW):
             item.add_marker(pytest.mark.slow)
+    yield
+    items.sort(key=lambda item: not is_among(item, LONG))
+
+
+def is_among(item, places):
+    path = item.path.relative_to(TESTS)
+    return not places.isdisjoint({path.parts[0], path.as_posix()})
 
 
 @pytest.hookimpl(optionalhook=True)

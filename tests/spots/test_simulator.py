@@ -4,8 +4,10 @@ import re
 import signal
 
 import httpx
+import psycopg
 import pytest
 
+from coordinator_project import embedded
 from spots import simulator
 from spots.management.commands.simulate_spots import credentials, own_url
 from spots.simulator import Play
@@ -66,10 +68,18 @@ class Coordinator:
         return Simulation(self.folder, "--url", self.running.url, *arguments, **(key or KEY))
 
 
+@pytest.fixture(scope="module")
+def server(used_by_module):
+    with running(used_by_module, COORDINATOR_SPOT_LOST_SECONDS="5", **KEY) as one:
+        yield Coordinator(one.ready(), used_by_module)
+
+
 @pytest.fixture
-def coordinator(used_folder):
-    with running(used_folder, COORDINATOR_SPOT_LOST_SECONDS="5", **KEY) as one:
-        yield Coordinator(one.ready(), used_folder)
+def coordinator(server):
+    """The coordinator of all tests here, without what they have left there."""
+    with embedded.database(server.folder) as database, psycopg.connect(database.url) as emptying:
+        emptying.execute("TRUNCATE agents_agent, tasks_channel, jobs_job, events_event CASCADE")
+    return server
 
 
 def test_five_do_twenty_tasks_and_leave_none_in_hand(coordinator):
