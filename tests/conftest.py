@@ -1,5 +1,6 @@
 """One PostgreSQL for a run of the tests in all processes, and the mark on those that are slow."""
 
+import fcntl
 import math
 import tempfile
 from datetime import timedelta
@@ -9,8 +10,11 @@ import pytest
 from django.conf import settings
 
 from accounts import recognition
+from accounts.hashers import PatientPBKDF2Hasher
 from coordinator_project import databases, embedded, env
 from events import bounds
+from tests import emptying
+from tests.coordinator_project.running import running
 
 pytest_plugins = ["tests.schema_check"]
 
@@ -86,9 +90,20 @@ SLOW = {
     "tasks/test_waiting.py",
     "tasks/test_waiting_claims.py",
 }
+# These come first, so that at the end no process waits long for another. They need no database,
+# whose tests have an order: those that commit are the last.
+LONG = {
+    "benchmarks",
+    "chaos",
+    "demo",
+    "coordinator_project/test_scripts.py",
+    "coordinator_project/test_silence.py",
+}
 
 
 def pytest_configure(config):
+    emptying.quicken()
+    PatientPBKDF2Hasher.iterations = 1_000  # instead of some tenths of a second for each password
     if hasattr(config, "workerinput"):
         config.stash[FOLDER] = config.workerinput["database_folder"]
     else:
@@ -99,13 +114,20 @@ def pytest_configure(config):
         config.stash[FOLDER] = folder.name
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items):
-    assert [name for name in SLOW if not (TESTS / name).exists()] == []
+    """Mark before pytest selects by marks, and bring into order after all others have."""
+    assert [name for name in SLOW | LONG if not (TESTS / name).exists()] == []
     for item in items:
-        path = item.path.relative_to(TESTS)
-        if not SLOW.isdisjoint({path.parts[0], path.as_posix()}):
+        if is_among(item, SLOW):
             item.add_marker(pytest.mark.slow)
+    yield
+    items.sort(key=lambda item: not is_among(item, LONG))
+
+
+def is_among(item, places):
+    path = item.path.relative_to(TESTS)
+    return not places.isdisjoint({path.parts[0], path.as_posix()})
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -136,3 +158,20 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
         found = databases.settings_for("the embedded PostgreSQL", database.url)
         settings.DATABASES["default"].update(found)
         yield
+
+
+@pytest.fixture(scope="session")
+def first_run(request):
+    """The data folder of a coordinator that ran once: the first process that wants it makes it.
+
+    All migrations take longer than most tests, so coordinators start on copies of it.
+    """
+    place = Path(request.config.stash[FOLDER]) / "first run"
+    place.mkdir(mode=0o711, exist_ok=True)
+    with (place / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "made").exists():
+            with running(place / "data") as coordinator:
+                coordinator.ready()
+            (place / "made").touch()
+    return place / "data"

@@ -1,9 +1,9 @@
 """Fixtures of the tests of /v1."""
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 
+from tests import emptying
 from tests.api_v1.calls import Api
 from tests.api_v1.endpoints import World
 
@@ -20,4 +20,4 @@ def world(django_db_setup, django_db_blocker):
         made = World(Api(Client()))
     yield made
     with django_db_blocker.unblock():
-        call_command("flush", interactive=False, verbosity=0)
+        emptying.empty()

@@ -1,31 +1,26 @@
 """Bad input over HTTP to a running coordinator."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from tests.api_v1.calls import JSON
+from tests.coordinator_project.conftest import used_by_module
 from tests.coordinator_project.running import running
+
+__all__ = ["used_by_module"]
 
 LARGE = b'{"agent_id":"a","name":"' + b"x" * 2 * 1024 * 1024 + b'"}'
 PATHS = ["/agents/heartbeat", "/tasks", "/tasks/claim", "/tasks/report", "/events", "/nothing"]
 
 
 @pytest.fixture(scope="module")
-def server():
-    folder = Path(tempfile.mkdtemp(prefix="coordinator-http-"))
-    folder.chmod(0o711)
-    try:
-        with running(folder / "data", COORDINATOR_PROCESSES="1") as coordinator:
-            url = coordinator.ready().url + "/v1"
-            with httpx.Client(base_url=url, timeout=20) as client:
-                yield client
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def server(used_by_module):
+    with running(used_by_module, COORDINATOR_PROCESSES="1") as coordinator:
+        url = coordinator.ready().url + "/v1"
+        with httpx.Client(base_url=url, timeout=20) as client:
+            yield client
 
 
 def refusal(response):

@@ -17,6 +17,7 @@ from coordinator_project.env import BASE_DIR
 from tests.browser.fleet import Fleet
 from tests.browser.people import TOKEN, People, make_people
 from tests.browser.site import Site
+from tests.coordinator_project.conftest import copied
 
 
 @pytest.fixture(scope="package")
@@ -40,11 +41,11 @@ def browser(chromium):
 
 
 @pytest.fixture(scope="package")
-def place():
+def place(first_run):
     """A data folder that PostgreSQL's own user can reach."""
     top = Path(tempfile.mkdtemp(prefix="coordinator-browser-"))
     top.chmod(0o711)
-    yield top / "data"
+    yield copied(first_run, top / "data")
     shutil.rmtree(top, ignore_errors=True)
 
 

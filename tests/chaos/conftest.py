@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.coordinator_project.running import running
-
 
 def make_top():
     folder = Path(tempfile.mkdtemp(prefix="coordinator-chaos-tests-"))
@@ -22,25 +20,15 @@ def make_folder(prepared):
     return folder
 
 
-@pytest.fixture(scope="session")
-def prepared():
-    """The data folder of a coordinator that ran once."""
-    top = make_top()
-    with running(top / "data") as coordinator:
-        coordinator.ready(within=120)
-    yield top / "data"
-    shutil.rmtree(top, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
-def module_folder(prepared):
-    folder = make_folder(prepared)
+def module_folder(first_run):
+    folder = make_folder(first_run)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def new_folder(prepared):
-    folder = make_folder(prepared)
+def new_folder(first_run):
+    folder = make_folder(first_run)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

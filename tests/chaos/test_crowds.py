@@ -21,8 +21,8 @@ FILES = 8_192
 
 
 @pytest.fixture
-def coordinator(prepared):
-    folder = make_folder(prepared)
+def coordinator(first_run):
+    folder = make_folder(first_run)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES, hard)), hard))
     try:

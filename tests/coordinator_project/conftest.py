@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.coordinator_project.running import running
-
 
 def make_top():
     top = Path(tempfile.mkdtemp(prefix="coordinator "))
@@ -24,18 +22,21 @@ def folder():
     shutil.rmtree(top, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def first_run():
-    """The folder of a coordinator that ran once."""
+@pytest.fixture
+def used_folder(first_run, folder):
+    """One in which a coordinator ran once, which saves the setup of a database."""
+    return copied(first_run, folder)
+
+
+@pytest.fixture(scope="module")
+def used_by_module(first_run):
+    """The same for all tests of a module."""
     top = make_top()
-    with running(top / "data") as coordinator:
-        coordinator.ready()
-    yield top / "data"
+    yield copied(first_run, top / "the data")
     shutil.rmtree(top, ignore_errors=True)
 
 
-@pytest.fixture
-def used_folder(first_run, folder):
-    """A copy of that folder, with owners and modes, which saves the setup of a database."""
+def copied(first_run, folder):
+    """Copy it there, with owners and modes."""
     subprocess.run(["/bin/cp", "-a", str(first_run), str(folder)], check=True)
     return folder

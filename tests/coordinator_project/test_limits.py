@@ -13,14 +13,14 @@ LIMIT = 40
 PROCESSES = 2
 
 
-def test_all_processes_count_together_and_go_on_when_one_is_replaced(folder):
+def test_all_processes_count_together_and_go_on_when_one_is_replaced(used_folder):
     settings = {
         "COORDINATOR_AUTH_TOKEN": KEY["x-api-key"],
         "COORDINATOR_PROCESSES": str(PROCESSES),
         "COORDINATOR_RATE_READ": f"{LIMIT}/d",
         "COORDINATOR_RATE_HEARTBEAT": f"{LIMIT}/d",
     }
-    with running(folder, **settings) as coordinator:
+    with running(used_folder, **settings) as coordinator:
         url = coordinator.ready().url
 
         def read(number):

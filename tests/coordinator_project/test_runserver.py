@@ -2,13 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import httpx
 import pytest
@@ -22,16 +19,14 @@ MANAGE = env.BASE_DIR / "manage.py"
 
 
 @pytest.fixture
-def server():
-    folder = Path(tempfile.mkdtemp(prefix="coordinator-runserver-"))
-    folder.chmod(0o711)
+def server(used_folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = os.environ | {"COORDINATOR_DATA_DIR": str(folder / "data")}
+    settings = os.environ | {"COORDINATOR_DATA_DIR": str(used_folder)}
     settings.pop("DJANGO_SETTINGS_MODULE", None)
     subprocess.run([sys.executable, MANAGE, "migrate"], env=settings, check=True, timeout=100)
-    output = folder / "output"
+    output = used_folder / "output"
     with output.open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, MANAGE, "runserver", f"127.0.0.1:{port}"],
@@ -45,7 +40,6 @@ def server():
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def answers(url):

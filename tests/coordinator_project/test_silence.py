@@ -16,7 +16,6 @@ import pytest
 
 from coordinator_project import embedded
 from coordinator_project.address import Address
-from tests.coordinator_project.conftest import make_top
 from tests.coordinator_project.running import eventually, running, workers
 from tests.jobs.sweeps import ranges
 
@@ -58,16 +57,15 @@ class Spots:
 
 
 @pytest.fixture(scope="module")
-def server():
-    top = make_top()
+def server(used_by_module):
     more = {
         "COORDINATOR_PROCESSES": "1",
         "COORDINATOR_SPOT_LOST_SECONDS": str(LOST),
         "COORDINATOR_AGENT_REAPER_SECONDS": "1",
         "COORDINATOR_GRACE_SECONDS": "5",
     }
-    with running(top / "data", **more) as one:
-        one.folder = top / "data"
+    with running(used_by_module, **more) as one:
+        one.folder = used_by_module
         yield one.ready(60)
 
 

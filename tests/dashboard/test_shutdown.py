@@ -1,30 +1,21 @@
 """The end of open streams and waiting claims when the coordinator stops."""
 
-import shutil
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
-import pytest
 
+from tests.coordinator_project.conftest import folder, used_folder
 from tests.coordinator_project.running import eventually, gone, running
 
-
-@pytest.fixture
-def folder():
-    top = Path(tempfile.mkdtemp(prefix="coordinator-"))
-    top.chmod(0o711)
-    yield top / "data"
-    shutil.rmtree(top, ignore_errors=True)
+__all__ = ["folder", "used_folder"]
 
 
-def test_open_streams_and_waiting_claims_do_not_delay_the_stop(folder):
+def test_open_streams_and_waiting_claims_do_not_delay_the_stop(used_folder):
     with ExitStack() as stack:
-        coordinator = stack.enter_context(running(folder))
+        coordinator = stack.enter_context(running(used_folder))
         coordinator.ready()
         url = coordinator.url
         httpx.post(f"{url}/v1/channels", json={"name": "empty"}).raise_for_status()

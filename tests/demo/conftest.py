@@ -1,5 +1,5 @@
 """What tests of running coordinators share."""
 
-from tests.coordinator_project.conftest import folder
+from tests.coordinator_project.conftest import folder, used_folder
 
-__all__ = ["folder"]
+__all__ = ["folder", "used_folder"]

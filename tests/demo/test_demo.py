@@ -50,10 +50,10 @@ def kill(processes):
 
 
 @pytest.mark.timeout(240)
-def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(folder):
+def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(used_folder):
     with ExitStack() as stack:
         secret = {"COORDINATOR_AUTH_TOKEN": "open sesame"}
-        coordinator = stack.enter_context(running(folder, **secret)).ready()
+        coordinator = stack.enter_context(running(used_folder, **secret)).ready()
         url, port = coordinator.url, coordinator.url.rpartition(":")[2]
         arguments = ("--files", "600", "--pause", "0.01")
         demo = stack.enter_context(demonstration(*arguments, COORDINATOR_URL=url, **secret))
@@ -61,7 +61,7 @@ def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(fold
         demo.wait_for(r"\n2\d\d of 636 tasks done")
         kill([psutil.Process(coordinator.process.pid), *coordinator.family()])
         coordinator.end()
-        again = running(folder, COORDINATOR_PORT=port, **secret)
+        again = running(used_folder, COORDINATOR_PORT=port, **secret)
         stack.enter_context(again).ready()
         demo.wait_for(r"\n[45]\d\d of 636 tasks done")
         agents = [

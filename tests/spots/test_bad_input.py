@@ -6,13 +6,13 @@ The bodies are sent one after another into the same world, which must be the sam
 import json
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.nothing import NothingView
+from tests import emptying
 from tests.api_v1.endpoints import ANY, LIST, PASSED, TEXT, TEXTS
 from tests.api_v1.test_bad_input import DEEP, MALFORMED, ROOTS, contents
 from tests.api_v1.test_fuzz import SLOWLY, jsons
@@ -32,7 +32,7 @@ def world(django_db_setup, django_db_blocker):
         made = World(Client())
     yield made
     with django_db_blocker.unblock():
-        call_command("flush", interactive=False, verbosity=0)
+        emptying.empty()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import time
 from contextlib import contextmanager
@@ -10,10 +9,12 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.coordinator_project.conftest import make_top
+from tests.coordinator_project.conftest import folder, used_by_module, used_folder
 from tests.coordinator_project.running import Program, eventually, running, surroundings
 from tests.jobs.sweeps import ranges
 from tests.serving import NO_TLS
+
+__all__ = ["folder", "used_by_module", "used_folder"]
 
 LEASE = 3
 SHORT = {
@@ -67,18 +68,9 @@ def served(folder, **more):
             yield Server(url, client)
 
 
-@contextmanager
-def data_folder():
-    top = make_top()
-    try:
-        yield top / "data"
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
-def server():
-    with data_folder() as folder, served(folder) as one:
+def server(used_by_module):
+    with served(used_by_module) as one:
         yield one
 
 
@@ -139,17 +131,16 @@ def test_b20_a_run_longer_than_the_limit_ends_well_if_its_heartbeats_list_it(ser
     server.post(f"/api/v1/jobs/{job}/cancel")
 
 
-def test_b12_a_coordinator_that_starts_again_forgets_nothing():
+def test_b12_a_coordinator_that_starts_again_forgets_nothing(used_folder):
     patient = {"ORHESTRA_TASK_TIMEOUT_SECONDS": "300"}
-    with data_folder() as folder:
-        with served(folder, **patient) as server:
-            job = server.sweep(3)
-            done, held = server.claim("spot-1", 2)
-            server.complete(done["id"], "spot-1")
+    with served(used_folder, **patient) as server:
+        job = server.sweep(3)
+        done, held = server.claim("spot-1", 2)
+        server.complete(done["id"], "spot-1")
 
-        with served(folder, **patient) as server:
-            assert server.job(job) == ("RUNNING", 1, 0)
-            [spot] = server.client.get("/api/v1/spots").json()["spots"]
-            assert (spot["id"], spot["tasks"]) == ("spot-1", 1)
-            assert server.complete(held["id"], "spot-1") == {"success": True}
-            assert len(server.claim("spot-2", 10)) == 1
+    with served(used_folder, **patient) as server:
+        assert server.job(job) == ("RUNNING", 1, 0)
+        [spot] = server.client.get("/api/v1/spots").json()["spots"]
+        assert (spot["id"], spot["tasks"]) == ("spot-1", 1)
+        assert server.complete(held["id"], "spot-1") == {"success": True}
+        assert len(server.claim("spot-2", 10)) == 1

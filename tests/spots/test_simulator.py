@@ -4,16 +4,18 @@ import re
 import signal
 
 import httpx
+import psycopg
 import pytest
 
+from coordinator_project import embedded
 from spots import simulator
 from spots.management.commands.simulate_spots import credentials, own_url
 from spots.simulator import Play
-from tests.coordinator_project.conftest import first_run, folder, used_folder
+from tests.coordinator_project.conftest import folder, used_by_module
 from tests.coordinator_project.running import Program, environment, eventually, running
 from tests.examples.pretender import pretending, task
 
-__all__ = ["first_run", "folder", "used_folder"]
+__all__ = ["folder", "used_by_module"]
 
 KEY = {"ORHESTRA_AGENT_KEY": "open sesame"}
 
@@ -66,10 +68,18 @@ class Coordinator:
         return Simulation(self.folder, "--url", self.running.url, *arguments, **(key or KEY))
 
 
+@pytest.fixture(scope="module")
+def server(used_by_module):
+    with running(used_by_module, COORDINATOR_SPOT_LOST_SECONDS="5", **KEY) as one:
+        yield Coordinator(one.ready(), used_by_module)
+
+
 @pytest.fixture
-def coordinator(used_folder):
-    with running(used_folder, COORDINATOR_SPOT_LOST_SECONDS="5", **KEY) as one:
-        yield Coordinator(one.ready(), used_folder)
+def coordinator(server):
+    """The coordinator of all tests here, without what they have left there."""
+    with embedded.database(server.folder) as database, psycopg.connect(database.url) as emptying:
+        emptying.execute("TRUNCATE agents_agent, tasks_channel, jobs_job, events_event CASCADE")
+    return server
 
 
 def test_five_do_twenty_tasks_and_leave_none_in_hand(coordinator):
