@@ -11,12 +11,10 @@ from accounts.exceptions import MayNotIssue
 from accounts.models import ApiToken, User
 from accounts.permissions import ADMINISTER, MayHaveTokens
 from accounts.serializers import TokenRequestSerializer, refused
-from api import fields
+from api import fields, filters
 from api.pagination import requested_offset, requested_size
 from api.serializers import Values
 from api.viewsets import ApiViewSet
-
-YES = frozenset({"1", "true", "yes"})
 
 
 @operations.tokens
@@ -54,7 +52,7 @@ def visible(request: Request, caller: Caller) -> QuerySet[ApiToken]:
         return tokens.filter(user=caller.user_id)
     if "user_id" in asked_for:
         return tokens.filter(user=fields.identifier(asked_for["user_id"]))
-    if caller.user_id is None or asked_for.get("all", "").lower() in YES:
+    if filters.flag(asked_for, "all") or caller.user_id is None:
         return tokens
     return tokens.filter(user=caller.user_id)
 
