@@ -16,10 +16,11 @@ from accounts.rights import may_enter
 from accounts.serializers import (
     CodeRequestSerializer,
     LoginRequestSerializer,
-    SignInRequestSerializer,
+    RegisterRequestSerializer,
 )
 from accounts.throttling import SignInThrottle
 from api.answers import Body
+from api.filters import flag
 from api.viewsets import ApiViewSet
 from problems import TooMany, Unauthorized
 
@@ -35,7 +36,7 @@ class AuthViewSet(ApiViewSet):
     def register(self, request: Request) -> Response:
         if settings.REGISTRATION == "no":
             raise RegistrationOff
-        values = SignInRequestSerializer.read(request.data)
+        values = RegisterRequestSerializer.read(request.data)
         user = transitions.register(**values, group=settings.REGISTRATION)
         return Response(signed_in(user), 201)
 
@@ -58,7 +59,7 @@ class AuthViewSet(ApiViewSet):
         if not (isinstance(caller, Caller) and caller.token_id and isinstance(user, User)):
             raise Unauthorized("Send a user's token as 'Authorization: Bearer <token>'.")
         body: Body = {"user_id": user.pk, "username": user.get_username()}
-        if request.query_params.get("agent_auth") == "true":
+        if flag(request.query_params, "agent_auth"):
             body["auth_code"] = transitions.make_code_for(caller.token_id, user)
         return Response(body)
 

@@ -8,9 +8,10 @@ from accounts.answers import IssuedTokenSerializer, TokenSerializer, UserSeriali
 from accounts.serializers import (
     CodeRequestSerializer,
     LoginRequestSerializer,
-    SignInRequestSerializer,
+    RegisterRequestSerializer,
     TokenRequestSerializer,
 )
+from api.pagination import OFFSETS
 from api.schema import answer, refused
 
 
@@ -22,7 +23,7 @@ tokens = extend_schema_view(
     list=extend_schema(
         parameters=[
             asked("limit", "integer", "Rows of a page, at most 500."),
-            asked("offset", "integer", "Rows to skip."),
+            OpenApiParameter("offset", OFFSETS, description="Rows to skip."),
             asked("user_id", "string", "Whose tokens; for administrators."),
             asked("all", "boolean", "Those of everybody; for administrators."),
         ],
@@ -49,7 +50,7 @@ PERSON: dict[str, Field] = {
 
 sign_ins = extend_schema_view(
     register=extend_schema(
-        request=SignInRequestSerializer,
+        request=RegisterRequestSerializer,
         responses={
             201: SIGNED_IN,
             **refused(s403="Nobody may register here.", s409="This name is taken."),

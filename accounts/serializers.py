@@ -8,8 +8,9 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import LONGEST_NAME
 from accounts.roles import OF_PEOPLE
+from accounts.transitions import USERNAME
 from api import fields
-from api.serializers import RequestSerializer, Values
+from api.serializers import RequestSerializer, Values, absent
 from problems import Invalid
 
 LONGEST_REASON = 1_000
@@ -28,6 +29,8 @@ class Moment(fields.Strict):
     def check(self, data: object) -> object:
         if not isinstance(data, str):
             raise self.wrong_type()
+        if not data.strip():
+            return self.absent()
         try:
             moment = parse_datetime(data.strip())
             utc = moment.astimezone(UTC) if moment and timezone.is_aware(moment) else None
@@ -53,6 +56,11 @@ class TokenRequestSerializer(RequestSerializer):
     channels = fields.TextList(default=list, max_items=MOST_CHANNELS)
     reason = fields.Text(default="", max_length=LONGEST_REASON)
 
+    def rules(self) -> fields.Schema:
+        of_user = absent("agent_id", "agent_prefix", "channels")
+        of_agent = (absent("role", "user_id", other) for other in ("agent_id", "agent_prefix"))
+        return {"anyOf": [of_user, *of_agent]}
+
     def validate(self, attrs: Values) -> Values:
         agent, prefix = attrs["agent_id"], attrs["agent_prefix"]
         if agent and prefix:
@@ -67,6 +75,20 @@ class TokenRequestSerializer(RequestSerializer):
 class SignInRequestSerializer(RequestSerializer):
     username = fields.Text(max_length=LONGEST_NAME)
     password = fields.Text(trim=False, max_length=LONGEST_PASSWORD)
+
+
+class NewName(fields.Text):
+    """The name of a new user; `transitions.register` refuses others."""
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        return super().schema(refer) | {"pattern": f"^{USERNAME.pattern}$"}
+
+
+class RegisterRequestSerializer(SignInRequestSerializer):
+    """A password has six characters or more, a capital letter and one that is no letter or digit
+    among them."""
+
+    username = NewName(max_length=LONGEST_NAME)
 
 
 class LoginRequestSerializer(SignInRequestSerializer):

@@ -12,12 +12,10 @@ from accounts.models import ApiToken, User
 from accounts.permissions import MayHaveTokens
 from accounts.rights import ADMINISTER
 from accounts.serializers import TokenRequestSerializer, refused
-from api import fields
+from api import fields, filters
 from api.pagination import requested_offset, requested_size
 from api.serializers import Values
 from api.viewsets import ApiViewSet
-
-YES = frozenset({"1", "true", "yes"})
 
 
 @operations.tokens
@@ -55,7 +53,7 @@ def visible(request: Request, caller: Caller) -> QuerySet[ApiToken]:
         return tokens.filter(user=caller.user_id)
     if "user_id" in asked_for:
         return tokens.filter(user=fields.identifier(asked_for["user_id"]))
-    if caller.user_id is None or asked_for.get("all", "").lower() in YES:
+    if filters.flag(asked_for, "all") or caller.user_id is None:
         return tokens
     return tokens.filter(user=caller.user_id)
 

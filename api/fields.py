@@ -22,6 +22,8 @@ MOST_TEXTS = 200
 LONGEST_NAME = 200
 SPELLED = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 JOB_PREFIX = "job-"
+NOT_BLANK = "[^\\s\\x1c-\\x1f\\x85]"
+"""A character that is no white space; some of these are none to an expression of JSON schema."""
 NOBODY = UUID(int=0)  # the id of no row: the server never generates it
 
 Schema = dict[str, Any]
@@ -68,9 +70,17 @@ class Strict(serializers.Field):
     def refused(self, why: str) -> Invalid:
         return Invalid(f"{self.field_name} {why}")
 
+    def is_given(self, value: object) -> bool:
+        """Whether the value says something, where one of several fields has to."""
+        return bool(value)
+
     def schema(self, refer: Refer) -> Schema:
         """What is taken, as the API's schema has it; that null is absent is said there for all."""
         return {}
+
+    def given(self) -> Schema:
+        """What is said of it there besides, where it is the one of several that is given."""
+        return {"not": {"type": "null"}}
 
 
 class Text(Strict):
@@ -107,15 +117,21 @@ class Text(Strict):
     def trimmed(self, text: str) -> str:
         return text.strip()
 
+    def is_given(self, value: object) -> bool:
+        return isinstance(value, UUID) or (isinstance(value, str) and bool(value.strip()))
+
     def schema(self, refer: Refer) -> Schema:
         schema: Schema = {"type": "string"}
-        if self.required:
-            schema["minLength"] = 1
+        if self.required and self.choices is None:
+            schema["pattern"] = NOT_BLANK
         if self.max_length is not None:
             schema["maxLength"] = self.max_length
         if self.choices is not None:
             schema["enum"] = [*sorted(self.choices), *([] if self.required else ["", None])]
         return schema
+
+    def given(self) -> Schema:
+        return {"type": "string", "pattern": NOT_BLANK}
 
 
 class Name(Text):
@@ -214,6 +230,9 @@ class Flag(Strict):
     def schema(self, refer: Refer) -> Schema:
         return {"type": "boolean"}
 
+    def given(self) -> Schema:
+        return {"const": True}
+
 
 class Json(Strict):
     """Any JSON up to `max_bytes`."""
@@ -287,6 +306,9 @@ class TextList(Strict):
     def schema(self, refer: Refer) -> Schema:
         items = {"type": "string", "maxLength": self.max_length}
         return {"type": "array", "items": items, "maxItems": self.max_items}
+
+    def given(self) -> Schema:
+        return {"type": "array", "contains": {"type": "string", "pattern": NOT_BLANK}}
 
 
 class TextMap(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from django import forms
 from django.core.validators import EMPTY_VALUES
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
-from django_filters import CharFilter, FilterSet, IsoDateTimeFilter
+from django_filters import BooleanFilter, CharFilter, FilterSet, IsoDateTimeFilter
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
 
@@ -41,6 +42,51 @@ class NameFilter(CharFilter):
     field_class = NameField
 
 
+class TimeField(IsoDateTimeField):
+    """A time with any offset that RFC 3339 has; PostgreSQL takes none of 16 hours and more."""
+
+    def clean(self, value: object) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:
+            raise forms.ValidationError("") from None
+
+
+class TimeFilter(IsoDateTimeFilter):
+    field_class = TimeField
+
+
+YES, NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
+
+
+def flag(query: QueryDict, name: str) -> bool:
+    """Whether a parameter says yes; an absent or empty one says no. Others are refused."""
+    return bool(read_flag(name, query.get(name, "")))
+
+
+def read_flag(name: str, text: str) -> bool | None:
+    """What a parameter says; None where it is empty."""
+    text = text.strip().lower()
+    if text and text not in YES | NO:
+        raise Invalid(f"{name} must be true or false")
+    return text in YES if text else None
+
+
+class FlagField(forms.CharField):
+    def clean(self, value: object) -> bool | None:
+        try:
+            return read_flag("", str(super().clean(value)))
+        except Invalid:
+            raise forms.ValidationError("") from None
+
+
+class FlagFilter(BooleanFilter):
+    """true or false; another value is refused, since ignoring it would widen the list."""
+
+    field_class = FlagField
+
+
 APART = timedelta(hours=1)
 """No clock of ours, nor a transaction, is so far off: a key is made before its row by another."""
 
@@ -67,8 +113,8 @@ class ListFilters(FilterSet):
 class PeriodFilters(ListFilters):
     """Limits a list to a period: from `created_after` (included) to `created_before`."""
 
-    created_after = IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = TimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = TimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 class PeriodOfKeysFilters(PeriodFilters):
@@ -106,8 +152,10 @@ def apply(kind: type[ListFilters], query: QueryDict, rows: QuerySet[M]) -> Found
     if chosen.is_valid():
         return _found(chosen, rows)
     for name in chosen.form.errors:
-        if isinstance(chosen.filters[name], IsoDateTimeFilter):
+        if isinstance(chosen.filters[name], TimeFilter):
             raise Invalid(f"{name} must be a time like 2026-01-31T12:00:00Z")
+        if isinstance(chosen.filters[name], FlagFilter):
+            raise Invalid(f"{name} must be true or false")
     return Found(rows.none())
 
 

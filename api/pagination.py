@@ -32,6 +32,8 @@ M = TypeVar("M", bound=Model)
 
 MOST = 500
 LONGEST_OFFSET = 15  # digits
+OFFSETS = {"type": "integer", "minimum": 0, "maximum": 10**LONGEST_OFFSET - 1}
+"""Of a page, as the API's schema has them."""
 MOST_ALIKE = 1_000_000  # rows that share one value of the first column
 LOOKS = (1_000, 10_000)
 """How many rows are looked through for a page where no index has just those that are asked for."""

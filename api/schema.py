@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
@@ -90,6 +90,13 @@ class Refusal(serializers.Serializer):
     """An error in the form of the path's API family."""
 
 
+class OneOrMany(serializers.Serializer):
+    """A body of this kind, or a list with some."""
+
+    kind: ClassVar[type[RequestSerializer]]
+    most: ClassVar[int]
+
+
 def refused(*also: int, **words: str) -> dict[int, OpenApiResponse]:
     """Errors that an operation may have besides those of all: `refused(409, s404="No agent.")`."""
     said = {int(name[1:]): text for name, text in words.items()}
@@ -148,8 +155,8 @@ class Schema31(AutoSchema):
             return None
         said = operation.get("description", "").rstrip()
         operation["description"] = "\n\n".join(filter(None, [said, f"**Who may:** {self.who()}"]))
-        if "requestBody" in operation and not getattr(self.view, "body_is_optional", False):
-            operation["requestBody"]["required"] = True
+        if "requestBody" in operation:
+            self.require(operation["requestBody"])
         answers = operation["responses"]
         for body in answers.values():
             body["headers"] = self.headers_of() | body.get("headers", {})
@@ -158,6 +165,14 @@ class Schema31(AutoSchema):
                 answers[str(status)] = self.refusal(status)
         operation["responses"] = dict(sorted(answers.items()))
         return operation
+
+    def require(self, body: Schema) -> None:
+        """Say that a body is required; where it is not, null is as none."""
+        if not getattr(self.view, "body_is_optional", False):
+            body["required"] = True
+            return
+        for content in body["content"].values():
+            content["schema"] = {"anyOf": [content["schema"], {"type": "null"}]}
 
     def who(self) -> str:
         """The permissions in words, as their classes have them."""
@@ -228,7 +243,7 @@ class BodyExtension(OpenApiSerializerExtension):
         body = self.target
         schema: Schema = auto_schema._map_serializer(body, direction, bypass_extensions=True)
         if isinstance(body, RequestSerializer):
-            return schema
+            return schema | body.rules()
         schema["additionalProperties"] = False
         for name, field in body.fields.items():
             if isinstance(field, serializers.SerializerMethodField):
@@ -256,6 +271,16 @@ class RefusalExtension(OpenApiSerializerExtension):
         _, form = FORMS[family_of(auto_schema.path).error]
         schema: Schema = auto_schema._map_serializer(form, direction)
         return schema
+
+
+class OneOrManyExtension(OpenApiSerializerExtension):
+    target_class = OneOrMany
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        one = dict(auto_schema.resolve_serializer(self.target.kind, direction).ref)
+        many = {"type": "array", "items": one, "minItems": 1, "maxItems": self.target.most}
+        return {"oneOf": [one, many]}
 
 
 class StrictFieldExtension(OpenApiSerializerFieldExtension):

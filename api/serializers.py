@@ -1,5 +1,6 @@
 """Request bodies, declared field by field."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Self, TypeAlias
@@ -31,6 +32,8 @@ class RequestSerializer(serializers.Serializer):
     """Fields, in lower case, whose bodies see to that themselves."""
     incidental: ClassVar[frozenset[str]] = frozenset()
     """Fields that are ignored, not refused, when they are wrong; `ignored` says why, by name."""
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Fields of which at least one has to be given, by the message where none is."""
 
     @classmethod
     @cache
@@ -80,8 +83,25 @@ class RequestSerializer(serializers.Serializer):
                     raise
                 values[name] = None if field.required else field.run_validation()
                 values["ignored"][name] = problem.message
+        for message, names in self.one_of.items():
+            if not any(self._strict(name).is_given(values[name]) for name in names):
+                raise Invalid(message)
         checked: Values = self.validate(values)
         return checked
+
+    def rules(self) -> Schema:
+        """What the API's schema says of all fields together."""
+        rules = [
+            {"anyOf": [_given(name, self._strict(name)) for name in names]}
+            for names in self.one_of.values()
+        ]
+        return {"allOf": rules} if len(rules) > 1 else (rules or [{}])[0]
+
+    def _strict(self, name: str) -> fields.Strict:
+        field = self.by_name[name]
+        if not isinstance(field, fields.Strict):
+            raise TypeError(f"{name} does not know whether it is given")
+        return field
 
     def _value(self, name: str, field: Field, given: JsonDict) -> object:
         try:
@@ -90,6 +110,15 @@ class RequestSerializer(serializers.Serializer):
             raise Invalid(self.missing.format(name)) from None
         except serializers.ValidationError as error:
             raise Invalid(f"{name} is invalid: {error}") from None
+
+
+def absent(*names: str) -> Schema:
+    """What the API's schema says where none of these fields may be given."""
+    return {"properties": {name: {"enum": [None, "", [], {}]} for name in names}}
+
+
+def _given(name: str, field: fields.Strict) -> Schema:
+    return {"required": [name], "properties": {name: field.given()}}
 
 
 class NestedList(fields.Strict):
@@ -123,6 +152,9 @@ class NestedList(fields.Strict):
 
     def schema(self, refer: Refer) -> Schema:
         return {"type": "array", "items": refer(self.kind), "maxItems": self.most}
+
+    def given(self) -> Schema:
+        return {"type": "array", "minItems": 1}
 
 
 @dataclass(frozen=True, slots=True)

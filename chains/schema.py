@@ -1,11 +1,12 @@
 """What the operations on chains, new tasks and `why` take and answer."""
 
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 
-from api.schema import answer, either, refused
+from api.schema import OneOrMany, answer, either, refused
 from chains.answers import ChainSerializer, RetiredSerializer, WhyReasonSerializer
 from chains.serializers import (
+    MOST_TASKS,
     ChainEditRequestSerializer,
     ChainRequestSerializer,
     OwnerRequestSerializer,
@@ -67,13 +68,17 @@ agents = extend_schema_view(
 )
 agent_of_a_word = extend_schema(responses={200: AGENT, **refused(s404="No agent has this id.")})
 
-ONE_OR_MANY = PolymorphicProxySerializer(
-    "NewTasks", [TaskRequestSerializer, TaskRequestSerializer(many=True)], None, many=False
-)
+
+class NewTasks(OneOrMany):
+    """A new task, or a list of them."""
+
+    kind = TaskRequestSerializer
+    most = MOST_TASKS
+
 
 tasks = extend_schema_view(
     create=extend_schema(
-        request=ONE_OR_MANY,
+        request=NewTasks,
         responses={
             200: either("KnownTasks", TASK, TASKS),
             201: either("CreatedTasks", TASK, TASKS),

@@ -1,13 +1,17 @@
 """Requests about chains and new tasks (contract 000-002, 1.3)."""
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from api import fields
-from api.serializers import RequestSerializer, Values
+from api.serializers import RequestSerializer, Values, absent
 from chains.models import ChainStatus, OnFailure
 from problems import Invalid
 from tasks.models import ExecutionMode
 from tasks.serializers import LONGEST_TEXT, agent_id, key
 from tasks.states import Status
 
+MOST_TASKS = 1000
 MOST_ATTEMPTS = 1000
 LONGEST_RETRY_DELAY = 60
 HIGHEST_SEQUENCE = 10**9  # the next ones must fit in the column too
@@ -46,6 +50,9 @@ class OwnerRequestSerializer(RequestSerializer):
 class TaskRequestSerializer(RequestSerializer):
     """A new task. Its channel is named by id or by name; a sequence of 0 means the next."""
 
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {
+        "channel_id_required": ("channel_id", "channel")
+    }
     channel_id = fields.Text(default="")
     channel = fields.Name(default="")
     title = fields.Text(max_length=2000)
@@ -62,9 +69,11 @@ class TaskRequestSerializer(RequestSerializer):
     requires = fields.TextMap(default=dict)
     idempotency_key = key()
 
+    def rules(self) -> fields.Schema:
+        in_chain = {"anyOf": [absent("chain_id"), absent("wants", "requires")]}
+        return {"allOf": [super().rules(), in_chain]}
+
     def validate(self, attrs: Values) -> Values:
-        if not attrs["channel_id"] and not attrs["channel"]:
-            raise Invalid("channel_id_required")
         for name in ("wants", "requires") if attrs["chain_id"] else ():
             if attrs[name]:
                 raise Invalid(
@@ -74,10 +83,8 @@ class TaskRequestSerializer(RequestSerializer):
 
 
 class SessionRequestSerializer(RequestSerializer):
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {
+        "channel_id_or_channel_name_required": ("channel_id", "channel_name")
+    }
     channel_id = fields.Text(default="")
     channel_name = fields.Name(default="")
-
-    def validate(self, attrs: Values) -> Values:
-        if not attrs["channel_id"] and not attrs["channel_name"]:
-            raise Invalid("channel_id_or_channel_name_required")
-        return attrs

@@ -24,6 +24,7 @@ from chains.exceptions import ChainUnknown, NoChain
 from chains.filters import ChainFilters
 from chains.models import Chain, OnFailure
 from chains.serializers import (
+    MOST_TASKS,
     ChainEditRequestSerializer,
     ChainRequestSerializer,
     OwnerRequestSerializer,
@@ -37,8 +38,6 @@ from tasks import agent_views, requirements, views
 from tasks.answers import TaskSerializer
 from tasks.exceptions import ChannelUnknown
 from tasks.models import Channel, Requirement, Task
-
-MOST_TASKS = 1000
 
 
 @schema.chains

@@ -164,11 +164,12 @@ def _simple(kind: str, schema: Schema, sample: object) -> object:
 
 def _resolved(schema: Schema, components: Schema) -> Schema:
     """The schema itself, where it refers to one or is a choice of several, the first of these."""
-    while True:
+    while "properties" not in schema:  # beside these stand rules, not forms
         choice = [schema[key][0] for key in ("oneOf", "anyOf", "allOf") if key in schema]
         if "$ref" in schema:
             schema = components["schemas"][schema["$ref"].rpartition("/")[2]]
         elif choice:
             schema = choice[0]
         else:
-            return schema
+            break
+    return schema

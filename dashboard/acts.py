@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from django import forms
@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from accounts.callers import Caller, caller_of
 from agents.models import Agent
-from api.fields import Flag, JsonObject, Text, TextList, identifier, job_identifier
-from api.serializers import RequestSerializer, Values
+from api.fields import Flag, JsonObject, Schema, Text, TextList, identifier, job_identifier
+from api.serializers import RequestSerializer
 from chains.agent_verbs import AGENT_VERBS
 from chains.models import Chain
 from chains.verbs import CHAIN_VERBS
@@ -23,7 +23,7 @@ from console.verbs import LONGEST_REASON, Verb, carry_out
 from dashboard import schema
 from jobs.models import Job
 from jobs.verbs import JOB_VERBS
-from problems import Invalid, NotFound
+from problems import NotFound
 from tasks.channel_verbs import CHANNEL_VERBS
 from tasks.models import Channel, Task
 from tasks.verbs import TASK_VERBS
@@ -113,15 +113,16 @@ KINDS: Mapping[str, OfferedVerbs] = {
 class ActRequestSerializer(RequestSerializer):
     """Which objects, why, and with which values; with `preview` nothing is changed."""
 
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {"ids must not be empty": ("ids",)}
     ids = TextList(max_items=MOST)
     reason = Text(default="", max_length=LONGEST_REASON)
     values = JsonObject(default=dict)
     preview = Flag(default=False)
 
-    def validate(self, attrs: Values) -> Values:
-        if not attrs["ids"]:
-            raise Invalid("ids must not be empty")
-        return attrs
+    def rules(self) -> Schema:
+        why = {"required": ["reason"], "properties": {"reason": Text().given()}}
+        preview = {"required": ["preview"], "properties": {"preview": Flag().given()}}
+        return {"allOf": [super().rules(), {"anyOf": [why, preview]}]}
 
 
 @schema.act(ActRequestSerializer)

@@ -32,15 +32,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 KINDS = ("agents", "chains", "channels", "jobs", "tasks")
 
 AFTER = OpenApiParameter("after", str, description="`next` of the page before.")
-LIMIT = OpenApiParameter("limit", int, description="The most rows of a page.")
+NATURAL = {"type": "integer", "minimum": 0, "maximum": 10**9 - 1}
+LIMIT = OpenApiParameter("limit", NATURAL, description="The most rows of a page.")
 CHANNEL = OpenApiParameter("channel", OpenApiTypes.UUID, description="The id of a channel.")
+EVENT_ID = {"type": "string", "pattern": "^[0-9]{0,18}$"}
 LAST_EVENT_ID = OpenApiParameter(
-    "Last-Event-ID", str, OpenApiParameter.HEADER, description="Where to go on; or in the query."
+    "Last-Event-ID",
+    EVENT_ID,
+    OpenApiParameter.HEADER,
+    description="Where to go on; or in the query.",
 )
 
 
 def resumed(name: str) -> list[OpenApiParameter]:
-    return [LAST_EVENT_ID, OpenApiParameter(name, str, description="Where to go on.")]
+    return [LAST_EVENT_ID, OpenApiParameter(name, EVENT_ID, description="Where to go on.")]
 
 
 STREAMED = {(200, "text/event-stream"): OpenApiTypes.STR}
@@ -86,7 +91,10 @@ console = extend_schema_view(
     ),
     chain=extend_schema(responses=answer("ChainRowAnswer", chain=ChainRowSerializer())),
     steps=extend_schema(
-        parameters=[OpenApiParameter("after", int, description="The last sequence known."), LIMIT],
+        parameters=[
+            OpenApiParameter("after", NATURAL, description="The last sequence known."),
+            LIMIT,
+        ],
         responses=answer(
             "Steps",
             tasks=TaskSerializer(many=True),

@@ -62,7 +62,8 @@ class Algorithms(fields.Strict):
         return Listed("alg", names)
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
-        return {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+        name = {"type": "string", "pattern": fields.NOT_BLANK}
+        return {"type": "array", "items": name, "minItems": 1}
 
 
 class Groups(fields.Strict):
@@ -87,15 +88,22 @@ class Groups(fields.Strict):
         return groups, Grid(tuple(axes.values()))
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
+        not_blank = {"type": "string", "pattern": fields.NOT_BLANK}
         group = {
             "type": "object",
             "properties": {
-                "groupId": {"type": "string", "minLength": 1},
-                "params": {"type": "object", "additionalProperties": parameters.schema()},
+                "groupId": not_blank,
+                "params": {
+                    "type": ["object", "null"],
+                    "propertyNames": not_blank,
+                    "additionalProperties": parameters.schema(),
+                },
             },
             "required": ["groupId"],
         }
-        return {"type": "array", "items": group, "minItems": 1}
+        some = {"type": "object", "minProperties": 1}
+        filled = {"required": ["params"], "properties": {"params": some}}
+        return {"type": "array", "items": group, "contains": filled}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.http import QueryDict
 
+from api.filters import flag
 from api.names import spelled
 from api.pagination import BadCursor
 from jobs import coordinates, sweeps
@@ -41,7 +42,6 @@ SHOWN = (
 """The columns of a task that a result shows; the others are not read."""
 
 BEYOND = Decimal("1e400")  # larger than any number in a request
-YES = frozenset({"1", "true", "yes"})
 PIECE = 25  # rows that are read at a time, each of up to a megabyte
 ID_BYTES = 16
 IDS_AT_ONCE = 2_000
@@ -50,7 +50,8 @@ IDS_AT_ONCE = 2_000
 def of(job: Job, query: QueryDict) -> TaskQuerySet:
     """The tasks of a sweep that match the query: those that are done, with `failed` also failed."""
     places = places_of(job)
-    conditions = [_condition(places, spelled(name), str(value)) for name, value in query.items()]
+    given = [(spelled(name), str(value)) for name, value in query.items() if value]
+    conditions = [_condition(places, name, value) for name, value in given]
     tasks = Task.objects.filter(*conditions, job=job).only(*SHOWN)
     if with_failed(query):
         ended = tasks.filter(status__in=[Status.DONE, Status.FAILED])
@@ -59,7 +60,7 @@ def of(job: Job, query: QueryDict) -> TaskQuerySet:
 
 
 def with_failed(query: QueryDict) -> bool:
-    return query.get("failed", "").lower() in YES
+    return flag(query, "failed")
 
 
 def places_of(job: Job) -> dict[str, Path]:

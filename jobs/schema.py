@@ -9,6 +9,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from api.pagination import OFFSETS
 from api.schema import answer, either, refused
 from jobs.answers import (
     JobDetailsSerializer,
@@ -100,7 +101,7 @@ def steered(name: str, **counts: serializers.Field) -> serializers.Serializer:
     )
 
 
-OFFSET = OpenApiParameter("offset", int, description="Rows to skip, instead of a cursor.")
+OFFSET = OpenApiParameter("offset", OFFSETS, description="Rows to skip, instead of a cursor.")
 PAGED = [
     OpenApiParameter("limit", int, description="Rows of a page, at most 500."),
     OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),

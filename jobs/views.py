@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.callers import caller_of
 from api.body import JsonValue
+from api.filters import flag
 from api.marks import unmarked
 from api.pagination import requested_offset, requested_size
 from api.viewsets import ListViewSet
@@ -25,7 +26,6 @@ from jobs.querysets import JobQuerySet
 from tasks.serializers import ReasonRequestSerializer
 
 PREVIEWED = 5
-YES = frozenset({"1", "true", "yes"})
 
 
 @schema.jobs
@@ -63,7 +63,7 @@ class JobViewSet(ListViewSet[Job]):
     def create(self, request: Request) -> Response:
         """Create a sweep from either form; with `dry_run`, say what it would be."""
         sweep = forms.read(unmarked(request.data))
-        if request.query_params.get("dry_run", "").lower() in YES:
+        if flag(request.query_params, "dry_run"):
             return Response(preview(sweep))
         job, new = transitions.create_sweep(sweep, by=caller_of(request))
         body = {"success": True, "jobId": job.public_id, "totalTasks": sweep.grid.count}

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
-from django_filters import CharFilter, IsoDateTimeFilter, UUIDFilter
+from django_filters import CharFilter, UUIDFilter
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.fields import empty
@@ -15,9 +15,9 @@ from rest_framework.response import Response
 from accounts.callers import Caller, caller_of
 from accounts.ownership import check_each, visible
 from api import fields, filters
-from api.filters import Given, NameFilter, PeriodFilters
+from api.filters import Given, NameFilter, PeriodFilters, TimeFilter
 from api.pagination import LatestPagination
-from api.serializers import Nested, RequestSerializer, Values
+from api.serializers import Nested, RequestSerializer, Values, absent
 from api.viewsets import ListViewSet
 from problems import Invalid
 from tasks import dead_letters, schema
@@ -40,8 +40,8 @@ class DeadLetterFilters(PeriodFilters):
     job_id = CharFilter(method="of_job")
     agent_id = NameFilter()
     type = CharFilter()
-    finished_after = IsoDateTimeFilter(field_name="finished_at", lookup_expr="gte")
-    finished_before = IsoDateTimeFilter(field_name="finished_at", lookup_expr="lt")
+    finished_after = TimeFilter(field_name="finished_at", lookup_expr="gte")
+    finished_before = TimeFilter(field_name="finished_at", lookup_expr="lt")
 
     class Meta:
         model = Task
@@ -56,6 +56,13 @@ class DeadLetterFilters(PeriodFilters):
         return rows.filter(job=fields.job_identifier(value))
 
 
+class TimeText(fields.Text):
+    """A time, which the filter of the list reads."""
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        return super().schema(refer) | {"format": "date-time"}
+
+
 class FilterRequestSerializer(RequestSerializer):
     """A filter in a body. An unknown name is refused, since ignoring it would widen the filter."""
 
@@ -65,10 +72,13 @@ class FilterRequestSerializer(RequestSerializer):
     job_id = fields.Text(default="", max_length=200)
     agent_id = fields.Name(default="")
     type = fields.Text(default="", max_length=200)
-    finished_after = fields.Text(default="", max_length=200)
-    finished_before = fields.Text(default="", max_length=200)
-    created_after = fields.Text(default="", max_length=200)
-    created_before = fields.Text(default="", max_length=200)
+    finished_after = TimeText(default="", max_length=200)
+    finished_before = TimeText(default="", max_length=200)
+    created_after = TimeText(default="", max_length=200)
+    created_before = TimeText(default="", max_length=200)
+
+    def rules(self) -> fields.Schema:
+        return {"additionalProperties": False}
 
     def run_validation(self, data: object = empty) -> Values:
         for name in data if isinstance(data, dict) else ():
@@ -85,6 +95,19 @@ class DeadLettersRequestSerializer(RequestSerializer):
     filter = Nested(FilterRequestSerializer, default=None)
     all = fields.Flag(default=False)
     reason = fields.Text(max_length=LONGEST_TEXT)
+
+    def rules(self) -> fields.Schema:
+        no_ids = absent("ids")["properties"]
+        by_id = {"ids": fields.TextList().given(), "filter": {"type": "null"}}
+        by_filter = {"filter": {"type": "object", "minProperties": 1}, **no_ids}
+        of_all = {"filter": {"type": "object"}, "all": {"const": True}, **no_ids}
+        return {
+            "anyOf": [
+                {"required": ["ids"], "properties": by_id},
+                {"required": ["filter"], "properties": by_filter},
+                {"required": ["filter", "all"], "properties": of_all},
+            ]
+        }
 
     def validate(self, attrs: Values) -> Values:
         chosen = attrs["filter"]

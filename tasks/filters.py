@@ -1,10 +1,10 @@
 """Filters of the lists of channels, tasks and agents."""
 
-from django_filters import BooleanFilter, CharFilter, UUIDFilter
+from django_filters import CharFilter, UUIDFilter
 
 from agents.models import Agent
 from api.fields import job_identifier
-from api.filters import NameFilter, PeriodFilters, PeriodOfKeysFilters
+from api.filters import FlagFilter, NameFilter, PeriodFilters, PeriodOfKeysFilters
 from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import Status
@@ -45,7 +45,7 @@ class AgentFilters(PeriodFilters):
 
     walked = False
 
-    online = BooleanFilter()
+    online = FlagFilter()
 
     class Meta:
         model = Agent

@@ -1,5 +1,6 @@
 """Requests about channels, tasks and agents (contract 000-002, 1.3)."""
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
 
@@ -43,6 +44,9 @@ class ChannelRequestSerializer(RequestSerializer):
 class ClaimFieldsSerializer(RequestSerializer):
     """Channels, number of tasks and lease of a claim."""
 
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {
+        "channel_id_or_channel_required": ("channel_id", "channel_ids", "channel", "channels")
+    }
     channel_id = fields.Text(default="")
     channel_ids = fields.TextList(default=list, max_items=MOST_CHANNELS)
     channel = fields.Name(default="")
@@ -52,11 +56,9 @@ class ClaimFieldsSerializer(RequestSerializer):
     idempotency_key = key()
 
     def validate(self, attrs: Values) -> Values:
-        """Ids win over names, as in seed 000; at least one channel is required."""
+        """Ids win over names, as in seed 000."""
         ids = attrs["channel_ids"] or ([attrs["channel_id"]] if attrs["channel_id"] else [])
         names = attrs["channels"] or ([attrs["channel"]] if attrs["channel"] else [])
-        if not ids and not names:
-            raise Invalid("channel_id_or_channel_required")
         attrs["ids"] = [fields.identifier(text) for text in ids]
         attrs["names"] = [] if ids else names
         return attrs
@@ -105,14 +107,12 @@ class ReportRequestSerializer(RequestSerializer):
     """Outcomes stand alone: what is wrong with one is said of it, and the others are taken."""
 
     apart = frozenset({"outcomes"})
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {
+        "outcomes_or_claim_required": ("outcomes", "claim")
+    }
     agent_id = agent_id()
     outcomes = NestedList(OutcomeRequestSerializer, most=MOST_OUTCOMES, default=list, alone=True)
     claim = Nested(ClaimFieldsSerializer, default=None)
-
-    def validate(self, attrs: Values) -> Values:
-        if not attrs["outcomes"] and attrs["claim"] is None:
-            raise Invalid("outcomes_or_claim_required")
-        return attrs
 
 
 class AssignRequestSerializer(RequestSerializer):
@@ -146,17 +146,15 @@ class CancelRequestSerializer(ReasonRequestSerializer):
 
 
 class InputRequestSerializer(RequestSerializer):
+    one_of: ClassVar[Mapping[str, Sequence[str]]] = {
+        "text_or_send_enter_required": ("text", "send_enter")
+    }
     task_id = fields.Identifier()
     agent_id = agent_id()
     kind = fields.Text(default=InputKind.TEXT, choices=frozenset(InputKind.values))
     text = fields.Text(default="", trim=False, max_length=LONGEST_TEXT)
     send_enter = fields.Flag(default=False)
     idempotency_key = key()
-
-    def validate(self, attrs: Values) -> Values:
-        if not attrs["text"].strip() and not attrs["send_enter"]:
-            raise Invalid("text_or_send_enter_required")
-        return attrs
 
 
 class InputClaimRequestSerializer(RequestSerializer):

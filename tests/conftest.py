@@ -28,6 +28,7 @@ SLOW = {
     "chaos",
     "demo",
     "examples",
+    "fuzz/test_fuzz.py",
     "smoke",
     "accounts/test_agent_key.py",
     "accounts/test_permission_table.py",
