@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fuzz.traces import Rule, everything, nothing, of_agent, own_tokens, steering
+from fuzz.traces import Rule, everything, nothing, of_agent, own_tokens, owning, steering
 
 AGENT = "fuzz agent"
 AGENT_KEY = "the key of all fuzzed SPOTs"
@@ -35,7 +35,8 @@ ROLES: Mapping[str, Role] = {
         Role("anonymous", nothing),
         Role("support", own_tokens, token="support"),  # noqa: S106 (a role)
         Role("agent", of_agent, agent=AGENT),
-        Role("user", steering, token="user"),  # noqa: S106
+        Role("user", owning, token="user"),  # noqa: S106
+        Role("operator", steering, token="operator"),  # noqa: S106
         Role("admin", everything, token="admin", registers=False),  # noqa: S106
         # On all other paths the key is nobody's, as for `anonymous`; where it is set, no other
         # credential counts on its own, so it has a coordinator for itself.

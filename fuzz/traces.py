@@ -130,6 +130,20 @@ def steering(change: Change, me: str) -> bool:
     return change.table not in PEOPLE or own_tokens(change, me)
 
 
+def owning(change: Change, me: str) -> bool:
+    """For users: agents of theirs, channels of theirs or of nobody.
+
+    What their agents claim in the channels of nobody may be of anybody, so tasks, chains and jobs
+    of others change too.
+    """
+    if change.table == "agents_agent":
+        return change.after is not None and change.has(me, "user_id")
+    if change.table == "tasks_channel":
+        owners = {row["user_id"] for row in (change.before, change.after) if row is not None}
+        return owners <= {None, me}
+    return steering(change, me)
+
+
 def of_agent(change: Change, me: str) -> bool:
     """For the token of an agent: itself, what it holds or has held, and its chain."""
     match change.table:
