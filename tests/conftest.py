@@ -94,6 +94,7 @@ SLOW = {
 # These come first, so that at the end no process waits long for another. They need no database,
 # whose tests have an order: those that commit are the last.
 LONG = {
+    "fuzz",
     "benchmarks",
     "chaos",
     "demo",
