@@ -40,9 +40,22 @@ class Lane:
             self.inside -= 1
 
 
+class Part(Lane):
+    """Some of the threads of another lane: what may take very long leaves it the others."""
+
+    def __init__(self, name: str, of: Lane, threads: int) -> None:
+        self.name, self.executor, self.most, self.inside = name, of.executor, of.most, 0
+        self.threads = asyncio.Semaphore(threads)
+
+    async def run(self, call: Callable[[], T]) -> T:
+        async with self.threads:
+            return await super().run(call)
+
+
 agents = Lane("agents", THREADS["agents"])
 people = Lane("people", THREADS["people"])
 bulk = Lane("bulk", THREADS["bulk"])
+jobs = Part("jobs", bulk, THREADS["bulk"] - 1)
 sign_ins = Lane("sign-ins", THREADS["sign-ins"], MOST_SIGN_INS)
 details = Lane("details", 1)
 
@@ -60,6 +73,7 @@ CHECKS_PASSWORDS = (
 )
 SIGNS_IN = "/v1/auth/"
 DETAILS_PATH = "/health/details"
+OF_JOBS = "/api/v1/jobs"
 OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
 READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
 
@@ -68,7 +82,8 @@ def lane_of(method: str, path: str) -> Lane:
     """The lane of a request. What may take long does not share one with claims and heartbeats.
 
     Agents have the changes under /v1 and what they read of themselves and of single tasks; people
-    have pages, admin and console; lists, jobs and all else that may have many rows is bulk.
+    have pages, admin and console; lists, jobs and all else that may have many rows is bulk. Making
+    a job of very many tasks, or cancelling it, may take minutes; lists have a thread meanwhile.
     """
     if path.startswith("/internal/"):
         return agents
@@ -79,7 +94,7 @@ def lane_of(method: str, path: str) -> Lane:
             return bulk
         return agents if method not in SAFE or path.startswith(READ_BY_AGENTS) else bulk
     if path.startswith("/api/"):
-        return bulk
+        return jobs if method not in SAFE and path.startswith(OF_JOBS) else bulk
     if path == DETAILS_PATH:
         return details
     if method not in SAFE and path.startswith(CHECKS_PASSWORDS):

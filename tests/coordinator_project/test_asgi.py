@@ -10,7 +10,7 @@ from coordinator_project import asgi, responder, spool
 from coordinator_project.body import BodyTooLarge, body_of, replay
 from coordinator_project.responder import Responder
 from coordinator_project.spool import MEMORY, Spool
-from coordinator_project.threads import Lane, lane_of
+from coordinator_project.threads import Lane, Part, lane_of
 
 MIB = 1024 * 1024
 
@@ -381,8 +381,11 @@ async def test_a_lane_that_is_full_refuses():
             "POST /v1/dead-letters/purge",
             "PUT /v1/chains/01a1",
             "GET /api/v1/jobs/job-1/results",
+        ],
+        "jobs": [
             "POST /api/v1/jobs",
             "POST /api/v1/jobs/job-1/cancel",
+            "DELETE /api/v1/jobs/job-1",
         ],
         "people": [
             "GET /",
@@ -407,6 +410,19 @@ async def test_a_lane_that_is_full_refuses():
 def test_agents_people_and_sign_ins_have_threads_of_their_own(lane, requests):
     for request in requests:
         assert lane_of(*request.split()).name == lane, request
+
+
+async def test_what_takes_very_long_leaves_a_thread_to_the_rest_of_its_lane():
+    lane, go_on = Lane("tests", 2), threading.Event()
+    part = Part("a part", lane, 1)
+    long = [asyncio.create_task(part.run(go_on.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    assert [await lane.run(lambda: 1) for _ in range(3)] == [1, 1, 1]
+
+    go_on.set()
+    assert await asyncio.gather(*long) == [True] * 3
+    lane.executor.shutdown()
 
 
 async def test_a_large_body_that_comes_in_parts_waits_in_a_file(threads):
