@@ -380,6 +380,7 @@ async def test_a_lane_that_is_full_refuses():
             "GET /v1/events",
             "POST /v1/dead-letters/purge",
             "PUT /v1/chains/01a1",
+            "POST /api/v1/tokens",
             "GET /api/v1/jobs/job-1/results",
         ],
         "jobs": [

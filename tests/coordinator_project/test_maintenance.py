@@ -1,6 +1,6 @@
 import logging
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -202,8 +202,7 @@ def deaf(monkeypatch):
 
 
 def grace_left():
-    grace: datetime = Pulse.objects.get().grace_until
-    return grace - timezone.now()
+    return Pulse.objects.get().grace_until - timezone.now()
 
 
 def test_while_a_process_hears_no_agents_the_grace_begins_again_and_again(make_loop, deaf, caplog):
