@@ -9,6 +9,7 @@ from uvicorn.server import ServerState
 
 from coordinator_project.handover import Handover, is_bulk
 from coordinator_project.refusals import answer_to
+from coordinator_project.websocket_protocol import MESSAGE, is_handshake
 from problems import HeadTooLarge, Invalid, Problem
 
 MOST_HEAD = 64 * 1024  # bytes of the request line and the headers
@@ -84,6 +85,8 @@ class Protocol(HttpToolsProtocol):
             self.problem = HeadTooLarge(TOO_MANY)
         elif self.loose + self.coming > MOST_HEAD and self._size_of_head() > MOST_HEAD:
             self.problem = HeadTooLarge(TOO_LONG)
+        elif self.parser.should_upgrade() and self._should_upgrade() and not self._may_upgrade():
+            self.problem = Invalid(MESSAGE, code="bad_request")
         if self.problem is not None:
             raise httptools.HttpParserError(str(self.problem))
         self.head_since, self.loose = None, 0
@@ -140,6 +143,19 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.transport.abort()
         return True
+
+    def _may_upgrade(self) -> bool:
+        """Whether the connection can become a WebSocket.
+
+        One that is handed over is out of our hands: a handshake that fails there may get no answer,
+        and an answer that is still due would have no end. To ignore the wish, as HTTP allows, would
+        not be simpler: the parser stops after such a request.
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        lines = [b"%s: %s\r\n" % header for header in self.headers]
+        first = b"%s %s HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        return is_handshake(b"".join([first, *lines, b"\r\n"]))
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
