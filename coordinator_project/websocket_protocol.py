@@ -1,8 +1,9 @@
-"""One client's WebSocket, and what has to come before there is one."""
+"""One client's WebSocket: what a client does wrong ends its connection, and is no error of ours."""
 
 import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
@@ -30,3 +31,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.opened_at = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        if self.handshake_initiated and not self.handshake_complete:
+            # Nothing may come before the answer; uvicorn fails at what does.
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn logs a traceback for it.
+        if self.curr_msg_data_type == "text" and not self.close_sent and not self._is_text():
+            self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def _is_text(self) -> bool:
+        try:
+            b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            return False
+        return True

@@ -1,6 +1,8 @@
-"""What asks for a WebSocket and gets none."""
+"""What asks for a WebSocket and gets none, and what clients send on one: no error of ours."""
 
 import json
+import re
+import struct
 import time
 
 import pytest
@@ -18,6 +20,7 @@ KNOWN = f"Authorization: Bearer {TOKEN}"
 LIVE = "/console/live"
 HEARTBEAT = "/v1/agents/heartbeat"
 BODY = b'{"agent_id": "a"}'
+TEXT, PING = 1, 9
 SLOW = """
 import asyncio
 from coordinator_project import asgi, patience
@@ -43,6 +46,10 @@ def server(django_db_setup, django_db_blocker):
 @pytest.fixture(autouse=True)
 def _own_log(server):
     server.errors.clear()
+
+
+def frame(kind, payload, *, fin=True):
+    return bytes([fin << 7 | kind, 0x80 | len(payload)]) + bytes(4) + payload
 
 
 @pytest.mark.parametrize(
@@ -95,3 +102,71 @@ def test_a_websocket_that_is_asked_for_while_another_answer_is_due_does_not_begi
 def test_a_handshake_that_is_not_answered_in_time_is_cut(server):
     with connected(server, ask("/slow", *HANDSHAKE)) as client:
         eventually(lambda: is_cut(client))
+
+
+def opened(server, *frames, path=LIVE, headers=()):
+    """All that the server sends, until it closes, to a client that opens a WebSocket."""
+    with connected(server, ask(path, *HANDSHAKE, KNOWN, *headers)) as client:
+        received = client.recv(4096)
+        for one in frames:
+            client.sendall(one)
+        while piece := client.recv(64 * 1024):
+            received += piece
+    return received
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([frame(TEXT, b"\xff\xfe")], 1007),
+        ([frame(TEXT, b"\xff") + frame(TEXT, b"\xfe") + frame(PING, b"a")], 1007),
+        ([frame(TEXT, b"\xc3", fin=False), frame(0, b"\x28")], 1007),
+        ([frame(3, b"")], 1002),
+        ([frame(0, b"x")], 1002),
+        ([frame(8, b"\x03")], 1002),
+        ([frame(8, struct.pack("!H", 4999) + b"\xff")], 1007),
+        ([b"GET / HTTP/1.1\r\n\r\n"], 1002),
+    ],
+    ids=["text", "texts", "parts", "kind", "continued", "close", "reason", "http"],
+)
+def test_odd_frames_end_the_websocket_without_a_traceback(server, frames, code):
+    received = opened(server, *frames)
+
+    assert received.startswith(b"HTTP/1.1 101")
+    assert re.search(rb"\x88.%s" % re.escape(struct.pack("!H", code)), received, re.DOTALL)
+    assert not logged(server, 'Traceback|exception|"level": "error"')
+
+
+@pytest.mark.parametrize("early", [frame(TEXT, b"\xff"), frame(3, b""), b"\r\n"])
+def test_who_does_not_wait_for_the_handshake_is_cut(server, early):
+    with connected(server, ask("/slow", *HANDSHAKE)) as client:
+        time.sleep(0.1)
+        client.sendall(early)
+        eventually(lambda: is_cut(client))
+
+    assert not logged(server, 'Traceback|exception|"level": "error"')
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (LIVE, ["Origin: http://["]),
+        (LIVE, ["Origin: http://localhost:99999"]),
+        (LIVE, ["Origin: http://localhost:x"]),
+        (LIVE, ["Host: a:99999", "Origin: http://localhost"]),
+        (LIVE, ["Host: ["]),
+        (LIVE, ["X-\xc3\xa9: \xff"]),
+        (LIVE, ["Cookie: sessionid=\xff"]),
+        (LIVE, ["Authorization: Basic \xff"]),
+        (f"{LIVE}?{'a&' * 1_500}", []),
+        (f"{LIVE}?token=%00%ff", []),
+        (f"{LIVE}?cursor=%ff", []),
+        (f"{LIVE}/%00%ff", []),
+    ],
+)
+def test_odd_requests_for_a_websocket_leave_no_traceback(server, path, headers):
+    head = ask(path, *HANDSHAKE, *headers).decode("utf-8").encode("latin-1")
+    with connected(server, head) as client:
+        assert client.recv(4096).startswith(b"HTTP/1.1")
+
+    assert not logged(server, 'Traceback|exception|"level": "error"')
