@@ -4,11 +4,17 @@ import asyncio
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from coordinator_project.handover import Handover, is_bulk
 from coordinator_project.refusals import answer_to
+from coordinator_project.threads import waits
 from coordinator_project.websocket_protocol import MESSAGE, is_handshake
 from problems import HeadTooLarge, Invalid, Problem
 
@@ -50,6 +56,7 @@ class Protocol(HttpToolsProtocol):
         self.problem = problem
         self.handover = handover
         self.first = first
+        self.answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -57,6 +64,28 @@ class Protocol(HttpToolsProtocol):
             self.refuse(self.problem)
         elif self.first:
             self.data_received(self.first)  # before anything that comes after it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # uvicorn tells only the last of several requests that came together.
+        cycle = self.answering
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that sends no more still gets the answer to a request that is whole.
+
+        But for a stream or a waiting claim: a client that was killed looks the same, and nobody
+        would have the task.
+        """
+        cycle = self.answering
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        if waits(cycle.scope["path"], cycle.scope["query_string"]):
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def data_received(self, data: bytes) -> None:
         self.coming = len(data)
@@ -131,6 +160,10 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _hand_over(self, handover: Handover, data: bytes) -> bool:
         """Let another process answer, which gets the connection. False if that is not possible."""
