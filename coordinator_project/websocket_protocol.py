@@ -47,6 +47,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         super().send_receive_event_to_app()
 
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # dropped: the pongs of a client that does not read pile up
+
     def _is_text(self) -> bool:
         try:
             b"".join(self.frames).decode()

@@ -5,10 +5,18 @@ import re
 import struct
 import time
 
+import psutil
 import pytest
 
 from tests.coordinator_project.running import eventually
-from tests.coordinator_project.test_door import answer_to, ask, connected, is_cut, logged
+from tests.coordinator_project.test_door import (
+    MIB,
+    answer_to,
+    ask,
+    connected,
+    is_cut,
+    logged,
+)
 from tests.serving import TOKEN, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,6 +143,18 @@ def test_odd_frames_end_the_websocket_without_a_traceback(server, frames, code):
     assert received.startswith(b"HTTP/1.1 101")
     assert re.search(rb"\x88.%s" % re.escape(struct.pack("!H", code)), received, re.DOTALL)
     assert not logged(server, 'Traceback|exception|"level": "error"')
+
+
+def test_pings_of_a_client_that_does_not_read_take_no_memory(server):
+    process = psutil.Process(server.process.pid)
+    pings = frame(PING, b"x" * 125) * 1_000
+    with connected(server, ask(LIVE, *HANDSHAKE, KNOWN), buffer=4096) as client:
+        assert client.recv(12) == b"HTTP/1.1 101"
+        before = process.memory_info().rss
+        for _ in range(400):
+            client.sendall(pings)
+
+        assert process.memory_info().rss - before < 20 * MIB
 
 
 @pytest.mark.parametrize("early", [frame(TEXT, b"\xff"), frame(3, b""), b"\r\n"])
