@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
 from channels.middleware import BaseMiddleware
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import OriginValidator, WebsocketDenier
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
@@ -36,8 +37,20 @@ class SameOriginValidator:
         application = self.application
         if b"origin" in headers:
             host = headers.get(b"host", b"").decode("latin-1")
-            application = OriginValidator(application, [f"http://{host}", f"https://{host}"])
+            sites = [f"http://{host}", f"https://{host}"]
+            if all(map(_is_address, (headers[b"origin"].decode("latin-1"), *sites))):
+                application = OriginValidator(application, sites)
+            else:
+                application = WebsocketDenier()
         await application(scope, receive, send)
+
+
+def _is_address(text: str) -> bool:
+    """Whether this can be read as the address of a site; Channels raises where it cannot."""
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 class CallerMiddleware(BaseMiddleware):

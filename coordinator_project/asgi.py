@@ -33,8 +33,6 @@ from problems import Problem, Unavailable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-CLAIM = "/v1/tasks/claim"
-WAITING_CLAIM = "/v1/tasks/claim/wait"
 HEALTH = "/health"
 STAYS_ENCODED = re.compile(rb"%(?=2[Ff]|25)")
 DETAILS_WITHIN = 8.0  # seconds; they look for five
@@ -74,10 +72,10 @@ async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
 
 async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, send: Send) -> None:
     path = scope["path"]
-    if path == CLAIM and b"wait_seconds=" in scope["query_string"]:
-        path = WAITING_CLAIM
+    if threads.is_waiting_claim(path, scope["query_string"]):
+        path = threads.WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
-    if path in (*threads.ASYNC_PATHS, WAITING_CLAIM):
+    if path in (*threads.ASYNC_PATHS, threads.WAITING_CLAIM):
         executor = health_thread if path in threads.HEALTH_OF_SPOTS else async_thread
         async with ThreadSensitiveContext(executor=executor):
             # Django's stubs take any mapping where the types of ASGI name the fields.

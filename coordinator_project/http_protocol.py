@@ -4,11 +4,18 @@ import asyncio
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from coordinator_project.handover import Handover, is_bulk
 from coordinator_project.refusals import answer_to
+from coordinator_project.threads import waits
+from coordinator_project.websocket_protocol import MESSAGE, is_handshake
 from problems import HeadTooLarge, Invalid, Problem
 
 MOST_HEAD = 64 * 1024  # bytes of the request line and the headers
@@ -49,6 +56,7 @@ class Protocol(HttpToolsProtocol):
         self.problem = problem
         self.handover = handover
         self.first = first
+        self.answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,6 +64,28 @@ class Protocol(HttpToolsProtocol):
             self.refuse(self.problem)
         elif self.first:
             self.data_received(self.first)  # before anything that comes after it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # uvicorn tells only the last of several requests that came together.
+        cycle = self.answering
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that sends no more still gets the answer to a request that is whole.
+
+        But for a stream or a waiting claim: a client that was killed looks the same, and nobody
+        would have the task.
+        """
+        cycle = self.answering
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        if waits(cycle.scope["path"], cycle.scope["query_string"]):
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def data_received(self, data: bytes) -> None:
         self.coming = len(data)
@@ -84,6 +114,8 @@ class Protocol(HttpToolsProtocol):
             self.problem = HeadTooLarge(TOO_MANY)
         elif self.loose + self.coming > MOST_HEAD and self._size_of_head() > MOST_HEAD:
             self.problem = HeadTooLarge(TOO_LONG)
+        elif self.parser.should_upgrade() and self._should_upgrade() and not self._may_upgrade():
+            self.problem = Invalid(MESSAGE, code="bad_request")
         if self.problem is not None:
             raise httptools.HttpParserError(str(self.problem))
         self.head_since, self.loose = None, 0
@@ -129,6 +161,10 @@ class Protocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _hand_over(self, handover: Handover, data: bytes) -> bool:
         """Let another process answer, which gets the connection. False if that is not possible."""
         is_idle = self.head_since is not None and self.loose == len(data)
@@ -140,6 +176,19 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.transport.abort()
         return True
+
+    def _may_upgrade(self) -> bool:
+        """Whether the connection can become a WebSocket.
+
+        One that is handed over is out of our hands: a handshake that fails there may get no answer,
+        and an answer that is still due would have no end. To ignore the wish, as HTTP allows, would
+        not be simpler: the parser stops after such a request.
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        lines = [b"%s: %s\r\n" % header for header in self.headers]
+        first = b"%s %s HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        return is_handshake(b"".join([first, *lines, b"\r\n"]))
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

@@ -23,6 +23,7 @@ from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
 from coordinator_project.threads import Busy
+from coordinator_project.websocket_protocol import WebSocketProtocol
 from events import shutdown, tail
 
 BACKLOG = 2048
@@ -217,7 +218,7 @@ def configuration() -> uvicorn.Config:
         "coordinator_project.asgi:application",
         loop="uvloop",
         http=Protocol,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=LONGEST_MESSAGE,
         # One message goes to hundreds of pages, and compressing it for each would cost most.
         ws_per_message_deflate=False,

@@ -21,7 +21,7 @@ def configuration(level: str) -> dict[str, object]:
         structlog.stdlib.ExtraAdder(),
         _without_query,
         _without_tokens,
-        _without_traceback,
+        _of_clients,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_request_id,
     ]
@@ -83,10 +83,14 @@ def _without_tokens(logger: WrappedLogger, name: str, entry: EventDict) -> Event
     return entry
 
 
-def _without_traceback(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
-    """Remove it from Django's lines on what clients should not do: it shows Django's own code."""
+def _of_clients(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
+    """Make Django's errors about what clients should not do warnings, as all others are.
+
+    Their tracebacks show only Django's own code.
+    """
     if str(entry.get("logger", "")).startswith("django.security"):
         entry.pop("exc_info", None)
+        entry["level"] = "warning"
     return entry
 
 

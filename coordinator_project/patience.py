@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol as Shape
 
 from coordinator_project.http_protocol import Protocol
+from coordinator_project.websocket_protocol import WebSocketProtocol
 from problems import TooSlow
 
-HEAD_WITHIN = 20.0  # seconds for a whole head
+HEAD_WITHIN = 20.0  # seconds for a whole head, and for the handshake of a WebSocket
 STILL = 20.0  # seconds without a byte
 GRACE = 20.0  # seconds before the rate counts
 RATE = 4096  # bytes a second, over the whole body or answer
@@ -84,6 +85,10 @@ def _sends(connection: Connection) -> bool:
 
 
 def _check_head(connection: Connection) -> None:
+    if isinstance(connection, WebSocketProtocol) and not connection.handshake_complete:
+        if connection.loop.time() >= connection.opened_at + HEAD_WITHIN:
+            connection.transport.abort()
+        return
     if not isinstance(connection, Protocol) or connection.head_since is None:
         return
     if connection.refused or connection.loop.time() < connection.head_since + HEAD_WITHIN:

@@ -59,6 +59,8 @@ jobs = Part("jobs", bulk, THREADS["bulk"] - 1)
 sign_ins = Lane("sign-ins", THREADS["sign-ins"], MOST_SIGN_INS)
 details = Lane("details", 1)
 
+CLAIM = "/v1/tasks/claim"
+WAITING_CLAIM = "/v1/tasks/claim/wait"
 STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
 HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/")
 ASYNC_PATHS = (*STREAMS, *HEALTH_OF_SPOTS)
@@ -76,6 +78,15 @@ DETAILS_PATH = "/health/details"
 OF_JOBS = "/api/v1/jobs"
 OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
 READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
+
+
+def is_waiting_claim(path: str, query: bytes) -> bool:
+    return path == WAITING_CLAIM or (path == CLAIM and b"wait_seconds=" in query)
+
+
+def waits(path: str, query: bytes) -> bool:
+    """Whether such a request is answered only when something happens; it ends with its client."""
+    return path in STREAMS or is_waiting_claim(path, query)
 
 
 def lane_of(method: str, path: str) -> Lane:

@@ -43,6 +43,12 @@ import django
 django.setup()
 from django.test import Client
 Client().get("/v1/tasks?token=hunter2", headers={"Host": "elsewhere.example.org"})
+Client().get("/v1/tasks", headers={"Host": "localhost,elsewhere.example.org"})
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.core.handlers.exception import response_for_exception
+from django.test import RequestFactory
+problem = DisallowedModelAdminLookup("Filtering by age not allowed")
+response_for_exception(RequestFactory().get("/admin/tasks/task/"), problem)
 """
 
 
@@ -59,6 +65,23 @@ def test_no_line_shows_the_query_which_may_contain_a_token(folder):
     refusal = json.loads(done.stderr.splitlines()[0])
     assert refusal["path"] == "/v1/tasks"
     assert "hunter2" not in done.stderr
+
+
+def test_what_clients_do_wrong_is_no_error_and_has_no_traceback(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED],
+        cwd=BASE_DIR,
+        env=environment(folder, DJANGO_SETTINGS_MODULE="coordinator_project.settings"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert any("age not allowed" in line["event"] for line in lines)
+    assert any("localhost,elsewhere" in line["event"] for line in lines)
+    assert {line["level"] for line in lines} <= {"info", "warning"}
+    assert not any("exception" in line for line in lines)
 
 
 CRASH = """
