@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 
 from accounts.callers import Caller
 from accounts.ownership import is_limited
-from api.body import JsonDict
 from events import bounds, journal
 from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
 from jobs.models import Job, JobKind, JobStatus, Tally
@@ -67,13 +66,15 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
             raise
     first = Job.objects.get(kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key)
     another = is_limited(by, changes=True) and first.user_id != by.user_id
-    if another or _requested(first) != (sweep.name, sweep.priority, sweep.specification):
+    if another or not _is_requested(first, sweep):
         raise KeyUsed
     return first, False
 
 
-def _requested(job: Job) -> tuple[str, int, JsonDict]:
-    return job.name, job.priority, job.specification
+def _is_requested(job: Job, sweep: Sweep) -> bool:
+    """The database compares, since it stores numbers in its own way."""
+    same = Job.objects.filter(name=sweep.name, priority=sweep.priority)
+    return same.filter(pk=job.pk, specification=sweep.specification).exists()
 
 
 def _channel(by: str) -> Channel:

@@ -88,3 +88,19 @@ def test_the_same_sweep_with_a_large_number_and_its_key_is_the_same(sweeps):
     first, again = (data(sweeps.post("", body), status) for status in (201, 200))
 
     assert first == again
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        *({"type": "CONSTANT", "value": value} for value in (1e23, -1e300, 1.797e308, 5e-324)),
+        {"type": "FLOAT_RANGE", "min": 1e23, "max": 1e24, "step": 1e24},
+        {"type": "ENUM_LIST", "values": [1e22, 1e23, 0.1]},
+    ],
+)
+def test_the_same_sweep_with_a_rounded_number_and_its_key_is_the_same(sweeps, parameter):
+    body = artifact(run={"x": parameter}, idempotencyKey="k")
+
+    first, again = (data(sweeps.post("", body), status) for status in (201, 200))
+
+    assert first == again
