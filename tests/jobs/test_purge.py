@@ -196,10 +196,21 @@ def test_without_options_only_events_go():
     assert Task.objects.count() == 1
 
 
-@pytest.mark.parametrize("option", ["--tasks", "--jobs"])
-def test_zero_days_are_refused(option):
-    with pytest.raises(CommandError, match="must be 1 or more"):
-        run(option, "0")
+@pytest.mark.parametrize(
+    ("option", "days"),
+    [
+        ("--tasks", "0"),
+        ("--jobs", "0"),
+        ("--events", "-1"),
+        ("--days", "800000"),
+        ("--tasks", "999999999"),
+        ("--jobs", "3000000"),
+        ("--jobs", "9" * 4_000),
+    ],
+)
+def test_days_out_of_bounds_are_refused(option, days):
+    with pytest.raises(CommandError, match=r"must be from [01] to 36500\.$"):
+        run(f"{option}={days}")
 
 
 @contextmanager

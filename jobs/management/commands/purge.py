@@ -17,6 +17,7 @@ from jobs import retention as jobs
 from problems.database import is_lock_timeout
 from tasks import retention as tasks
 
+MOST_DAYS = 36_500  # as for the settings
 LEFT = "that others have locked stay for the next time."
 
 
