@@ -360,12 +360,15 @@ class IdentifierList(TextList):
 
 
 def by_name(data: Mapping[str, JsonValue], names: Mapping[str, object]) -> JsonDict:
-    """The entries of `data` under `names`: an exact match, else one without regard to case."""
+    """The entries of `data` under `names`, without regard to case. One given twice is refused."""
     given = {name: data[name] for name in names if name in data}
     if len(given) < len(data):
         spelled = {name.lower(): name for name in names}
         for key, value in data.items():
             name = spelled.get(key.lower())
-            if name is not None and name not in data:
-                given[name] = value
+            if name is None or key == name:
+                continue
+            if name in given:
+                raise BadJson(f"{name} must not be given twice in one object")
+            given[name] = value
     return given
