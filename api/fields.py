@@ -44,6 +44,14 @@ class Missing(Invalid):
     """A required field is missing."""
 
 
+class PartlyWrong(Invalid):
+    """Some of a field's items are wrong; `usable` are the others."""
+
+    def __init__(self, message: str, usable: object) -> None:
+        super().__init__(message)
+        self.usable = usable
+
+
 class Strict(serializers.Field):
     """A field with checks of its own; `check` gets every value that is not absent."""
 
@@ -251,6 +259,14 @@ class Identifier(Text):
 
     def schema(self, refer: Refer) -> Schema:
         return {"type": "string", "format": "uuid"}
+
+
+class SentIdentifier(Identifier):
+    """An id, as a UUID; a malformed one stays as it was sent, so that an answer can name it."""
+
+    def check(self, data: object) -> object:
+        text = Text.check(self, data)
+        return UUID(text) if isinstance(text, str) and SPELLED.fullmatch(text) else text
 
 
 class TextList(Strict):
