@@ -13,7 +13,7 @@ from uuid import UUID
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from api.body import BadJson, JsonDict, JsonValue, dumps
+from api.body import BadJson, JsonDict, JsonValue, dumps, is_larger
 from api.names import spelled
 from problems import Invalid, TooLarge
 
@@ -224,14 +224,14 @@ class Flag(Strict):
 
 
 class Json(Strict):
-    """Any JSON up to `max_bytes`."""
+    """Any JSON up to `max_bytes`, as the database will give it back."""
 
     def __init__(self, *, default: object = empty, max_bytes: int = MAX_JSON_BYTES) -> None:
         super().__init__(default=default)
         self.max_bytes = max_bytes
 
     def check(self, data: object) -> object:
-        if len(dumps(data)) > self.max_bytes:
+        if is_larger(data, self.max_bytes):
             raise TooLarge(f"{self.field_name} must not be larger than {self.max_bytes} bytes")
         return data
 
