@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
 from math import isfinite
 from typing import TypeAlias
@@ -19,6 +20,9 @@ SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 BEYOND_64_BITS = 19  # the digits of the smallest whole number that may need more
 ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"0" * 9)
+MAY_GROW = (dict, list, tuple, float)
+MOST_GROWTH = 64
+"""By what no JSON grows where it is written without exponents: 1e308 has 309 digits."""
 WHOLE_NUMBER = re.compile(rb"(?<![.0-9])[0-9]{%d}" % BEYOND_64_BITS)
 
 
@@ -66,6 +70,35 @@ def dumps(data: object, option: int = 0) -> bytes:
         encoder = partial(_as_orjson_would, option=option)
         text = json.dumps(data, default=encoder, ensure_ascii=False, separators=(",", ":"))
         return text.encode() + (b"\n" if option & orjson.OPT_APPEND_NEWLINE else b"")
+
+
+def stored_size(data: object) -> int:
+    """How many bytes the JSON has where the database gives it back, without exponents or blanks."""
+    return len(dumps(data)) + sum(_growths(data))
+
+
+def is_larger(data: object, most: int) -> bool:
+    """Whether the stored size is beyond `most`; small values are not looked through."""
+    size = len(dumps(data))
+    if size <= most < size * MOST_GROWTH:
+        for growth in _growths(data):
+            size += growth
+            if size > most:
+                return True
+    return size > most
+
+
+def _growths(root: object) -> Iterator[int]:
+    """By how many bytes each very large or small number grows without its exponent."""
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(inner for inner in value.values() if isinstance(inner, MAY_GROW))
+        elif isinstance(value, (list, tuple)):
+            waiting.extend(inner for inner in value if isinstance(inner, MAY_GROW))
+        elif isinstance(value, float) and value and not 1e-4 <= abs(value) < 1e16:
+            yield len(format(Decimal(repr(value)), "f")) - len(orjson.dumps(value))
 
 
 def _as_orjson_would(value: object, *, option: int) -> object:

@@ -13,7 +13,7 @@ from uuid import UUID
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from api.body import BadJson, JsonDict, JsonValue, dumps
+from api.body import BadJson, JsonDict, JsonValue, dumps, is_larger
 from api.names import spelled
 from problems import Invalid, TooLarge
 
@@ -44,6 +44,14 @@ def job_identifier(text: str) -> UUID:
 
 class Missing(Invalid):
     """A required field is missing."""
+
+
+class PartlyWrong(Invalid):
+    """Some of a field's items are wrong; `usable` are the others."""
+
+    def __init__(self, message: str, usable: object) -> None:
+        super().__init__(message)
+        self.usable = usable
 
 
 class Strict(serializers.Field):
@@ -235,14 +243,14 @@ class Flag(Strict):
 
 
 class Json(Strict):
-    """Any JSON up to `max_bytes`."""
+    """Any JSON up to `max_bytes`, as the database will give it back."""
 
     def __init__(self, *, default: object = empty, max_bytes: int = MAX_JSON_BYTES) -> None:
         super().__init__(default=default)
         self.max_bytes = max_bytes
 
     def check(self, data: object) -> object:
-        if len(dumps(data)) > self.max_bytes:
+        if is_larger(data, self.max_bytes):
             raise TooLarge(f"{self.field_name} must not be larger than {self.max_bytes} bytes")
         return data
 
@@ -270,6 +278,14 @@ class Identifier(Text):
 
     def schema(self, refer: Refer) -> Schema:
         return {"type": "string", "format": "uuid"}
+
+
+class SentIdentifier(Identifier):
+    """An id, as a UUID; a malformed one stays as it was sent, so that an answer can name it."""
+
+    def check(self, data: object) -> object:
+        text = Text.check(self, data)
+        return UUID(text) if isinstance(text, str) and SPELLED.fullmatch(text) else text
 
 
 class TextList(Strict):
@@ -382,12 +398,15 @@ class IdentifierList(TextList):
 
 
 def by_name(data: Mapping[str, JsonValue], names: Mapping[str, object]) -> JsonDict:
-    """The entries of `data` under `names`: an exact match, else one without regard to case."""
+    """The entries of `data` under `names`, without regard to case. One given twice is refused."""
     given = {name: data[name] for name in names if name in data}
     if len(given) < len(data):
         spelled = {name.lower(): name for name in names}
         for key, value in data.items():
             name = spelled.get(key.lower())
-            if name is not None and name not in data:
-                given[name] = value
+            if name is None or key == name:
+                continue
+            if name in given:
+                raise BadJson(f"{name} must not be given twice in one object")
+            given[name] = value
     return given

@@ -76,22 +76,33 @@ def shown(value: JsonValue) -> JsonValue:
     return value
 
 
-def settled(data: Marked, passed: frozenset[str], apart: frozenset[str]) -> JsonDict:
+def settled(
+    data: Marked,
+    passed: frozenset[str],
+    apart: frozenset[str],
+    incidental: frozenset[str] = frozenset(),
+) -> tuple[JsonDict, dict[str, Invalid]]:
     """The object with its marks shown in the fields that are passed on, and left in those `apart`.
 
-    A mark anywhere else is refused.
+    With it, by name in lower case, why an incidental field was left out. A mark anywhere else is
+    refused.
     """
     settled_: JsonDict = {}
+    left_out: dict[str, Invalid] = {}
     for name, value in data.items():
         field = name.lower()
-        if field not in passed | apart:
-            for place in _places({name: value}):
-                where = place.translate(SHOWN)
-                raise Invalid(f"{where} must not contain NUL or half of a surrogate pair")
-        settled_[name] = value if field in apart else shown(value)
-    return settled_
+        place = None if field in passed | apart else next(_places({name: value}), None)
+        if place is None:
+            settled_[name] = value if field in apart else shown(value)
+            continue
+        where = place.translate(SHOWN)
+        refusal = Invalid(f"{where} must not contain NUL or half of a surrogate pair")
+        if field not in incidental:
+            raise refusal
+        left_out[field] = refusal
+    return settled_, left_out
 
 
 def unmarked(data: JsonValue) -> JsonValue:
     """A body none of whose texts is only passed on: one with a mark is refused."""
-    return settled(data, frozenset(), frozenset()) if isinstance(data, Marked) else data
+    return settled(data, frozenset(), frozenset())[0] if isinstance(data, Marked) else data

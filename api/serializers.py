@@ -31,7 +31,10 @@ class RequestSerializer(serializers.Serializer):
     apart: ClassVar[frozenset[str]] = frozenset()
     """Fields, in lower case, whose bodies see to that themselves."""
     incidental: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are ignored, not refused, when they are wrong; `ignored` says why, by name."""
+    """Fields that are ignored, not refused, when they are wrong; `ignored` says why, by name.
+
+    Of lists the items that are right are kept.
+    """
     one_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Fields of which at least one has to be given, by the message where none is."""
 
@@ -63,6 +66,11 @@ class RequestSerializer(serializers.Serializer):
             raise Invalid(f"The body must not have more than {most} items.")
         return [_at(f"[{i}]", cls, item) for i, item in enumerate(data)]
 
+    @classmethod
+    def read_each(cls, place: str, data: list[JsonValue]) -> "list[Values | Refused]":
+        """The values of each body of a list, or why it is wrong."""
+        return [_alone(f"{place}[{i}]", cls, item) for i, item in enumerate(data)]
+
     @cached_property
     def by_name(self) -> dict[str, Field]:
         return dict(self.fields)
@@ -70,18 +78,22 @@ class RequestSerializer(serializers.Serializer):
     def run_validation(self, data: object = empty) -> Values:
         if not isinstance(data, dict):
             raise NotJson("The body must be an object.")
+        left_out: dict[str, Invalid] = {}
         if isinstance(data, marks.Marked):
-            data = marks.settled(data, self.passed, self.apart)
+            spared = frozenset(name.lower() for name in self.incidental)
+            data, left_out = marks.settled(data, self.passed, self.apart, spared)
         given = fields.by_name(data, self.by_name)
         values: Values = {"ignored": {}} if self.incidental else {}
         for name, field in self.by_name.items():
             try:
+                if name.lower() in left_out:
+                    raise left_out[name.lower()]
                 values[name] = self._value(name, field, given)
             except Problem as problem:
                 if name not in self.incidental:
                     problem.details = {name: [problem.message]}
                     raise
-                values[name] = None if field.required else field.run_validation()
+                values[name] = _usable(field, problem)
                 values["ignored"][name] = problem.message
         for message, names in self.one_of.items():
             if not any(self._strict(name).is_given(values[name]) for name in names):
@@ -181,6 +193,13 @@ class Nested(fields.Strict):
 
     def schema(self, refer: Refer) -> Schema:
         return refer(self.kind)
+
+
+def _usable(field: Field, problem: Problem) -> object:
+    """What is left of a wrong field: the items that are right, else what stands if it is absent."""
+    if isinstance(problem, fields.PartlyWrong):
+        return problem.usable
+    return None if field.required else field.run_validation()
 
 
 def _alone(place: str, kind: type[RequestSerializer], data: JsonValue) -> Values | Refused:

@@ -104,10 +104,17 @@ def edit(chain_id: UUID, changes: Mapping[str, str], *, by: str, reason: str = "
 
 
 @transaction.atomic
-def delete(chain_id: UUID, *, by: str, reason: str = "") -> None:
-    """Delete a chain and its tasks, unless one of them is in progress or locked."""
+def delete(chain_id: UUID, *, by: str, reason: str = "", skip_locked: bool = False) -> None:
+    """Delete a chain and its tasks, unless one of them is in progress or locked.
+
+    `skip_locked`: raise ChainBusy where somebody else has locked it, its owner or a task.
+    """
     journal.attribute(actor=by, reason=reason)
-    chain = lock_chain(chain_id)
+    chain = lock_chain(chain_id, skip_locked=skip_locked)
+    if skip_locked:
+        steps = Task.objects.filter(chain=chain)
+        if len(steps.lock_to_delete().values_list("pk")) < steps.count():
+            raise ChainBusy
     list(Task.objects.filter(chain=chain).open().lock().values_list("pk"))
     if Task.objects.filter(chain=chain).active().exists():
         raise ChainInUse("A task of the chain is in progress or locked.")

@@ -39,6 +39,10 @@ class JobRuns(Conflict):
     code = "job_runs"
 
 
+class JobBusy(Exception):
+    """A job that was to be locked without waiting is locked; never reaches a caller."""
+
+
 class JobCancelled(Conflict):
     """job was cancelled"""
 

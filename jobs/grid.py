@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Protocol
 
-from api.body import JsonDict, JsonValue, dumps
+from api.body import JsonDict, JsonValue, stored_size
 
 # The last step may pass the top by this share: decimals that a client added up are not exact.
 SLACK = Fraction(1, 10**9)
@@ -111,8 +111,8 @@ class Grid:
             yield dict(zip(names, values, strict=True))
 
     def largest(self) -> int:
-        """The size of the largest combination as JSON, in bytes."""
+        """The size of the largest combination as stored JSON, in bytes."""
         return sum(
-            len(axis.name) + max(len(dumps(value)) for value in axis.values()) + 4
+            len(axis.name) + max(stored_size(value) for value in axis.values()) + 4
             for axis in self.axes
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from api.body import JsonDict
+from api.body import JsonDict, is_larger
 from api.fields import JOB_PREFIX, NOBODY, identifier
 from api.names import spelled
 from jobs import coordinates
@@ -17,6 +17,7 @@ from jobs.grid import COUNTLESS, Grid
 CHANNEL = "sweeps"
 LONGEST_TITLE = 200
 MOST_WANTS = 1_000
+MOST_SPECIFIED = 2 * 1024 * 1024
 MOST_BYTES = 512 * 1024 * 1024  # of all payloads of a job together
 
 
@@ -54,6 +55,8 @@ class Sweep:
                 f"the tasks would want {_shown(wants)} different things of their SPOTs; "
                 f"at most {MOST_WANTS} are allowed"
             )
+        if is_larger(self.specification, MOST_SPECIFIED):
+            raise GridTooLarge(f"the job's parameters would have more than {MOST_SPECIFIED} bytes")
         size = self.grid.largest()
         if size > settings.MAX_PAYLOAD_BYTES:
             raise GridTooLarge(

@@ -13,9 +13,8 @@ from django.db.models.functions import Now
 
 from accounts.callers import Caller
 from accounts.ownership import is_limited
-from api.body import JsonDict
 from events import bounds, journal
-from jobs.exceptions import JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
+from jobs.exceptions import JobBusy, JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
 from jobs.models import Job, JobKind, JobStatus, Tally
 from jobs.sweeps import CHANNEL, Sweep
 from tasks import batches, requirements, retention
@@ -29,6 +28,7 @@ Wants = frozenset[tuple[str, str]]
 
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
 SERIALLY = "SELECT pg_advisory_xact_lock(hashtextextended('jobs:' || %s, 0))"
+UNLESS_BUSY = SERIALLY.replace("pg_advisory", "pg_try_advisory")
 
 
 def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
@@ -67,13 +67,15 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
             raise
     first = Job.objects.get(kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key)
     another = is_limited(by, changes=True) and first.user_id != by.user_id
-    if another or _requested(first) != (sweep.name, sweep.priority, sweep.specification):
+    if another or not _is_requested(first, sweep):
         raise KeyUsed
     return first, False
 
 
-def _requested(job: Job) -> tuple[str, int, JsonDict]:
-    return job.name, job.priority, job.specification
+def _is_requested(job: Job, sweep: Sweep) -> bool:
+    """The database compares, since it stores numbers in its own way."""
+    same = Job.objects.filter(name=sweep.name, priority=sweep.priority)
+    return same.filter(pk=job.pk, specification=sweep.specification).exists()
 
 
 def _channel(by: str) -> Channel:
@@ -131,12 +133,19 @@ def retry_failed(job_id: UUID, *, by: str, reason: str = "") -> int:
 
 
 @transaction.atomic
-def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
-    """Delete an ended job with its tasks, their attempts and inputs; return how many tasks."""
+def delete(job_id: UUID, *, by: str, reason: str = "", skip_locked: bool = False) -> int:
+    """Delete an ended job with its tasks, their attempts and inputs; return how many tasks.
+
+    `skip_locked`: raise JobBusy where somebody else has locked the job or a task of it.
+    """
     bounds.extend()
     journal.attribute(actor=by, reason=reason)
-    lock(job_id)
-    locked = list(Task.objects.filter(job=job_id).lock().values_list("pk", "status"))
+    lock(job_id, skip_locked=skip_locked)
+    rows = Task.objects.filter(job=job_id)
+    locking = rows.lock_to_delete() if skip_locked else rows.lock()
+    locked = list(locking.values_list("pk", "status"))
+    if skip_locked and len(locked) < rows.count():
+        raise JobBusy
     if not all(status in FINISHED for _, status in locked):
         raise JobRuns
     ids = [pk for pk, _ in locked]
@@ -146,14 +155,25 @@ def delete(job_id: UUID, *, by: str, reason: str = "") -> int:
     return len(ids)
 
 
-def lock(job_id: UUID) -> Job:
+def lock(job_id: UUID, *, skip_locked: bool = False) -> Job:
     """Wait for other verbs on this job; return it with its exact counts.
 
-    No other verb begins until the transaction ends.
+    No other verb begins until the transaction ends. `skip_locked`: raise JobBusy instead of
+    waiting for another verb, or for whoever has locked the job's row.
     """
     with connection.cursor() as cursor:
-        cursor.execute(SERIALLY, [str(job_id)])
+        cursor.execute(UNLESS_BUSY if skip_locked else SERIALLY, [str(job_id)])
+        if cursor.fetchone() == (False,):
+            raise JobBusy
+    if skip_locked and not _lock_row(job_id):
+        raise JobBusy
     job = Job.objects.counted().filter(pk=job_id).first()
     if job is None:
         raise JobUnknown
     return job
+
+
+def _lock_row(job_id: UUID) -> bool:
+    """Whether nobody else has locked the job's row, which now is locked; or there is none."""
+    row = Job.objects.filter(pk=job_id)
+    return row.select_for_update(skip_locked=True).exists() or not row.exists()

@@ -33,7 +33,7 @@ spots = extend_schema_view(
             "SpotHeartbeatAnswer",
             success=serializers.BooleanField(),
             ok=serializers.BooleanField(),
-            lost=ids(required=False),
+            lost=serializers.ListField(child=serializers.CharField(), required=False),
             unlisted=ids(required=False),
             cancelled=ids(required=False),
             drain=serializers.BooleanField(required=False),

@@ -90,8 +90,8 @@ class SpotHelloRequestSerializer(SpotRequestSerializer):
 class SpotHeldRequestSerializer(SpotRequestSerializer):
     """A task that a SPOT reports as held, with its lease epoch; the id has two names."""
 
-    id = fields.Identifier(default=None)
-    taskId = fields.Identifier(default=None)
+    id = fields.SentIdentifier(default=None)
+    taskId = fields.SentIdentifier(default=None)
     leaseEpoch = epoch()
 
     def validate(self, attrs: Values) -> Values:
@@ -107,10 +107,15 @@ class SpotHeldTasks(HeldTasks):
 
 
 class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
-    """What is wrong with the data of a SPOT is in `ignored`; its presence does not depend on it."""
+    """What is wrong with the data of a SPOT is in `ignored`; its presence does not depend on it.
 
-    incidental = frozenset({"ipAddress", *TELEMETRY})
-    passed = frozenset(name.lower() for name in incidental)
+    With a wrong field among those in `refusing` the heartbeat is refused all the same.
+    """
+
+    passed = frozenset(name.lower() for name in ("ipAddress", *TELEMETRY))
+    apart = frozenset({"tasks", "waiting"})
+    refusing = (*REQUIRED, "tasks", "waiting")
+    incidental = frozenset({"ipAddress", *TELEMETRY, *refusing})
     spotId = spot_id()
     ipAddress = address()
     cpuLoad = Measure(least=0, most=100, message="must be between 0 and 100")
@@ -128,7 +133,7 @@ class SpotHeartbeatRequestSerializer(SpotRequestSerializer):
     waiting = SpotHeldTasks(default=dict)
 
     def validate(self, attrs: Values) -> Values:
-        return attrs | {"listed": listed(attrs)}
+        return attrs | listed(attrs)
 
 
 class SpotClaimRequestSerializer(SpotRequestSerializer):

@@ -27,7 +27,6 @@ from problems import Invalid
 from spots import answers, outcomes, registration, schema
 from spots.health import VERSION
 from spots.serializers import (
-    REQUIRED,
     SpotClaimRequestSerializer,
     SpotCompleteRequestSerializer,
     SpotFailRequestSerializer,
@@ -39,6 +38,7 @@ from tasks import claims, leases
 from tasks.models import Task
 from tasks.rows import ClaimRequest
 from tasks.scope import beyond_channel
+from tasks.serializers import refusal
 
 OF_ITSELF = AsAgent("spotId", protocol=Protocol.SPOT)
 OF_SPOTS: list[type[BaseAuthentication]] = [
@@ -143,22 +143,21 @@ class SpotListViewSet(ListViewSet[Agent]):
 
 def beat(values: Values, *, peer: str) -> Body:
     """Take a heartbeat; what the SPOT should know, as far as there is anything."""
-    listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
-    refusals = [ignored[name] for name in REQUIRED if name in ignored]
-    if refusals:
+    listed, waiting = values["listed"], values["waiting"]
+    if wrong := refusal(values, SpotHeartbeatRequestSerializer.refusing):
         leases.hear(values["spotId"], listed, waiting=waiting)
-        raise Invalid(refusals[0])
+        raise Invalid(wrong)
     with transaction.atomic():
         spot = registration.heartbeat(values, peer=peer)
         renewed = leases.renew_listed(spot.pk, listed, waiting=waiting)
         unlisted = leases.unlisted(spot.pk, listed) if values["tasks"] is not None else []
     asked = Task.objects.held_by(spot.pk).cancel_asked()
     return filled(
-        lost=sorted(set(listed) - renewed),
+        lost=[*sorted(set(listed) - renewed), *values["unknown"]],
         unlisted=unlisted,
         cancelled=list(asked.values_list("pk", flat=True)),
         drain=spot.draining,
-        ignored=ignored,
+        ignored=values["ignored"],
     )
 
 

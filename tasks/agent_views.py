@@ -32,6 +32,7 @@ from tasks.serializers import (
     HeartbeatRequestSerializer,
     ReasonRequestSerializer,
     SubscriptionsRequestSerializer,
+    refusal,
 )
 
 
@@ -146,11 +147,10 @@ def beat(values: Values) -> tuple[Agent, dict[str, object]]:
         capacity=values["capacity"],
     )
     releases.recognize(beat.agent_id, values["incarnation"])
-    listed, waiting, ignored = values["listed"], values["waiting"], values["ignored"]
-    for name in ("claude_status", "status"):
-        if name in ignored:
-            leases.hear(beat.agent_id, listed, waiting=waiting)
-            raise Invalid(ignored[name])
+    listed, waiting = values["listed"], values["waiting"]
+    if wrong := refusal(values, HeartbeatRequestSerializer.refusing):
+        leases.hear(beat.agent_id, listed, waiting=waiting)
+        raise Invalid(wrong)
     with transaction.atomic():
         agent = agents.beat(beat)
         renewed = leases.renew_listed(agent.pk, listed, waiting=waiting)
@@ -158,10 +158,10 @@ def beat(values: Values) -> tuple[Agent, dict[str, object]]:
     held = Task.objects.held_by(agent.pk)
     return agent, {
         "renewed": sorted(renewed),
-        "lost": sorted(set(listed) - renewed),
+        "lost": [*sorted(set(listed) - renewed), *values["unknown"]],
         "cancel_asked": list(held.cancel_asked().values_list("pk", flat=True)),
         "drain": agent.draining,
-        **filled(unlisted=unlisted, ignored=ignored),
+        **filled(unlisted=unlisted, ignored=values["ignored"]),
     }
 
 

@@ -132,6 +132,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """The rows that no other transaction has locked, locked until this one ends."""
         return self.select_for_update(no_key=True, skip_locked=True)
 
+    def lock_to_delete(self) -> Self:
+        """The rows that nobody else has locked or refers to anew, locked to be deleted."""
+        return self.select_for_update(skip_locked=True)
+
     def answers_to(self, session_token: str) -> Self:
         """Session requests by the token that their agent was given."""
         return self.filter(~Q(session_token=""), session_token=session_token)

@@ -162,7 +162,7 @@ agents = extend_schema_view(
                 "HeartbeatAnswer",
                 agent=AgentSerializer(),
                 renewed=ids(),
-                lost=ids(),
+                lost=serializers.ListField(child=serializers.CharField()),  # as they were sent
                 cancel_asked=ids(),
                 drain=serializers.BooleanField(),
                 unlisted=ids(required=False),

@@ -1,14 +1,14 @@
 """Requests about channels, tasks and agents (contract 000-002, 1.3)."""
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, TypedDict
 from uuid import UUID
 
 from agents.models import ID_LENGTH, INCARNATION_LENGTH, Activity, NotificationType
-from api import fields
+from api import fields, marks
 from api.body import JsonValue
-from api.serializers import Nested, NestedList, RequestSerializer, Values
-from problems import Invalid, Problem
+from api.serializers import Nested, NestedList, Refused, RequestSerializer, Values
+from problems import Invalid
 from tasks.models import KEY_LENGTH, InputKind
 from tasks.states import Status
 
@@ -95,7 +95,7 @@ class OutcomeRequestSerializer(RequestSerializer):
     """The outcome of one task: done with a result, or failed with a reason."""
 
     passed = frozenset({"reason"})
-    task_id = fields.Identifier()
+    task_id = fields.SentIdentifier()
     status = fields.Text(choices=frozenset({Status.DONE, Status.FAILED}))
     lease_epoch = epoch()
     result = fields.Json(default=None)
@@ -165,12 +165,15 @@ class InputClaimRequestSerializer(RequestSerializer):
 class HeldRequestSerializer(RequestSerializer):
     """A task that an agent reports as held, with its lease epoch."""
 
-    id = fields.Identifier()
+    id = fields.SentIdentifier()
     lease_epoch = epoch()
 
 
 class HeldTasks(fields.Strict):
-    """Tasks that an agent reports as held: ids, or objects of id and lease epoch."""
+    """Tasks that an agent reports as held: ids, or objects of id and lease epoch.
+
+    A serializer names the field in `apart` too: what cannot be stored is refused item by item.
+    """
 
     expected = "a list of task ids, or of objects with id and lease_epoch"
     kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
@@ -178,34 +181,61 @@ class HeldTasks(fields.Strict):
     def check(self, data: object) -> object:
         if not isinstance(data, list):
             raise self.wrong_type()
+        read = self.kind.read_each(str(self.field_name), list(map(_as_object, data[:MOST_HELD])))
+        held = {one["id"]: one["lease_epoch"] for one in read if not isinstance(one, Refused)}
+        wrong = [one.problem.message for one in read if isinstance(one, Refused)]
         if len(data) > MOST_HELD:
-            raise self.refused(f"must not have more than {MOST_HELD} items")
-        items: list[JsonValue] = [{"id": item} if isinstance(item, str) else item for item in data]
-        try:
-            values = self.kind.read_many(items, most=MOST_HELD)
-        except Problem as problem:
-            message = f"{self.field_name}{problem.message}"  # which begins with the item's index
-            raise type(problem)(message, code=problem.code) from None
-        return {held["id"]: held["lease_epoch"] for held in values}
+            wrong.append(self.refused(f"must not have more than {MOST_HELD} items").message)
+        if wrong:
+            raise fields.PartlyWrong(wrong[0], held)
+        return held
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
         items = {"anyOf": [{"type": "string", "format": "uuid"}, refer(self.kind)]}
         return {"type": "array", "items": items, "maxItems": MOST_HELD}
 
 
-def listed(beat: Values) -> dict[UUID, int | None]:
-    """All tasks that a heartbeat lists, those in `waiting` whether they are in `tasks` or not."""
-    return {**beat["waiting"], **(beat["tasks"] or {})}
+def _as_object(item: JsonValue) -> JsonValue:
+    """An item of held tasks with its id by name."""
+    if not isinstance(item, str):
+        return item
+    return marks.Marked(id=item) if marks.MARK.search(item) else {"id": item}
+
+
+class Listed(TypedDict):
+    """All tasks that a heartbeat lists, those in `waiting` whether they are in `tasks` or not.
+
+    `unknown`: what is listed and is no id.
+    """
+
+    listed: dict[UUID, int | None]
+    unknown: list[str]
+
+
+def listed(beat: Values) -> Listed:
+    named = {**beat["waiting"], **(beat["tasks"] or {})}
+    return {
+        "listed": {pk: epoch for pk, epoch in named.items() if isinstance(pk, UUID)},
+        "unknown": [text for text in named if isinstance(text, str)],
+    }
+
+
+def refusal(beat: Values, names: Iterable[str]) -> str | None:
+    """Why a heartbeat is refused: the first of these fields that is wrong."""
+    return next((beat["ignored"][name] for name in names if name in beat["ignored"]), None)
 
 
 class HeartbeatRequestSerializer(RequestSerializer):
     """`status` is the older name of `claude_status`, which wins.
 
-    Presence and leases do not depend on what else an agent says of itself.
+    Presence and leases do not depend on what else an agent says of itself; with a wrong field among
+    those in `refusing` the heartbeat is refused all the same.
     """
 
     passed = frozenset({"name", "meta", "status", "claude_status", "capabilities"})
-    incidental = passed | {"capacity"}
+    apart = frozenset({"tasks", "waiting"})
+    refusing = ("claude_status", "status", "incarnation", "tasks", "waiting")
+    incidental = passed | {"capacity", *refusing}
     agent_id = fields.Name(default="", max_length=ID_LENGTH)
     name = fields.PassedText(200)
     status = fields.Text(default="", choices=frozenset(Activity.values))
@@ -218,7 +248,7 @@ class HeartbeatRequestSerializer(RequestSerializer):
     waiting = HeldTasks(default=dict)
 
     def validate(self, attrs: Values) -> Values:
-        return attrs | {"listed": listed(attrs)}
+        return attrs | listed(attrs)
 
 
 class SubscriptionsRequestSerializer(RequestSerializer):

@@ -1,6 +1,7 @@
 """The verbs of tasks and channels under /v1 (contract 000-002, 1.3)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from agents.models import Agent
 from agents.ownership import speak_for
 from api import marks
 from api.answers import Body
+from api.fields import NOBODY
 from api.serializers import Refused, Values
 from api.viewsets import ListViewSet
 from tasks import claims, inputs, leases, releases, reports, schema, scope, transitions
@@ -270,8 +272,9 @@ def claim_request(values: Values, agent_id: str) -> ClaimRequest:
 
 def outcome_of(values: Values) -> Outcome:
     done = values["status"] == Status.DONE
+    task_id = values["task_id"]
     return Outcome(
-        task_id=values["task_id"],
+        task_id=task_id if isinstance(task_id, UUID) else NOBODY,
         done=done,
         result=values["result"] if done else None,
         reason=values["reason"],
@@ -303,9 +306,18 @@ def reported(given: Sequence[Values | Refused], verdicts: Sequence[ReportVerdict
     """What became of each outcome that was given, in that order."""
     others = iter(verdicts)
     return [
-        OutcomeVerdictSerializer.shown(refused(one) if isinstance(one, Refused) else next(others))
+        OutcomeVerdictSerializer.shown(
+            refused(one) if isinstance(one, Refused) else as_sent(one["task_id"], next(others))
+        )
         for one in given
     ]
+
+
+def as_sent(task_id: UUID | str, verdict: ReportVerdict) -> ReportVerdict:
+    """The verdict on an outcome; what is no id is named as it was sent."""
+    if isinstance(task_id, UUID):
+        return verdict
+    return replace(verdict, task_id=task_id, problem=TaskUnknown(f"There is no task {task_id!r}."))
 
 
 def refused(outcome: Refused) -> ReportVerdict:

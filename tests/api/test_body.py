@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,3 +179,27 @@ def test_an_accepted_body_contains_nothing_unstorable(value, ascii_only):
     else:
         assert parsed == value
         assert "\\u0000" not in json.dumps(parsed).replace("\\\\", "")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(1e308, -1.797e308, 5e-324, -2.5e-10, 1e-7, 9.9e-5, 1e-4, 1e15, 1e16, 1e22, 1e23, 0.0),
+        *(1.2345678901234567e16, 1.2345678901234567e17, 1.2345678901234567e-5, 2**70),
+    ],
+)
+def test_the_stored_size_is_that_of_the_database(number):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT octet_length(%s::jsonb::text)", [json.dumps(number)])
+        [size] = cursor.fetchone()
+
+    assert body.stored_size(number) == size
+    assert body.stored_size({"a": [number, "1e308"]}) == size + len('{"a":[,"1e308"]}')
+    assert body.is_larger(number, size - 1)
+    assert not body.is_larger(number, max(size, len(body.dumps(number))))
+
+
+def test_no_json_grows_more_than_is_reckoned_with():
+    for number in (1e308, 1e-308, 5e-324, sys.float_info.max, sys.float_info.min):
+        assert body.stored_size(number) <= body.MOST_GROWTH * len(body.dumps(number))

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from api import fields
+from api.body import BadJson
 from api.serializers import Nested, NestedList, RequestSerializer
 from problems import Invalid, Problem
 
@@ -214,12 +215,22 @@ def test_a_body_is_complete_and_unknown_fields_are_ignored():
     }
 
 
-def test_names_match_without_regard_to_case_the_exact_one_first():
+def test_names_match_without_regard_to_case():
     assert StepSerializer.read({"TITLE": "a", "Priority": 2}) == {
         "title": "a",
         "priority": 2,
     }
-    assert StepSerializer.read({"TITLE": "a", "title": "b"})["title"] == "b"
+
+
+@pytest.mark.parametrize("names", [("title", "Title"), ("TITLE", "title"), ("Title", "TITLE")])
+def test_a_name_given_twice_without_regard_to_case_is_refused(names):
+    body = dict.fromkeys(names, "a")
+
+    with pytest.raises(BadJson, match=r"^title must not be given twice in one object$"):
+        StepSerializer.read(body)
+    with pytest.raises(BadJson, match=r"^steps\[0\]\.title must not be given twice"):
+        PlanSerializer.read({"channel_id": ID, "name": "n", "steps": [body]})
+    assert StepSerializer.read({"title": "a", "note": 1, "Note": 2})["title"] == "a"
 
 
 def test_a_default_is_not_shared_between_requests():

@@ -77,6 +77,46 @@ def test_invalid_tasks_are_refused_by_their_place(api, tasks, says):
     assert not Agent.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"tasks": [None]}, "tasks[0] must be an object"),
+        ({"tasks": [{"id": UNKNOWN, "lease_epoch": 0}]}, "tasks[0].lease_epoch must be from 1"),
+        ({"tasks": [UNKNOWN] * 1001}, "tasks must not have more than 1000 items"),
+        ({"tasks": ["\0"]}, "tasks[0].id must not contain NUL"),
+        ({"waiting": [5]}, "waiting[0] must be an object"),
+        ({"waiting": {}}, "waiting must be a list"),
+        ({"incarnation": "x" * 201}, "incarnation must not be longer than 200"),
+        ({"incarnation": "\0"}, "incarnation must not contain NUL"),
+    ],
+)
+def test_a_known_agent_with_a_wrong_list_or_incarnation_is_heard(api, held, wrong, says):
+    silence(Agent.objects.get(pk="a"))
+    body = {"tasks": [], "waiting": []} | wrong
+    name = "waiting" if "tasks" in wrong else "tasks"
+    body[name] = [*body[name], held["id"]]
+
+    response = api.post("/agents/heartbeat", agent_id="a", **body)
+
+    assert refusal(response)[0] == 400
+    assert says in message(response)
+    assert Agent.objects.online().exists()
+    assert api.fresh(held)["lease_expires_at"] > held["lease_expires_at"]
+
+
+def test_of_a_wrong_list_what_is_right_is_renewed(api, held):
+    response = api.post("/agents/heartbeat", agent_id="a", tasks=[None, held["id"], 5])
+
+    assert message(response).startswith("tasks[0] ")
+    assert api.fresh(held)["lease_expires_at"] > held["lease_expires_at"]
+
+
+def test_what_is_no_id_comes_back_as_it_was_sent(api, held):
+    body = api.beat("a", tasks=[held["id"], "job 7"], waiting=["Ü"])
+
+    assert (body["renewed"], sorted(body["lost"])) == ([held["id"]], ["job 7", "Ü"])
+
+
 def test_a_heartbeat_that_lists_tasks_is_told_what_it_holds_besides(api, channel, held):
     api.task(channel)
     other = api.claim("a", channel)

@@ -56,6 +56,15 @@ def test_a_wrong_outcome_is_refused_alone(api, channel, wrong, says, code):
     assert body["tasks"] == []
 
 
+def test_an_outcome_of_what_is_no_id_is_lost_and_named_as_it_was_sent(api, channel, held):
+    body = data(report(api, {"task_id": " job 7 ", "status": "done"}, done(held)))
+
+    lost, taken = body["outcomes"]
+    assert (lost["task_id"], lost["answer"]) == ("job 7", "lost")
+    assert lost["error"]["message"] == "There is no task 'job 7'."
+    assert (taken["task_id"], taken["answer"]) == (held["id"], "accepted")
+
+
 def test_a_refused_outcome_names_its_task(api, channel, held):
     wrong = done(held, result={"a": "x\0"})
 

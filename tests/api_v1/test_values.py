@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from events.models import Event
 from tasks.models import Attempt
-from tests.api_v1.calls import data, refusal
+from tests.api_v1.calls import data, message, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +33,24 @@ def test_numbers_of_a_payload_reach_the_agent_and_the_lists(api):
     assert api.fresh(task)["payload"] == NUMBERS
     [listed] = data(api.get("/tasks", channel_id=channel["id"]))["tasks"]
     assert listed["payload"] == NUMBERS
+
+
+def test_json_counts_with_all_the_digits_that_it_has_when_it_comes_back(api):
+    channel = api.channel()
+    numbers = [1e308] * 36_000  # 216 KB as they are sent, 11 MB as they are stored
+    task = api.task(channel, payload={"few": numbers[:800]})
+    api.claim("a", channel)
+
+    for path, more in [
+        ("/tasks", {"channel_id": channel["id"], "title": "t", "payload": {"n": numbers}}),
+        ("/tasks/complete", {"task_id": task["id"], "agent_id": "a", "result": numbers}),
+        ("/events", {"agent_id": "a", "type": "x", "payload": {"n": numbers}}),
+    ]:
+        response = api.post(path, **more)
+        assert refusal(response) == (413, "payload_too_large")
+        assert "must not be larger than 262144 bytes" in message(response)
+    assert "must not be larger" in api.beat("a", meta={"n": numbers[:300]})["ignored"]["meta"]
+    assert list(map(float, api.fresh(task)["payload"]["few"])) == numbers[:800]
 
 
 def test_numbers_of_a_result_are_kept_however_it_is_reported(api):

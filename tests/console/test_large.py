@@ -1,6 +1,8 @@
 """A verb on thousands of rows that match a filter."""
 
 import pytest
+from django.contrib import admin
+from django.urls import reverse
 
 from events.models import OperatorAction
 from tasks.models import Task
@@ -23,3 +25,14 @@ def test_thousands_of_tasks_are_cancelled_by_a_few_statements(django_assert_max_
     assert messages_of(done) == ["Cancel: 2500 done."]
     assert not Task.objects.exclude(status=Status.CANCELLED).exists()
     assert OperatorAction.objects.count() == 2_500
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model.__name__)
+def test_no_list_counts_all_its_rows_for_each_filter(admin_client, model):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+    shown = admin_client.get(url, {"_facets": "1"}).context["cl"]
+
+    assert not shown.add_facets
+    assert not shown.is_facets_optional

@@ -31,7 +31,7 @@ class Spots:
     def __init__(self, url):
         self.client = httpx.Client(base_url=url, timeout=2)
         self.stop = threading.Event()
-        self.answered: Counter[str] = Counter()
+        self.answered = Counter()
 
     def post(self, path, **body):
         answer = self.client.post(path, json=body)

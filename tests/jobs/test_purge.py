@@ -1,5 +1,7 @@
 """`manage.py purge` removes old finished tasks, chains and jobs, and nothing else."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 
@@ -114,7 +116,7 @@ def test_batches_of_any_size_leave_nothing_behind(batch):
         make_finished(ago=LONG_AGO + timedelta(days=days))
     kept = make_task()
 
-    assert retention.purge(timezone.now(), by="tests", batch=batch) == 3
+    assert retention.purge(timezone.now(), by="tests", batch=batch).gone == 3
     assert list(Task.objects.all()) == [kept]
 
 
@@ -135,7 +137,7 @@ def test_a_chain_that_is_owned_open_or_empty_stays():
     make_task(chain=open_)
     empty = make_chain()
 
-    assert old_chains.purge(timezone.now(), by="tests") == 0
+    assert old_chains.purge(timezone.now(), by="tests").gone == 0
     assert set(Chain.objects.all()) == {owned, open_, empty}
 
 
@@ -194,7 +196,116 @@ def test_without_options_only_events_go():
     assert Task.objects.count() == 1
 
 
-@pytest.mark.parametrize("option", ["--tasks", "--jobs"])
-def test_zero_days_are_refused(option):
-    with pytest.raises(CommandError, match="must be 1 or more"):
-        run(option, "0")
+@pytest.mark.parametrize(
+    ("option", "days"),
+    [
+        ("--tasks", "0"),
+        ("--jobs", "0"),
+        ("--events", "-1"),
+        ("--days", "800000"),
+        ("--tasks", "999999999"),
+        ("--jobs", "3000000"),
+        ("--jobs", "9" * 4_000),
+    ],
+)
+def test_days_out_of_bounds_are_refused(option, days):
+    with pytest.raises(CommandError, match=r"must be from [01] to 36500\.$"):
+        run(f"{option}={days}")
+
+
+@contextmanager
+def locked(row):
+    """This row, locked in psql by somebody who has gone to lunch; the purge runs beside."""
+    with transaction.atomic():
+        assert type(row).objects.filter(pk=row.pk).select_for_update().exists()
+        with ThreadPoolExecutor(1) as pool:
+            yield lambda *args: pool.submit(run_impatiently, *args).result(timeout=60)
+
+
+def run_impatiently(*args):
+    """Run the command on a connection of its own that waits for no lock for long."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '300ms'")
+        return run(*args)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["task", "attempt"])
+def test_a_locked_task_is_left_and_the_others_go(place):
+    busy, other = make_finished(done=False), make_finished(done=False)
+    chain = make_finished_chain()
+
+    with locked(busy if place == "task" else Attempt.objects.get(task=busy)) as run_beside:
+        output = run_beside("--tasks", "30")
+
+    assert output == (
+        "Removed 1 finished tasks and 1 finished chains."
+        " 1 tasks and 0 chains that others have locked stay for the next time.\n"
+    )
+    assert list(Task.objects.all()) == [busy]
+    assert not Task.objects.filter(pk=other.pk).exists()
+    assert not Chain.objects.filter(pk=chain.pk).exists()
+    assert run("--tasks", "30") == "Removed 1 finished tasks and 0 finished chains.\n"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", [lambda chain: chain, lambda chain: steps_of(chain)[1]])
+def test_a_locked_chain_is_left_and_the_others_go_with_the_jobs(place):
+    busy, other = make_finished_chain(), make_finished_chain()
+    make_finished_job()
+
+    with locked(place(busy)) as run_beside:
+        output = run_beside("--tasks", "30", "--jobs", "30")
+
+    assert output.splitlines() == [
+        "Removed 0 finished tasks and 1 finished chains."
+        " 0 tasks and 1 chains that others have locked stay for the next time.",
+        "Removed 1 finished jobs with 3 tasks.",
+    ]
+    assert list(Chain.objects.all()) == [busy]
+    assert not Chain.objects.filter(pk=other.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", [lambda job: job, lambda job: tasks_of(job)[2]])
+def test_a_locked_job_is_left_and_the_others_go(place):
+    busy, _ = make_finished_job(), make_finished_job()
+
+    with locked(place(busy)) as run_beside:
+        output = run_beside("--jobs", "30")
+
+    assert output == (
+        "Removed 1 finished jobs with 3 tasks."
+        " 1 jobs that others have locked stay for the next time.\n"
+    )
+    assert list(Job.objects.all()) == [busy]
+    assert Task.objects.filter(job=busy).count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_another_verb_is_at_is_left():
+    busy = make_finished_job()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        transitions.lock(busy.pk)
+        output = pool.submit(run_impatiently, "--jobs", "30").result(timeout=60)
+
+    assert output.startswith("Removed 0 finished jobs with 0 tasks. 1 jobs")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_table_does_not_keep_the_other_options_from_theirs():
+    make_finished_job()
+
+    with transaction.atomic(), connection.cursor() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute("LOCK TABLE chains_chain")
+        purging = pool.submit(run_impatiently, "--tasks", "30", "--jobs", "30")
+        output = purging.result(timeout=60)
+
+    assert output.splitlines() == [
+        "Others hold what the purge of tasks needs: try again later.",
+        "Removed 1 finished jobs with 3 tasks.",
+    ]

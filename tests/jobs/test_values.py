@@ -8,7 +8,7 @@ import pytest
 
 from tests.jobs.calls import run
 from tests.jobs.sweeps import artifact
-from tests.spots.calls import data
+from tests.spots.calls import data, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -82,8 +82,47 @@ def test_the_largest_numbers_can_be_sorted_counted_and_shown(sweeps, spots, admi
     assert admin_client.get(f"/admin/jobs/job/{key}/change/", follow=True).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("parameter", "says"),
+    [
+        ({"type": "CONSTANT", "value": [1e308] * 1_000}, "payload would have 3"),
+        ({"type": "ENUM_LIST", "values": [1e308] * 8_000}, "parameters would have more than"),
+    ],
+)
+def test_a_sweep_counts_with_all_the_digits_of_its_numbers(sweeps, parameter, says):
+    status, error = refusal(sweeps.post("", artifact(run={"seed": parameter})))
+
+    assert status == 400
+    assert says in error
+
+
+def test_a_result_counts_with_all_the_digits_of_its_numbers(sweeps, spots):
+    sweep(sweeps, type="CONSTANT", value=1)
+    task = spots.claim_one()
+
+    for name in ("bestPos", "charts"):
+        status, error = refusal(spots.complete(task, **{name: [1e-308] * 2_000}))
+        assert (status, error[: len(name)]) == (413, name)
+
+
 def test_the_same_sweep_with_a_large_number_and_its_key_is_the_same(sweeps):
     body = artifact(run={"seed": {"type": "CONSTANT", "value": SEED}}, idempotencyKey="k")
+
+    first, again = (data(sweeps.post("", body), status) for status in (201, 200))
+
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        *({"type": "CONSTANT", "value": value} for value in (1e23, -1e300, 1.797e308, 5e-324)),
+        {"type": "FLOAT_RANGE", "min": 1e23, "max": 1e24, "step": 1e24},
+        {"type": "ENUM_LIST", "values": [1e22, 1e23, 0.1]},
+    ],
+)
+def test_the_same_sweep_with_a_rounded_number_and_its_key_is_the_same(sweeps, parameter):
+    body = artifact(run={"x": parameter}, idempotencyKey="k")
 
     first, again = (data(sweeps.post("", body), status) for status in (201, 200))
 

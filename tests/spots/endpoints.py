@@ -37,8 +37,6 @@ WRITES = [
             **dict.fromkeys(("ramUsedMb", "ramTotalMb", "loadAvg1m", "swapUsedMb"), PASSED),
             **dict.fromkeys(("diskFreeGb", "jvmHeapUsedMb", "jvmHeapMaxMb"), PASSED),
             "cachedArtifacts": PASSED,
-            "tasks": LIST,
-            "waiting": LIST,
         },
     ),
     Endpoint(

@@ -184,7 +184,15 @@ def test_where_no_coordinator_is_it_starts_nothing(folder):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--count", "0"), ("--count", "201"), ("--delay", "fast"), ("--fail-rate", "2")],
+    [
+        ("--count", "0"),
+        ("--count", "201"),
+        ("--delay", "fast"),
+        ("--delay", "9" * 400),
+        ("--fail-rate", "2"),
+        ("--seconds", "nan"),
+        ("--seconds", "1e400"),
+    ],
 )
 def test_an_invalid_option_is_refused(folder, option, value):
     simulation = Simulation(folder, option, value)

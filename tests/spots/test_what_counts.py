@@ -65,6 +65,9 @@ def test_a_heartbeat_with_wrong_data_is_taken_without_them(spots, more):
         ({"cpuLoad": None}, "cpuLoad is required"),
         ({"runningTasks": -1}, "runningTasks must be non-negative"),
         ({"totalCores": 0}, "totalCores must be positive"),
+        ({"waiting": [5]}, "waiting[0] must be an object"),
+        ({"waiting": [{"taskId": "x", "leaseEpoch": 0}]}, "waiting[0].leaseEpoch must be from 1"),
+        ({"waiting": ["\0"]}, "waiting[0].id must not contain NUL"),
     ],
 )
 def test_a_spot_whose_heartbeat_is_refused_is_up_and_keeps_its_tasks(spots, more, says):
@@ -73,12 +76,17 @@ def test_a_spot_whose_heartbeat_is_refused_is_up_and_keeps_its_tasks(spots, more
     held = Task.objects.get(pk=task["id"])
     silence(held.agent)
 
-    assert refusal(spots.beat(tasks=[task["id"]], **more)) == (400, says)
+    status, error = refusal(spots.beat(tasks=[task["id"]], **more))
 
+    assert (status, error[: len(says)]) == (400, says)
     assert spots.listed()["status"] == "UP"
     assert Task.objects.get(pk=held.pk).lease_expires_at > held.lease_expires_at
-    assert refusal(spots.beat("spot-9", **more)) == (400, says)
+    assert refusal(spots.beat("spot-9", **more)) == (400, error)
     assert spots.listed("spot-9") is None
+
+
+def test_what_is_no_id_comes_back_as_it_was_sent(spots):
+    assert data(spots.beat(tasks=["x", {"taskId": "y"}]))["lost"] == ["x", "y"]
 
 
 def test_what_a_spot_says_of_a_failure_never_refuses_it(spots):

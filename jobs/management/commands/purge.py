@@ -1,17 +1,24 @@
 """`manage.py purge`: remove old events, tasks and jobs."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from django.utils import timezone
 
 from chains import retention as chains
 from chains.management.resetting import actor
 from events import retention as events
 from jobs import retention as jobs
+from problems.database import is_lock_timeout
 from tasks import retention as tasks
+
+MOST_DAYS = 36_500  # as for the settings
+LEFT = "that others have locked stay for the next time."
 
 
 class Command(BaseCommand):
@@ -46,18 +53,31 @@ class Command(BaseCommand):
     ) -> None:
         if events is None and tasks is None and jobs is None:
             events = settings.EVENT_RETENTION.days
-        if events is not None and events < 0:
-            raise CommandError("--events counts back from now, so it must not be negative.")
-        for name, days in (("--tasks", tasks), ("--jobs", jobs)):
-            if days is not None and days < 1:
-                raise CommandError(f"{name} counts back from now, so it must be 1 or more.")
+        for name, days, least in (
+            ("--events", events, 0),
+            ("--tasks", tasks, 1),
+            ("--jobs", jobs, 1),
+        ):
+            if days is not None and not least <= days <= MOST_DAYS:
+                raise CommandError(
+                    f"{name} counts days back from now, so it must be from {least} to {MOST_DAYS}."
+                )
         verb = "Would remove" if dry_run else "Removed"
         if events is not None:
-            self._events(events, verb, dry_run=dry_run)
+            self._unless_locked(partial(self._events, events, verb, dry_run=dry_run), "events")
         if tasks is not None:
-            self._tasks(_ago(tasks), verb, dry_run=dry_run)
+            self._unless_locked(partial(self._tasks, _ago(tasks), verb, dry_run=dry_run), "tasks")
         if jobs is not None:
-            self._jobs(_ago(jobs), verb, dry_run=dry_run)
+            self._unless_locked(partial(self._jobs, _ago(jobs), verb, dry_run=dry_run), "jobs")
+
+    def _unless_locked(self, remove: Callable[[], None], what: str) -> None:
+        """Remove these. Where somebody holds a whole table, say so: the other options go on."""
+        try:
+            remove()
+        except OperationalError as problem:
+            if not is_lock_timeout(problem):
+                raise
+            self.stdout.write(f"Others hold what the purge of {what} needs: try again later.")
 
     def _events(self, days: int, verb: str, *, dry_run: bool) -> None:
         if days == 0:
@@ -71,11 +91,16 @@ class Command(BaseCommand):
     def _tasks(self, before: datetime, verb: str, *, dry_run: bool) -> None:
         alone = tasks.purge(before, by=actor(), dry_run=dry_run)
         whole = chains.purge(before, by=actor(), dry_run=dry_run)
-        self.stdout.write(f"{verb} {alone} finished tasks and {whole} finished chains.")
+        left = f" {alone.left} tasks and {whole.left} chains {LEFT}"
+        self.stdout.write(
+            f"{verb} {alone.gone} finished tasks and {whole.gone} finished chains."
+            f"{left if alone.left or whole.left else ''}"
+        )
 
     def _jobs(self, before: datetime, verb: str, *, dry_run: bool) -> None:
         gone = jobs.purge(before, by=actor(), dry_run=dry_run)
-        self.stdout.write(f"{verb} {gone.jobs} finished jobs with {gone.tasks} tasks.")
+        left = f" {gone.left} jobs {LEFT}" if gone.left else ""
+        self.stdout.write(f"{verb} {gone.jobs} finished jobs with {gone.tasks} tasks.{left}")
 
 
 def _ago(days: int) -> datetime:

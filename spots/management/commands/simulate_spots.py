@@ -11,6 +11,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from spots.simulator import CoordinatorUnreachable, Play, RequestRefused, Simulation
 
 MOST = 200
+LONGEST = 10**9  # seconds, as for the settings
 
 
 class Command(BaseCommand):
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         add("--url", default="", help="the coordinator (the one of these settings)")
         add("--key", default="", help="the agent key (safer: ORHESTRA_AGENT_KEY)")
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--seconds", type=float, help="stop after so many seconds")
+        end.add_argument("--seconds", type=_seconds, help="stop after so many seconds")
         end.add_argument(
             "--until-empty", action="store_true", help="stop when no SPOT finds a task"
         )
@@ -90,9 +91,15 @@ def _count(text: str) -> int:
 def _delay(text: str) -> tuple[float, float]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
     bounds = sorted(float(part or found[1]) / 1000 for part in found.groups()) if found else []
-    if not bounds:
+    if not bounds or bounds[1] > LONGEST:
         raise argparse.ArgumentTypeError("must be one or two numbers of milliseconds, as 200-1200")
     return bounds[0], bounds[1]
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (seconds := float(text)) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {LONGEST}")
+    return seconds
 
 
 def _share(text: str) -> float:
