@@ -49,8 +49,9 @@ class TimeField(IsoDateTimeField):
         moment: datetime | None = super().clean(value)
         try:
             return moment and moment.astimezone(UTC)
-        except OverflowError:
-            raise forms.ValidationError("") from None
+        except OverflowError:  # within a day of the ends of time
+            end = datetime.min if moment and moment.year == 1 else datetime.max
+            return end.replace(tzinfo=UTC)
 
 
 class TimeFilter(IsoDateTimeFilter):
