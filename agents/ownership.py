@@ -1,5 +1,8 @@
 """Whose agents are whose: a user's token speaks for agents of that user alone."""
 
+from uuid import UUID
+
+from accounts import ownership
 from accounts.callers import Caller
 from accounts.exceptions import NotYours
 from accounts.ownership import is_limited
@@ -26,6 +29,12 @@ def speaks_for(agent_id: str, caller: Caller) -> bool:
     if not is_limited(caller, changes=True):
         return True
     return Agent.objects.filter(pk=agent_id, user=caller.user_id).exists()
+
+
+def check_work(owner_id: UUID | None, agent: Agent, caller: Caller) -> None:
+    """Raise NotYours where what the agent works on is of another user, and so is not the agent."""
+    if not speaks_for(agent.pk, caller):
+        ownership.check(owner_id, caller, changes=False)
 
 
 def refuse_another(agent: Agent, caller: Caller) -> None:

@@ -13,7 +13,7 @@ from accounts import ownership
 from accounts.callers import Caller, caller_of
 from accounts.permissions import MayAdminister
 from agents.models import Agent
-from agents.ownership import speaks_for
+from agents.ownership import check_work, speaks_for
 from api import fields
 from api.body import JsonValue
 from api.serializers import Values
@@ -137,9 +137,11 @@ class AgentViewSet(agent_views.AgentViewSet):
     @action(detail=True)
     def chain(self, request: Request, agent_id: str) -> Response:
         """Show the chain that an agent owns."""
-        chain = Chain.objects.owned_by(self.get_object().pk).first()
+        agent = self.get_object()
+        chain = Chain.objects.owned_by(agent.pk).first()
         if chain is None:
             raise NoChain(f"Agent {agent_id!r} owns no chain.")
+        check_work(chain.user_id, agent, caller_of(request))
         return Response({"chain": ChainSerializer(chain).data})
 
     @action(

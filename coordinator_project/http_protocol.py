@@ -181,8 +181,8 @@ class Protocol(HttpToolsProtocol):
         """Whether the connection can become a WebSocket.
 
         One that is handed over is out of our hands: a handshake that fails there may get no answer,
-        and an answer that is still due would have no end. To ignore the wish, as HTTP allows, would
-        not be simpler: the parser stops after such a request.
+        and an answer that is still due would have no end. To ignore the upgrade, as HTTP allows,
+        would not be simpler: the parser stops after such a request.
         """
         if self.cycle is not None and not self.cycle.response_complete:
             return False

@@ -16,7 +16,7 @@ from agents import transitions as agents
 from agents.answers import AgentSerializer, ListedAgentSerializer, NotificationSerializer
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
-from agents.ownership import refuse_another, speak_for
+from agents.ownership import check_work, refuse_another, speak_for
 from agents.transitions import Beat
 from api.answers import Body, filled
 from api.serializers import Values
@@ -93,9 +93,11 @@ class AgentViewSet(ListViewSet[Agent]):
     @action(detail=True, url_path="current-task")
     def current_task(self, request: Request, agent_id: str) -> Response:
         """Show the task in progress that an agent claimed last."""
-        task = Task.objects.current_of([self.get_object().pk]).first()
+        agent = self.get_object()
+        task = Task.objects.current_of([agent.pk]).first()
         if task is None:
             raise NoCurrentTask(f"Agent {agent_id!r} has no task in progress.")
+        check_work(task.user_id, agent, caller_of(request))
         return Response({"task": TaskSerializer(task).data})
 
     @action(detail=True, methods=["patch"])

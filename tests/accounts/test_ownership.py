@@ -12,6 +12,7 @@ from tests.accounts.tokens import client_of, issue
 from tests.console.people import browser_of, make_person
 from tests.factories import (
     fresh,
+    give,
     make_agent,
     make_chain,
     make_channel,
@@ -255,6 +256,19 @@ def test_an_agent_lets_go_of_a_chain_of_another_user(us, them, user, other):
     assert them.get(f"/v1/chains/{chain.pk}").status_code == 403
     assert post(them, f"/v1/chains/{chain.pk}/detach", agent_id="theirs").status_code == 200
     assert post(them, f"/v1/chains/{chain.pk}/detach", agent_id="theirs").status_code == 403
+
+
+@pytest.mark.parametrize("what", ["current-task", "chain"])
+def test_an_agent_of_nobody_shows_no_work_of_another_user(us, them, operators, user, what):
+    channel = make_channel()
+    agent = make_agent(subscriptions=(channel.name,))
+    chain = make_chain(channel, tasks=1)
+    give_to(user, chain, *Task.objects.filter(chain=chain))
+    give(agent, channel)
+    path = f"/v1/agents/{agent.pk}/{what}"
+
+    assert us.get(path).status_code == operators.get(path).status_code == 200
+    assert refusal(them.get(path)) == NOT_YOURS
 
 
 def test_a_key_that_another_user_has_used_shows_nothing(us, them):
