@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField, Model, QuerySet
+from django.db.models import SET_NULL, ManyToManyField, Model, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -54,6 +55,21 @@ class PersonCreationForm(UnfoldUserCreationForm):
     usable_password = None
 
 
+HAS_WORK = _(
+    "%(user)s has tasks, chains, jobs, channels or agents, which would be everybody's then."
+    " Make the user inactive instead."
+)
+
+
+def has_work(user: User) -> bool:
+    """Whether rows of other rooms are the user's: without it they would be nobody's."""
+    return any(
+        relation.related_model._base_manager.filter(user=user).exists()
+        for relation in User._meta.related_objects
+        if relation.field.name == "user" and relation.on_delete is SET_NULL
+    )
+
+
 @admin.register(User)
 class PersonAdmin(AdministeredAdmin, UserAdmin):
     actions = None
@@ -90,8 +106,10 @@ class PersonAdmin(AdministeredAdmin, UserAdmin):
     def get_deleted_objects(
         self, objs: Sequence[Model] | QuerySet[Model], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Tokens go with their user, though nobody deletes one alone."""
+        """Tokens go with their user, though nobody deletes one alone; who has work stays."""
         shown, counts, missing, protected = super().get_deleted_objects(objs, request)
+        working = [user for user in objs if isinstance(user, User) and has_work(user)]
+        protected += [str(HAS_WORK) % {"user": user} for user in working]
         return shown, counts, missing - {str(ApiToken._meta.verbose_name)}, protected
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from accounts.credentials import PREFIX
 from accounts.models import ApiToken
 from accounts.roles import Role
+from accounts.scopes import Scope
 from api.answers import AnswerSerializer
 
 
@@ -18,6 +19,7 @@ class TokenSerializer(AnswerSerializer):
     agent_id = serializers.SerializerMethodField()
     agent_prefix = serializers.SerializerMethodField()
     channels = serializers.ListField(child=serializers.CharField(), required=False)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), required=False)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)

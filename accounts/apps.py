@@ -15,5 +15,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts import receivers  # noqa: F401
+
         for family in (PAGES, TOKENS, AUTH):
             families.register(family)

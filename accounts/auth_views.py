@@ -12,6 +12,7 @@ from accounts.authentication import LoopbackAuthentication, TokenAuthentication
 from accounts.callers import Caller
 from accounts.exceptions import NoAccess, RegistrationOff, WrongPassword
 from accounts.models import User
+from accounts.permissions import check_scopes
 from accounts.rights import may_enter
 from accounts.serializers import (
     CodeRequestSerializer,
@@ -58,6 +59,7 @@ class AuthViewSet(ApiViewSet):
         caller, user = request.auth, request.user
         if not (isinstance(caller, Caller) and caller.token_id and isinstance(user, User)):
             raise Unauthorized("Send a user's token as 'Authorization: Bearer <token>'.")
+        check_scopes(caller, self)
         body: Body = {"user_id": user.pk, "username": user.get_username()}
         if flag(request.query_params, "agent_auth"):
             body["auth_code"] = transitions.make_code_for(caller.token_id, user)

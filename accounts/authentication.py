@@ -30,7 +30,7 @@ class TokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> Recognized | None:
-        return _recognized(*credentials.offered(request._request))
+        return recognize(*credentials.offered(request._request))
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -42,7 +42,7 @@ class QueryTokenAuthentication(TokenAuthentication):
     def authenticate(self, request: Request) -> Recognized | None:
         if request.method == "GET" and "token=" in request.META.get("QUERY_STRING", ""):
             given = request.query_params.get("token", "").encode(errors="replace")
-            if found := _recognized(given):
+            if found := recognize(given):
                 return found
         return super().authenticate(request)
 
@@ -93,7 +93,8 @@ class AgentKeyAuthentication(BaseAuthentication):
         return NOBODY, callers.AGENT_KEY
 
 
-def _recognized(*given: bytes) -> Recognized | None:
+def recognize(*given: bytes) -> Recognized | None:
+    """Whose the first of these secrets is that is a token."""
     if any(map(credentials.is_shared_token, given)):
         return NOBODY, callers.TOKEN
     return next(filter(None, map(credentials.recognized, given)), None)

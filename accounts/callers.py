@@ -19,6 +19,7 @@ class CallerKind(StrEnum):
     USER = "user"
     LOCAL = "local"
     AGENT_KEY = "agent_key"
+    LEASE = "lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,20 @@ class AgentScope:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseScope:
+    """The task, and its lease, for which the token of a lease is good."""
+
+    task_id: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a request; `name` is its actor in the journal, `rights` are its permissions.
 
-    One with a `scope` is an agent: it has no rights, and may do what views say agents may.
+    One with a `scope` is an agent: it has no rights, and may do what views say agents may. With a
+    `lease` it may do to that task what views say leases may. `limited_to`: the scopes of functions
+    beyond which its token may nothing; none: it is not limited.
     """
 
     kind: CallerKind
@@ -46,6 +57,8 @@ class Caller:
     rights: frozenset[str] = frozenset()
     token_id: UUID | None = None
     scope: AgentScope | None = None
+    lease: LeaseScope | None = None
+    limited_to: frozenset[str] = frozenset()
 
     def may(self, permission: str) -> bool:
         return permission in self.rights
@@ -103,6 +116,7 @@ def of_token(token: ApiToken) -> Caller:
         token.user.pk,
         roles.RIGHTS[token.role] & rights_read(token.user, token),
         token.pk,
+        limited_to=frozenset(token.scopes),
     )
 
 

@@ -11,9 +11,11 @@ from uuid_utils.compat import uuid7
 
 from accounts.querysets import ApiTokenQuerySet, SignInCodeQuerySet
 from accounts.roles import Role
+from accounts.scopes import Scope
 
 DIGEST_BYTES = 32
 LONGEST_NAME = 200
+LONGEST_SCOPE = 8
 
 
 class User(AbstractUser):
@@ -35,7 +37,7 @@ class ApiToken(models.Model):
     """A credential of a program: of a user, or of an agent. Only its digest is stored.
 
     An agent's token belongs to nobody. It names one agent, or all whose ids begin with `agent`, and
-    may name channels.
+    may name channels. A user's may be limited to functions of some scopes; without any it is not.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -56,6 +58,13 @@ class ApiToken(models.Model):
         models.CharField(max_length=LONGEST_NAME),
         verbose_name=_("channels"),
         default=list,
+        blank=True,
+    )
+    scopes = ArrayField(
+        models.CharField(max_length=LONGEST_SCOPE, choices=Scope),
+        verbose_name=_("limited to functions"),
+        default=list,
+        db_default=[],
         blank=True,
     )
     digest = models.BinaryField(max_length=DIGEST_BYTES)
@@ -92,6 +101,11 @@ class ApiToken(models.Model):
             models.CheckConstraint(
                 condition=Q(role=Role.AGENT) | Q(channels=[]),
                 name="api_token_of_a_user_names_no_channels",
+            ),
+            models.CheckConstraint(
+                condition=(~Q(role=Role.AGENT) | Q(scopes=[]))
+                & Q(scopes__contained_by=list(Scope.values)),
+                name="api_token_scopes_are_known_and_of_users",
             ),
             models.CheckConstraint(condition=~Q(name=""), name="api_token_has_a_name"),
         ]

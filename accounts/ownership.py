@@ -22,7 +22,7 @@ def is_limited(caller: Caller, *, changes: bool = False) -> bool:
 
 def visible(rows: Rows, caller: Caller, owner: str = "user", *, changes: bool = False) -> Rows:
     """Those of the rows that the caller may see, or change; `owner`: the path to their user."""
-    return rows.filter(_own(caller, owner)) if is_limited(caller, changes=changes) else rows
+    return rows.filter(owned(caller, owner)) if is_limited(caller, changes=changes) else rows
 
 
 def check(owner_id: UUID | None, caller: Caller, *, changes: bool = True) -> None:
@@ -33,9 +33,10 @@ def check(owner_id: UUID | None, caller: Caller, *, changes: bool = True) -> Non
 
 def check_each(rows: QuerySet, caller: Caller) -> None:
     """The same before a change of all these rows; reads none where the caller may change all."""
-    if is_limited(caller, changes=True) and rows.exclude(_own(caller, "user")).exists():
+    if is_limited(caller, changes=True) and rows.exclude(owned(caller)).exists():
         raise NotYours
 
 
-def _own(caller: Caller, owner: str) -> Q:
+def owned(caller: Caller, owner: str = "user") -> Q:
+    """The rows of the caller, and of nobody."""
     return Q(**{owner: None}) | Q(**{owner: caller.user_id})

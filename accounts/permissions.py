@@ -11,7 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts import ownership
-from accounts.callers import Caller
+from accounts.callers import Caller, LeaseScope
 from accounts.rights import ADMINISTER, ENTER, NOT_YET, OWN_ONLY, SAFE_METHODS, USE
 from accounts.signals import agent_named
 from api.fields import by_name
@@ -35,8 +35,20 @@ class NotForAgents(NotAllowed):
     code = "not_allowed"
 
 
+class BeyondScopes(NotAllowed):
+    """This token is limited to functions of other scopes."""
+
+    code = "not_allowed"
+
+
 class AnotherAgent(Forbidden):
     """The token is of another agent."""
+
+    code = "not_allowed"
+
+
+class AnotherLease(Forbidden):
+    """The token is of another lease."""
 
     code = "not_allowed"
 
@@ -51,15 +63,16 @@ class AnotherChannel(Forbidden):
 class AsAgent:
     """What a view says of a request that the token of an agent may make.
 
-    `field` of the body names the agent. `beyond`: the channels that the body names and that are not
-    for the caller; a view that is about no channel has none. `protocol`: of a new agent.
-    `may_be_new`: where none is named, the view makes an id.
+    `field` of the body names the agent, or of the query: where the body is no JSON. `beyond`: the
+    channels that the body names and that are not for the caller; a view that is about no channel
+    has none. `protocol`: of a new agent. `may_be_new`: where none is named, the view makes an id.
     """
 
     field: str = "agent_id"
     beyond: Callable[[Any, Caller], Collection[str]] | None = None
     protocol: str = ""
     may_be_new: bool = False
+    in_query: bool = False
 
 
 class ReadOrOperate(BasePermission):
@@ -75,7 +88,10 @@ class ReadOrOperate(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller: Any = request.auth
         if caller is None:
-            raise Unauthorized("Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'.")
+            raise Unauthorized(advice(request._request))
+        check_scopes(caller, view)
+        if getattr(view, "action", "") is None:
+            return True  # the view has no such method, as it says then
         if caller.scope is not None:
             check_agent(caller, request, view)
         elif not (caller.sees_all if request.method in SAFE_METHODS else caller.steers_all):
@@ -120,11 +136,19 @@ class MayHaveTokens(BasePermission):
         caller: Any = request.auth
         if caller is None:
             raise Unauthorized(complaint(request._request))
+        check_scopes(caller, view)
         if caller.scope is not None:
             raise NotForAgents
         if not caller.rights & ENTER:
             raise NotAllowed(str(NOT_YET))
         return True
+
+
+def advice(request: HttpRequest) -> str:
+    """How to send a token, after what is wrong with the one that was sent."""
+    sent = request.META.get("HTTP_X_API_KEY") or "HTTP_AUTHORIZATION" in request.META
+    how = "Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'."
+    return f"{complaint(request)}. {how}" if sent else how
 
 
 def complaint(request: HttpRequest) -> str:
@@ -140,19 +164,40 @@ def complaint(request: HttpRequest) -> str:
     return "Invalid or expired token" if bearer.strip() else "Empty token"
 
 
+def check_scopes(caller: Caller, view: APIView) -> None:
+    """Refuse a token that is limited all but the functions of its scopes."""
+    if caller.limited_to and getattr(view, "function_scope", None) not in caller.limited_to:
+        scopes = ", ".join(sorted(caller.limited_to))
+        raise BeyondScopes(f"This token is limited to functions of the scopes: {scopes}.")
+
+
 def check_agent(caller: Caller, request: Request, view: APIView) -> None:
     """Refuse an agent's token what is not for agents, and all that names another or no agent."""
     scope = caller.scope
     rule = rule_of(request, view)
     if scope is None or rule is None:
         raise NotForAgents
-    named = agent_in(request.data, rule)
+    if caller.lease is not None:
+        check_lease(caller.lease, request, view, rule)
+    named = agent_in(said_in(request, rule), rule)
     if not named:
         raise AnotherAgent(f"{rule.field} must be the agent of this token.")
     if not scope.covers(named):
         raise AnotherAgent(f"This token is not of the agent {named!r}.")
     if scope.channels:
         check_channels(caller, request, rule)
+
+
+def check_lease(lease: LeaseScope, request: Request, view: APIView, rule: AsAgent) -> None:
+    """Refuse the token of a lease all but what is for leases, on its task, and by its epoch."""
+    if action_of(request, view) not in getattr(view, "leases_may", ()):
+        raise NotForAgents("The token of a lease is for its log, files, renewal and report.")
+    if view.kwargs.get("task_id") != lease.task_id:
+        raise AnotherLease(f"This token is of a lease of task {lease.task_id}.")
+    said = said_in(request, rule)
+    given = by_name(said, {"lease_epoch": None}) if isinstance(said, dict) else {}
+    if str(given.get("lease_epoch", lease.epoch)) not in {"None", str(lease.epoch)}:
+        raise AnotherLease(f"This token is of lease epoch {lease.epoch}.")
 
 
 def check_user(caller: Caller, request: Request, view: APIView) -> None:
@@ -166,7 +211,7 @@ def check_user(caller: Caller, request: Request, view: APIView) -> None:
         raise NotAllowed(str(said))
     rule = rule_of(request, view)
     if rule is not None:
-        named = agent_in(request.data, rule)
+        named = agent_in(said_in(request, rule), rule)
         if not named and not rule.may_be_new:
             raise AnotherAgent(f"{rule.field} must be an agent of yours.")
         agent_named.send(type(view), caller=caller, agent_id=named, rule=rule)
@@ -179,9 +224,13 @@ def check_user(caller: Caller, request: Request, view: APIView) -> None:
 
 
 def check_channels(caller: Caller, request: Request, rule: AsAgent) -> None:
-    others = rule.beyond(request.data, caller) if rule.beyond else ()
-    if others:
-        raise AnotherChannel(f"This token is not for {', '.join(sorted(others))}.")
+    refuse_others(rule.beyond(request.data, caller) if rule.beyond else ())
+
+
+def refuse_others(channels: Collection[str]) -> None:
+    """Raise AnotherChannel if there are any: they are not for the caller."""
+    if channels:
+        raise AnotherChannel(f"This token is not for {', '.join(sorted(channels))}.")
 
 
 def is_for_users(action: str, view: APIView) -> bool:
@@ -196,7 +245,13 @@ def rule_of(request: Request, view: APIView) -> AsAgent | None:
 
 
 def action_of(request: Request, view: APIView) -> str:
-    return str(getattr(view, "action", None) or request.method).lower()
+    method = "GET" if request.method == "HEAD" else request.method
+    return str(getattr(view, "action", None) or method).lower()
+
+
+def said_in(request: Request, rule: AsAgent) -> object:
+    """Where a request names its agent; a body that is no JSON is not read for that."""
+    return request.query_params.dict() if rule.in_query else request.data
 
 
 def agent_in(data: object, rule: AsAgent) -> str:

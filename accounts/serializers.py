@@ -8,6 +8,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import LONGEST_NAME
 from accounts.roles import OF_PEOPLE
+from accounts.scopes import Scope
 from accounts.transitions import USERNAME
 from api import fields
 from api.serializers import RequestSerializer, Values, absent
@@ -43,22 +44,55 @@ class Moment(fields.Strict):
         return utc
 
 
+class AgentName(fields.Name):
+    """Whose token it is: a blank one, of a program that lacks a name, must not give all rights."""
+
+    def check(self, data: object) -> object:
+        name = super().check(data)
+        if not name:
+            raise self.refused("must not be blank")
+        return name
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        return super().schema(refer) | {"pattern": fields.NOT_BLANK}
+
+
+class ScopeList(fields.TextList):
+    """Scopes of functions."""
+
+    def texts(self, data: object) -> list[str]:
+        scopes = super().texts(data)
+        if not set(scopes) <= set(Scope.values):
+            raise self.refused(f"must be among {', '.join(Scope.values)}")
+        return scopes
+
+    def schema(self, refer: fields.Refer) -> fields.Schema:
+        items = {"type": "string", "enum": [*Scope.values, ""]}
+        return super().schema(refer) | {"items": items}
+
+
 class TokenRequestSerializer(RequestSerializer):
-    """A new token: of the caller, of another user, or of an agent."""
+    """A new token: of the caller, of another user, or of an agent.
+
+    `scopes`: it is good for functions of these alone.
+    """
 
     missing: ClassVar[str] = "{} is required"
     name = fields.Text(max_length=LONGEST_NAME)
     expires_at = Moment(default=None)
     user_id = fields.Identifier(default=None)
     role = fields.Text(default="", choices=OF_PEOPLE)
-    agent_id = fields.Name(default="")
-    agent_prefix = fields.Name(default="")
+    agent_id = AgentName(default="")
+    agent_prefix = AgentName(default="")
     channels = fields.TextList(default=list, max_items=MOST_CHANNELS)
+    scopes = ScopeList(default=list, max_items=len(Scope))
     reason = fields.Text(default="", max_length=LONGEST_REASON)
 
     def rules(self) -> fields.Schema:
         of_user = absent("agent_id", "agent_prefix", "channels")
-        of_agent = (absent("role", "user_id", other) for other in ("agent_id", "agent_prefix"))
+        of_agent = (
+            absent("role", "user_id", "scopes", other) for other in ("agent_id", "agent_prefix")
+        )
         return {"anyOf": [of_user, *of_agent]}
 
     def validate(self, attrs: Values) -> Values:
@@ -66,7 +100,7 @@ class TokenRequestSerializer(RequestSerializer):
         if agent and prefix:
             raise refused("agent_prefix", "cannot be given together with agent_id")
         of_agent = bool(agent or prefix)
-        for name in ("role", "user_id") if of_agent else ("channels",):
+        for name in ("role", "user_id", "scopes") if of_agent else ("channels",):
             if attrs[name]:
                 raise refused(name, f"is {'not ' if of_agent else 'only '}for tokens of agents")
         return attrs

@@ -18,8 +18,11 @@ SALT = "accounts.sign_in"
 
 
 def name_in(request: HttpRequest, credentials: Mapping[str, object] | None) -> str:
-    """What stands for the name in table and log: people type passwords in its place."""
-    name = str((credentials or {}).get("username") or "")
+    """What stands for the name in table and log: people type passwords in its place.
+
+    All spellings of it count together, whether anybody has that name or not.
+    """
+    name = str((credentials or {}).get("username") or "").casefold()
     return salted_hmac(SALT, name, algorithm="sha256").hexdigest()
 
 

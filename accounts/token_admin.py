@@ -1,11 +1,13 @@
 """Tokens in the admin: made, seen once, listed, revoked; no page shows one again."""
 
+from collections.abc import Collection
+from secrets import token_hex
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.forms import BaseForm, ModelForm
+from django.forms import BaseForm, CharField, HiddenInput, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -13,6 +15,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import callers, transitions
 from accounts.callers import Caller
@@ -21,18 +24,51 @@ from accounts.lists import OfferedLookups
 from accounts.models import ApiToken, User
 from accounts.rights import ADMINISTER, may_enter
 from accounts.roles import OF_PEOPLE, Role
+from accounts.scopes import Scope
 
-COLUMNS = ["name", "role", "shown", "is_live", "created_at", "expires_at", "last_used_at"]
+COLUMNS = [
+    "name",
+    "role",
+    "limited",
+    "shown",
+    "is_live",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+]
+MADE = "tokens_made"
+"""In a session: for which forms a token has been made."""
+REMEMBERED = 20
 OF_ALL = ["user", "agent", "agent_is_prefix", "channels"]
 """Asked of administrators alone: others make tokens for themselves."""
 
 
 class TokenForm(ModelForm):
-    """A token of a user, or of an agent where no user is chosen."""
+    """A token of a user, or of an agent. Without either it is of the person who makes it.
+
+    `once` stands for this form, which is sent again when the page that shows a token is reloaded.
+    """
+
+    once = CharField(widget=HiddenInput, required=False, max_length=64)
+    scopes = MultipleChoiceField(
+        label=_("limited to functions"),
+        help_text=_("Nothing else may be done with it. Without any it is not limited."),
+        choices=Scope.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+    )
+    person: User
+    made: Collection[str] = ()
 
     class Meta:
         model = ApiToken
-        fields = ["name", "role", "expires_at", *OF_ALL]
+        fields = ["name", "role", "scopes", "expires_at", *OF_ALL]
+
+    def clean_once(self) -> str:
+        once: str = self.cleaned_data["once"]
+        if once in self.made:
+            raise ValidationError(_("This token has been made already, and is not shown again."))
+        return once
 
     def clean_expires_at(self) -> object:
         moment = self.cleaned_data["expires_at"]
@@ -45,12 +81,18 @@ class TokenForm(ModelForm):
         if "user" not in self.fields:
             return cleaned
         of_agent = cleaned.get("role") == Role.AGENT
+        if of_agent and not cleaned.get("agent"):
+            raise ValidationError({"agent": _("Name the agent.")})
+        if not (of_agent or cleaned.get("agent") or cleaned.get("user")):
+            cleaned["user"] = self.person
         if of_agent != bool(cleaned.get("agent")) or of_agent == bool(cleaned.get("user")):
             raise ValidationError(
                 _("Choose a user, or the role of an agent and name the agent, not both.")
             )
         if not of_agent and (cleaned.get("channels") or cleaned.get("agent_is_prefix")):
             raise ValidationError(_("Only the token of an agent names agents and channels."))
+        if of_agent and cleaned.get("scopes"):
+            raise ValidationError({"scopes": _("Functions are not for agents.")})
         return cleaned
 
 
@@ -60,6 +102,10 @@ class Shown:
     @admin.display(description=_("token"))
     def shown(self, token: ApiToken) -> str:
         return f"{PREFIX}…{token.ending}"
+
+    @admin.display(description=_("limited to functions"))
+    def limited(self, token: ApiToken) -> str:
+        return ", ".join(token.scopes) or "-"
 
     @admin.display(description=_("valid"), boolean=True)
     def is_live(self, token: ApiToken) -> bool:
@@ -94,12 +140,20 @@ class TokensInline(Shown, TabularInline):
 class TokenAdmin(Shown, OfferedLookups):
     form = TokenForm
     actions = ["revoke"]
-    list_display = [*COLUMNS[:2], "user", "agent", *COLUMNS[2:]]
+    list_display = [*COLUMNS[:3], "user", "agent", *COLUMNS[3:]]
     list_filter = ["role", "is_login"]
     list_select_related = ["user"]
     search_fields = ["name__istartswith", "ending"]
     search_help_text = _("How its name begins, or its last four characters.")
-    readonly_fields = ["shown", "is_live", "is_login", "created_at", "revoked_at", "last_used_at"]
+    readonly_fields = [
+        "limited",
+        "shown",
+        "is_live",
+        "is_login",
+        "created_at",
+        "revoked_at",
+        "last_used_at",
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         rows: QuerySet[ApiToken] = super().get_queryset(request)
@@ -109,7 +163,7 @@ class TokenAdmin(Shown, OfferedLookups):
     def get_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
         if obj is not None:
             return ["name", "role", *OF_ALL, *self.readonly_fields, "expires_at"]
-        asked = ["name", "role", "expires_at"]
+        asked = ["name", "role", "scopes", "expires_at", "once"]
         return [*asked, *OF_ALL] if request.user.has_perm(ADMINISTER) else asked
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -126,7 +180,12 @@ class TokenAdmin(Shown, OfferedLookups):
     ) -> type[BaseForm]:
         kwargs.setdefault("fields", self.get_fields(request) if obj is None else [])
         form: type[BaseForm] = super().get_form(request, obj, change, **kwargs)
-        return form
+        made = request.session.get(MADE, [])
+        return type(form.__name__, (form,), {"person": _person(request), "made": made})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        return initial | {"once": token_hex(16)}
 
     def save_model(
         self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool
@@ -140,12 +199,15 @@ class TokenAdmin(Shown, OfferedLookups):
             agent=obj.agent,
             agent_is_prefix=obj.agent_is_prefix,
             channels=obj.channels,
+            scopes=obj.scopes,
             expires_at=obj.expires_at,
             by=by,
             reason="made in the admin",
         )
         vars(obj).update(vars(issued.token))
         vars(obj)["secret"] = issued.secret
+        made = [*request.session.get(MADE, []), form.cleaned_data["once"]]
+        request.session[MADE] = [one for one in made if one][-REMEMBERED:]
 
     def response_add(
         self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None

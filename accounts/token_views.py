@@ -69,6 +69,7 @@ def asked(values: Values, caller: Caller) -> Values:
         "agent": agent,
         "agent_is_prefix": bool(values["agent_prefix"]),
         "channels": values["channels"],
+        "scopes": values["scopes"],
         "expires_at": values["expires_at"],
         "by": caller,
         "reason": values["reason"] or "made by the API",

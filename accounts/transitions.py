@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +26,7 @@ from accounts.exceptions import (
 from accounts.models import LONGEST_NAME, ApiToken, SignInCode, User
 from accounts.rights import ADMINISTER, ENTER
 from accounts.roles import Role
+from accounts.scopes import Scope
 from accounts.signals import token_issued, token_revoked
 from api.names import spelled
 
@@ -65,13 +66,14 @@ def issue(
     agent: str = "",
     agent_is_prefix: bool = False,
     channels: Sequence[str] = (),
+    scopes: Collection[str] = (),
     expires_at: datetime | None = None,
     by: Caller,
     reason: str,
 ) -> Issued:
     """Make a token of a user, or of an agent. Without a role it gives all that its user may.
 
-    Raises MayNotIssue.
+    With scopes it is good for functions of these alone. Raises MayNotIssue.
     """
     if not may_issue(by, user):
         raise MayNotIssue(
@@ -87,6 +89,7 @@ def issue(
         agent=spelled(agent),
         agent_is_prefix=agent_is_prefix,
         channels=list(map(spelled, channels)),
+        scopes=[scope for scope in Scope.values if scope in scopes],
         expires_at=expires_at,
         made_by_id=by.user_id,
     )
@@ -127,6 +130,15 @@ def sign_in(user: User) -> Issued:
         User.objects.filter(pk=user.pk).update(last_login=Now())
         _store(token, secret)
     return Issued(token, secret)
+
+
+@transaction.atomic
+def end_sign_ins(user: User) -> None:
+    """Revoke the tokens of this user's sign-ins, and the codes for agents; other tokens stay."""
+    SignInCode.objects.filter(user=user).delete()
+    tokens = ApiToken.objects.live().of(user.pk).filter(is_login=True)
+    if tokens.update(revoked_at=Now(), updated_at=Now()):
+        _remember_nothing()
 
 
 def register(username: str, password: str, *, group: str) -> User:

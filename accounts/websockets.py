@@ -1,6 +1,6 @@
 """WebSockets: who opens one, and from which page. Middleware of Channels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -53,19 +54,31 @@ def _is_address(text: str) -> bool:
         return False
 
 
+class SocketView(APIView):
+    """Who may open a WebSocket, and who is asked: what a view says of a GET over HTTP."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = STREAM_AUTHENTICATION
+    permission_classes = [ReadOrOperate]
+    throttle_classes = [BucketThrottle]
+
+
 class CallerMiddleware(BaseMiddleware):
     """Finds the caller as for a GET over HTTP: `scope["auth"]`, or why not: `scope["problem"]`."""
+
+    def __init__(self, inner: Any, view: type[APIView] = SocketView) -> None:
+        super().__init__(inner)
+        self.view = view
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         scope = {**scope, "auth": None, "problem": None}
         try:
-            scope["auth"] = await database_sync_to_async(caller_in)(scope)
+            scope["auth"] = await database_sync_to_async(caller_in)(scope, self.view)
         except (Problem, DisallowedHost, DatabaseError, InterfaceError) as failure:
             scope["problem"] = errors.meaning_of(failure) or Unavailable()
         await super().__call__(scope, receive, send)
 
 
-def caller_in(scope: Scope) -> object:
+def caller_in(scope: Scope, kind: type[APIView] = SocketView) -> object:
     """The caller who opens a WebSocket. Raises the problem why not, too many of them included."""
     http = {
         **scope,
@@ -79,9 +92,12 @@ def caller_in(scope: Scope) -> object:
     inner.get_host()
     for middleware in (SessionMiddleware, AuthenticationMiddleware):
         middleware(_never).process_request(inner)
-    request = Request(inner, authenticators=[kind() for kind in STREAM_AUTHENTICATION])
-    ReadOrOperate().has_permission(request, APIView())
-    BucketThrottle().allow_request(request, APIView())
+    view = kind()
+    request = Request(inner, authenticators=view.get_authenticators())
+    for permission in view.get_permissions():
+        permission.has_permission(request, view)
+    for throttle in view.get_throttles():
+        throttle.allow_request(request, view)
     return request.auth
 
 

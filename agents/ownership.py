@@ -43,6 +43,13 @@ def refuse_another(agent: Agent, caller: Caller) -> None:
         raise NotYours(f"The agent {agent.pk!r} is not yours.")
 
 
+def refuse_other_agent(agent_id: str, caller: Caller) -> None:
+    """The same for an agent's id; where there is no such agent, the verb says so."""
+    if is_limited(caller, changes=True):
+        for agent in Agent.objects.filter(pk=agent_id):
+            refuse_another(agent, caller)
+
+
 def when_named(
     sender: type[object], *, caller: Caller, agent_id: str, rule: AsAgent, **kwargs: object
 ) -> None:

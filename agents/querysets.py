@@ -9,8 +9,9 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Lower, Now
+from django.db.models.functions import Cast, Coalesce, Lower, Now
 
 if TYPE_CHECKING:
     from agents.models import Agent, Notification  # noqa: F401  (named in strings below)
@@ -50,6 +51,15 @@ def _since(plain: timedelta, spot: timedelta) -> Combinable:
     )
 
 
+class AgentState(models.TextChoices):
+    """What can be said of an agent in one word: the first of these that is true."""
+
+    LOST = "lost"
+    DRAINING = "draining"
+    ONLINE = "online"
+    SILENT = "silent"
+
+
 class AgentQuerySet(models.QuerySet["Agent"]):
     def online(self) -> Self:
         """Agents seen lately (30 s; a SPOT 10 s), by the database's clock."""
@@ -73,6 +83,32 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             Lower(Cast("subscriptions", models.TextField())), ArrayField(models.TextField())
         )
         return self.alias(lowered=lowered).filter(lowered__contains=[Lower(models.Value(channel))])
+
+    def count_by_state(self) -> dict[str, int]:
+        """How many agents are in each state that any is in."""
+        state = models.Case(
+            models.When(
+                ~unheard() & models.Q(last_seen_at__lte=lost_since()), then=Value(AgentState.LOST)
+            ),
+            models.When(draining=True, then=Value(AgentState.DRAINING)),
+            models.When(last_seen_at__gt=online_since(), then=Value(AgentState.ONLINE)),
+            default=Value(AgentState.SILENT),
+        )
+        counted = self.order_by().values(state=state).annotate(count=models.Count("pk"))
+        return dict(counted.values_list("state", "count"))
+
+    def online_capacity(self) -> int:
+        """How many tasks those that are online take at once, one where they do not say."""
+        return self.online().filter(draining=False).total_capacity()
+
+    def total_capacity(self) -> int:
+        """How many tasks these take at once; one each where they do not say."""
+        found = self.aggregate(total=models.Sum(Coalesce("capacity", 1)))
+        return int(found["total"] or 0)
+
+    def active_within(self, time: timedelta) -> Self:
+        """Agents heard of that lately."""
+        return self.filter(last_seen_at__gt=Now() - time)
 
     def with_online(self) -> Self:
         """Annotate each agent with `online`, as of now."""

@@ -29,7 +29,19 @@ class AsyncAPIView(APIView):
             response = await handler(asked, *args, **kwargs)
         except Exception as failure:
             response = self.handle_exception(failure)
+        finally:
+            _let_go(asked)
         final = self.finalize_response(asked, response, *args, **kwargs)
         if isinstance(final, Response):
             final.render()
         return final
+
+
+def _let_go(asked: Any) -> None:
+    """Drop the body of a request that has been answered.
+
+    Request, view and the storage of messages refer to one another, so all of it would stay until
+    the collector of cycles comes by: hundreds of megabytes, where bodies are large and come fast.
+    """
+    asked._data = asked._full_data = None
+    asked._request._body = b""

@@ -67,8 +67,13 @@ def dumps(data: object, option: int = 0) -> bytes:
     try:
         return orjson.dumps(data, option=option)
     except TypeError:
-        encoder = partial(_as_orjson_would, option=option)
-        text = json.dumps(data, default=encoder, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(
+            data,
+            default=partial(_as_orjson_would, option=option),
+            ensure_ascii=False,
+            separators=(",", ":"),
+            sort_keys=bool(option & orjson.OPT_SORT_KEYS),
+        )
         return text.encode() + (b"\n" if option & orjson.OPT_APPEND_NEWLINE else b"")
 
 

@@ -287,6 +287,9 @@ class SentIdentifier(Identifier):
         text = Text.check(self, data)
         return UUID(text) if isinstance(text, str) and SPELLED.fullmatch(text) else text
 
+    def schema(self, refer: Refer) -> Schema:
+        return Text.schema(self, refer) | {"examples": ["019c1a2b-3c4d-7e5f-8a9b-0c1d2e3f4a5b"]}
+
 
 class TextList(Strict):
     """Names, without blanks and repetitions, in the order given."""

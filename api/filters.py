@@ -123,13 +123,14 @@ class PeriodOfKeysFilters(PeriodFilters):
 
     def within(self, rows: QuerySet[Any], given: Given) -> QuerySet[Any]:
         if after := given.get("created_after"):
-            rows = rows.filter(pk__gte=_key_of(after, -APART))
+            rows = rows.filter(pk__gte=key_of(after, -APART))
         if before := given.get("created_before"):
-            rows = rows.filter(pk__lt=_key_of(before, APART))
+            rows = rows.filter(pk__lt=key_of(before, APART))
         return rows
 
 
-def _key_of(moment: datetime, later: timedelta) -> UUID:
+def key_of(moment: datetime, later: timedelta) -> UUID:
+    """The first key that a row made at this moment may have, or so much later."""
     milliseconds = int((moment.timestamp() + later.total_seconds()) * 1000)
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 

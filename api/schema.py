@@ -22,8 +22,17 @@ from api.answers import AnswerSerializer, ErrorSerializer
 from api.async_views import AsyncAPIView
 from api.fields import Schema
 from api.serializers import RequestSerializer
-from api.viewsets import WITH_BODY, ApiViewSet, ListViewSet
-from problems.families import Body, family_of, flat, nested, nested_bad_request, worded
+from api.viewsets import WITH_BODY, ApiViewSet, ListViewSet, RowViewSet
+from problems.families import (
+    Body,
+    explained,
+    family_of,
+    flat,
+    flat_or_worded,
+    nested,
+    nested_bad_request,
+    worded,
+)
 
 FIRST_SENTENCE = re.compile(r".+?(?=[.:;](?:\s|$)|$)", re.DOTALL)
 
@@ -77,11 +86,33 @@ class WordedErrorSerializer(serializers.Serializer):
     )
 
 
+class JobErrorSerializer(serializers.Serializer):
+    """An error of sweeps has `success` and a sentence; one of commands a word and a `message`."""
+
+    error = serializers.CharField()
+    success = serializers.BooleanField(required=False)
+    message = serializers.CharField(required=False)
+    details = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
+
+
+class ExplainedErrorSerializer(serializers.Serializer):
+    """An error: a sentence, a word for programs, and what more there is to say of it."""
+
+    error = serializers.CharField()
+    details = serializers.DictField(allow_null=True)
+    code = serializers.CharField()
+    hint = serializers.CharField(allow_null=True)
+
+
 FORMS: Mapping[Callable[[str, str, str], Body], tuple[str, type[serializers.Serializer]]] = {
     nested: ("NestedError", NestedErrorSerializer),
     nested_bad_request: ("NestedError", NestedErrorSerializer),
     flat: ("FlatError", FlatErrorSerializer),
+    flat_or_worded: ("JobError", JobErrorSerializer),
     worded: ("WordedError", WordedErrorSerializer),
+    explained: ("ExplainedError", ExplainedErrorSerializer),
 }
 """The forms of errors that API families have, with their names in the schema."""
 
@@ -121,7 +152,7 @@ def either(name: str, *answers: serializers.Serializer) -> PolymorphicProxySeria
 
 def undocumented() -> list[type]:
     """Classes whose docstrings are for those who derive from them."""
-    ours = [ApiViewSet, ListViewSet, AsyncAPIView, RequestSerializer, AnswerSerializer]
+    ours = [ApiViewSet, RowViewSet, ListViewSet, AsyncAPIView, RequestSerializer, AnswerSerializer]
     return [*get_lib_doc_excludes(), *ours]
 
 
@@ -136,7 +167,9 @@ class Schema31(AutoSchema):
         basename = getattr(view, "basename", None)
         if basename is None:
             return str(super().get_operation_id())
-        return f"{basename}_{view.action}".replace("-", "_")
+        name = f"{basename}_{view.action}".replace("-", "_")
+        alike = [method for method, action in view.action_map.items() if action == view.action]
+        return name if self.method.lower() in alike[:1] else f"{name}_by_{self.method.lower()}"
 
     def get_summary(self) -> str | None:
         view: Any = self.view
@@ -229,7 +262,7 @@ class Schema31(AutoSchema):
         return paginator
 
     def get_paginated_name(self, serializer_name: str) -> str:
-        return f"{serializer_name}Page"
+        return f"{serializer_name}{self._get_paginator().named}"
 
 
 class BodyExtension(OpenApiSerializerExtension):

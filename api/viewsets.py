@@ -49,8 +49,8 @@ class ApiViewSet(ViewSet):
             refuse_no_body(request)
 
 
-class ListViewSet(ListModelMixin, ApiViewSet, GenericViewSet, Generic[M]):
-    """A resource whose rows can be listed, filtered and paged, and found by their id.
+class RowViewSet(ApiViewSet, GenericViewSet, Generic[M]):
+    """A resource whose rows can be found by their id.
 
     The id of a row is the argument `lookup_url_kwarg` of its path.
     """
@@ -60,12 +60,6 @@ class ListViewSet(ListModelMixin, ApiViewSet, GenericViewSet, Generic[M]):
     nobody's, and act on these by their id."""
     unknown: ClassVar[type[NotFound]] = NotFound
     """What is said where there is no such row."""
-    list_key: ClassVar[str]
-    """What an answer calls the rows of a list."""
-    ordering: ClassVar[tuple[str, ...]] = ("id",)
-    """The first column is unique, or nearly so."""
-    usual: ClassVar[int] = pagination.MOST
-    """The rows of a page for which no limit is given."""
 
     def get_object(self) -> M:
         """The row of the path's id. Raises `unknown`."""
@@ -76,6 +70,17 @@ class ListViewSet(ListModelMixin, ApiViewSet, GenericViewSet, Generic[M]):
             raise self.unknown(f"There is no {rows.model._meta.verbose_name} {given}.")
         self.check_object_permissions(self.request, row)
         return row
+
+
+class ListViewSet(ListModelMixin, RowViewSet[M], Generic[M]):
+    """A resource whose rows can be listed, filtered and paged, too."""
+
+    list_key: ClassVar[str]
+    """What an answer calls the rows of a list."""
+    ordering: ClassVar[tuple[str, ...]] = ("id",)
+    """The first column is unique, or nearly so."""
+    usual: ClassVar[int] = pagination.MOST
+    """The rows of a page for which no limit is given."""
 
     def paginate_queryset(  # type: ignore[override]  # its filters say how the rows are found, too
         self, queryset: Found[M] | QuerySet[M]

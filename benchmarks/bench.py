@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import cycles, growth, paths, slow, tables, unclaimable, waiting
 from benchmarks.coordinator import CoordinatorFailed
 from benchmarks.dashboards import measure as dashboards
+from benchmarks.objects import measure as objects
 from benchmarks.results import Section
 from benchmarks.run import Run
 from benchmarks.sweeps import measure as sweeps
@@ -26,6 +27,8 @@ LEGS: Mapping[str, Callable[[Run], list[Section]]] = {
     "sweeps": sweeps.measure,
     "dashboards": dashboards.measure,
     "slow": slow.measure,
+    "logs": objects.measure_logs,
+    "files": objects.measure_files,
 }
 KEYS = [*(cycle.key for cycle in cycles.CYCLES), *LEGS]
 
@@ -41,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             run.quick, run.rounds, run.seconds = True, 1, 0.5
         else:
             run.rounds, run.seconds, run.large = options.rounds, options.seconds, options.large
+            run.log_megabytes, run.file_mebibytes = options.log_megabytes, options.file_mebibytes
         try:
             sections = measure(run, options.legs, options.against)
         except CoordinatorFailed as problem:
@@ -82,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
         default=1_000_000,
         help="tasks of the large queue; default 1,000,000",
     )
+    add("--log-megabytes", type=at_least(1), default=100, help="of a command's log; default 100")
+    add("--file-mebibytes", type=at_least(1), default=1024, help="of its file; default 1,024")
     add("--quick", action="store_true", help="everything once and briefly: does it work at all?")
     add("--markdown", action="store_true", help="the result as docs/performance.md has it")
     add("--strict", action="store_true", help="exit with 1 when a target is missed")

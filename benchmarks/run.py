@@ -20,7 +20,8 @@ T = TypeVar("T")
 class Run:
     """`product` is the checkout whose coordinator is measured, `folder` where it keeps its data.
 
-    `quick`: everything once and briefly. `large`: tasks of the large queue.
+    `quick`: everything once and briefly. `large`: tasks of the large queue. `log_megabytes` and
+    `file_mebibytes`: of what a command leaves.
     """
 
     folder: Path
@@ -29,6 +30,8 @@ class Run:
     rounds: int = 5
     seconds: float = 4.0
     large: int = 1_000_000
+    log_megabytes: int = 100
+    file_mebibytes: int = 1024
     ran_on: str = ""
     first_runs: dict[Path, Path] = field(default_factory=dict)
 

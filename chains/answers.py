@@ -66,6 +66,10 @@ class ParticularsSerializer(serializers.Serializer):
     claimed_at = serializers.DateTimeField(required=False, allow_null=True)
     lease_expires_at = serializers.DateTimeField(required=False, allow_null=True)
     finished_at = serializers.DateTimeField(required=False, allow_null=True)
+    queue = serializers.CharField(required=False)
+    corndogs_task_id = serializers.UUIDField(required=False, allow_null=True)
+    last_error = serializers.CharField(required=False)
+    due_at = serializers.DateTimeField(required=False)
 
 
 class WhyReasonSerializer(AnswerSerializer):

@@ -7,7 +7,7 @@ from api import fields
 from api.serializers import RequestSerializer, Values, absent
 from chains.models import ChainStatus, OnFailure
 from problems import Invalid
-from tasks.models import ExecutionMode
+from tasks.models import TRACE_LENGTH, ExecutionMode
 from tasks.serializers import LONGEST_TEXT, agent_id, key
 from tasks.states import Status
 
@@ -68,6 +68,7 @@ class TaskRequestSerializer(RequestSerializer):
     wants = fields.TextMap(default=dict)
     requires = fields.TextMap(default=dict)
     idempotency_key = key()
+    trace = fields.Text(default="", max_length=TRACE_LENGTH)
 
     def rules(self) -> fields.Schema:
         in_chain = {"anyOf": [absent("chain_id"), absent("wants", "requires")]}

@@ -12,8 +12,7 @@ from rest_framework.response import Response
 from accounts import ownership
 from accounts.callers import Caller, caller_of
 from accounts.permissions import MayAdminister
-from agents.models import Agent
-from agents.ownership import check_work, speaks_for
+from agents.ownership import check_work, refuse_other_agent, speaks_for
 from api import fields
 from api.body import JsonValue
 from api.serializers import Values
@@ -105,7 +104,7 @@ class ChainViewSet(ListViewSet[Chain]):
         """Make an agent the owner of a chain; the one before is released."""
         agent_id = OwnerRequestSerializer.read(request.data)["agent_id"]
         caller = caller_of(request)
-        ownership.check_each(Agent.objects.filter(pk=agent_id), caller)
+        refuse_other_agent(agent_id, caller)
         chain = transitions.assign_agent(chain_id, agent_id, by=caller.name)
         return Response({"chain": ChainSerializer(chain).data})
 
@@ -239,6 +238,7 @@ def new_task(
         retry_delay_seconds=values["retry_delay_seconds"],
         requirement=requirement,
         idempotency_key=values["idempotency_key"],
+        trace=values["trace"],
     )
 
 

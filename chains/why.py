@@ -1,6 +1,6 @@
 """Why a task does not run: every reason, in the order in which to remove them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ class Code(StrEnum):
     STOPPED = "stopped"
     BEHIND = "behind"
     SESSION_REQUEST = "session_request"
+    QUEUE_OUTSIDE = "queue_outside"
     NO_AGENTS = "no_agents"
     NOBODY_OFFERS = "nobody_offers"
     NOT_BEFORE = "not_before"
@@ -56,6 +57,13 @@ class WhyReason:
     remedy: str = ""
     do: Do | None = None
     data: Mapping[str, object] = field(default_factory=dict)
+
+
+HELD_BACK: dict[str, Callable[[Task], WhyReason]] = {}
+"""Why no claim gets a task that is `assign_only`, by its type; rooms above add theirs."""
+
+UNSERVED: dict[str, Callable[[Task], tuple[str, str] | None]] = {}
+"""What no agent offers, and what helps, in the words of a type of tasks; rooms above add theirs."""
 
 
 def why(task: Task) -> list[WhyReason]:
@@ -92,12 +100,7 @@ def _waits(task: Task) -> Iterator[WhyReason]:
         yield from _owned(chain)
         yield from _behind(task, chain)
     if task.assign_only:
-        yield WhyReason(
-            Code.SESSION_REQUEST,
-            _("It is a session request, which is assigned and never claimed."),
-            _("Assign it to an agent."),
-            Do("task", task.pk, "reassign"),
-        )
+        yield HELD_BACK.get(task.type, _session_request)(task)
         return
     if chain is None or chain.owner is None:
         yield from _nobody(task)
@@ -109,6 +112,15 @@ def _waits(task: Task) -> Iterator[WhyReason]:
         )
     if task.free:
         yield _in_queue(task)
+
+
+def _session_request(task: Task) -> WhyReason:
+    return WhyReason(
+        Code.SESSION_REQUEST,
+        _("It is a session request, which is assigned and never claimed."),
+        _("Assign it to an agent."),
+        Do("task", task.pk, "reassign"),
+    )
 
 
 def _chain_of(task: Task) -> Chain | None:
@@ -219,8 +231,8 @@ def _behind(task: Task, chain: Chain) -> Iterator[WhyReason]:
 
 
 def _agents_for(task: Task) -> AgentQuerySet:
-    """The agents that may claim the task by protocol and channel: SPOTs claim the jobs' tasks."""
-    if task.job_id:
+    """The agents that may claim the task by protocol and channel."""
+    if task.protocol == Protocol.SPOT:
         return Agent.objects.filter(protocol=Protocol.SPOT)
     return Agent.objects.filter(protocol=Protocol.PLAIN).working_for(task.channel.name)
 
@@ -262,7 +274,10 @@ def _nobody_offers(task: Task) -> WhyReason:
     wants = {**needed.wants, **needed.requires} if needed else {}
     refused = needed.refused_by if needed else []
     offer = ", ".join(f"{key}={value}" for key, value in sorted(wants.items()))
-    if offer:
+    own = UNSERVED[task.type](task) if task.type in UNSERVED else None
+    if own:
+        text, remedy = own
+    elif offer:
         text = _("No online agent offers %(offer)s.") % {"offer": offer}
         remedy = _("Start an agent that offers %(offer)s.") % {"offer": offer}
     else:
@@ -343,6 +358,8 @@ def _dead(task: Task) -> WhyReason:
         DeadLetter.LEASE_EXPIRED: _("A dead letter: its last lease expired."),
         DeadLetter.AGENTS_LOST: _("A dead letter: too many agents in a row were lost with it."),
         DeadLetter.UNSUPPORTED: _("A dead letter: too many agents have refused it."),
+        DeadLetter.TIMEOUT: _("A dead letter: it took longer than it may."),
+        DeadLetter.UNSERVED: _("A dead letter: no agent came that offers what it requires."),
     }
     text = texts[DeadLetter(task.dead_letter)]
     return WhyReason(

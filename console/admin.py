@@ -210,6 +210,7 @@ class KindFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [
             ("agent", gettext("Agent")),
+            ("artifact", gettext("Artifact")),
             ("chain", gettext("Chain")),
             ("channel", gettext("Channel")),
             ("job", gettext("Job")),

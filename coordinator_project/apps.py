@@ -2,13 +2,25 @@
 
 from django.apps import AppConfig
 
+from metrics import sources
 from problems import families
 
-HEALTH = families.Family("health", ("/health",))
+HEALTH = families.Family("health", ("/health", "/livez", "/readyz"))
 
 
 class ProjectConfig(AppConfig):
     name = "coordinator_project"
 
     def ready(self) -> None:
+        # Only now: its modules have models.
+        from coordinator_project import own_metrics
+
         families.register(HEALTH)
+        sources.register(own_metrics.collect)
+
+
+class RunserverConfig(AppConfig):
+    """daphne for `runserver`, which loads the server, and all of Twisted, only when it runs."""
+
+    name = "daphne"
+    default = False

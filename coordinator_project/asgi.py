@@ -21,19 +21,23 @@ from asgiref.sync import ThreadSensitiveContext
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
+from artifacts.threads import pool as artifacts_threads
 from coordinator_project import threads
 from coordinator_project.body import body_of, replay
 from coordinator_project.liveness import answer_health
 from coordinator_project.refusals import send_refusal
 from coordinator_project.responder import Responder
 from coordinator_project.spool import Spool
+from coordinator_project.uploads import Upload
 from coordinator_project.wsgi import application as wsgi_application
-from dashboard import routing
 from problems import Problem, Unavailable
+
+# isort: split
+from coordinator_project import routing  # once `wsgi` has set Django up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator_project.settings")
 
-HEALTH = "/health"
+ALIVE = ("/health", "/livez")
 STAYS_ENCODED = re.compile(rb"%(?=2[Ff]|25)")
 DETAILS_WITHIN = 8.0  # seconds; they look for five
 
@@ -54,10 +58,15 @@ def path_of(scope: HTTPScope) -> str:
 
 
 async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> None:
-    if scope["path"] == HEALTH:
+    if scope["path"] in ALIVE:
         await answer_health(scope, send)
         return
     scope["path"] = path_of(scope)
+    if threads.is_upload(scope["method"], scope["path"]):
+        upload = Upload(receive)
+        upload.join(scope)
+        await _in_async_django(scope, upload.receive_for_django, send)
+        return
     body: bytes | Spool | None = None
     try:
         body = await body_of(scope, receive)
@@ -75,11 +84,8 @@ async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, se
     if threads.is_waiting_claim(path, scope["query_string"]):
         path = threads.WAITING_CLAIM
         scope["path"], scope["raw_path"] = path, path.encode()
-    if path in (*threads.ASYNC_PATHS, threads.WAITING_CLAIM):
-        executor = health_thread if path in threads.HEALTH_OF_SPOTS else async_thread
-        async with ThreadSensitiveContext(executor=executor):
-            # Django's stubs take any mapping where the types of ASGI name the fields.
-            await async_application(scope, replay(body, receive), send)  # type: ignore[arg-type]
+    if threads.is_async(path):
+        await _in_async_django(scope, replay(body, receive), send)
         return
     lane = threads.lane_of(scope["method"], path)
     responder = Responder(wsgi_application, lane, body)
@@ -91,6 +97,16 @@ async def _answer_to(scope: HTTPScope, body: bytes | Spool, receive: Receive, se
             await responder(scope, receive, send)
     except TimeoutError:
         raise Unavailable("The database does not answer.") from None
+
+
+async def _in_async_django(scope: HTTPScope, receive: Receive, send: Send) -> None:
+    path = scope["path"]
+    executor = health_thread if path in threads.HEALTH_OF_SPOTS else async_thread
+    if threads.is_of_logs_and_files(path):
+        executor = artifacts_threads
+    async with ThreadSensitiveContext(executor=executor):
+        # Django's stubs take any mapping where the types of ASGI name the fields.
+        await async_application(scope, receive, send)  # type: ignore[arg-type]
 
 
 async def _connect(scope: WebSocketScope, receive: Receive, send: Send) -> None:

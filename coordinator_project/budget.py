@@ -11,18 +11,21 @@ THREADS: Mapping[str, int] = {
     "people": 2,
     "bulk": 2,
     "sign-ins": 2,
-    "details": 2,  # who may see them, and what they look at
+    "details": 3,  # who may see them, what they look at, and whether it is ready
     "async": 1,
     "health": 2,
     "console": 1,
     "waiting-claims": 2,
+    "artifacts": 2,
+    "log-followers": 1,
+    "realtime": 1,
     "callers": 1,  # looks up again those who wait
 }
 LISTENERS = 2  # of a process: the notifications of waiting claims, and the end of the journal
 PROBE = 1  # of a process: opened for a moment while an answer does not come
 OF_A_PROCESS = sum(THREADS.values()) + LISTENERS + PROBE
 OF_THE_BULK = THREADS["bulk"] + PROBE  # of the process that answers what others hand over
-OF_THE_LOOP = 4
+OF_THE_LOOP = 6
 RESERVE = 10  # commands, psql, dumps, and what a killed process has left for a moment
 OF_SUPERUSERS = 3  # of max_connections, which other roles cannot have
 LEAST = 100  # max_connections of the embedded PostgreSQL

@@ -11,9 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from api.buckets import Rate
+from jobs.corndogs import addresses
+from jobs.corndogs.addresses import Address
 
 SECRET_KEY_LEAST = 32  # characters
 TOKEN_LEAST = 8
@@ -21,9 +24,16 @@ FEWEST_DIFFERENT = 4  # different characters
 
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
+STORES = ("filesystem", "memory", "s3", "gcs")
+BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+PREFIX = re.compile("[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*")
+ENDPOINT = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
+HOME = "us-east-1"  # the region where none is named
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # manage.py sets the last one, for itself and its children.
 EMBEDDED = "COORDINATOR_EMBEDDED_URL"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI", EMBEDDED)
 
 
@@ -126,14 +136,14 @@ def rate(name: str, *, default: str) -> str | None:
         Rate.parse(value)
     except ValueError:
         raise ImproperlyConfigured(
-            f"{name} is {value!r}; use a number for each second, minute, hour or day, "
+            f"{name} is {value!r}; use a number from 1 for each second, minute, hour or day, "
             "such as 300/m, or off."
         ) from None
     return value
 
 
-def seconds(*names: str, default: int, least: int = 0) -> timedelta:
-    return timedelta(seconds=number(*names, default=default, least=least, most=10**9))
+def seconds(*names: str, default: int, least: int = 0, most: int = 10**9) -> timedelta:
+    return timedelta(seconds=number(*names, default=default, least=least, most=most))
 
 
 def minutes(*names: str, default: int, least: int = 0) -> timedelta:
@@ -169,6 +179,91 @@ def database_url() -> tuple[str, str]:
             "or set neither for the embedded PostgreSQL."
         )
     return first(*DATABASE_NAMES)
+
+
+def object_store(folder: Path) -> dict[str, object]:
+    """Where the bytes of logs and files are kept; what it needs besides, obstore reads as AWS_…."""
+    kind = choice("OBJECT_STORE_TYPE", default="filesystem", among=STORES)
+    bucket = text("OBJECT_STORE_BUCKET", default="reactorcide-objects")
+    if not BUCKET.fullmatch(bucket):
+        raise ImproperlyConfigured(
+            f"OBJECT_STORE_BUCKET is {bucket!r}; use a name of 3 to 63 small letters, digits, "
+            "dots, dashes and underscores."
+        )
+    prefix = text("OBJECT_STORE_PREFIX", default="reactorcide/").strip("/")
+    if prefix and not PREFIX.fullmatch(prefix):
+        raise ImproperlyConfigured(
+            f"OBJECT_STORE_PREFIX is {prefix!r}; use names of letters, digits and dashes with "
+            "slashes between them, such as reactorcide/."
+        )
+    return {
+        "kind": kind,
+        "base_path": str(_folder_of_objects(folder)) if kind == "filesystem" else "",
+        "bucket": bucket,
+        "prefix": prefix,
+        "options": _s3_options() if kind == "s3" else (),
+    }
+
+
+def _folder_of_objects(folder: Path) -> Path:
+    given = text("OBJECT_STORE_BASE_PATH", default="")
+    place = Path(given).expanduser().absolute() if given else folder / "objects"
+    if place.exists() and not place.is_dir():
+        raise ImproperlyConfigured(
+            f"OBJECT_STORE_BASE_PATH is {str(place)!r}, which is no folder; name one that the "
+            "coordinator may write to."
+        )
+    return place
+
+
+def _s3_options() -> tuple[tuple[str, object], ...]:
+    name, endpoint = first("REACTORCIDE_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    options: dict[str, object] = {"region": text("AWS_REGION", "AWS_DEFAULT_REGION", default=HOME)}
+    if endpoint:
+        if not ENDPOINT.fullmatch(endpoint):
+            raise ImproperlyConfigured(
+                f"{name} is {endpoint!r}; use an address such as https://storage.example.org:9000."
+            )
+        options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+        options["allow_http"] = endpoint.startswith("http:")
+    return tuple(sorted(options.items()))
+
+
+def encryption_keys(name: str) -> list[str]:
+    """Keys that seal secrets in the database, the first for new ones; none are ever shown."""
+    keys = words(name)
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} has a key that is none: use 32 random bytes in URL-safe base64 for each, "
+                "such as `openssl rand -base64 32 | tr +/ -_` prints."
+            ) from None
+    return keys
+
+
+def signing_keys(name: str) -> list[str]:
+    """Secrets that sign URLs, the first for new ones; none are ever shown."""
+    return [long_enough(key, f"A key of {name}", TOKEN_LEAST) for key in words(name)]
+
+
+def corndogs(name: str) -> tuple[Address, ...]:
+    """The servers of a queue outside; none when none is set."""
+    value = text(name, default="")
+    try:
+        return addresses.parsed(value)
+    except ValueError as problem:
+        # Without the value, which may have a password in it.
+        raise ImproperlyConfigured(f"{name} is no list of addresses: {problem}.") from None
+
+
+def header(name: str) -> str:
+    """A credential of others, which goes into a header; "" when none is set, never shown."""
+    value = text(name, default="")
+    if not all("!" <= letter <= "~" for letter in value):
+        raise ImproperlyConfigured(f"{name} must be ASCII without blanks.")
+    return value
 
 
 def secret_key(folder: Path) -> str:

@@ -11,6 +11,7 @@ TIME = "2026-01-31T12:00:00Z"
 SAMPLES: Mapping[str, object] = {
     "activity": "running",
     "actor": "agent:agent-1",
+    "agentId": "worker-1",
     "agent_id": "agent-1",
     "agent_name": "agent-1",
     "algorithm": "ackley",
@@ -23,6 +24,7 @@ SAMPLES: Mapping[str, object] = {
     "channel": "builds",
     "channel_name": "builds",
     "code": "conflict",
+    "code_dir": "/job/src",
     "column": "queued",
     "coordinatorVersion": "2.0.0",
     "cpuLoad": 12.5,
@@ -30,7 +32,12 @@ SAMPLES: Mapping[str, object] = {
     "database": "connected",
     "description": "For everything that is built.",
     "error": "The program ended with exit code 1.",
+    "executorId": "builds",
+    "executor_id": "builds",
+    "exit_code": 0,
     "fopt": 0.0125,
+    "git_ref": "main",
+    "git_url": "https://git.example.org/project.git",
     "host": "spot-1.example",
     "id": "agent-1",
     "ids": [ID],
@@ -41,6 +48,8 @@ SAMPLES: Mapping[str, object] = {
     "dimension": {"min": 2, "max": 10, "step": 2},
     "jarPath": "/opt/optimizer.jar",
     "jobId": "job-019c1a2b3c4d7e5f8a9b0c1d2e3f4a5b",
+    "job_command": "make test",
+    "job_dir": "/job/src",
     "kind": "text",
     "label": "Cancel",
     "lease_epoch": 7,
@@ -57,12 +66,14 @@ SAMPLES: Mapping[str, object] = {
         {"groupId": "run", "params": {"agents": {"type": "INT_RANGE", "min": 25, "max": 75}}}
     ],
     "payload": {"commit": "4f1c2d"},
+    "queue_name": "reactorcide-jobs",
     "priority": 0,
     "reason": "The compiler is missing.",
     "result": {"artifact": "build-17.tar.gz"},
     "runningTasks": 1,
     "runtimeMs": 1840,
     "sequence": 1,
+    "source_type": "git",
     "spotId": "spot-1",
     "status": "done",
     "subscriptions": ["builds"],
@@ -74,6 +85,8 @@ SAMPLES: Mapping[str, object] = {
     "uptime": "3h 12m",
     "version": "18.1",
     "will": ["1 task will be cancelled."],
+    "workerId": "worker-1",
+    "worker_id": "worker-1",
 }
 
 ASKED = frozenset(
@@ -86,11 +99,14 @@ ASKED = frozenset(
         "description",
         "error",
         "fopt",
+        "git_ref",
+        "git_url",
         "host",
         "ids",
         "iter",
         "lease_epoch",
         "leaseEpoch",
+        "leaseToken",
         "max_tasks",
         "maxTasks",
         "outcomes",
@@ -102,6 +118,7 @@ ASKED = frozenset(
         "subscriptions",
         "tasks",
         "text",
+        "workerId",
     }
 )
 """What is in the example of a request though it may be left out."""
@@ -110,6 +127,8 @@ ASKED = frozenset(
 def of(schema: Schema, components: Schema, *, asked: bool, name: str = "") -> object:
     """A value that the schema allows: what is required, in a request also what is usual."""
     schema = _resolved(schema, components)
+    if "examples" in schema:
+        return schema["examples"][0]
     if "enum" in schema:
         usual = SAMPLES.get(name)
         return usual if usual in schema["enum"] else schema["enum"][0]

@@ -7,7 +7,7 @@ there. The other process has a low priority too.
 import errno
 import socket
 
-from coordinator_project.threads import ASYNC_PATHS, bulk, jobs, lane_of
+from coordinator_project.threads import bulk, is_async, jobs, lane_of
 
 BEGINS = (b"GET /v1/", b"GET /api/", b"POST /v1/dead-letters/", b"POST /api/")
 LONGEST = 16 * 1024  # bytes of a request that go with its connection
@@ -61,4 +61,4 @@ def is_bulk(data: bytes) -> bool:
     if end < 0 or (method == b"GET" and end != len(data) - 4):
         return False
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
-    return path not in ASYNC_PATHS and lane_of(method.decode("latin-1"), path) in {bulk, jobs}
+    return not is_async(path) and lane_of(method.decode("latin-1"), path) in {bulk, jobs}

@@ -1,4 +1,4 @@
-"""`GET /health`: the process answers. `GET /health/details`: database, loop and processes."""
+"""`GET /health`: the process answers. `GET /health/details`: all that it needs, and the loop."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.answers import filled
+from artifacts import health as store_health
 from coordinator_project import schema, vitals
 from coordinator_project.models import LeaderLease, PassRecord
 from coordinator_project.vitals import Sign
@@ -38,16 +39,21 @@ class HealthView(APIView):
         return Response({"ok": True, "time": timezone.now()})
 
 
+@schema.live
+class LiveView(HealthView):
+    """The same, by the name that Kubernetes' people look for."""
+
+
 @schema.details
 class DetailsView(APIView):
-    """503 when the database is away or takes no changes, the loop is late, a process stands still.
+    """503 when database or object store takes no changes, the loop is late, a process stands still.
 
     Looks on a connection of its own, in a thread of its own: so it answers in a bounded time, and
     is told if the database has no connection left.
     """
 
     def get(self, request: Request) -> Response:
-        """Say whether database, maintenance loop and processes are well."""
+        """Say whether database, object store, maintenance loop and processes are well."""
         body: Body = {"ok": False, "time": timezone.now()}
         looking = pool.submit(look)
         try:
@@ -55,8 +61,13 @@ class DetailsView(APIView):
         except TimeoutError:
             looking.cancel()
             body["database"] = _problem(f"no answer within {WITHIN:.0f} seconds", "database_away")
+        waiting = body.get("object_store")  # if the database has answered
+        body["object_store"] = {
+            **store_health.writable(),
+            **(waiting if isinstance(waiting, dict) else {}),
+        }
         body["processes"] = processes = [_process(sign) for sign in _signs()]
-        parts = [body["database"], body.get("loop"), *processes]
+        parts = [body["database"], body["object_store"], body.get("loop"), *processes]
         body["ok"] = all(isinstance(part, dict) and part["ok"] for part in parts)
         return Response(body, 200 if body["ok"] else 503)
 
@@ -66,6 +77,7 @@ def look() -> Body:
     body: Body = {}
     try:
         body |= {"database": _database(), "loop": _loop()}
+        body["object_store"] = store_health.waiting()
         _write()
     except Error as failure:
         cause = database.cause_of(failure)

@@ -57,9 +57,11 @@ class Protocol(HttpToolsProtocol):
         self.handover = handover
         self.first = first
         self.answering: RequestResponseCycle | None = None
+        self.answers: asyncio.Transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.answers = _Answering(self, transport)
         if self.problem is not None:
             self.refuse(self.problem)
         elif self.first:
@@ -156,13 +158,22 @@ class Protocol(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, *headers, (b"connection", b"close")]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
-        # Closed with something unread, the connection would be reset before the answer is read.
+        self.linger()
+
+    def linger(self) -> None:
+        """Send nothing more, and close in a moment; what the client still sends is dropped.
+
+        Closed with something unread, the connection would be reset before the answer is read.
+        """
+        self.refused = True
         self.flow.resume_reading()
-        self.transport.write_eof()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.answering = cycle
+        cycle.transport = self.answers
         super()._start_asgi_task(cycle, app)
 
     def _hand_over(self, handover: Handover, data: bytes) -> bool:
@@ -192,3 +203,25 @@ class Protocol(HttpToolsProtocol):
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+
+class _Answering(asyncio.Transport):
+    """The connection as answers have it: it closes slowly where the client may still be sending."""
+
+    def __init__(self, protocol: Protocol, inner: asyncio.Transport) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.inner = inner
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.inner.write(data)
+
+    def is_closing(self) -> bool:
+        return self.inner.is_closing()
+
+    def close(self) -> None:
+        cycle = self.protocol.answering
+        if cycle is not None and cycle.more_body and cycle.response_complete:
+            self.protocol.linger()
+        else:
+            self.inner.close()

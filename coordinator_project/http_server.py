@@ -18,7 +18,7 @@ import uvicorn
 
 from accounts import hashers
 from api.throttling import limits
-from coordinator_project import hearing, vitals
+from coordinator_project import hearing, observations, vitals
 from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
@@ -83,6 +83,7 @@ class Server(uvicorn.Server):
         vitals.present.beat(tail.behind())
         if counter % TICKS == 0:
             self.patience.look(self.server_state.connections)
+            observations.look()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`GET /health` from the event loop alone: it needs no thread, no database, no Django."""
+"""`GET /health` and `/livez` from the event loop alone: without thread, database and Django."""
 
 from a2wsgi.asgi_typing import HTTPScope, Send
 from django.conf import settings
@@ -18,7 +18,7 @@ async def answer_health(scope: HTTPScope, send: Send) -> None:
     if not _host_is_known(scope):
         status, headers, body = answer_to(errors.unknown_host(), scope["path"], given)
     elif scope["method"] not in METHODS:
-        problem = MethodNotAllowed(f"/health does not support {scope['method']}; use GET.")
+        problem = MethodNotAllowed(f"{scope['path']} does not support {scope['method']}; use GET.")
         status, headers, body = answer_to(problem, scope["path"], given)
         headers.append((b"allow", ", ".join(METHODS).encode()))
     else:

@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from events.context import request_id
 
-TOKEN = re.compile(r"([?&]token=)[^&\s\"']*")
+TOKEN = re.compile(r"([?&](?:token|apikey|sig)=)[^&\s\"']*")
 
 
 def configuration(level: str) -> dict[str, object]:
@@ -78,7 +78,7 @@ def _without_query(logger: WrappedLogger, name: str, entry: EventDict) -> EventD
 
 
 def _without_tokens(logger: WrappedLogger, name: str, entry: EventDict) -> EventDict:
-    """Remove a token from the address of a stream; servers of others log whole addresses."""
+    """Remove a token or a signature from an address; servers of others log whole addresses."""
     entry["event"] = TOKEN.sub(r"\1…", str(entry.get("event", "")))
     return entry
 

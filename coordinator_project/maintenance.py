@@ -21,17 +21,21 @@ from django.db import Error, connection, connections, models
 from django.utils import timezone
 
 from agents import pulse
+from artifacts import joining, removals
+from artifacts import retention as artifact_retention
 from chains import gone_agents
 from chains import transitions as chains
 from coordinator_project import statistics, vitals
 from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.pass_status import PassStatus, PassStatuses
-from coordinator_project.reapers import AgentReaper, reap_tasks
+from coordinator_project.reapers import MOST_LINES, AgentReaper, reap_tasks
 from coordinator_project.watch import Watch
 from events import bounds, partitions, retention
+from jobs import command_transitions as commands
 from jobs import tally
+from jobs.corndogs import outbox
 from problems import database
-from tasks import claims, leases
+from tasks import claims, leases, tallies
 
 TICK = 0.5
 RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
@@ -47,6 +51,8 @@ class Lane(StrEnum):
     URGENT = "urgent"
     REAPERS = "reapers"
     UPKEEP = "upkeep"
+    STORE = "store"
+    OUTSIDE = "outside"  # asks servers that are not ours, and waits for them
 
 
 @dataclass
@@ -63,22 +69,37 @@ class Pass:
 def passes() -> list[Pass]:
     """All passes of the loop."""
     tasks_every, agents_every = settings.REAP_TASKS_EVERY, settings.REAP_AGENTS_EVERY
+    outside_every = timedelta(seconds=TICK if settings.CORNDOGS else 60)
     agents = AgentReaper()
     return [
         Pass("tasks.wake_postponed", timedelta(seconds=TICK), leases.wake_postponed),
         Pass("jobs.fold", timedelta(seconds=1), tally.fold),
+        Pass("tasks.fold", timedelta(seconds=2), tallies.fold),
         Pass("coordinator.statistics", timedelta(seconds=2), statistics.refresh),
         Pass("events.end_old", timedelta(seconds=5), bounds.end_old),
         Pass("tasks.expire_leases", tasks_every, reap_tasks, Lane.REAPERS),
+        Pass("jobs.end_overdue", tasks_every, commands.end_overdue, Lane.REAPERS),
+        Pass("jobs.give_up_unserved", tasks_every, commands.give_up_unserved, Lane.REAPERS),
         Pass("chains.detach_expired", tasks_every, chains.detach_expired, Lane.REAPERS),
         Pass("agents.announce", agents_every, agents.announce, Lane.REAPERS),
         Pass("tasks.release_lost", agents_every, agents.release, Lane.REAPERS),
         Pass("chains.detach_lost", agents_every, chains.detach_lost, Lane.REAPERS),
         Pass("tasks.forget_claim_keys", timedelta(hours=1), claims.forget_keys, Lane.UPKEEP),
+        Pass("tasks.forget_hours", timedelta(hours=1), tallies.forget_hours, Lane.UPKEEP),
+        Pass("tasks.recount", timedelta(hours=1), recount_tasks, Lane.UPKEEP),
         Pass("agents.remove_gone", timedelta(minutes=10), gone_agents.remove, Lane.UPKEEP),
         Pass("accounts.forget_sessions", timedelta(hours=1), forget_sessions, Lane.UPKEEP),
         Pass("events.partitions", timedelta(hours=1), make_months, Lane.UPKEEP),
+        Pass("artifacts.remove", timedelta(seconds=5), removals.carry_out, Lane.STORE),
+        Pass("artifacts.join_logs", timedelta(seconds=30), joining.join_all, Lane.STORE),
+        Pass(
+            "artifacts.retention",
+            settings.RETENTION_INTERVAL,
+            artifact_retention.enforce,
+            Lane.STORE,
+        ),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
+        Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 
 
@@ -90,6 +111,14 @@ def forget_sessions() -> int:
 def make_months() -> int:
     """Create the journal's partitions of the coming months; return how many were missing."""
     return partitions.ensure(timezone.now())
+
+
+def recount_tasks() -> int:
+    """Add what the tallies of tasks are short of; return how many of them were wrong."""
+    wrong = tallies.repair()
+    for one in wrong[:MOST_LINES]:
+        log.warning("Tasks had been miscounted.", extra=one._asdict())
+    return len(wrong)
 
 
 class Loop:

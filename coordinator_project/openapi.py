@@ -1,8 +1,12 @@
 """The schema of all rooms: which paths it has, its examples, and a part for each API family."""
 
+import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
+from django.conf import settings
+from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
 
 from accounts import schema as _credentials  # noqa: F401 (drf-spectacular finds them once loaded)
@@ -14,6 +18,8 @@ Endpoint = tuple[str, str, str, Callable[..., object]]
 
 REF = "#/components/"
 METHODS = ("get", "post", "put", "patch", "delete")
+
+_making = threading.Lock()
 
 
 def of_families(endpoints: list[Endpoint]) -> list[Endpoint]:
@@ -39,10 +45,22 @@ def with_examples(result: Schema, **kwargs: object) -> Schema:
     return result
 
 
-def whole() -> Schema:
-    """The schema of all families."""
+def make() -> Schema:
+    """The schema of all families, made anew."""
     schema: Schema = SchemaGenerator().get_schema(public=True)
     return schema
+
+
+def whole() -> Schema:
+    """The schema of all families, in English, the same for everybody; made once.
+
+    Not by two threads at once: drf-spectacular loads its extensions as it goes.
+    """
+    with _making, override(settings.LANGUAGE_CODE):
+        return _made()
+
+
+_made = cache(make)
 
 
 def by_family(schema: Schema) -> dict[str, Schema]:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-from coordinator_project import lifeline, vitals
+from coordinator_project import lifeline, observations, vitals
 
 # Forked, so that each is ready at once: the large modules have been imported before.
 FORK = multiprocessing.get_context("fork")
@@ -118,6 +118,7 @@ class Processes:
         elif not child.process.is_alive() and not self.signals:
             code = child.process.exitcode
             log.error("A process died; it starts again.", extra={"child": child.name, "code": code})
+            observations.forget(child.process.pid)
             child.ready.close()
             child.start_at = time.monotonic() + RESTART_AFTER
         elif not child.hear(elapsed) and not self.signals:
@@ -152,6 +153,7 @@ def _live(
     lifeline.watch(parent)
     lifeline.name(name)
     vitals.present.place = place
+    observations.begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     body(ready, *arguments)

@@ -10,6 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from coordinator_project import observations
 from events.context import request_id
 from problems.families import is_api
 
@@ -80,6 +81,7 @@ def _finish(
         response.headers.setdefault("Cache-Control", "no-store")
     took = time.perf_counter() - started
     status = response.status_code
+    observations.answered(request, status, took)
     if status >= 500:
         level = logging.ERROR
     elif took > slow:

@@ -49,17 +49,51 @@ class ProcessHealthSerializer(serializers.Serializer):
     stream_behind_seconds = serializers.FloatField(required=False)
 
 
+class ObjectStoreHealthSerializer(serializers.Serializer):
+    """The object store; `removals`: objects that are to be removed and are still there."""
+
+    ok = serializers.BooleanField()
+    kind = serializers.ChoiceField(["filesystem", "s3", "gcs", "memory"])
+    writable = serializers.BooleanField()
+    problem = serializers.CharField(required=False)
+    removals = serializers.IntegerField(required=False)
+    oldest_removal_at = serializers.DateTimeField(required=False)
+
+
 class HealthDetailsSerializer(serializers.Serializer):
     """All parts; `ok` if all of them are."""
 
     ok = serializers.BooleanField()
     time = serializers.DateTimeField()
     database = DatabaseHealthSerializer()
+    object_store = ObjectStoreHealthSerializer()
     loop = LoopHealthSerializer(required=False)
     processes = ProcessHealthSerializer(many=True)
 
 
+class ReadinessSerializer(serializers.Serializer):
+    """Whether each part that was looked at is well, and what is wrong with those that are not."""
+
+    ok = serializers.BooleanField()
+    time = serializers.DateTimeField()
+    checks = serializers.DictField(child=serializers.BooleanField())
+    problems = serializers.ListField(child=serializers.CharField())
+
+
 health = extend_schema_view(get=extend_schema(operation_id="health", responses=HEALTH))
+live = extend_schema_view(get=extend_schema(operation_id="livez", responses=HEALTH))
+ready = extend_schema_view(
+    get=extend_schema(
+        operation_id="readyz",
+        responses={
+            200: ReadinessSerializer,
+            503: OpenApiResponse(
+                either("Unready", ReadinessSerializer(), Refusal()),
+                description="It cannot do its work now, or no answer came in time.",
+            ),
+        },
+    )
+)
 details = extend_schema_view(
     get=extend_schema(
         operation_id="health_details",

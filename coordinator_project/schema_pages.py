@@ -9,10 +9,13 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.headers import SECURE_CSP, with_policy
-from accounts.permissions import NotAllowed, NotForAgents
+from accounts.permissions import BeyondScopes, NotAllowed, NotForAgents
+from coordinator_project import openapi
 from problems import Unauthorized
 
 OWN_STYLES = {
@@ -30,6 +33,10 @@ class SchemaView(SpectacularAPIView):
     content_negotiation_class = DefaultContentNegotiation
     users_may = frozenset({"get"})
 
+    def get(self, request: Request, *args: object, **kwargs: object) -> Response:
+        """What drf-spectacular reads of the query besides would be kept for each value."""
+        return Response(openapi.whole())
+
 
 class PageOfSchema(APIView):
     """A page; who may not look is sent to sign in."""
@@ -37,7 +44,8 @@ class PageOfSchema(APIView):
     users_may = frozenset({"get"})
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        if isinstance(exc, (Unauthorized, NotAllowed)) and not isinstance(exc, NotForAgents):
+        refused = isinstance(exc, (NotForAgents, BeyondScopes))
+        if isinstance(exc, (Unauthorized, NotAllowed)) and not refused:
             return redirect_to_login(self.request.get_full_path())
         return super().handle_exception(exc)
 

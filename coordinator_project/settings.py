@@ -30,11 +30,13 @@ if COORDINATOR_HOST not in EVERY_ADDRESS:
 CORS_ALLOWED_ORIGINS = env.origins("COORDINATOR_CORS_ORIGINS")
 CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "last-event-id"),
-    *("x-api-key", "x-orhestra-key", "x-request-id"),
+    *("if-none-match", "if-range", "range", "x-content-sha256"),
+    *("apikey", "x-api-key", "x-orhestra-key", "x-request-id", "x-trace-id"),
 ]
 CORS_EXPOSE_HEADERS = [
     *("allow", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
-    *("retry-after", "x-request-id"),
+    *("content-disposition", "content-range", "etag"),
+    *("retry-after", "x-next-cursor", "x-request-id", "x-trace-id"),
 ]
 
 # The coordinator's own rules.
@@ -50,7 +52,7 @@ AGENT_LOST_AFTER = env.seconds("COORDINATOR_AGENT_LOST_SECONDS", default=900, le
 SPOT_LOST_AFTER = env.seconds("COORDINATOR_SPOT_LOST_SECONDS", default=10, least=1)
 ORHESTRA_AGENT_KEY = env.secret("ORHESTRA_AGENT_KEY", least=env.TOKEN_LEAST)
 TASK_TIMEOUT = env.seconds("ORHESTRA_TASK_TIMEOUT_SECONDS", default=300, least=1)
-REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=30, least=1)
+REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=3, least=1)
 REAP_AGENTS_EVERY = env.seconds("COORDINATOR_AGENT_REAPER_SECONDS", default=5, least=1)
 MAX_JOB_TASKS = env.number("COORDINATOR_MAX_JOB_TASKS", default=100_000, least=1, most=10_000_000)
 MAX_ATTEMPTS = env.number("ORHESTRA_MAX_ATTEMPTS", default=3, least=1, most=1_000)
@@ -59,9 +61,40 @@ CLAIM_KEYS_KEPT = env.hours("COORDINATOR_CLAIM_KEY_HOURS", default=24, least=1)
 EVENT_RETENTION = env.days("COORDINATOR_EVENT_RETENTION_DAYS", default=30)
 AGENT_RETENTION = env.days("COORDINATOR_AGENT_RETENTION_DAYS", default=30)
 RETENTION_INTERVAL = env.hours("COORDINATOR_RETENTION_INTERVAL_HOURS", default=24, least=1)
+DEFAULT_QUEUE_NAME = env.text("DEFAULT_QUEUE_NAME", default="reactorcide-jobs")
+DEFAULT_TIMEOUT = env.number("DEFAULT_TIMEOUT", default=3600, least=1, most=604_800)
+DEFAULT_RUNNER_IMAGE = env.text("DEFAULT_RUNNER_IMAGE", default="")
+CANCEL_GRACE = env.seconds("CANCEL_GRACE_SECONDS", default=60)
+IMAGE_WAIT = env.minutes("COORDINATOR_IMAGE_WAIT_MINUTES", default=60, least=1)
+CORNDOGS = env.corndogs("CORNDOGS_BASE_URL")
+CORNDOGS_API_KEY = env.header("CORNDOGS_API_KEY")
+ENCRYPTION_KEYS = env.encryption_keys("COORDINATOR_ENCRYPTION_KEYS")
+SIGNING_KEYS = env.signing_keys("COORDINATOR_SIGNING_KEYS")
+SIGNED_URL_LASTS = env.seconds(
+    "COORDINATOR_SIGNED_URL_SECONDS", default=3600, least=60, most=86_400
+)
+FUNCTION_DAILY_QUOTA = env.number("COORDINATOR_FUNCTION_DAILY_QUOTA", default=0, most=10**9)
 MAX_STREAMS = env.number("COORDINATOR_MAX_STREAMS", default=1_000, least=1)
-MAX_BODY_BYTES = 1024 * 1024
+MAX_STREAMS_OF_ONE = env.number("COORDINATOR_MAX_STREAMS_OF_ONE", default=100, least=1)
+MIB = 1024 * 1024
+MAX_BODY_BYTES = MIB
 MAX_PAYLOAD_BYTES = 256 * 1024
+
+# Logs and files of tasks.
+
+OBJECT_STORE = env.object_store(COORDINATOR_DATA_DIR)
+LOG_MAX_BYTES = env.number("COORDINATOR_LOG_MAX_BYTES", default=256 * MIB, least=1, most=2**40)
+LOG_RETENTION = env.days("COORDINATOR_LOG_RETENTION_DAYS", default=0)
+ARTIFACT_MAX_BYTES = env.number(
+    "COORDINATOR_ARTIFACT_MAX_BYTES", default=2048 * MIB, least=1, most=2**40
+)
+ARTIFACTS_MAX_BYTES = env.number(
+    "COORDINATOR_ARTIFACTS_MAX_BYTES", default=8192 * MIB, least=1, most=2**50
+)
+ARTIFACTS_MAX_COUNT = env.number(
+    "COORDINATOR_ARTIFACTS_MAX_COUNT", default=1_000, least=1, most=10_000
+)
+ARTIFACT_RETENTION = env.days("COORDINATOR_ARTIFACT_RETENTION_DAYS", default=0)
 
 # The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
@@ -72,12 +105,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
 INSTALLED_APPS = [
-    "daphne",  # first: it serves `runserver`
+    "coordinator_project.apps.RunserverConfig",  # first: it replaces the command `runserver`
     "coordinator_project",
     "dashboard",
+    "metrics",
     "spots",
+    "collab",
     "jobs",
     "chains",
+    "artifacts",
     "tasks",
     "agents",
     "console",
@@ -163,6 +199,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.negotiation.OneOfEach",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
+        "tasks.lease_tokens.LeaseAuthentication",
         "accounts.authentication.SessionAuthentication",
         "accounts.authentication.LoopbackAuthentication",
     ],
@@ -180,6 +217,9 @@ REST_FRAMEWORK = {
         "heartbeat": env.rate("COORDINATOR_RATE_HEARTBEAT", default="10000/s"),
         "change": env.rate("COORDINATOR_RATE_CHANGE", default="5000/s"),
         "read": env.rate("COORDINATOR_RATE_READ", default="5000/s"),
+        "function_read": env.rate("COORDINATOR_RATE_FUNCTION_READ", default="600/m"),
+        "function_sign": env.rate("COORDINATOR_RATE_FUNCTION_SIGN", default="300/m"),
+        "function_ops": env.rate("COORDINATOR_RATE_FUNCTION_OPS", default="60/m"),
         "anonymous": env.rate("COORDINATOR_RATE_ANONYMOUS", default="3000/m"),
         "sign_in": env.rate("COORDINATOR_RATE_SIGN_IN", default="60/m"),
     },
@@ -196,9 +236,15 @@ SPECTACULAR_SETTINGS = {
         {"name": "agents", "description": "For agents, and for people and programs that steer."},
         {"name": "jobs", "description": "Sweeps and their results."},
         {"name": "spots", "description": "The protocol of SPOTs."},
+        {"name": "collab", "description": "Collaborating workers and their jobs with leases."},
+        {
+            "name": "functions",
+            "description": "Each for tokens of a scope; and signed URLs.",
+        },
         {"name": "console", "description": "What the dashboard reads; it may change any time."},
         {"name": "auth", "description": "Users who sign in, for themselves or for an agent."},
         {"name": "tokens", "description": "Tokens of users and of agents."},
+        {"name": "metrics", "description": "What monitoring reads: Prometheus' text, summaries."},
         {"name": "health", "description": "Whether all is well."},
     ],
     "PREPROCESSING_HOOKS": ["coordinator_project.openapi.of_families"],
@@ -244,7 +290,7 @@ STATIC_URL = "static/"
 
 COORDINATOR_HTTPS = env.flag("COORDINATOR_HTTPS")
 SECURE_SSL_REDIRECT = COORDINATOR_HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health$", r"^api/v1/health/?$"]
+SECURE_REDIRECT_EXEMPT = [r"^(health|livez|readyz)$", r"^api(/v1)?/health/?$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if COORDINATOR_HTTPS else None
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if COORDINATOR_HTTPS else 0
 SESSION_COOKIE_SECURE = COORDINATOR_HTTPS

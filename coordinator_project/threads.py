@@ -4,6 +4,7 @@ Each thread keeps a database connection; budget.py says how many there are.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -61,9 +62,20 @@ details = Lane("details", 1)
 
 CLAIM = "/v1/tasks/claim"
 WAITING_CLAIM = "/v1/tasks/claim/wait"
-STREAMS = ("/v1/stream", "/console/stream", "/console/changes")
-HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/")
+STREAMS = (
+    "/v1/stream",
+    "/console/stream",
+    "/console/changes",
+    "/functions/v1/job-events",
+    "/api/collab/events/stream",
+)
+HEALTH_OF_SPOTS = ("/api/v1/health", "/api/v1/health/", "/api/health", "/api/health/")
 ASYNC_PATHS = (*STREAMS, *HEALTH_OF_SPOTS)
+OF_A_TASK = r"/v1/tasks/[^/]+/|/api/v1/jobs/[^/]+/"
+LOGS_AND_FILES = re.compile(
+    rf"(?:{OF_A_TASK})(?:logs|artifacts|artifacts\.zip|artifacts/.+)|/files/.+", re.DOTALL
+)
+UPLOADS = re.compile(r"/v1/tasks/[^/]+/artifacts/.+", re.DOTALL)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CHECKS_PASSWORDS = (
     "/login",
@@ -74,7 +86,7 @@ CHECKS_PASSWORDS = (
     "/agent-auth.html",
 )
 SIGNS_IN = "/v1/auth/"
-DETAILS_PATH = "/health/details"
+DETAILS_PATHS = ("/health/details", "/readyz")
 OF_JOBS = "/api/v1/jobs"
 OF_MANY_ROWS = ("/v1/chains", "/v1/dead-letters")
 READ_BY_AGENTS = ("/v1/agents/", "/v1/tasks/")
@@ -84,9 +96,25 @@ def is_waiting_claim(path: str, query: bytes) -> bool:
     return path == WAITING_CLAIM or (path == CLAIM and b"wait_seconds=" in query)
 
 
+def is_of_logs_and_files(path: str) -> bool:
+    return LOGS_AND_FILES.fullmatch(path) is not None
+
+
+def is_async(path: str) -> bool:
+    """Whether async Django answers there; a waiting claim has a path of its own by then."""
+    return path in ASYNC_PATHS or path == WAITING_CLAIM or is_of_logs_and_files(path)
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Whether the view reads the body as it comes, which may be large."""
+    return method == "PUT" and UPLOADS.fullmatch(path) is not None
+
+
 def waits(path: str, query: bytes) -> bool:
     """Whether such a request is answered only when something happens; it ends with its client."""
-    return path in STREAMS or is_waiting_claim(path, query)
+    if path in STREAMS or is_waiting_claim(path, query):
+        return True
+    return b"follow=" in query and path.endswith("/logs")
 
 
 def lane_of(method: str, path: str) -> Lane:
@@ -104,9 +132,9 @@ def lane_of(method: str, path: str) -> Lane:
         if path.startswith(OF_MANY_ROWS):
             return bulk
         return agents if method not in SAFE or path.startswith(READ_BY_AGENTS) else bulk
-    if path.startswith("/api/"):
+    if path.startswith(("/api/", "/functions/")):
         return jobs if method not in SAFE and path.startswith(OF_JOBS) else bulk
-    if path == DETAILS_PATH:
+    if path in DETAILS_PATHS:
         return details
     if method not in SAFE and path.startswith(CHECKS_PASSWORDS):
         return sign_ins

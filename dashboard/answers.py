@@ -11,6 +11,7 @@ from api.answers import ErrorSerializer
 from api.schema import answer, either
 from chains.models import ChainStatus, OnFailure
 from events.models import Source
+from jobs.commands import CommandStatus
 from jobs.models import JobKind, JobStatus
 from tasks.answers import TaskSerializer
 from tasks.states import Status
@@ -105,6 +106,8 @@ class JobRowSerializer(serializers.Serializer):
     started_at = serializers.DateTimeField(required=False)
     finished_at = serializers.DateTimeField(required=False)
     cancel_asked_at = serializers.DateTimeField(required=False)
+    task_id = serializers.UUIDField(required=False)
+    command_status = serializers.ChoiceField(CommandStatus.choices, required=False)
 
 
 class EventRowSerializer(serializers.Serializer):

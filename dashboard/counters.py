@@ -10,9 +10,9 @@ from uuid import UUID
 from django.db import connection
 
 from agents.models import Agent
-from dashboard.snapshot import counts_by_status
-from tasks import queue
+from tasks import queue, tallies
 from tasks.models import Channel
+from tasks.states import Status
 
 T = TypeVar("T")
 
@@ -20,7 +20,6 @@ KEPT_FOR = 1.0  # seconds
 MINUTES = 60
 MOST_COUNTED = 1_000  # ready tasks of a channel
 MOST_FAILURES = 2_000
-RECOUNTED_AFTER = 15.0  # seconds, if there were too many to count
 
 OLDEST = """
 SELECT created_at FROM tasks_task WHERE status = 'queued' AND agent_id IS NULL
@@ -38,14 +37,11 @@ ENDED = """
 SELECT date_trunc('minute', finished_at), count(*) FROM tasks_task
 WHERE finished_at >= %s AND finished_at IS NOT NULL GROUP BY 1"""
 
-ACTIVE = """
-SELECT channel_id, status, count(*) FROM tasks_task
-WHERE status IN ('in_progress', 'locked') GROUP BY 1, 2"""
-
 OPEN_CHAINS = """
 SELECT channel_id, count(*) FROM chains_chain
 WHERE status IN ('queued', 'in_progress', 'locked') GROUP BY 1"""
 
+ACTIVE = (Status.IN_PROGRESS, Status.LOCKED)
 MOST_CHANNELS = 500
 
 Counts = dict[str, object]
@@ -98,29 +94,10 @@ class Pace:
         return [round(pace, 3) for pace in paces]
 
 
-class Statuses:
-    """How many tasks have each status; large numbers are not counted every time."""
-
-    def __init__(self) -> None:
-        self.many: dict[str, float] = {}
-
-    def read(self) -> tuple[dict[str, int], list[str]]:
-        now = time.monotonic()
-        many = [status for status, until in self.many.items() if now < until]
-        counts, estimated = counts_by_status(many=many)
-        self.many = {
-            status: self.many[status] if status in many else now + RECOUNTED_AFTER
-            for status in estimated
-        }
-        return counts, estimated
-
-
 _pace = Pace()
-_statuses = Statuses()
 
 
 def _counters() -> Counts:
-    counts, estimated = _statuses.read()
     agents = Agent.objects.all()
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)
@@ -131,8 +108,8 @@ def _counters() -> Counts:
         "at": now,
         "agents_online": agents.online().count(),
         "agents_total": agents.count(),
-        "tasks": counts,
-        "estimated": estimated,
+        "tasks": tallies.by_status(),
+        "estimated": [],  # all are exact
         "oldest_waiting_at": oldest[0] if oldest else None,
         "failures_last_hour": late,
         "dead_letters": ever,
@@ -149,11 +126,10 @@ def _channels() -> dict[UUID, Counts]:
         for channel, count in ready.items()
     }
     more = {channel for channel, count in ready.items() if count >= MOST_COUNTED}
+    for (channel, status), number in tallies.by_channel_and_status(tallies.read()).items():
+        if channel in found and status in ACTIVE:
+            found[channel][status] = number
     with connection.cursor() as cursor:
-        cursor.execute(ACTIVE)
-        for channel, status, number in cursor.fetchall():
-            if channel in found:
-                found[channel][status] = number
         cursor.execute(OPEN_CHAINS)
         for channel, number in cursor.fetchall():
             if channel in found:

@@ -11,7 +11,6 @@ from events.models import Source
 from events.tail import Batch, TailRow
 
 HELLO = b"retry: 2000\nid: %d\nevent: hello\ndata: {}\n\n"
-PING = b": ping\n\n"
 TOPICS = ("agents", "tasks", "channels", "chains", "jobs", "inputs", "events")
 MOST_IDS = 50
 

@@ -10,35 +10,28 @@ once.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
-
-from django.db import DatabaseError, InterfaceError, connection
 
 from dashboard import deltas
 from dashboard.deltas import Message, Numbers
 from events import shutdown, tail
+from events.reading import ReadingThread
 from events.subscribers import Publisher, Subscriber
 from events.tail import Batch, TailRow
-
-T = TypeVar("T")
 
 GATHER = 0.5  # seconds between two messages at least
 NUMBERS_EVERY = 1.0
 IDLE = 5.0
-BREATH = 1.0  # before a database that went away is tried again
 MOST_MESSAGES = 16  # that wait for a page to take them
 
 log = logging.getLogger("coordinator.console")
 
-# One thread per process reads rows for all subscribers, on its own connection.
-_thread = ThreadPoolExecutor(1, thread_name_prefix="console")
+thread = ReadingThread("console", log)
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class Hub(Publisher[LiveMessage]):
         cursor = self.cursor
         if since is None:
             return LiveMessage(cursor, f'{{"cursor":"{cursor}"}}')
-        text = await self._until_read(lambda: deltas.resumed(since, cursor=cursor))
+        text = await thread.until_read(lambda: deltas.resumed(since, cursor=cursor))
         return LiveMessage(cursor, text)
 
     async def _follow(self) -> None:
@@ -135,7 +128,7 @@ class Hub(Publisher[LiveMessage]):
         complete = all(batch.complete for batch in batches)
         cursor = batches[-1].cursor if batches else self.cursor
         async with self._publishing:
-            text = await self._until_read(lambda: self._made(rows, cursor, complete=complete))
+            text = await thread.until_read(lambda: self._made(rows, cursor, complete=complete))
             self._sent_at = time.monotonic()
             self.cursor = cursor
             if text:
@@ -169,27 +162,6 @@ class Hub(Publisher[LiveMessage]):
         if changed := [row for row in numbers.channels if row not in self._numbers.channels]:
             news["channels"] = changed
         return news
-
-    async def _until_read(self, read: Callable[[], T]) -> T:
-        while True:
-            try:
-                return await in_thread(read)
-            except (DatabaseError, InterfaceError) as problem:
-                log.warning("The rows cannot be read.", extra={"problem": str(problem)})
-                await asyncio.sleep(BREATH)
-
-
-async def in_thread(read: Callable[[], T]) -> T:
-    """Run it in the thread that reads; a connection that broke is not kept."""
-
-    def call() -> T:
-        try:
-            return read()
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            raise
-
-    return await asyncio.get_running_loop().run_in_executor(_thread, call)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -11,8 +11,9 @@ from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import Caller, caller_of
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
-from dashboard import frames, hub, schema, slots
-from dashboard.stream import HEADERS, PING_AFTER, cursor_of
+from dashboard import hub, schema
+from events import slots
+from events.sse import HEADERS, PING, PING_AFTER, cursor_of
 from events.subscribers import follow
 
 
@@ -36,7 +37,7 @@ async def _events(since: int | None, caller: Caller) -> AsyncGenerator[bytes]:
             aclosing(follow(hub.join, since, pause=PING_AFTER, watch=watch)) as messages,
         ):
             async for message in messages:
-                yield message.as_event if message else frames.PING
+                yield message.as_event if message else PING
 
 
 @schema.changes

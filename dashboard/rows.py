@@ -14,7 +14,7 @@ from chains.models import Chain
 from events.models import Source
 from events.tail import TailRow
 from jobs import progress
-from jobs.models import Job, JobStatus
+from jobs.models import Job, JobKind, JobStatus
 from tasks.answers import TaskSerializer
 from tasks.models import Channel, Task
 from tasks.states import Status
@@ -133,11 +133,11 @@ def jobs(found: QuerySet[Job]) -> list[Row]:
     listed = list(found.defer("specification"))
     if not listed:
         return []
-    running = progress.running_of(listed)
-    return [_job(job, running.get(job.pk, 0)) for job in listed]
+    return [_job(job) for job in progress.with_particulars(listed)]
 
 
-def _job(job: Job, running: int) -> Row:
+def _job(job: Job) -> Row:
+    command = job.as_command if job.kind == JobKind.COMMAND else None
     ended = job.counted_completed + job.counted_failed + job.counted_cancelled
     is_open = job.counted_status in {JobStatus.PENDING, JobStatus.RUNNING}
     return {
@@ -149,8 +149,8 @@ def _job(job: Job, running: int) -> Row:
         "completed": job.counted_completed,
         "failed": job.counted_failed,
         "cancelled": job.counted_cancelled,
-        "running": running,
-        "waiting": max(job.counted_total - ended - running, 0),
+        "running": job.running,
+        "waiting": max(job.counted_total - ended - job.running, 0),
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         **filled(
@@ -159,6 +159,8 @@ def _job(job: Job, running: int) -> Row:
             started_at=job.counted_started_at,
             finished_at=job.counted_finished_at,
             cancel_asked_at=job.cancel_asked_at,
+            task_id=command and command.task_id,
+            command_status=command and command.status,
         ),
     }
 

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from agents.answers import ListedAgentSerializer
@@ -16,24 +15,17 @@ from chains.models import Chain, ChainStatus
 from dashboard import rows
 from events.answers import EventSerializer
 from events.models import Event
-from tasks import agent_views
+from tasks import agent_views, tallies
 from tasks.answers import ChannelSerializer
 from tasks.models import Channel, Task
-from tasks.states import Status
 
 MOST_OPEN = 500
 MOST_FINISHED = 100
 MOST_EVENTS = 60
-MOST_COUNTED = 10_000
 KEPT_FOR = 1.0  # seconds
 
 OPEN_CHAINS = (ChainStatus.IN_PROGRESS, ChainStatus.LOCKED, ChainStatus.QUEUED)
 ENDED_CHAINS = (ChainStatus.FAILED, ChainStatus.DONE)
-
-# The order makes it walk the index on status; without, it could read the whole table.
-COUNT = """SELECT count(*) FROM (
-  SELECT FROM tasks_task WHERE status = %s ORDER BY status, agent_id, id LIMIT %s) t"""
-ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM tasks_task WHERE status = %s"
 
 
 class Snapshot:
@@ -66,15 +58,14 @@ def picture() -> dict[str, object]:
     agents = agent_views.with_current_tasks(sizes.first(newest, MOST_OPEN))
     channels = Channel.objects.order_by("id")
     events = Event.objects.order_by("-id")
-    counts, estimated = counts_by_status()
     return {
         "agents": [ListedAgentSerializer.shown(row) for row in agents],
         "channels": [ChannelSerializer.shown(row) for row in sizes.first(channels, MOST_OPEN)],
         "chains": [ChainSerializer.shown(row) for row in _chains(tasks)],
         "tasks": tasks,
         "events": [EventSerializer.shown(row) for row in sizes.first(events, MOST_EVENTS)],
-        "counts": counts,
-        "counts_estimated": estimated,
+        "counts": tallies.by_status(),
+        "counts_estimated": [],  # older pages read it
     }
 
 
@@ -110,26 +101,3 @@ def _chains(tasks: Iterable[rows.Row]) -> list[Chain]:
 
 def _by_id(chains: Iterable[Chain]) -> dict[object, Chain]:
     return {chain.pk: chain for chain in chains}
-
-
-def counts_by_status(*, many: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
-    """How many tasks there are of each status, and for which ones this is an estimate.
-
-    Counting stops at MOST_COUNTED; from there on the planner's estimate is used. Statuses in `many`
-    are known to have as many, and are not counted.
-    """
-    counts: dict[str, int] = {}
-    estimated: list[str] = []
-    with connection.cursor() as cursor:
-        for status in Status.values:
-            if status in many:
-                counts[status] = MOST_COUNTED
-            else:
-                cursor.execute(COUNT, [status, MOST_COUNTED])
-                [(counts[status],)] = cursor.fetchall()
-            if counts[status] == MOST_COUNTED:
-                estimated.append(status)
-                cursor.execute(ESTIMATE, [status])
-                [([explained],)] = cursor.fetchall()
-                counts[status] = max(MOST_COUNTED, int(explained["Plan"]["Plan Rows"]))
-    return counts, estimated

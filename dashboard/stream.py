@@ -1,6 +1,5 @@
 """`GET /v1/stream`: what changes, as it happens; resumed where it broke off."""
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -12,20 +11,10 @@ from accounts.authentication import STREAM_AUTHENTICATION
 from accounts.callers import Caller, caller_of
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
-from dashboard import frames, schema, slots
-from events import tail
+from dashboard import frames, schema
+from events import slots, tail
+from events.sse import HEADERS, PING, PING_AFTER, cursor_of
 from events.subscribers import follow
-from problems import Invalid
-
-PING_AFTER = 15.0
-HEADERS = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache",
-    "Connection": "keep-alive",
-    "X-Accel-Buffering": "no",
-}
-CURSOR = re.compile("[0-9]{1,19}")
-LAST = 2**63 - 1
 
 
 @schema.stream
@@ -45,20 +34,6 @@ class StreamView(AsyncAPIView):
         return StreamingHttpResponse(speak(since, caller_of(request)), headers=HEADERS)
 
 
-def cursor_of(request: Request, name: str = "last_event_id") -> int | None:
-    """Where a client goes on: in the header that browsers send, or under `name` in the query."""
-    return as_cursor(request.headers.get("Last-Event-ID") or request.query_params.get(name, ""))
-
-
-def as_cursor(given: str) -> int | None:
-    """The cursor that a client has sent as text; None where it is empty."""
-    if not given:
-        return None
-    if not CURSOR.fullmatch(given) or int(given) > LAST:
-        raise Invalid("Last-Event-ID: not an id of this stream")
-    return int(given)
-
-
 async def speak(since: int | None, caller: Caller = callers.TOKEN) -> AsyncGenerator[bytes]:
     """All frames of one stream, until its process stops or its caller is not recognized."""
     with slots.taken():
@@ -69,7 +44,7 @@ async def speak(since: int | None, caller: Caller = callers.TOKEN) -> AsyncGener
         ):
             async for batch in batches:
                 if batch is None:
-                    yield frames.PING
+                    yield PING
                     continue
                 data = frames.encoded(batch)
                 if not greeted:

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
+from accounts.callers import Caller
 from api.body import JsonDict
 from events.context import request_id
 from events.models import Event, Source
@@ -59,7 +60,13 @@ def record(
 
 @transaction.atomic
 def post(
-    *, agent_id: str, type_: str, task_id: str, payload: JsonDict, idempotency_key: str
+    *,
+    agent_id: str,
+    type_: str,
+    task_id: str,
+    payload: JsonDict,
+    idempotency_key: str,
+    caller: Caller,
 ) -> Event | None:
     """Write an agent's own event; None when the agent has used the key before.
 
@@ -67,7 +74,7 @@ def post(
     agent and the task may be unknown.
     """
     answers = event_posted.send(
-        Event, agent_id=agent_id, type=type_, task_id=task_id, payload=payload
+        Event, caller=caller, agent_id=agent_id, type=type_, task_id=task_id, payload=payload
     )
     event_id = None
     if idempotency_key:

@@ -60,6 +60,13 @@ def ensure(now: datetime) -> int:
     return len(missing)
 
 
+def missing(now: datetime) -> list[str]:
+    """The names of this month's partition and the next two, as far as they are not there."""
+    names = [_name(_month(now, ahead)) for ahead in range(AHEAD + 1)]
+    there = existing()
+    return [name for name in names if name not in there]
+
+
 def existing() -> list[str]:
     """The names of the months' partitions, oldest first."""
     with connection.cursor() as cursor:
@@ -89,6 +96,13 @@ def estimated(months: Collection[str]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(ESTIMATE, [list(months)])
         return int(cursor.fetchone()[0])
+
+
+def ends_by(event_id: int, name: str) -> bool:
+    """Whether all events of this partition have this id or a lower one."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT NOT EXISTS (SELECT FROM {name} WHERE id > %s)", [event_id])  # noqa: S608
+        return bool(cursor.fetchone()[0])
 
 
 def drop(name: str) -> None:

@@ -34,6 +34,7 @@ def snapshot(token: ApiToken) -> Snapshot:
         "agent": token.agent,
         "agent_is_prefix": token.agent_is_prefix,
         "channels": token.channels,
+        "scopes": token.scopes,
         "expires_at": token.expires_at,
         "revoked_at": token.revoked_at,
     }

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.callers import caller_of
 from accounts.permissions import AsAgent
 from api.schema import answer, refused
 from api.viewsets import ListViewSet
@@ -41,7 +42,7 @@ class EventViewSet(ListViewSet[Event]):
     def create(self, request: Request) -> Response:
         """Add an event of an agent; a key that it has used before adds none."""
         values = EventRequestSerializer.read(request.data)
-        event = journal.post(type_=values.pop("type"), **values)
+        event = journal.post(type_=values.pop("type"), **values, caller=caller_of(request))
         if event is None:
             return Response({"deduped": True})
         return Response({"event": EventSerializer(event).data}, 201)

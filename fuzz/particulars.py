@@ -45,6 +45,12 @@ IN_BODIES: Mapping[str, str] = {
     "spotId": "spots",
     "lease_epoch": "epochs",
     "leaseEpoch": "epochs",
+    "jobId": "tasks",  # a Collab job is a task
+    "dlqId": "letters",
+    "executorId": "channel_names",
+    "workerId": "agents",
+    "agentId": "agents",
+    "leaseToken": "epochs",
     "id": "tasks",
     "ids": "anything",
 }
@@ -55,7 +61,7 @@ EVENT: Schema = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "pattern": "^[0-9]+$"},
-        "event": {"enum": ["hello", "update", "notification", "message"]},
+        "event": {"type": "string", "pattern": "^[a-z][a-z_.]*$"},
         "data": {"type": "string"},
         "retry": {"type": "integer"},
     },
@@ -112,6 +118,22 @@ def config(
             **{f"query.{name}": drawn(IN_PATHS[name], SOMETIMES) for name in IN_QUERIES},
         },
         "operations": [
+            *(
+                {
+                    "include-path": f"/functions/v1/{name}",
+                    "parameters": {f"query.{parameter}": drawn(kind, MOSTLY)},
+                }
+                for name, parameter, kind in (
+                    ("job-status", "id", "tasks"),
+                    ("job-events", "id", "tasks"),
+                    ("artifacts-list", "jobId", "tasks"),
+                    ("sign-artifact", "path", "objects"),
+                )
+            ),
+            {
+                "include-path-regex": "^/api/collab/.*{job_id}",
+                "parameters": {"path.job_id": drawn("tasks", MOSTLY)},
+            },
             {
                 "include-path": "/console/{kind}/{name}",
                 "parameters": {
@@ -138,7 +160,8 @@ def prepared(schema: Schema, paths: str = "") -> Schema:
                 # Protected mode, in which this machine needs no credential, is over.
                 operation["security"] = [one for one in security if one]
             for parameter in operation.get("parameters", ()):
-                if parameter["in"] == "query" and method == "get":
+                optional = not parameter.get("required")
+                if parameter["in"] == "query" and method == "get" and optional:
                     # A filter like `?status=` is as if it were not there: forms send it so.
                     parameter["allowEmptyValue"] = True
             for answer in operation["responses"].values():
@@ -203,7 +226,9 @@ def with_ids(value: Any, ids: Known, chance: Random, name: str = "") -> Any:
     if kind is None or value is None or chance.random() > MOSTLY:
         return value
     known = chance.choice(ids[kind])
-    return int(known) if isinstance(value, int) else known
+    if isinstance(value, int):
+        return int(known) if known.isdigit() else value
+    return known
 
 
 def revokes(case: Case, kept: Collection[str]) -> bool:
@@ -231,6 +256,7 @@ RULES_WITHOUT_WORDS: Mapping[str, str] = {
     "chain_id_not_found": "the same",
     "cursor must be one": "what a cursor is, is the list's own business",
     "password must have": "what a password needs is said in words",
+    "The path must": "which names a path may have is said in words",
     "must not contain NUL": "no text may; a pattern at each would hide what else it has to say",
     "bad_values": "what a verb needs besides its reason is in /console/verbs",
     "all must be true with an empty filter": "a filter of blanks is empty, too",

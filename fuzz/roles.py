@@ -1,6 +1,6 @@
 """The roles that send requests, as data; a new one is a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fuzz.traces import Rule, everything, nothing, of_agent, own_tokens, owning, steering
@@ -13,7 +13,8 @@ AGENT_KEY = "the key of all fuzzed SPOTs"
 class Role:
     """Who sends the requests of a pass, and the changes that may be found after it.
 
-    `token`: the role of a user's token; the user has registered, or administers. `agent`: of which
+    `token`: the role of a user's token; the user has registered, or administers. `scopes`: those of
+    functions to which it is limited. `agent`: of which
     agent a token is; with neither nobody is known. `settings`: of the coordinator. `paths`: an
     expression for those that are tried.
     """
@@ -21,6 +22,7 @@ class Role:
     name: str
     may: Rule
     token: str = ""
+    scopes: Sequence[str] = ()
     registers: bool = True
     agent: str = ""
     header: str = "Authorization"
@@ -33,7 +35,8 @@ ROLES: Mapping[str, Role] = {
     for role in (
         # Those who may do least come first: what others leave behind could end while they run.
         Role("anonymous", nothing),
-        Role("support", own_tokens, token="support"),  # noqa: S106 (a role)
+        Role("reader", nothing, token="operator", scopes=("read", "sign")),  # noqa: S106 (a role)
+        Role("support", own_tokens, token="support"),  # noqa: S106
         Role("agent", of_agent, agent=AGENT),
         Role("user", owning, token="user"),  # noqa: S106
         Role("operator", steering, token="operator"),  # noqa: S106

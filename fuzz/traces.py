@@ -14,7 +14,14 @@ Snapshot: TypeAlias = Mapping[str, Mapping[str, Row]]
 """The rows of each table, by their keys."""
 
 BY_ITSELF = frozenset(
-    {"agents_pulse", "coordinator_project_passrecord", "coordinator_project_leaderlease"}
+    {
+        "agents_pulse",
+        "coordinator_project_passrecord",
+        "coordinator_project_leaderlease",
+        "tasks_tallymark",
+        "tasks_tasktally",
+        "tasks_tasktiming",
+    }
 )
 """Tables that the maintenance loop writes, whoever asks for what."""
 COLUMNS_BY_THEMSELVES: Mapping[str, frozenset[str]] = {
@@ -157,8 +164,10 @@ def of_agent(change: Change, me: str) -> bool:
         case "events_event":
             mine = change.has(f"agent:{me}", "actor") or change.has(me, "agent_id")
             return mine and change.before is None
-        case "jobs_job" | "jobs_tally" | "tasks_requirement":
+        case "jobs_job" | "jobs_tally" | "jobs_command" | "tasks_requirement":
             return True  # what counts its tasks, and whom they are for
+        case "collab_deadletter":
+            return change.has(me, "last_owner")
         case table if table in OF_AN_AGENT:
             return change.has(me, "agent_id")
     return False

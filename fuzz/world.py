@@ -1,5 +1,6 @@
 """The coordinator that is fuzzed, its people and their tokens, and rows of every kind."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -27,12 +28,16 @@ RULES = {
     "COORDINATOR_SIGN_IN_FAILURES": "0",
     **{
         f"COORDINATOR_RATE_{scope}": "off"
-        for scope in ("CLAIM", "REPORT", "HEARTBEAT", "CHANGE", "READ", "ANONYMOUS", "SIGN_IN")
+        for scope in (
+            *("CLAIM", "REPORT", "HEARTBEAT", "CHANGE", "READ", "ANONYMOUS", "SIGN_IN"),
+            *("FUNCTION_READ", "FUNCTION_SIGN", "FUNCTION_OPS"),
+        )
     },
     # Nobody is lost during a run, so that what has changed was changed by a request.
     "COORDINATOR_SPOT_LOST_SECONDS": "86400",
     "COORDINATOR_AGENT_LOST_SECONDS": "86400",
     "ORHESTRA_TASK_TIMEOUT_SECONDS": "86400",
+    "COORDINATOR_TASK_REAPER_SECONDS": "86400",
 }
 PASSWORD = "Fuzzed-1"  # noqa: S105 (of people who are gone with the run)
 SWEEPS = "sweeps"  # the channel of all jobs
@@ -117,10 +122,11 @@ class World:
         if not role.token and not role.agent:
             return Caller("", "")
         with self.client() as client:
-            me, wanted = role.agent, {"agent_id": role.agent}
+            me = role.agent
+            wanted: Body = {"agent_id": role.agent}
             if role.token:
                 me = self._user(client, role) if role.registers else self.admin_id
-                wanted = {"user_id": me, "role": role.token}
+                wanted = {"user_id": me, "role": role.token, "scopes": [*role.scopes]}
             made = client.post("/api/v1/tokens", {"name": f"fuzz {role.name}", **wanted})
         secret = str(made["token"])
         self.tokens[str(made["token_id"])] = secret
@@ -169,6 +175,13 @@ class Client:
     def post(self, path: str, body: Body | list[Body]) -> Mapping[str, Json]:
         return self._checked(self.http.post(path, headers=self.headers, json=body))
 
+    def put(self, path: str, content: bytes, *, agent_id: str) -> Mapping[str, Json]:
+        """Send a file of a task in its first lease."""
+        digest = {"X-Content-SHA256": hashlib.sha256(content).hexdigest()}
+        query = {"agent_id": agent_id, "lease_epoch": "1"}
+        headers = {**self.headers, **digest}
+        return self._checked(self.http.put(path, params=query, content=content, headers=headers))
+
     def _checked(self, answer: httpx.Response) -> Mapping[str, Json]:
         if not answer.is_success:
             request = answer.request
@@ -194,19 +207,36 @@ class Stock:
         queued, held, others, done, failed, cancelled = self._tasks(channel, name)
         chains, steps = self._chains(channel, name)
         job, of_job = self._sweep()
+        command, of_command = self._command()
+        collab = self._collab(name)
         self._talk(held)
         return {
-            "tasks": [queued, held, others, done, failed, cancelled, *steps, *of_job],
+            "tasks": [
+                *(queued, held, others, done, failed, cancelled, of_command),
+                *(*steps, *of_job, *collab),
+            ],
             "channels": [channel],
             "channel_names": [name],
             "chains": chains,
             "agents": [self.agent, self.other, self.spot],
             "spots": [self.agent, self.spot],
-            "jobs": [job],
+            "jobs": [job, command],
             "tokens": [self._token() for _ in range(3)],
             "epochs": ["1", "2"],
             "verbs": self._verbs(),
+            "letters": self._letters(),
+            "objects": [self._file(held)],
         }
+
+    def _letters(self) -> list[str]:
+        rows = self.client.get("/functions/v1/dlq-list")["items"]
+        letters = rows if isinstance(rows, list) else []
+        return [str(row["id"]) for row in letters if isinstance(row, Mapping)]
+
+    def _file(self, held: str) -> str:
+        """The path of a file of a task that the agent holds, as an object of the bucket."""
+        self.client.put(f"/v1/tasks/{held}/artifacts/log.txt", b"fuzzed", agent_id=self.agent)
+        return f"{held}/log.txt"
 
     def _verbs(self) -> list[str]:
         """The names of what people may do in the console."""
@@ -279,6 +309,40 @@ class Stock:
         failure: Body = {**me, "error": "for good", "retriable": False}
         self.client.post(f"/internal/v1/tasks/{ids[1]}/fail", failure)
         return job, ids
+
+    def _command(self) -> tuple[str, str]:
+        """A command that the agent runs."""
+        body: Body = {
+            "name": "to be fuzzed",
+            "source_type": "none",
+            "job_command": "true",
+            "queue_name": f"queue-{self.number}",
+            "job_env_vars": {"TOKEN": "a secret"},
+            "job_env_secrets": ["TOKEN"],
+        }
+        job = self.client.post("/api/v1/jobs", body)
+        self._claim(self.agent, f"queue-{self.number}")
+        return str(job["job_id"]), str(job["task_id"])
+
+    def _collab(self, executor: str) -> list[str]:
+        """A Collab job that the agent runs, and one that is a dead letter; both are urgent."""
+        made = []
+        for place, ok in enumerate((None, False)):
+            body: Body = {
+                "type": "build",
+                "executorId": executor,
+                "priority": 99,
+                "idempotencyKey": f"key {self.number}.{place}",
+            }
+            made.append(str(self.client.post("/api/collab/task.assign", body)["jobId"]))
+            me: Body = {"executorId": executor, "workerId": self.agent, "leaseSeconds": 600}
+            self.client.post("/api/collab/task.claim", me)
+            held: Body = {"jobId": made[-1], "workerId": self.agent}
+            self.client.post("/api/collab/task.start", held)
+            if ok is not None:
+                result: Body = {**held, "type": "build", "ok": ok, "retryable": False}
+                self.client.post("/api/collab/task.result", result)
+        return made
 
     def _talk(self, held: str) -> None:
         """An event of an agent, a notification, and a person's input."""

@@ -17,8 +17,9 @@ from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
 from events.querysets import EventQuerySet
-from jobs import answers, coordinates, progress, results
-from jobs.models import Job
+from jobs import answers, command_transitions, coordinates, progress, results
+from jobs.commands import CommandStatus
+from jobs.models import Job, JobKind
 from jobs.verbs import JOB_VERBS
 from tasks.models import Task
 
@@ -80,7 +81,24 @@ class JobAdmin(ConsoleAdmin):
     def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
         if not isinstance(obj, Job):
             return []
+        if obj.kind == JobKind.COMMAND:
+            return [_command(obj), *_unserved(obj)]
         return [_progress(obj), *_unserved(obj), _best(obj), _failed(obj)]
+
+
+def _command(job: Job) -> Table:
+    """What it runs, and what became of it."""
+    command = command_transitions.known(job.pk)
+    said = {
+        gettext("Status"): CommandStatus(command.status).label,
+        gettext("Exit code"): command.final_exit_code,
+        gettext("Agent"): command.worker_id,
+        gettext("Reason"): command.last_error,
+        gettext("Command"): job.specification["job_command"],
+        gettext("Task"): _link(command.task, str(command.task_id)) if command.task else None,
+        gettext("Log and files"): _run(command.task) if command.task else None,
+    }
+    return Table(gettext("Command"), list(said), [list(said.values())])
 
 
 def _progress(job: Job) -> Table:
@@ -171,6 +189,11 @@ def _link(task: Task, text: str) -> str:
     return format_html(
         '<a href="{}">{}</a>', reverse("admin:tasks_task_change", args=[task.pk]), text
     )
+
+
+def _run(task: Task) -> str:
+    """A link to the page of the dashboard with the log, as it grows, and the files."""
+    return format_html('<a href="/#/run/{}">{}</a>', task.pk, gettext("Open"))
 
 
 def _spelled(wants: Mapping[str, object]) -> str:

@@ -47,3 +47,19 @@ class JobCancelled(Conflict):
     """job was cancelled"""
 
     code = "job_cancelled"
+
+
+class BadCommand(Invalid):
+    """The command cannot be run as it is asked for."""
+
+
+class CommandOver(Conflict):
+    """The command has ended."""
+
+
+class CommandEndless(Conflict):
+    """The command has not ended, or it is completed."""
+
+
+class NoCommand(Invalid):
+    """The task is not that of a command."""

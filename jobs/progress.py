@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count
 
 from agents.models import Protocol
-from jobs.models import Job
+from jobs.models import Command, Job, JobKind
 from tasks import requirements
 from tasks.models import Requirement, Task
 
@@ -27,6 +27,15 @@ def with_running(jobs: Sequence[Job]) -> Sequence[Job]:
     for job in jobs:
         job.running = running.get(job.pk, 0)
     return jobs
+
+
+def with_particulars(jobs: Sequence[Job]) -> Sequence[Job]:
+    """The same; and those that are commands with what is kept of these, unless it is gone."""
+    kept = Command.objects.shown().in_bulk([job.pk for job in jobs if job.kind == JobKind.COMMAND])
+    for job in jobs:
+        if job.pk in kept:
+            job.as_command = kept[job.pk]
+    return with_running([job for job in jobs if job.kind != JobKind.COMMAND or job.pk in kept])
 
 
 def with_details(job: Job) -> Job:

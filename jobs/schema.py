@@ -1,4 +1,4 @@
-"""What the operations on sweeps take and answer."""
+"""What the operations on jobs take and answer."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -11,12 +11,15 @@ from rest_framework import serializers
 
 from api.pagination import OFFSETS
 from api.schema import answer, either, refused
+from artifacts import schema as of_files
 from jobs.answers import (
     JobDetailsSerializer,
     JobSerializer,
     ResultSerializer,
     ShortResultSerializer,
 )
+from jobs.command_answers import CommandSerializer, QueueSerializer
+from jobs.command_forms import CommandRequestSerializer, ExitRequestSerializer
 from jobs.forms import ParametersRequestSerializer, RangesRequestSerializer
 from jobs.models import JobStatus
 from tasks.serializers import ReasonRequestSerializer
@@ -127,12 +130,14 @@ FILTERS = [
     ),
 ]
 
+ANY_JOB = either("AnyJob", CommandSerializer(), JobSerializer())
+
 jobs = extend_schema_view(
     list=extend_schema(
         parameters=[OFFSET],
         responses=answer(
             "JobList",
-            jobs=JobSerializer(many=True),
+            jobs=serializers.ListField(child=ANY_JOB),
             next_cursor=serializers.CharField(required=False),
             total=serializers.IntegerField(required=False),
             limit=serializers.IntegerField(required=False),
@@ -141,32 +146,52 @@ jobs = extend_schema_view(
     ),
     create=extend_schema(
         request=PolymorphicProxySerializer(
-            "Sweep", [RangesRequestSerializer, ParametersRequestSerializer], None, many=False
+            "NewJob",
+            [CommandRequestSerializer, RangesRequestSerializer, ParametersRequestSerializer],
+            None,
+            many=False,
         ),
-        parameters=[OpenApiParameter("dry_run", bool, description="Create nothing.")],
+        parameters=[
+            OpenApiParameter("dry_run", bool, description="Create nothing; of sweeps."),
+            OpenApiParameter(
+                "Idempotency-Key", str, "header", description="Of a command, once for each user."
+            ),
+        ],
         responses={
-            200: either("KnownSweep", CREATED, PREVIEWED),
-            201: CREATED,
-            **refused(s409="Another sweep has this key."),
+            200: either("KnownJob", CommandSerializer(), CREATED, PREVIEWED),
+            201: either("NewJobAnswer", CommandSerializer(), CREATED),
+            **refused(s409="Another job has this key."),
         },
     ),
-    retrieve=extend_schema(responses=JobDetailsSerializer),
+    retrieve=extend_schema(
+        responses=either("JobAnswer", CommandSerializer(), JobDetailsSerializer())
+    ),
+    destroy=extend_schema(responses={204: None, **refused(s409="The job has not ended.")}),
+    kill=extend_schema(
+        request=ReasonRequestSerializer,
+        responses={200: CommandSerializer, **refused(s409="The command has ended.")},
+    ),
     cancel=extend_schema(
         request=ReasonRequestSerializer,
         responses={
-            200: steered(
-                "SweepCancelled",
-                cancelled=serializers.IntegerField(),
-                asked=serializers.IntegerField(),
+            200: either(
+                "JobCancelled",
+                CommandSerializer(),
+                steered(
+                    "SweepCancelled",
+                    cancelled=serializers.IntegerField(),
+                    asked=serializers.IntegerField(),
+                ),
             ),
-            **refused(s409="The sweep has ended."),
+            **refused(s409="The job has ended."),
         },
     ),
     retry=extend_schema(
         request=ReasonRequestSerializer,
         responses={
             200: steered("SweepRetried", retried=serializers.IntegerField()),
-            **refused(s409="The sweep cannot be retried now."),
+            201: CommandSerializer,
+            **refused(s409="The job cannot be retried now."),
         },
     ),
     results=extend_schema(
@@ -195,6 +220,39 @@ jobs = extend_schema_view(
     ),
 )
 
+command_tasks = extend_schema_view(
+    exit=extend_schema(
+        request=ExitRequestSerializer,
+        responses={
+            200: answer("ExitAnswer", job=CommandSerializer()),
+            **refused(s409="The report does not count: the lease is another's."),
+        },
+    ),
+)
+job_logs = extend_schema_view(
+    get=extend_schema(
+        operation_id="job_logs",
+        parameters=of_files.log_parameters,
+        responses=of_files.log_answers,
+        filters=False,
+    ),
+)
+job_artifacts = extend_schema_view(
+    get=extend_schema(operation_id="job_artifacts", responses=of_files.ARTIFACTS)
+)
+job_archive = extend_schema_view(
+    get=extend_schema(operation_id="job_artifacts_zip", responses=of_files.archive_answers)
+)
+job_artifact = extend_schema_view(
+    get=extend_schema(
+        operation_id="job_artifact",
+        parameters=of_files.artifact_parameters,
+        responses=of_files.artifact_answers,
+    )
+)
+queues = extend_schema_view(
+    list=extend_schema(responses=answer("QueuesAnswer", queues=QueueSerializer(many=True))),
+)
 parameter_schema = extend_schema_view(
     get=extend_schema(
         operation_id="job_parameter_schema",

@@ -12,7 +12,6 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from accounts.callers import Caller
-from accounts.ownership import is_limited
 from events import bounds, journal
 from jobs.exceptions import JobBusy, JobCancelled, JobOver, JobRuns, JobUnknown, KeyUsed
 from jobs.models import Job, JobKind, JobStatus, Tally
@@ -65,9 +64,10 @@ def create_sweep(sweep: Sweep, *, by: Caller) -> tuple[Job, bool]:
     except IntegrityError as error:
         if tasks.violated(error) != "job_key_is_unique":
             raise
-    first = Job.objects.get(kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key)
-    another = is_limited(by, changes=True) and first.user_id != by.user_id
-    if another or not _is_requested(first, sweep):
+    first = Job.objects.get(
+        kind=JobKind.SWEEP, idempotency_key=sweep.idempotency_key, user=by.user_id
+    )
+    if not _is_requested(first, sweep):
         raise KeyUsed
     return first, False
 

@@ -1,28 +1,48 @@
-"""Sweeps under /api/v1: create, show, cancel, retry; their results (seed 004, 2.1)."""
+"""Jobs under /api/v1: create, show, cancel, retry; results of sweeps (seeds 001, 004)."""
 
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.callers import caller_of
+from accounts.callers import Caller, caller_of
+from accounts.permissions import MayAdminister
+from api import fields
 from api.body import JsonValue
 from api.filters import flag
 from api.marks import unmarked
+from api.names import spelled
 from api.pagination import requested_offset, requested_size
 from api.viewsets import ListViewSet
-from jobs import forms, progress, result_answers, schema, statistics, sweeps, transitions
-from jobs.answers import JobDetailsSerializer, JobSerializer
+from jobs import (
+    command_forms,
+    command_transitions,
+    commands,
+    forms,
+    progress,
+    result_answers,
+    schema,
+    statistics,
+    sweeps,
+    transitions,
+)
+from jobs.answers import JobDetailsSerializer
+from jobs.apps import COMMANDS, JOBS
+from jobs.command_answers import AnyJobSerializer, CommandSerializer
 from jobs.exceptions import JobUnknown
 from jobs.filters import JobFilters
-from jobs.models import Job, JobKind
+from jobs.models import Command, Job, JobKind
 from jobs.parameter_schema import SCHEMA
 from jobs.querysets import JobQuerySet
+from problems import Invalid
+from problems.families import answer_as
+from tasks.models import KEY_LENGTH
 from tasks.serializers import ReasonRequestSerializer
 
 PREVIEWED = 5
@@ -30,10 +50,10 @@ PREVIEWED = 5
 
 @schema.jobs
 class JobViewSet(ListViewSet[Job]):
-    """Sweeps, the newest first."""
+    """Sweeps and commands, the newest first; the id of a job says what it is."""
 
-    queryset = Job.objects.counted().with_program().filter(kind=JobKind.SWEEP)
-    serializer_class = JobSerializer
+    queryset = Job.objects.counted().with_program()
+    serializer_class = AnyJobSerializer
     filterset_class = JobFilters
     owner = "user"
     users_may = frozenset({"create"})
@@ -42,52 +62,110 @@ class JobViewSet(ListViewSet[Job]):
     lookup_url_kwarg = "job_id"
     lookup_value_regex = "[^/]+"
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Errors have the form of commands where it is about one, or about all jobs."""
+        asked: Request = super().initialize_request(request, *args, **kwargs)
+        job_id = self.kwargs.get("job_id")
+        answers = str(request.method).lower() in self.action_map
+        if answers if job_id is None else commands.is_id(job_id):
+            answer_as(request, COMMANDS)
+        return asked
+
+    def check_permissions(self, request: Request) -> None:
+        """What is wrong with a new job is said as of a sweep, unless its body is a command's."""
+        super().check_permissions(request)
+        if self.action == "create":
+            answer_as(request._request, JOBS)
+
+    def get_permissions(self) -> Sequence[Any]:
+        if self.action in {"destroy", "kill"}:
+            return [MayAdminister()]
+        return super().get_permissions()
+
     def get_object(self) -> Job:
         job = known(self.kwargs["job_id"])
         self.check_object_permissions(self.request, job)
         return job
 
+    def sweep(self) -> Job:
+        """The job of the path, which has to be a sweep."""
+        job = self.get_object()
+        if job.kind != JobKind.SWEEP:
+            raise JobUnknown("A command has no results.")
+        return job
+
     def completed(self, rows: list[Job]) -> Sequence[Job]:
-        return progress.with_running(rows)
+        return progress.with_particulars(rows)
 
     def list(self, request: Request) -> Response:
-        if "offset" not in request.query_params:
+        """List jobs; without a cursor, with `total`, the number of all that match."""
+        if "cursor" in request.query_params:
             return super().list(request)
         offset, limit = requested_offset(request), requested_size(request)
         found: Any = self.filter_queryset(self.get_queryset())
         rows: JobQuerySet = found.rows.order_by(*self.ordering)
-        page = progress.with_running(list(rows[offset : offset + limit]))
-        shown = [JobSerializer.shown(row) for row in page]
-        return Response({"jobs": shown, "total": rows.count(), "limit": limit, "offset": offset})
+        whole = {"total": rows.count(), "limit": limit, "offset": offset}
+        if "offset" not in request.query_params:
+            return Response(super().list(request).data | whole)
+        page = self.completed(list(rows[offset : offset + limit]))
+        return Response({"jobs": [AnyJobSerializer.shown(row) for row in page], **whole})
 
     def create(self, request: Request) -> Response:
-        """Create a sweep from either form; with `dry_run`, say what it would be."""
+        """Create a command, or a sweep from either form; with `dry_run`, say what it would be.
+
+        A body with `job_command` or `source_type` is for a command.
+        """
+        caller = caller_of(request)
+        if command_forms.is_command(request.data):
+            answer_as(request._request, COMMANDS)
+            return submitted(request, caller)
         sweep = forms.read(unmarked(request.data))
         if flag(request.query_params, "dry_run"):
             return Response(preview(sweep))
-        job, new = transitions.create_sweep(sweep, by=caller_of(request))
+        job, new = transitions.create_sweep(sweep, by=caller)
         body = {"success": True, "jobId": job.public_id, "totalTasks": sweep.grid.count}
         return Response(body, 201 if new else 200)
 
     def retrieve(self, request: Request, job_id: str) -> Response:
-        """Show a sweep with its counts, its specification and an estimate of its end."""
-        return Response(JobDetailsSerializer(progress.with_details(self.get_object())).data)
-
-    @action(detail=True, methods=["post"], body_is_optional=True)
-    def cancel(self, request: Request, job_id: str) -> Response:
-        """Cancel a sweep: its waiting tasks at once, those in progress are asked to stop."""
-        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        """Show a command; or a sweep with its specification and an estimate of its end."""
         job = self.get_object()
-        done = transitions.cancel(job.pk, by=caller_of(request).name, reason=reason)
+        if job.kind == JobKind.COMMAND:
+            return of_command(command_transitions.known(job.pk))
+        return Response(JobDetailsSerializer(progress.with_details(job)).data)
+
+    def destroy(self, request: Request, job_id: str) -> Response:
+        """Delete a job that has ended, with its tasks, their logs and files."""
+        transitions.delete(self.get_object().pk, by=caller_of(request).name)
+        return Response(status=204)
+
+    @action(detail=True, methods=["post", "put"], body_is_optional=True)
+    def cancel(self, request: Request, job_id: str) -> Response:
+        """Cancel a job: what waits at once, what is in progress is asked to stop."""
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        job, by = self.get_object(), caller_of(request).name
+        if job.kind == JobKind.COMMAND:
+            return of_command(command_transitions.cancel(job.pk, by=by, reason=reason))
+        done = transitions.cancel(job.pk, by=by, reason=reason)
         body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
         return Response({**body, "cancelled": done.cancelled, "asked": done.asked})
 
     @action(detail=True, methods=["post"], body_is_optional=True)
-    def retry(self, request: Request, job_id: str) -> Response:
-        """Give the failed tasks of a sweep all their attempts again."""
+    def kill(self, request: Request, job_id: str) -> Response:
+        """Cancel a command at once; its runner ends it when it next hears of it."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
-        job = self.get_object()
-        retried = transitions.retry_failed(job.pk, by=caller_of(request).name, reason=reason)
+        job, by = self.get_object(), caller_of(request).name
+        if job.kind != JobKind.COMMAND:
+            raise JobUnknown("Only a command is killed.")
+        return of_command(command_transitions.kill(job.pk, by=by, reason=reason))
+
+    @action(detail=True, methods=["post"], body_is_optional=True)
+    def retry(self, request: Request, job_id: str) -> Response:
+        """Give the failed tasks of a sweep all their attempts again; or make a command anew."""
+        reason = ReasonRequestSerializer.read(request.data)["reason"]
+        job, by = self.get_object(), caller_of(request)
+        if job.kind == JobKind.COMMAND:
+            return of_command(command_transitions.retry(job.pk, by=by), 201)
+        retried = transitions.retry_failed(job.pk, by=by.name, reason=reason)
         body = {"success": True, "jobId": job.public_id, "status": known(job_id).counted_status}
         return Response({**body, "retried": retried})
 
@@ -98,17 +176,17 @@ class JobViewSet(ListViewSet[Job]):
         `param.<name>` filters by the parameter of that name. Answers of any length take little
         memory: their rows are read a few at a time.
         """
-        return result_answers.answer(request, self.get_object())
+        return result_answers.answer(request, self.sweep())
 
     @action(detail=True)
     def best(self, request: Request, job_id: str) -> Response:
         """Show the smallest `fopt` of all, and of each value of each parameter."""
-        return Response(statistics.best(self.get_object()))
+        return Response(statistics.best(self.sweep()))
 
     @action(detail=True)
     def statistics(self, request: Request, job_id: str) -> Response:
         """Show how `fopt` is distributed: over all, and by each value of each parameter."""
-        return Response(statistics.statistics(self.get_object()))
+        return Response(statistics.statistics(self.sweep()))
 
 
 @schema.parameter_schema
@@ -131,9 +209,25 @@ def preview(sweep: sweeps.Sweep) -> dict[str, object]:
     }
 
 
+def submitted(request: Request, caller: Caller) -> Response:
+    """Make the command of a request; the header `Idempotency-Key` makes a repetition the same."""
+    key = spelled(request.headers.get("Idempotency-Key", ""))
+    if len(key) > KEY_LENGTH:
+        raise Invalid(f"Idempotency-Key must not be longer than {KEY_LENGTH} characters")
+    command, new = command_transitions.submit(command_forms.read(request.data, key), by=caller)
+    return of_command(command, 201 if new else 200)
+
+
+def of_command(command: Command, status: int = 200) -> Response:
+    return Response(CommandSerializer.shown(command), status)
+
+
 def known(public_id: str) -> Job:
-    """The sweep of this public id, with its exact counts."""
-    job = Job.objects.counted().filter(kind=JobKind.SWEEP, pk=sweeps.id_of(public_id)).first()
+    """The job of this public id, with its exact counts."""
+    asked: dict[str, Any] = {"kind": JobKind.SWEEP, "pk": sweeps.id_of(public_id)}
+    if commands.is_id(public_id):
+        asked = {"kind": JobKind.COMMAND, "pk": fields.identifier(public_id.strip())}
+    job = Job.objects.counted().filter(**asked).first()
     if job is None:
         raise JobUnknown
     return job

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.http import HttpRequest
+
 Body = dict[str, object]
 BAD_REQUESTS = frozenset({"bad_json", "invalid_request"})
 
@@ -18,6 +20,11 @@ def nested_bad_request(code: str, message: str, cause: str = "") -> Body:
 
 def flat(code: str, message: str, cause: str = "") -> Body:
     return {"success": False, "error": message}
+
+
+def flat_or_worded(code: str, message: str, cause: str = "") -> Body:
+    """Of jobs: flat, unless a view says that the request is about a command (`answer_as`)."""
+    return flat(code, message, cause)
 
 
 WORDS = {
@@ -37,6 +44,29 @@ WORDS = {
 def worded(code: str, message: str, cause: str = "") -> Body:
     """The form of seed 001: `error` is a word for programs."""
     return {"error": WORDS.get(code, code), "message": message}
+
+
+COLLAB_WORDS = {
+    "bad_json": "validation_error",
+    "bad_request": "validation_error",
+    "invalid_request": "validation_error",
+    "unknown_host": "validation_error",
+    "unauthorized": "unauthenticated",
+    "csrf_failed": "forbidden",
+    "not_allowed": "forbidden",
+    "protected_mode": "forbidden",
+    "conflict": "invalid_transition",
+    "too_many_requests": "rate_limited",
+    "internal": "internal_error",
+    "unavailable": "dependency_unavailable",
+}
+"""What seed 003 calls problems for which others have words of their own."""
+
+
+def explained(code: str, message: str, cause: str = "") -> Body:
+    """The form of seed 003: a sentence, a word, and where there are some, details and a hint."""
+    code = COLLAB_WORDS.get(code, code)
+    return {"error": message, "details": None, "code": code, "hint": cause or None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +98,17 @@ def register(family: Family) -> None:
     _by_prefix.clear()
     # The longest prefix that matches decides.
     _by_prefix.update(sorted(known.items(), key=lambda entry: -len(entry[0])))
+
+
+def answer_as(request: HttpRequest, family: Family) -> None:
+    """Give the errors of a request in the form of this family, whatever its path."""
+    request.api_family = family  # type: ignore[attr-defined]
+
+
+def family_for(request: HttpRequest) -> Family:
+    """The family that the request was said to be of, else that of its path."""
+    found: Family | None = getattr(request, "api_family", None)
+    return found or family_of(request.path)
 
 
 def is_api(path: str) -> bool:

@@ -17,7 +17,7 @@ from problems import (
     Unauthorized,
     Unavailable,
 )
-from problems.families import Body, family_of
+from problems.families import Body, family_for, family_of
 
 JSON = "application/json; charset=utf-8"
 
@@ -66,7 +66,7 @@ def message_in(body: bytes) -> str:
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The answer to a request that ended in this problem."""
-    family = family_of(request.path)
+    family = family_for(request)
     message = (problem.brief if family.brief else "") or problem.message
     cause = problem.cause if isinstance(problem, Unavailable) else ""
     body = family.error(problem.code, message, cause)

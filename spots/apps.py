@@ -5,7 +5,10 @@ from django.apps import AppConfig
 from problems import families
 
 SPOTS = families.Family(
-    "spots", ("/internal", "/api/v1/spots", "/api/v1/health"), families.flat, brief=True
+    "spots",
+    ("/internal", "/api/v1/spots", "/api/v1/health", "/api/health"),
+    families.flat,
+    brief=True,
 )
 
 

@@ -15,6 +15,9 @@ from spots import schema
 VERSION = "2.0.0"
 """The version that SPOTs see: that of the protocol they speak."""
 
+UNVERIFIED = {"verified": False, "user_authenticated": False}
+"""What seed 001 says of the caller, whom nobody asks for a credential here."""
+
 WITHIN = 1.5  # seconds; clients give up after two
 STARTED = time.monotonic()
 
@@ -55,10 +58,18 @@ class HealthView(AsyncAPIView):
                 "status": "healthy",
                 "database": "connected",
                 **counts,
+                "verification": UNVERIFIED,
                 "version": VERSION,
                 "uptime": uptime(time.monotonic() - STARTED),
             }
         )
+
+
+@schema.job_health
+class JobHealthView(HealthView):
+    async def get(self, request: Request) -> Response:
+        """Say the same where clients of seed 001 look for it."""
+        return await super().get(request)
 
 
 def _unhealthy(why: str) -> Response:

@@ -80,28 +80,31 @@ tasks = extend_schema_view(
     ),
 )
 
-health = extend_schema_view(
-    get=extend_schema(
-        operation_id="spot_health",
-        responses={
-            200: answer(
-                "SpotHealth",
-                status=serializers.ChoiceField(["healthy"]),
-                database=serializers.ChoiceField(["connected"]),
-                activeSpots=serializers.IntegerField(),
-                pendingTasks=serializers.IntegerField(),
-                runningTasks=serializers.IntegerField(),
-                version=serializers.CharField(),
-                uptime=serializers.CharField(),
-            ),
-            503: OpenApiResponse(
-                answer(
-                    "SpotUnhealthy",
-                    status=serializers.ChoiceField(["unhealthy"]),
-                    database=serializers.CharField(),
-                ),
-                description="The database cannot be reached, or does not answer.",
-            ),
-        },
-    )
+VERIFICATION = answer(
+    "Verification",
+    verified=serializers.BooleanField(),
+    user_authenticated=serializers.BooleanField(),
 )
+OF_HEALTH = {
+    200: answer(
+        "SpotHealth",
+        status=serializers.ChoiceField(["healthy"]),
+        database=serializers.ChoiceField(["connected"]),
+        activeSpots=serializers.IntegerField(),
+        pendingTasks=serializers.IntegerField(),
+        runningTasks=serializers.IntegerField(),
+        version=serializers.CharField(),
+        uptime=serializers.CharField(),
+        verification=VERIFICATION,
+    ),
+    503: OpenApiResponse(
+        answer(
+            "SpotUnhealthy",
+            status=serializers.ChoiceField(["unhealthy"]),
+            database=serializers.CharField(),
+        ),
+        description="The database cannot be reached, or does not answer.",
+    ),
+}
+health = extend_schema_view(get=extend_schema(operation_id="spot_health", responses=OF_HEALTH))
+job_health = extend_schema_view(get=extend_schema(operation_id="job_health", responses=OF_HEALTH))

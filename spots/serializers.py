@@ -104,6 +104,7 @@ class SpotHeldRequestSerializer(SpotRequestSerializer):
 class SpotHeldTasks(HeldTasks):
     expected = "a list of task ids, or of objects with id and leaseEpoch"
     kind: ClassVar[type[RequestSerializer]] = SpotHeldRequestSerializer
+    alone = fields.SentIdentifier(default=None)
 
 
 class SpotHeartbeatRequestSerializer(SpotRequestSerializer):

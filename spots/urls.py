@@ -18,5 +18,6 @@ urlpatterns = [
     path("internal/v1/", include(internal.urls)),
     re_path("^internal/", NothingView.as_view(authentication_classes=OF_SPOTS)),
     re_path("^api/v1/health/?$", health.HealthView.as_view()),
+    re_path("^api/health/?$", health.JobHealthView.as_view()),
     path("api/v1/", include(lists.urls)),
 ]

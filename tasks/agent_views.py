@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from django.db import transaction
+from django.db.models import Q
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import caller_of
-from accounts.ownership import check_each
+from accounts.callers import Caller, caller_of
+from accounts.ownership import is_limited, owned
 from accounts.permissions import AsAgent
 from accounts.rights import SAFE_METHODS
 from agents import transitions as agents
 from agents.answers import AgentSerializer, ListedAgentSerializer, NotificationSerializer
 from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
-from agents.ownership import check_work, refuse_another, speak_for
+from agents.ownership import check_work, refuse_another, refuse_other_agent, speak_for
 from agents.transitions import Beat
 from api.answers import Body, filled
 from api.serializers import Values
@@ -53,7 +54,7 @@ class AgentViewSet(ListViewSet[Agent]):
     agents_may = {"heartbeat": AsAgent(may_be_new=True)}
 
     def completed(self, rows: list[Agent]) -> Sequence[Agent]:
-        return with_current_tasks(rows)
+        return with_current_tasks(rows, caller_of(self.request))
 
     def check_object_permissions(self, request: Request, obj: Agent) -> None:
         """Users see agents that are nobody's too, but steer only their own."""
@@ -63,12 +64,12 @@ class AgentViewSet(ListViewSet[Agent]):
 
     def retrieve(self, request: Request, agent_id: str) -> Response:
         """Show an agent and its current task."""
-        return shown(self.get_object())
+        return shown(self.get_object(), caller_of(request))
 
     def retrieve_named(self, agent_id: str) -> Response:
         """The agent whose id is also a word of a path, which means something else for a POST."""
         self.kwargs = {"agent_id": agent_id}
-        return shown(self.get_object())
+        return shown(self.get_object(), caller_of(self.request))
 
     @action(detail=False, methods=["post"], throttle_scope="heartbeat")
     def heartbeat(self, request: Request) -> Response:
@@ -82,7 +83,7 @@ class AgentViewSet(ListViewSet[Agent]):
         values["agent_id"] = values["agent_id"] or str(uuid4())
         speak_for(values["agent_id"], caller_of(request))
         agent, news = beat(values)
-        return Response({"agent": body_of(agent), **news})
+        return Response({"agent": body_of(agent, caller_of(request)), **news})
 
     @schema.agent_of_a_word
     @heartbeat.mapping.get
@@ -104,19 +105,22 @@ class AgentViewSet(ListViewSet[Agent]):
     def channels(self, request: Request, agent_id: str) -> Response:
         """Subscribe an agent to channels, as an operator does."""
         names = SubscriptionsRequestSerializer.read(request.data)["subscriptions"]
-        return shown(agents.subscribe(agent_id, names, by=caller_of(request).name))
+        caller = caller_of(request)
+        return shown(agents.subscribe(agent_id, names, by=caller.name), caller)
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def drain(self, request: Request, agent_id: str) -> Response:
         """Drain an agent: it keeps its tasks, and gets no more."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
-        return shown(agents.drain(agent_id, by=caller_of(request).name, reason=reason))
+        caller = caller_of(request)
+        return shown(agents.drain(agent_id, by=caller.name, reason=reason), caller)
 
     @action(detail=True, methods=["post"], body_is_optional=True)
     def resume(self, request: Request, agent_id: str) -> Response:
         """Let a draining agent have tasks again."""
         reason = ReasonRequestSerializer.read(request.data)["reason"]
-        return shown(agents.resume(agent_id, by=caller_of(request).name, reason=reason))
+        caller = caller_of(request)
+        return shown(agents.resume(agent_id, by=caller.name, reason=reason), caller)
 
 
 @schema.notifications
@@ -133,7 +137,7 @@ class NotificationViewSet(ListViewSet[Notification]):
     def dismiss(self, request: Request) -> Response:
         """Hide a notification until the agent waits anew."""
         values = DismissRequestSerializer.read(request.data)
-        check_each(Agent.objects.filter(pk=values["agent_id"]), caller_of(request))
+        refuse_other_agent(values["agent_id"], caller_of(request))
         agents.dismiss(values["agent_id"], values["type"])
         return Response({"ok": True})
 
@@ -167,18 +171,24 @@ def beat(values: Values) -> tuple[Agent, dict[str, object]]:
     }
 
 
-def shown(agent: Agent) -> Response:
-    return Response({"agent": body_of(agent)})
+def shown(agent: Agent, caller: Caller) -> Response:
+    return Response({"agent": body_of(agent, caller)})
 
 
-def body_of(agent: Agent) -> Body:
+def body_of(agent: Agent, caller: Caller) -> Body:
     """One agent as it is shown; `worker_status` is in lists only."""
-    return AgentSerializer.shown(*with_current_tasks([agent]))
+    return AgentSerializer.shown(*with_current_tasks([agent], caller))
 
 
-def with_current_tasks(rows: Sequence[Agent]) -> Sequence[Agent]:
-    """Agents that know their current task: that of their tasks which they claimed last."""
-    current = dict(Task.objects.current_of([row.pk for row in rows]).values_list("agent", "pk"))
+def with_current_tasks(rows: Sequence[Agent], caller: Caller | None = None) -> Sequence[Agent]:
+    """Agents that know their current task: that of their tasks which they claimed last.
+
+    Of agents of nobody a user who calls sees it as far as it is no other user's.
+    """
+    current = Task.objects.current_of([row.pk for row in rows])
+    if caller is not None and is_limited(caller):
+        current = current.filter(Q(agent__user=caller.user_id) | owned(caller))
+    by_agent = dict(current.values_list("agent", "pk"))
     for row in rows:
-        row.current_task_id = current.get(row.pk)
+        row.current_task_id = by_agent.get(row.pk)
     return rows

@@ -7,12 +7,11 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.models import Protocol
 from api import sizes
 from api.answers import AnswerSerializer, Body, ErrorSerializer
 from api.pagination import MOST
-from tasks import requirements
-from tasks.models import Task
+from tasks import lease_tokens, requirements
+from tasks.models import COMMAND, Task
 from tasks.reports import Verdict
 from tasks.rows import TaskRow
 from tasks.states import Status
@@ -54,6 +53,7 @@ class TaskSerializer(AnswerSerializer):
     type = serializers.CharField(required=False)
     execution_mode = serializers.CharField(required=False)
     idempotency_key = serializers.CharField(required=False)
+    trace = serializers.CharField(required=False)
     claimed_at = serializers.DateTimeField(required=False)
     lease_expires_at = serializers.DateTimeField(required=False)
     attempts = serializers.IntegerField(required=False)
@@ -102,6 +102,15 @@ class AssignedTaskSerializer(TaskSerializer):
         return row.session_token or None
 
 
+class ClaimedTaskSerializer(TaskSerializer):
+    """The same, for a command with the token of its lease."""
+
+    lease_token = serializers.SerializerMethodField()
+
+    def get_lease_token(self, row: Row) -> str | None:
+        return lease_tokens.of(row.id, row.lease_epoch) if row.type == COMMAND else None
+
+
 class AttemptSerializer(AnswerSerializer):
     """An attempt that did not end well."""
 
@@ -135,8 +144,8 @@ class TaskDetailsSerializer(TaskSerializer):
     def get_unserved(self, row: Task) -> bool | None:
         if row.status != Status.QUEUED or row.requirement is None:
             return None
-        kind = Protocol.SPOT if row.job_id else Protocol.PLAIN
-        return not requirements.is_served(row.requirement, requirements.present(kind)) or None
+        present = requirements.present(row.protocol)
+        return not requirements.is_served(row.requirement, present) or None
 
 
 class DeadLetterSerializer(TaskSerializer):

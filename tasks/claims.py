@@ -5,6 +5,7 @@ locks the agent, then the chain it owns (both waiting), then what it picks. It t
 nobody else is taking, so no claim ever waits for another agent's.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -25,19 +26,21 @@ from tasks.fast_path import heads_for, steps_from
 from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import READY, Head
 from tasks.rows import COLUMNS, ClaimRequest, TaskRow
-from tasks.signals import chain_changed, chain_wanted
+from tasks.signals import chain_changed, chain_wanted, claim_answered
 from tasks.statements import Statement, raw, text_of
 from tasks.states import Status
 
 FORGOTTEN_AT_ONCE = 5_000
+CHANNELS = "(SELECT unnest(%(channels)s::uuid[]) AS id)"
 
 
 def claim(request: ClaimRequest) -> Sequence[TaskRow]:
     """Give the agent the tasks it may have now, in order; none when there are none for it."""
+    begun = time.perf_counter()
     result = fast_path.run(request.agent_id, request=request)
-    if result and not result.overtaken:
-        return result.tasks
-    return claim_in_transaction(request)
+    given = result.tasks if result and not result.overtaken else claim_in_transaction(request)
+    claim_answered.send(Task, begun=begun, found=bool(given))
+    return given
 
 
 @transaction.atomic
@@ -95,20 +98,24 @@ def _for_agent(agent: Agent, request: ClaimRequest) -> list[UUID]:
         most = min(most, agent.capacity - Task.objects.held_by(agent.pk).count())
     if most <= 0:
         return []
-    named = "ids" if request.ids else "names"
-    values = {"agent": agent.pk, "channels": list(request.ids or request.names)}
+    named, prefix = "ids" if request.ids else "names", request.type_prefix
+    values = {"agent": agent.pk, "channels": list(request.ids or request.names), "prefix": prefix}
     for task_id, is_ready in _bound(named).run(values):
         return [task_id] if is_ready else []
     channels = Channel.objects.giving(request.ids, request.names)
-    return _free_for(agent.pk, channels, most) if channels else []
+    if not channels:
+        return []
+    return _of_types(prefix, channels, most) if prefix else _free_for(agent.pk, channels, most)
 
 
 @cache
 def _bound(named: str) -> Statement:
     """The task that binds the agent, and whether a claim from these channels gives it out now."""
-    binding = Task.objects.binding(raw("%(agent)s")).values("id", "channel_id", ready=READY)[:1]
+    of_agent = Task.objects.binding(raw("%(agent)s"))
+    binding = of_agent.values("id", "channel_id", "type", ready=READY)[:1]
     return Statement.of(
         f"SELECT t.id, t.ready AND c.paused_at IS NULL AND {fast_path.NAMED[named]}"  # noqa: S608
+        " AND starts_with(t.type, %(prefix)s::text)"
         f" FROM ({text_of(binding)}) t JOIN tasks_channel c ON c.id = t.channel_id"
     )
 
@@ -131,6 +138,23 @@ def _free_for(agent_id: str, channels: Collection[UUID], most: int) -> list[UUID
     return []
 
 
+def _of_types(prefix: str, channels: Collection[UUID], most: int) -> list[UUID]:
+    """Up to `most` tasks whose type begins so, those that nobody else is taking."""
+    ids: list[UUID] = []
+    values = {"channels": list(channels), "type_prefix": prefix}
+    for limit in steps_from(heads_for(most)):
+        heads = _heads_of_types(limit).run(values)
+        ids = _alone([head[0] for head in heads], most)
+        if len(ids) == most or len(heads) < limit:
+            break
+    return ids
+
+
+@lru_cache(maxsize=16)
+def _heads_of_types(limit: int) -> Statement:
+    return Statement.of(queue.heads_of_types(CHANNELS, limit))
+
+
 def _filled(values: Mapping[str, object], most: int) -> list[UUID]:
     """Up to `most` chainless tasks, some of which are locked already."""
     ids: list[UUID] = []
@@ -144,8 +168,7 @@ def _filled(values: Mapping[str, object], most: int) -> list[UUID]:
 
 @lru_cache(maxsize=128)
 def _heads(limit: int, of_chains: int | None = None) -> Statement:
-    channels = "(SELECT unnest(%(channels)s::uuid[]) AS id)"
-    return Statement.of(queue.heads(channels, limit, of_chains=of_chains))
+    return Statement.of(queue.heads(CHANNELS, limit, of_chains=of_chains))
 
 
 def _first_of(heads: Sequence[Head], most: int) -> list[UUID]:

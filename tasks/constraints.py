@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import models
 from django.db.models import Q
 
-from tasks.queue import ALONE, IN_CHAIN, MATCHING, ORDER
+from tasks.queue import ALONE, BY_TYPE, IN_CHAIN, MATCHING, ORDER, TYPED
 from tasks.states import FINISHED, OPEN, Status
 
 RARE = (Status.FAILED, Status.LOCKED, Status.CANCELLED)
@@ -14,6 +14,7 @@ TASK_INDEXES: list[models.Index] = [
     models.Index("channel", *ORDER, condition=ALONE, name="task_free_alone"),
     models.Index("channel", *ORDER, condition=IN_CHAIN, name="task_free_in_chain"),
     models.Index("channel", "requirement", *ORDER, condition=MATCHING, name="task_free_for_some"),
+    models.Index("channel", BY_TYPE, *ORDER, condition=TYPED, name="task_free_of_type"),
     models.Index(fields=["available_at"], condition=Q(postponed=True), name="task_postponed"),
     models.Index(
         fields=["channel", "available_at"],

@@ -23,7 +23,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, transaction
 from django.db.models import BooleanField, Case, DurationField, F, Q, Value, When
@@ -35,7 +34,7 @@ from api.body import dumps
 from events.context import request_id
 from problems.database import first_line
 from tasks import queue
-from tasks.models import Task
+from tasks.models import COMMAND, Task
 from tasks.rows import COLUMNS, ClaimRequest, FastResult, Outcome, TaskRow
 from tasks.statements import Statement, assignments, raw, text_of
 from tasks.states import (
@@ -49,9 +48,6 @@ from tasks.states import (
     first_of,
     paused,
 )
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("coordinator.claims")
 
@@ -131,6 +127,9 @@ KEEP_BAD_ATTEMPTS = """INSERT INTO tasks_attempt
   SELECT h.id, h.lease_epoch, h.agent_id, 'failed', h.reason, h.claimed_at, now()
   FROM held h WHERE NOT h.done"""
 
+SERVED = f"chain_id IS NULL AND type <> '{COMMAND}' AND agent_id = %(agent)s"
+"""What is said of a command may have secrets, which the transactional path masks."""
+
 NAMED = {
     "ids": "c.id = ANY (%(channels)s::uuid[])",
     "names": "lower(c.name) = ANY (ARRAY(SELECT lower(n) FROM unnest(%(channels)s::text[]) n))",
@@ -180,12 +179,14 @@ def start_lease() -> str:
 
 
 @lru_cache(maxsize=256)
-def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Statement:
+def statement(
+    outcomes: int, claims: str, heads: int, counting: bool, typed: bool = False
+) -> Statement:
     """The statement. `claims`: how it names its channels, "ids" or "names"; "" without a claim.
 
     `outcomes`: for how many it is planned. `heads`: how many tasks it looks at, to take `most` of
     them. An agent with a capacity is served only by `counting` what it holds, and then its row must
-    be locked; else `room` is unknown.
+    be locked; else `room` is unknown. `typed`: it claims tasks of some types alone.
     """
     parts = [f"registered AS ({REGISTER} RETURNING 1)"] if claims else []
     parts += [f"seen AS ({RENEW.format(f'AND {RECENT}' if claims else '')} RETURNING 1)", CONTEXT]
@@ -193,11 +194,11 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     if outcomes:
         parts += [
             OUTCOMES.format(outcomes),
-            held("chain_id IS NULL AND agent_id = %(agent)s", after="context"),
+            held(SERVED, after="context"),
         ]
         needs.append("(SELECT count(*) FROM held) = jsonb_array_length(%(outcomes)s::jsonb)")
     if claims:
-        parts += _looking(claims, heads, outcomes=bool(outcomes), counting=counting)
+        parts += _looking(claims, heads, outcomes=bool(outcomes), counting=counting, typed=typed)
         needs += [
             "NOT EXISTS (SELECT FROM registered)",
             "(SELECT tasks FROM room) IS NOT NULL",
@@ -229,7 +230,7 @@ def statement(outcomes: int, claims: str, heads: int, counting: bool) -> Stateme
     return _answer(parts, f"{seen}, {more}", "claimed")
 
 
-def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list[str]:
+def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool, typed: bool) -> list[str]:
     """How many tasks there is room for, in which channels, and the heads of their queues."""
     capacity = "(SELECT capacity FROM agents_agent WHERE id = %(agent)s)"
     holds = (
@@ -237,13 +238,18 @@ def _looking(claims: str, heads: int, *, outcomes: bool, counting: bool) -> list
     )
     reported = " + (SELECT count(*) FROM held)" if outcomes else ""
     room = f"LEAST(%(most)s, GREATEST(0, {capacity} - {holds}{reported}))" if counting else "NULL"
+    read = (
+        queue.heads_of_types("channel", heads)
+        if typed
+        else queue.heads("channel", heads, of_chains=1)
+    )
     return [
         "room AS (SELECT"
         f" CASE WHEN {capacity} IS NULL THEN %(most)s::int ELSE {room} END AS tasks)",
         f"""channel AS (SELECT c.id FROM context, tasks_channel c
   WHERE {NAMED[claims]} AND c.paused_at IS NULL
     AND NOT EXISTS (SELECT FROM agents_agent WHERE id = %(agent)s AND draining))""",  # noqa: S608
-        f"head AS MATERIALIZED ({queue.heads('channel', heads, of_chains=1)})",
+        f"head AS MATERIALIZED ({read})",
     ]
 
 
@@ -279,12 +285,13 @@ def _run(
 ) -> FastResult | None:
     """Others may take what was seen first; then more of the queue is looked at."""
     claims = "" if request is None else "ids" if request.ids else "names"
+    typed = bool(request and request.type_prefix)
     tasks: list[TaskRow] = []
     begun = False
     for heads in steps_from(heads_for(request.max_tasks) if request else 0):
         planned = expected(outcomes) if outcomes else 0
         try:
-            answer = statement(planned, claims, heads, counting).run(values)
+            answer = statement(planned, claims, heads, counting, typed).run(values)
         except DatabaseError as failure:
             if not begun or counting:  # nothing was changed, or nothing is once this is undone
                 raise
@@ -326,6 +333,8 @@ def _values(
             "most": request.max_tasks,
             "filling": False,
         }
+        if request.type_prefix:
+            values["type_prefix"] = request.type_prefix
     return values | {"outcomes": as_json(outcomes)} if outcomes else values
 
 

@@ -23,6 +23,23 @@ FEW = 50
 """Rows of a statement up to which comparing each old one with each new one costs nothing."""
 
 
+CHANGE = "jsonb_build_object('from', o.status, 'to', n.status, 'lease_epoch', n.lease_epoch)"
+
+OUTCOME = """CASE WHEN o.status = 'in_progress' AND n.status = 'queued' THEN (
+  SELECT outcome FROM tasks_attempt a WHERE a.task_id = n.id AND a.epoch = n.lease_epoch) END"""
+"""How the attempt ended after which the task is tried again; its row is written before."""
+
+MORE = f"""jsonb_strip_nulls(jsonb_build_object('type', NULLIF(n.type, ''),
+  'dead_letter', NULLIF(n.dead_letter, ''), 'outcome', {OUTCOME}))"""
+"""What else an event says where there is something to say: most events stay short."""
+
+
+def with_type(payload: str, row: str) -> str:
+    """The payload, and the type of a task that has one."""
+    typed = f"{payload} || jsonb_build_object('type', {row}.type)"
+    return f"CASE WHEN {row}.type = '' THEN {payload} ELSE {typed} END"
+
+
 def _changed(rows: str) -> str:
     """Events of changes of status, endings first: one statement may end tasks and claim others."""
     return insert_event(
@@ -32,8 +49,8 @@ def _changed(rows: str) -> str:
         job_id="n.job_id::text",
         chain_id="n.chain_id",
         channel_id="n.channel_id",
-        payload="jsonb_build_object("
-        "'from', o.status, 'to', n.status, 'lease_epoch', n.lease_epoch)",
+        payload=f"CASE WHEN n.type = '' AND n.status IN ('in_progress', 'done') THEN {CHANGE}"
+        f" ELSE {CHANGE} || {MORE} END",
         rows=f"{rows} ORDER BY n.status = 'in_progress', n.id",
     )
 
@@ -59,7 +76,7 @@ TASK_TRIGGERS = [
             job_id="n.job_id::text",
             chain_id="n.chain_id",
             channel_id="n.channel_id",
-            payload="jsonb_build_object('to', n.status)",
+            payload=with_type("jsonb_build_object('to', n.status)", "n"),
             rows="FROM new_rows n ORDER BY n.id",
         ),
     ),
@@ -104,7 +121,7 @@ TASK_TRIGGERS = [
             job_id="o.job_id::text",
             chain_id="o.chain_id",
             channel_id="o.channel_id",
-            payload="jsonb_build_object('from', o.status)",
+            payload=with_type("jsonb_build_object('from', o.status)", "o"),
             rows="FROM old_rows o ORDER BY o.id",
         ),
     ),

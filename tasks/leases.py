@@ -14,12 +14,14 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import (
+    Case,
     DurationField,
     ExpressionWrapper,
     F,
     Q,
     TextField,
     Value,
+    When,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Now
@@ -28,14 +30,17 @@ from django.db.models.lookups import GreaterThanOrEqual
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
+from problems import Conflict
 from tasks import blame, claims, ready
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
-from tasks.models import Attempt, AttemptOutcome, Task
+from tasks.models import COMMAND, Attempt, AttemptOutcome, Task
 from tasks.querysets import TaskQuerySet
+from tasks.signals import leases_renewed, report_refused
 from tasks.states import (
     CANCEL,
     DETACH,
     FAIL,
+    GIVE_UP,
     RETRY,
     Columns,
     DeadLetter,
@@ -49,6 +54,9 @@ BATCH = 200
 
 MOST_UNLISTED = 1_000
 
+WORKER_LOST = "worker lost"
+"""Why a command failed whose agent went silent (seed 001's word for it)."""
+
 
 @transaction.atomic
 def renew(
@@ -56,19 +64,54 @@ def renew(
 ) -> Task:
     """Start the lease of a held task anew, by its own length or a new one; renews presence too."""
     agents.hear(agent_id)
-    lean = Task.objects.only("status", "agent", "lease_epoch", "lease_seconds")
-    task = lean.filter(pk=task_id).lock().first()
-    if task is None:
-        raise TaskUnknown(f"There is no task {task_id}.")
-    if task.status != Status.IN_PROGRESS or task.agent_id != agent_id:
-        raise NotHolder(f"Task {task_id} is not held by agent {agent_id!r}.")
-    if epoch not in {None, task.lease_epoch}:
-        raise LeaseLost(f"Task {task_id} is at lease epoch {task.lease_epoch}, not {epoch}.")
+    task = held(task_id, agent_id=agent_id, epoch=epoch)
+    leases_renewed.send(Task, types=[task.type])
     seconds = lease_seconds or task.lease_seconds
-    Task.objects.filter(pk=task.pk).update(
+    Task.objects.filter(pk=task_id).update(
         lease_seconds=seconds, lease_expires_at=claims.expiry(seconds), named_epoch=F("lease_epoch")
     )
     return Task.objects.get(pk=task_id)
+
+
+@transaction.atomic
+def start(task_id: UUID, *, agent_id: str, epoch: int | None = None) -> Task:
+    """Note that the agent has begun a task that it holds; the journal has that once for a lease."""
+    journal.attribute(actor=f"agent:{agent_id}")
+    agents.hear(agent_id)
+    held(task_id, agent_id=agent_id, epoch=epoch)
+    task = Task.objects.get(pk=task_id)
+    if task.named_epoch < task.lease_epoch:
+        task.named_epoch = task.lease_epoch
+        Task.objects.filter(pk=task_id).update(named_epoch=F("lease_epoch"))
+        journal.record(
+            "task.started",
+            agent_id=agent_id,
+            task_id=str(task_id),
+            chain_id=task.chain_id,
+            channel_id=task.channel_id,
+            payload={"lease_epoch": task.lease_epoch},
+        )
+    return task
+
+
+def held(task_id: UUID, *, agent_id: str, epoch: int | None) -> Task:
+    """Lock a task that the agent holds by this lease, by any where none is named; only its lease.
+
+    Called inside a transaction. Raises TaskUnknown, NotHolder or LeaseLost.
+    """
+    lean = Task.objects.only("status", "agent", "lease_epoch", "lease_seconds", "type")
+    task = lean.filter(pk=task_id).lock().first()
+    if task is None:
+        raise TaskUnknown(f"There is no task {task_id}.")
+    problem: Conflict
+    if task.status != Status.IN_PROGRESS or task.agent_id != agent_id:
+        problem = NotHolder(f"Task {task_id} is not held by agent {agent_id!r}.")
+    elif epoch not in {None, task.lease_epoch}:
+        problem = LeaseLost(f"Task {task_id} is at lease epoch {task.lease_epoch}, not {epoch}.")
+    else:
+        return task
+    report_refused.send(Task, type=task.type, code=problem.code)
+    raise problem
 
 
 def renew_listed(
@@ -79,12 +122,14 @@ def renew_listed(
     `waiting`: those that it has not begun.
     """
     tasks = Task.objects.held_by(agent_id).filter(pk__in=epochs).lock()
-    rows = list(tasks.values_list("pk", "lease_epoch", "named_epoch"))
+    rows = list(tasks.values_list("pk", "lease_epoch", "named_epoch", "lease_seconds", "type"))
     held = {
         pk: named < epoch and pk not in waiting
-        for pk, epoch, named in rows
+        for pk, epoch, named, _, _ in rows
         if epochs[pk] in {None, epoch}
     }
+    if types := [type_ for pk, *_, seconds, type_ in rows if seconds and pk in held]:
+        leases_renewed.send(Task, types=types)
     leased = Task.objects.filter(pk__in=held, lease_seconds__isnull=False)
     leased.update(lease_expires_at=Now() + LEASE)
     if any(held.values()):
@@ -249,7 +294,8 @@ def give_back(
     """End the leases of locked chainless tasks that did not end by a report.
 
     An asked cancellation takes effect; else the task is tried again while it may be: an expired
-    lease uses an attempt, a lost agent counts as one of the few that may be lost in a row.
+    lease uses an attempt, as does a lost agent with a command; with other tasks it counts as one
+    of the few that may be lost in a row.
     `blamed`: the agent had begun them, otherwise neither counts.
     `final`: as many agents have refused it as it may have attempts. `more`: columns to set beside.
     """
@@ -272,7 +318,9 @@ def _given_back(
 ) -> dict[str, object]:
     """The columns by which a lease ends that no report ended."""
     expired, lost = outcome == AttemptOutcome.EXPIRED, outcome == AttemptOutcome.LOST
-    attempts = F("attempts") + int(expired)
+    attempts: Combinable = F("attempts") + int(expired)
+    if lost:
+        attempts = Case(When(type=COMMAND, then=F("attempts") + 1), default=F("attempts"))
     losses: Combinable = F("losses") if outcome == AttemptOutcome.RELEASED else Value(0)
     common = {"attempts": attempts, "fail_reason": reason, **more}
     if lost:
@@ -285,9 +333,13 @@ def _given_back(
         spent = _sentence(
             f"{reason}, max attempts exceeded (", attempts, "/", F("max_attempts"), ")"
         )
+        of_command = Value(WORKER_LOST, TextField())
+        spent = Case(When(type=COMMAND, then=of_command), default=spent)
         failed = FAIL(**common | {"fail_reason": spent}, dead_letter=DeadLetter.LEASE_EXPIRED)
         cases.append((Q(max_attempts__lte=attempts), failed))
     if lost:
+        once = FAIL(**common | {"fail_reason": WORKER_LOST}, dead_letter=DeadLetter.AGENTS_LOST)
+        cases.append((Q(type=COMMAND, max_attempts__lte=attempts), once))
         enough = _sentence("", losses, " agents in a row were lost with it")
         failed = FAIL(**common | {"fail_reason": enough}, dead_letter=DeadLetter.AGENTS_LOST)
         cases.append((GreaterThanOrEqual(losses, settings.MAX_LOSSES), failed))
@@ -299,6 +351,34 @@ def _given_back(
 def _sentence(*parts: str | Combinable) -> Combinable:
     texts = [Value(part) if isinstance(part, str) else Cast(part, TextField()) for part in parts]
     return Concat(*texts, output_field=TextField())
+
+
+@transaction.atomic
+def time_out(tasks: TaskQuerySet, reason: str) -> list[UUID]:
+    """End those of these chainless tasks in progress that nobody is changing; their ids.
+
+    They fail for good, or are cancelled where that was asked. No late report counts.
+    """
+    journal.attribute(actor="coordinator", reason=reason)
+    ids = _taken(tasks)
+    running = Task.objects.filter(pk__in=ids)
+    _keep_attempts(running, AttemptOutcome.TIMED_OUT, reason)
+    common = {"fail_reason": reason, "closed_epoch": F("lease_epoch")}
+    asked = (Q(cancel_asked_at__isnull=False), CANCEL(**common))
+    failed = FAIL(**common, dead_letter=DeadLetter.TIMEOUT)
+    running.update(**first_of([asked], otherwise=failed))
+    return ids
+
+
+@transaction.atomic
+def give_up(tasks: TaskQuerySet, reason: str) -> list[UUID]:
+    """Fail those of these chainless queued tasks that nobody is changing: nobody does them."""
+    journal.attribute(actor="coordinator", reason=reason)
+    ids = _taken(tasks)
+    Task.objects.filter(pk__in=ids).update(
+        **GIVE_UP(fail_reason=reason, dead_letter=DeadLetter.UNSERVED)
+    )
+    return ids
 
 
 def wake_postponed() -> int:

@@ -7,15 +7,21 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
-from agents.models import ID_LENGTH, Agent
+from agents.models import ID_LENGTH, Agent, Protocol
 from tasks.constraints import TASK_CONSTRAINTS, TASK_INDEXES
 from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
 from tasks.querysets import ChannelQuerySet, TaskQuerySet
 from tasks.queue import FREE
 from tasks.states import DeadLetter, Status
+from tasks.tally_models import TallyMark, TaskTally, TaskTiming
+
+__all__ = ["TallyMark", "TaskTally", "TaskTiming"]  # Django finds models here
 
 SESSION_REQUEST = "request_claude_session"
+COMMAND = "command"
+"""The types of tasks that mean something here: others are the clients' own."""
 KEY_LENGTH = 200
+TRACE_LENGTH = 200
 
 
 class ExecutionMode(models.TextChoices):
@@ -135,6 +141,13 @@ class Task(models.Model):
     )
     execution_mode = models.CharField(max_length=32, choices=ExecutionMode, blank=True, default="")
     idempotency_key = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
+    trace = models.CharField(
+        max_length=TRACE_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What it belongs to elsewhere: a W3C traceparent, or an id of the client's own.",
+    )
 
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     blocked = models.BooleanField(default=False, help_text="Not its turn in its chain.")
@@ -228,6 +241,11 @@ class Task(models.Model):
     def __str__(self) -> str:
         return f"task {self.id}"
 
+    @property
+    def protocol(self) -> Protocol:
+        """Which agents may have it: SPOTs claim what jobs have, but for commands."""
+        return Protocol.SPOT if self.job_id and self.type != COMMAND else Protocol.PLAIN
+
 
 class AttemptOutcome(models.TextChoices):
     """How an attempt ended that did not end well."""
@@ -239,6 +257,7 @@ class AttemptOutcome(models.TextChoices):
     REFUSED = "refused"
     RELEASED = "released"
     RESET = "reset"
+    TIMED_OUT = "timed_out"
 
 
 class Attempt(models.Model):
@@ -260,6 +279,16 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.epoch} of task {self.task_id}"
+
+
+class TaskSecrets(models.Model):
+    """Environment that only the holder of a task gets, sealed (`tasks.secrets`)."""
+
+    task = models.OneToOneField(Task, models.CASCADE, primary_key=True, related_name="kept_secrets")
+    sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"secrets of task {self.task_id}"
 
 
 class ClaimKey(models.Model):

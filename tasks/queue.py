@@ -15,6 +15,8 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db.models import F, Q
+from django.db.models.functions import Collate
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual
 
 from tasks.statements import Statement, raw, text_of
 from tasks.states import Status
@@ -36,14 +38,23 @@ IN_CHAIN = Q(free=True, chain__isnull=False)
 MATCHING = Q(free=True, requirement__isnull=False)
 """The kinds of free tasks; an index for each has just these conditions."""
 
+TYPED = ALONE & ~Q(type="")
+"""Those that a claim of some types gives, where they stand alone and are for everybody."""
+
 ORDER = (F("priority").desc(), "queue_at", "sequence", "id")
 """The order in which free tasks are claimed (architecture: Order)."""
+
+BY_TYPE = Collate("type", "C")
+"""A type as its index has it: byte by byte, so that those with one prefix are side by side."""
 
 SOON = 5_000
 """How many postponed tasks of a channel are looked through for those that are first in order."""
 
 FAR = 1_000
 """How far the queue is looked along for a position: behind so many others is just far behind."""
+
+MOST_PRIORITIES = 32
+"""Of a channel: in so many it is looked for what has waited for long."""
 
 MEETS = """NOT %(agent)s::text = ANY (r.refused_by) AND NOT EXISTS (
     SELECT FROM agents_agent a, jsonb_each_text(r.wants) w
@@ -91,6 +102,32 @@ def heads(
         f"SELECT h.* FROM {channels} c CROSS JOIN LATERAL ({' UNION ALL '.join(kinds)}) h"  # noqa: S608
         f" ORDER BY {order_by('h')} LIMIT {limit:d}"
     )
+
+
+def heads_of_types(channels: str, limit: int) -> str:
+    """The first free tasks of several channels whose type begins with %(type_prefix)s, as SQL.
+
+    Only those that stand alone and are for everybody. An index has them by type: it is looked at
+    once for each type that waits, and no task of another type is read, however many there are.
+    """
+    free = _tasks().filter(TYPED, Exact(BY_TYPE, raw("t.kind")), channel=raw("c.id"))
+    of_type = text_of(free.order_by(*ORDER).values(*Head._fields)[:limit])
+    return (
+        f"SELECT h.* FROM {channels} c CROSS JOIN LATERAL (SELECT m.* FROM ({_types('c.id')}) t"  # noqa: S608
+        f" CROSS JOIN LATERAL ({of_type}) m) h ORDER BY {order_by('h')} LIMIT {limit:d}"
+    )
+
+
+def _types(channel: str) -> str:
+    """The types with the prefix of which tasks wait in a channel; one look for each."""
+    typed = _tasks().filter(TYPED, channel=raw(channel)).order_by(BY_TYPE).values(kind=BY_TYPE)
+    from_prefix = GreaterThanOrEqual(BY_TYPE, raw("%(type_prefix)s::text"))
+    first = text_of(typed.filter(from_prefix)[:1])
+    following = text_of(typed.filter(GreaterThan(BY_TYPE, raw("waiting.kind")))[:1])
+    begins = "starts_with(waiting.kind, %(type_prefix)s::text)"
+    return f"""WITH RECURSIVE waiting (kind) AS (({first}) UNION ALL
+    SELECT ({following}) FROM waiting WHERE {begins})
+  SELECT kind FROM waiting WHERE {begins}"""  # noqa: S608
 
 
 def _each_kind(channel: str, *, alone: int, in_chain: int, agent: bool, behind: Q) -> list[str]:
@@ -145,6 +182,33 @@ def counts(channels: Collection[UUID], most: int, *, giving: bool = False) -> di
     """
     limit = 1 << max(most - 1, 1).bit_length()  # a few texts serve all
     return dict(_counts(limit, giving).run({"channels": list(channels)}))
+
+
+@cache
+def _waiting_since() -> Statement:
+    """Hops from each priority to the next lower one, so the length of a queue does not count."""
+    lower = Q(priority__lt=raw("p.priority"))
+    first, following = (
+        heads("(SELECT c.id)", 1, agent=False, behind=behind) for behind in (Q(), lower)
+    )
+    return Statement.of(
+        f"""SELECT c.id, min(t.available_at)
+FROM unnest(%(channels)s::uuid[]) AS c (id) CROSS JOIN LATERAL (
+  WITH RECURSIVE p (id, priority, nth) AS (
+    (SELECT h.id, h.priority, 1 FROM ({first}) h) UNION ALL
+    SELECT n.id, n.priority, p.nth + 1 FROM p CROSS JOIN LATERAL ({following}) n
+    WHERE p.nth < {MOST_PRIORITIES})
+  SELECT id FROM p) head
+JOIN tasks_task t ON t.id = head.id GROUP BY 1"""  # noqa: S608
+    )
+
+
+def waiting_since(channels: Collection[UUID]) -> dict[UUID, datetime]:
+    """Since when the first free task of each priority has been claimable; the longest of each.
+
+    Of the highest `MOST_PRIORITIES` of a channel; channels where nothing is free are left out.
+    """
+    return dict(_waiting_since().run({"channels": list(channels)}))
 
 
 @cache

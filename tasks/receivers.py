@@ -1,13 +1,15 @@
-"""Completes a session request when an agent posts the event that its session has started."""
+"""What an agent's event means for the task that it is about."""
 
 from collections.abc import Mapping
 
 from django.dispatch import receiver
 
+from accounts.callers import Caller
+from accounts.ownership import check, is_limited
 from api.fields import identifier
-from events.signals import event_posted
+from events.signals import event_posted, events_purged
 from problems import Conflict, Invalid
-from tasks import reports
+from tasks import reports, tallies
 from tasks.exceptions import TaskUnknown
 from tasks.models import SESSION_REQUEST, Task
 from tasks.rows import Outcome
@@ -49,6 +51,22 @@ def complete_session_request(
     if report.problem:
         raise report.problem
     return str(task.pk)
+
+
+@receiver(event_posted)
+def refuse_of_others(caller: Caller, agent_id: str, task_id: str, **kwargs: object) -> None:
+    """A user says nothing of a task of another one, but by the agent that has it."""
+    if not is_limited(caller):
+        return
+    for task in Task.objects.filter(pk=identifier(task_id)):
+        if task.agent_id != agent_id:
+            check(task.user_id, caller)
+
+
+@receiver(events_purged)
+def keep_what_is_not_counted(**kwargs: object) -> int | None:
+    """Events of tasks stay until the tallies have them."""
+    return tallies.last_counted()
 
 
 def _text(payload: Mapping[str, object], names: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from agents import transitions as agents
 from agents.exceptions import AgentReplaced
 from agents.models import Agent
 from events import journal
-from tasks import leases
+from tasks import leases, secrets
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown
 from tasks.leases import Reaped
 from tasks.models import Attempt, AttemptOutcome, Task
@@ -27,15 +27,16 @@ def release(task_id: UUID, *, agent_id: str, epoch: int | None = None, reason: s
     A task of a chain gets its turn again, for the chain's owner. A task that was asked to stop is
     cancelled. Repeating it changes nothing.
     """
-    reason = reason or "given back"
-    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
+    journal.attribute(actor=f"agent:{agent_id}")
     agents.hear(agent_id)
     chains = Task.objects.chains_of([task_id])
     chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
-    lean = Task.objects.only("status", "agent", "lease_epoch")
+    lean = Task.objects.only("status", "agent", "lease_epoch", "type")
     task = lean.filter(pk=task_id).lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")
+    reason = secrets.masked(reason, task_id, task.type) or "given back"
+    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
     by_agent = task.status == Status.IN_PROGRESS and task.agent_id == agent_id
     if by_agent and epoch in {None, task.lease_epoch}:
         leases.give_back([task_id], AttemptOutcome.RELEASED, reason, closed_epoch=F("lease_epoch"))

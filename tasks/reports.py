@@ -19,11 +19,11 @@ from agents.models import Agent
 from events import journal
 from problems import Problem
 from problems.database import first_line
-from tasks import claims, fast_path, leases, requirements
+from tasks import claims, fast_path, leases, requirements, secrets
 from tasks.exceptions import LeaseLost, NotHolder, TaskUnknown, WrongStatus
 from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.rows import COLUMNS, ClaimRequest, Outcome, TaskRow
-from tasks.signals import chain_changed, chain_wanted
+from tasks.signals import chain_changed, chain_wanted, report_refused
 from tasks.statements import Statement
 from tasks.states import COMPLETE_LATE, DeadLetter, Status
 
@@ -116,7 +116,8 @@ def report_in_transaction(
     if chains or request:
         owners = [agent.pk] if agent else []
         chain_wanted.send(Task, agents=owners, chains=chains, skip_locked=False)
-    list(Task.objects.filter(pk__in=ids).lock().values_list("pk"))
+    kinds = dict(Task.objects.filter(pk__in=ids).lock().values_list("pk", "type"))
+    outcomes = secrets.masked_outcomes(outcomes, kinds)
     verdicts = _judged(outcomes, agent_id)
     if chains:
         chain_changed.send(Task, chains=chains, taken_by=None)
@@ -134,12 +135,15 @@ def refuse(
     agents have refused it as it may have attempts it is a dead letter; one of a chain, which only
     the chain's owner can do, is so at once.
     """
-    journal.attribute(actor=f"agent:{agent_id}", reason=reason)
+    journal.attribute(actor=f"agent:{agent_id}")
     agents.hear(agent_id)
     chains = Task.objects.chains_of([task_id])
     chain_wanted.send(Task, agents=[], chains=chains, skip_locked=False)
     locked = list(Task.objects.filter(pk=task_id).lock().values_list("pk"))
     task = Task.objects.select_related("requirement").filter(pk=task_id).first() if locked else None
+    if task is not None:
+        reason = secrets.masked(reason, task_id, task.type)
+        journal.attribute(actor=f"agent:{agent_id}", reason=reason)
     refused = Outcome(task_id, False, reason=reason, epoch=epoch)
     if task is None or not _is_held(task, agent_id, epoch):
         return _verdict_on(task, refused, agent_id)
@@ -191,6 +195,7 @@ def _verdict_on(task: Task | None, outcome: Outcome, agent_id: str | None) -> Re
     try:
         verdict = _verdict(task, outcome, agent_id)
     except Problem as problem:
+        report_refused.send(Task, type=task.type if task else "", code=problem.code)
         return ReportVerdict(outcome.task_id, Verdict.LOST, problem)
     return ReportVerdict(outcome.task_id, verdict)
 
@@ -199,6 +204,8 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
     """What a report on a task that the reporter does not hold by this epoch comes to."""
     if task is None:
         raise TaskUnknown(f"There is no task {outcome.task_id}.")
+    if agent_id and _took_over(agent_id, task):
+        raise NotHolder(f"Task {task.pk} was held before agent {agent_id!r} was there.")
     epoch = task.lease_epoch if outcome.epoch is None else outcome.epoch
     if not outcome.done and _has_failed(task, epoch, agent_id):
         return Verdict.ALREADY
@@ -213,6 +220,16 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
     if agent_id is None and outcome.epoch is None:
         raise WrongStatus(f"Task {task.pk} is {task.status}; claim or assign it first.")
     return _take_late(task, outcome)
+
+
+def _took_over(agent_id: str, task: Task) -> bool:
+    """Whether a user took the id after an agent that had the task under it was removed."""
+    agent = Agent.objects.filter(pk=agent_id, user__isnull=False).first()
+    if agent is None:
+        return False
+    attempts = Attempt.objects.filter(task=task, epoch=task.lease_epoch)
+    started = task.claimed_at or attempts.values_list("started_at", flat=True).first()
+    return started is not None and agent.created_at > started
 
 
 def _has_failed(task: Task, epoch: int, agent_id: str | None) -> bool:

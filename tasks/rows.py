@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """The tasks that an agent asks for, from channels by id, or by name where no id is given."""
+    """The tasks that an agent asks for, from channels by id, or by name where no id is given.
+
+    `type_prefix`: only those whose type begins so, of no chain and without a requirement.
+    """
 
     agent_id: str
     ids: Sequence[UUID] = ()
@@ -25,6 +28,7 @@ class ClaimRequest:
     lease_seconds: int | None = None
     key: str = ""
     protocol: Protocol = Protocol.PLAIN
+    type_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class TaskRow(NamedTuple):
     priority: int
     execution_mode: str
     idempotency_key: str
+    trace: str
     status: str
     blocked: bool
     postponed: bool

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 
@@ -11,6 +13,7 @@ from api.schema import answer, either, refused
 from tasks.answers import (
     AssignedTaskSerializer,
     ChannelSerializer,
+    ClaimedTaskSerializer,
     OutcomeVerdictSerializer,
     TaskDetailsSerializer,
     TaskInputSerializer,
@@ -25,6 +28,7 @@ from tasks.serializers import (
     DismissRequestSerializer,
     FailRequestSerializer,
     HeartbeatRequestSerializer,
+    HolderRequestSerializer,
     InputClaimRequestSerializer,
     InputRequestSerializer,
     ReasonRequestSerializer,
@@ -37,13 +41,35 @@ from tasks.serializers import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class LeaseScheme(OpenApiAuthenticationExtension):
+    """The token of a lease."""
+
+    target_class = "tasks.lease_tokens.LeaseAuthentication"
+    name = "lease"
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        view: Any = auto_schema.view
+        action = getattr(view, "action", None) or auto_schema.method.lower()
+        may = action in getattr(view, "leases_may", ())
+        return [{self.name: []}] if may else []
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        said = "`lease_token` of a claimed command: for that task, until its lease ends."
+        return {"type": "http", "scheme": "bearer", "description": said}
+
+
 OK = answer("Ok", ok=serializers.BooleanField())
 AGENT = answer("AgentAnswer", agent=AgentSerializer())
 CHANNEL = answer("ChannelAnswer", channel=ChannelSerializer())
 INPUT = answer("TaskInputAnswer", input=TaskInputSerializer())
 TASK = answer("TaskAnswer", task=TaskSerializer())
 TASKS = answer("TasksAnswer", tasks=TaskSerializer(many=True))
-CLAIMED = either("ClaimAnswer", TASK, TASKS)
+CLAIMED = either(
+    "ClaimAnswer",
+    answer("ClaimedTaskAnswer", task=ClaimedTaskSerializer()),
+    answer("ClaimedTasksAnswer", tasks=ClaimedTaskSerializer(many=True)),
+)
 
 
 class RefusedTaskSerializer(serializers.Serializer):
@@ -96,7 +122,7 @@ tasks = extend_schema_view(
             200: answer(
                 "ReportAnswer",
                 outcomes=OutcomeVerdictSerializer(many=True),
-                tasks=TaskSerializer(many=True, required=False),
+                tasks=ClaimedTaskSerializer(many=True, required=False),
             ),
         },
     ),
@@ -133,6 +159,15 @@ tasks = extend_schema_view(
         responses={
             200: answer(
                 "RenewAnswer", task=TaskSerializer(), cancel_asked=serializers.BooleanField()
+            ),
+            **refused(s409=NOT_HELD),
+        },
+    ),
+    secrets=extend_schema(
+        request=HolderRequestSerializer,
+        responses={
+            200: answer(
+                "SecretsAnswer", secrets=serializers.DictField(child=serializers.CharField())
             ),
             **refused(s409=NOT_HELD),
         },

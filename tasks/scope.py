@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import Any
 
 from accounts.callers import Caller
-from accounts.ownership import visible
+from accounts.ownership import is_limited, visible
+from accounts.permissions import refuse_others
 from api.body import JsonValue
 from api.serializers import Values
 from tasks.models import Channel
@@ -20,6 +21,21 @@ def beyond_report(data: JsonValue, caller: Caller) -> Collection[str]:
     """The same of the claim in a report, if there is one."""
     claim: Values | None = ReportRequestSerializer.read(data)["claim"]
     return _beyond(claim, caller) if claim else []
+
+
+def within(claim: Values, caller: Caller) -> Values:
+    """The claim as the caller may make it, by the ids of its channels.
+
+    A name that a user has guessed may become the channel of another at any moment, so it is looked
+    up once, and checked then. Raises AnotherChannel.
+    """
+    scope = caller.scope
+    if not (scope.channels if scope else is_limited(caller, changes=True)):
+        return claim
+    refuse_others(_beyond(claim, caller))
+    known = Channel.objects.named(claim["names"]) if claim["names"] else Channel.objects.none()
+    mine = known if scope else visible(known, caller, changes=True)
+    return claim | {"ids": [*claim["ids"], *mine.values_list("pk", flat=True)], "names": []}
 
 
 def beyond_channel(name: str, caller: Caller) -> Collection[str]:

@@ -120,16 +120,19 @@ class AssignRequestSerializer(RequestSerializer):
     agent_id = agent_id()
 
 
-class RenewRequestSerializer(RequestSerializer):
+class HolderRequestSerializer(RequestSerializer):
+    """Who holds the task, by which lease."""
+
     agent_id = agent_id()
     lease_epoch = epoch()
+
+
+class RenewRequestSerializer(HolderRequestSerializer):
     lease_seconds = fields.WholeNumber(default=None, least=1, most=LONGEST_LEASE)
 
 
-class ReleaseRequestSerializer(RequestSerializer):
+class ReleaseRequestSerializer(HolderRequestSerializer):
     passed = frozenset({"reason"})
-    agent_id = agent_id()
-    lease_epoch = epoch()
     reason = fields.PassedText(LONGEST_TEXT)
 
 
@@ -177,6 +180,8 @@ class HeldTasks(fields.Strict):
 
     expected = "a list of task ids, or of objects with id and lease_epoch"
     kind: ClassVar[type[RequestSerializer]] = HeldRequestSerializer
+    alone: ClassVar[fields.SentIdentifier] = fields.SentIdentifier()
+    """An id without its epoch."""
 
     def check(self, data: object) -> object:
         if not isinstance(data, list):
@@ -191,7 +196,7 @@ class HeldTasks(fields.Strict):
         return held
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
-        items = {"anyOf": [{"type": "string", "format": "uuid"}, refer(self.kind)]}
+        items = {"anyOf": [self.alone.schema(refer), refer(self.kind)]}
         return {"type": "array", "items": items, "maxItems": MOST_HELD}
 
 

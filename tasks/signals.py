@@ -18,6 +18,19 @@ agent_restarted = Signal()
 `agent_id` and `reason`. No task is locked yet.
 """
 
+claim_answered = Signal()
+"""Sent after a claim: when it was `begun` (by `perf_counter`), and whether any task was `found`.
+
+This one and the next two are for those who count; nothing follows from them, and the transaction
+may still be rolled back.
+"""
+
+report_refused = Signal()
+"""Sent when a report or a renewal comes too late to count: the `type` of its task, and a `code`."""
+
+leases_renewed = Signal()
+"""Sent when an agent's leases are renewed: the `types` of its tasks."""
+
 chain_changed = Signal()
 """Sent after tasks of `chains` changed: settle these chains.
 

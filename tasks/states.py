@@ -6,6 +6,7 @@ queued ──claim, assign──▶ in_progress ──complete──▶ done
   │                        │  └──detach, expiry or loss in a chain──▶ locked
   └──────unlock────────────┼───────────────────────────────────────── locked ──unlock──▶ done
 queued, locked ──cancel──▶ cancelled ◀──cancel asked, then the lease ends──┘
+queued ──give up──▶ failed
 queued ──late report of the last holder──▶ done
 failed by expiry or loss ──late report of the last holder──▶ done
 
@@ -44,6 +45,8 @@ class DeadLetter(models.TextChoices):
     LEASE_EXPIRED = "lease_expired"
     AGENTS_LOST = "agents_lost"
     UNSUPPORTED = "unsupported"
+    TIMEOUT = "timeout"
+    UNSERVED = "unserved"
 
 
 BY_COORDINATOR = frozenset({DeadLetter.LEASE_EXPIRED, DeadLetter.AGENTS_LOST})
@@ -107,6 +110,7 @@ COMPLETE_LATE = Edge(
     {**COMPLETE.sets, "dead_letter": ""},
 )
 FAIL = Edge("task.failed", frozenset({Status.IN_PROGRESS}), Status.FAILED, ENDED)
+GIVE_UP = Edge("task.failed", frozenset({Status.QUEUED}), Status.FAILED, ENDED)
 RETRY = Edge("task.retried", frozenset({Status.IN_PROGRESS}), Status.QUEUED, WAITING)
 DETACH = Edge(
     "task.locked",
@@ -140,6 +144,7 @@ EDGES = (
     COMPLETE,
     COMPLETE_LATE,
     FAIL,
+    GIVE_UP,
     RETRY,
     DETACH,
     UNLOCK,

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from agents import transitions as agents
 from agents.models import Agent
 from events import journal
-from tasks import claims, ready, requirements, rows
+from tasks import claims, ready, requirements, rows, secrets
 from tasks.exceptions import (
     BadBatch,
     ChannelExists,
@@ -34,10 +34,16 @@ from tasks.states import CANCEL, FINISHED, REQUEUE, UNLOCK, UNLOCK_TO_DONE, Edge
 BATCH = 200
 
 
+OF_NOBODY: set[str] = set()
+"""Names of channels that no user may have; rooms add theirs when they are loaded."""
+
+
 def open_channel(
     name: str, *, description: str = "", user_id: UUID | None = None, by: str
 ) -> Channel:
     """Make a channel, of this user or of nobody; its name must be new."""
+    if user_id is not None and name.lower() in OF_NOBODY:
+        raise ChannelExists(f"The name {name!r} is kept for a channel of all.")
     try:
         with transaction.atomic():
             journal.attribute(actor=by)
@@ -199,6 +205,8 @@ def _refuse_assignment(task: Task, agent: Agent) -> None:
         raise NotReady(f"Agent {agent.pk!r} is bound to another chain.")
     if is_full(agent):
         raise NotReady(f"Agent {agent.pk!r} holds as many tasks as its capacity allows.")
+    if secrets.are_of_another(task, agent):
+        raise NotReady(f"Task {task.pk} has secrets of another user than agent {agent.pk!r} is of.")
 
 
 def is_full(agent: Agent) -> bool:
@@ -266,6 +274,23 @@ def prioritize(task_id: UUID, priority: int, *, by: str, reason: str = "") -> Ta
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a queued one is prioritized.")
     Task.objects.filter(pk=task.pk).update(priority=priority, updated_at=Now())
     return Task.objects.get(pk=task.pk)
+
+
+@transaction.atomic
+def admit(task_id: UUID, *, by: str, reason: str = "") -> None:
+    """Let claims have a task that was held back, from now on behind those that wait already.
+
+    Repeating it changes nothing.
+    """
+    journal.attribute(actor=by, reason=reason)
+    held = Task.objects.filter(pk=task_id, assign_only=True)
+    lock([task_id])
+    if held.queued().update(assign_only=False, queue_at=Now(), updated_at=Now()):
+        channels = Task.objects.filter(pk=task_id).values_list("channel", flat=True)
+        ready.announce(channels)
+        journal.record("task.admitted", task_id=str(task_id), channel_id=channels.get())
+    else:
+        held.update(assign_only=False)
 
 
 def lock(task_ids: Collection[UUID], *, owner: Agent | None = None) -> None:

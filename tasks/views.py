@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -9,20 +10,30 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import caller_of
+from accounts.callers import Caller, caller_of
 from accounts.ownership import check_each, is_limited
 from accounts.permissions import AsAgent
-from agents.models import Agent
-from agents.ownership import speak_for
+from agents.ownership import refuse_other_agent, speak_for
 from api import marks
 from api.answers import Body
 from api.fields import NOBODY
 from api.serializers import Refused, Values
 from api.viewsets import ListViewSet
-from tasks import claims, inputs, leases, releases, reports, schema, scope, transitions
+from tasks import (
+    claims,
+    inputs,
+    leases,
+    releases,
+    reports,
+    schema,
+    scope,
+    secrets,
+    transitions,
+)
 from tasks.answers import (
     AssignedTaskSerializer,
     ChannelSerializer,
+    ClaimedTaskSerializer,
     OutcomeVerdictSerializer,
     TaskDetailsSerializer,
     TaskInputSerializer,
@@ -40,6 +51,7 @@ from tasks.serializers import (
     ClaimRequestSerializer,
     CompleteRequestSerializer,
     FailRequestSerializer,
+    HolderRequestSerializer,
     InputClaimRequestSerializer,
     InputRequestSerializer,
     ReasonRequestSerializer,
@@ -115,8 +127,9 @@ class TaskViewSet(ListViewSet[Task]):
     agents_may = {
         "claim": AsAgent(beyond=scope.beyond_claim),
         "report": AsAgent(beyond=scope.beyond_report),
-        **dict.fromkeys(("complete", "fail", "renew", "release"), AsAgent()),
+        **dict.fromkeys(("complete", "fail", "renew", "release", "secrets"), AsAgent()),
     }
+    leases_may: ClassVar[frozenset[str]] = frozenset({"renew", "release", "secrets"})
 
     def get_queryset(self) -> QuerySet[Task]:
         """One task is shown with what it requires."""
@@ -134,7 +147,7 @@ class TaskViewSet(ListViewSet[Task]):
         Without `max_tasks` it is one task, or 404; with it a list, which may be empty.
         """
         values = ClaimRequestSerializer.read(request.data)
-        return claimed(values, claim(values))
+        return claimed(values, claim(values, caller_of(request)))
 
     @action(detail=False, methods=["post"], throttle_scope="report")
     def report(self, request: Request) -> Response:
@@ -142,9 +155,10 @@ class TaskViewSet(ListViewSet[Task]):
         values = ReportRequestSerializer.read(request.data)
         given = values["outcomes"]
         outcomes = [outcome_of(one) for one in given if not isinstance(one, Refused)]
-        claim = claim_request(values["claim"], values["agent_id"]) if values["claim"] else None
+        asked, agent_id = values["claim"], values["agent_id"]
+        claim = claim_request(asked, agent_id, caller_of(request)) if asked else None
         verdicts, tasks = reports.report(values["agent_id"], outcomes, claim)
-        claimed = {"tasks": [TaskSerializer.shown(task) for task in tasks]} if claim else {}
+        claimed = {"tasks": [ClaimedTaskSerializer.shown(task) for task in tasks]} if claim else {}
         return Response({"outcomes": reported(given, verdicts), **claimed})
 
     @action(detail=False, methods=["post"])
@@ -153,7 +167,7 @@ class TaskViewSet(ListViewSet[Task]):
         values = AssignRequestSerializer.read(request.data)
         caller = caller_of(request)
         check_each(Task.objects.filter(pk=values["task_id"]), caller)
-        check_each(Agent.objects.filter(pk=values["agent_id"]), caller)
+        refuse_other_agent(values["agent_id"], caller)
         task = transitions.assign(**values, by=caller.name)
         return Response({"task": AssignedTaskSerializer(task).data})
 
@@ -231,6 +245,13 @@ class TaskViewSet(ListViewSet[Task]):
         asked = task.cancel_asked_at is not None
         return Response({"task": TaskSerializer(task).data, "cancel_asked": asked})
 
+    @action(detail=True, methods=["post"])
+    def secrets(self, request: Request, task_id: UUID) -> Response:
+        """Give the secrets of a task, for its environment, to the agent that holds it."""
+        values = HolderRequestSerializer.read(request.data)
+        given = secrets.given(task_id, agent_id=values["agent_id"], epoch=values["lease_epoch"])
+        return Response({"secrets": given})
+
     @action(detail=True, methods=["post"], throttle_scope="report")
     def release(self, request: Request, task_id: UUID) -> Response:
         """Give a task back undone, at no cost to it."""
@@ -244,22 +265,23 @@ class TaskViewSet(ListViewSet[Task]):
         return Response({"task": TaskSerializer(task).data})
 
 
-def claim(values: Values) -> Sequence[TaskRow]:
+def claim(values: Values, caller: Caller) -> Sequence[TaskRow]:
     """Claim for the agent, if the process that asks is the one that uses its id."""
     releases.recognize(values["agent_id"], values["incarnation"])
-    return claims.claim(claim_request(values, values["agent_id"]))
+    return claims.claim(claim_request(values, values["agent_id"], caller))
 
 
 def claimed(values: Values, tasks: Sequence[TaskRow]) -> Response:
     """One task as seed 000 has it, or NoTasks; a list, empty or not, where `max_tasks` is given."""
     if values["max_tasks"] is not None:
-        return Response({"tasks": [TaskSerializer.shown(task) for task in tasks]})
+        return Response({"tasks": [ClaimedTaskSerializer.shown(task) for task in tasks]})
     if not tasks:
         raise NoTasks
-    return Response({"task": TaskSerializer.shown(tasks[0])})
+    return Response({"task": ClaimedTaskSerializer.shown(tasks[0])})
 
 
-def claim_request(values: Values, agent_id: str) -> ClaimRequest:
+def claim_request(values: Values, agent_id: str, caller: Caller) -> ClaimRequest:
+    values = scope.within(values, caller)
     return ClaimRequest(
         agent_id,
         ids=values["ids"],

@@ -5,8 +5,9 @@ between. When PostgreSQL notifies that a channel may have tasks (see ready.py), 
 counts them for all waiting claims, and only as many claims try, the longest waiting first: with a
 hundred agents waiting, a hundred claims for one new task would cost more than the task. A claim
 that gets nothing, because its agent is bound elsewhere or another was faster, wakes the next.
-Every two seconds the query runs without a notification too, for changes that send none. Between
-attempts a waiting claim holds no thread, no connection and no transaction.
+Every two seconds the query runs without a notification too, for changes that send none, and one
+more looks for channels that were asked for and did not exist yet. Between attempts a waiting claim
+holds no thread, no connection and no transaction.
 """
 
 import asyncio
@@ -22,12 +23,14 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
+from django.apps import apps
 from django.db import Error, close_old_connections
 from psycopg import sql
 
 from accounts.watch import Watch, calling, is_over
 from events import direct, shutdown
 from tasks import queue
+from tasks.querysets import ChannelQuerySet
 from tasks.ready import CHANNEL
 
 THREADS = 2
@@ -49,11 +52,13 @@ T = TypeVar("T")
 class WaitingClaim:
     """A claim in the queue. `round`: the last one in which it has tried or is about to try.
 
+    `missing`: names that it asked for and no channel had.
     `sent`: it was woken for a task, and wakes another claim if it does not get one.
     """
 
     agent_id: str
     channels: frozenset[UUID]
+    missing: frozenset[str]
     woken: asyncio.Event
     round: int = 0
     sent: bool = False
@@ -155,6 +160,7 @@ class WaitingClaims:
                     await self.check.wait()
             self.check.clear()
             if loop.time() >= next_check:
+                await self._find_missing()
                 self.changed = self._watched()
                 self.new_round = True
                 next_check = loop.time() + CHECK_AGAIN
@@ -162,6 +168,21 @@ class WaitingClaims:
                 last_seen = loop.time()
                 await self._check_changed()
                 await asyncio.sleep(BURST)
+
+    async def _find_missing(self) -> None:
+        """Watch the channels that have been made since a claim asked for them."""
+        names = frozenset[str]().union(*(claim.missing for claim in self.claims))
+        if not names:
+            return
+        try:
+            found = await in_thread(partial(ids_by_name, names))
+        except Error as problem:
+            log.warning("New channels cannot be looked for.", extra={"problem": str(problem)})
+            return
+        for claim in self.claims:
+            made = claim.missing & found.keys()
+            claim.channels |= {found[name] for name in made}
+            claim.missing -= made
 
     async def _check_changed(self) -> None:
         """Count the ready tasks of the channels notified, and wake as many claims."""
@@ -203,10 +224,12 @@ _claims_of: WeakKeyDictionary[asyncio.AbstractEventLoop, WaitingClaims] = WeakKe
 
 @asynccontextmanager
 async def _waiting(
-    agent_id: str, channels: Collection[UUID]
+    agent_id: str, ids: Collection[UUID], names: Collection[str]
 ) -> AsyncIterator[tuple[WaitingClaims, WaitingClaim]]:
     claims = _claims_of.setdefault(asyncio.get_running_loop(), WaitingClaims())
-    own = WaitingClaim(agent_id, frozenset(channels), asyncio.Event())
+    found = await in_thread(partial(ids_by_name, names)) if names else {}
+    channels = frozenset(ids).union(found.values())
+    own = WaitingClaim(agent_id, channels, frozenset(names) - found.keys(), asyncio.Event())
     try:
         await claims.enter(own)
         yield claims, own
@@ -214,28 +237,34 @@ async def _waiting(
         claims.leave(own)
 
 
+def count() -> int:
+    """How many claims wait in this process."""
+    return sum(len(claims.claims) for claims in list(_claims_of.values()))
+
+
 async def claim(
     attempt: Callable[[], Sequence[T]],
     *,
     agent_id: str,
-    channels: Callable[[], Collection[UUID]],
+    ids: Collection[UUID] = (),
+    names: Collection[str] = (),
     seconds: float,
     watch: Watch | None = None,
 ) -> Sequence[T]:
     """Returns the tasks that `attempt` claims as soon as there are any; none when the time is up.
 
-    `attempt` is the claim itself, `channels` returns the channels it is for; both run in one of a
-    few threads that keep their connections. The first and the last attempt renew the agent's
-    presence. A cancelled call has claimed nothing, unless an attempt was just being carried out.
-    Returns nothing, at once, when the process is about to stop or, with a `watch`, when the caller
-    is not recognized any more.
+    `attempt` is the claim itself; it runs in one of a few threads that keep their connections.
+    `ids` and `names` are of the channels that it is for. The first and the last attempt renew the
+    agent's presence. A cancelled call has claimed nothing, unless an attempt was just being
+    carried out. Returns nothing, at once, when the process is about to stop or, with a `watch`,
+    when the caller is not recognized any more.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     if not seconds:
         return await in_thread(attempt)
     async with (
-        _waiting(agent_id, await in_thread(channels)) as (claims, own),
+        _waiting(agent_id, ids, names) as (claims, own),
         calling(watch, own.woken.set),
     ):
         while not (shutdown.has_begun() or is_over(watch)):
@@ -254,6 +283,10 @@ async def claim(
                 async with asyncio.timeout(min(left, TRY_AGAIN)):
                     await own.woken.wait()
     return []
+
+
+def ids_by_name(names: Collection[str]) -> dict[str, UUID]:
+    return {name: channel.pk for name, channel in _channels().by_name(names).items()}
 
 
 def ready_tasks(channels: Collection[UUID], agents: Collection[str]) -> ReadyTasks:
@@ -276,3 +309,8 @@ def _with_live_connection(call: Callable[[], T]) -> T:
         return call()
     finally:
         close_old_connections()
+
+
+def _channels() -> ChannelQuerySet:
+    channels: ChannelQuerySet = apps.get_model("tasks", "Channel")._default_manager.all()
+    return channels

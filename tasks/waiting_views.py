@@ -1,9 +1,7 @@
 """`POST /v1/tasks/claim?wait_seconds=`: a claim that waits until there is something for it."""
 
 import re
-from collections.abc import Collection
 from functools import partial
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,11 +10,9 @@ from accounts.callers import caller_of
 from accounts.permissions import AsAgent
 from accounts.watching import watching
 from api.async_views import AsyncAPIView
-from api.serializers import Values
 from api.viewsets import refuse_no_body
 from problems import Invalid
 from tasks import schema, scope, views, waiting
-from tasks.models import Channel
 from tasks.serializers import ClaimRequestSerializer
 
 LONGEST_WAIT = 30
@@ -32,12 +28,13 @@ class WaitingClaimView(AsyncAPIView):
         """Claim as without `wait_seconds`, once there are tasks or the time is up."""
         refuse_no_body(request)
         seconds = _seconds_of(request)
-        values = ClaimRequestSerializer.read(request.data)
-        async with watching(caller_of(request)) as watch:
+        values, caller = ClaimRequestSerializer.read(request.data), caller_of(request)
+        async with watching(caller) as watch:
             tasks = await waiting.claim(
-                partial(views.claim, values),
+                partial(views.claim, values, caller),
                 agent_id=values["agent_id"],
-                channels=partial(_channels_of, values),
+                ids=values["ids"],
+                names=values["names"],
                 seconds=seconds,
                 watch=watch,
             )
@@ -51,9 +48,3 @@ def _seconds_of(request: Request) -> int:
     if len(given) != 1 or not WHOLE_NUMBER.fullmatch(given[0]) or int(given[0]) > LONGEST_WAIT:
         raise Invalid(f"wait_seconds must be a whole number from 0 to {LONGEST_WAIT}")
     return int(given[0])
-
-
-def _channels_of(values: Values) -> Collection[UUID]:
-    return values["ids"] or list(
-        Channel.objects.named(values["names"]).values_list("pk", flat=True)
-    )

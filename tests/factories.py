@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from agents import transitions as agents
 from agents.models import Agent
+from artifacts.models import Artifact
 from chains import transitions as chains
 from chains.models import Chain, OnFailure
 from jobs.models import Job, JobKind
@@ -145,6 +146,15 @@ def make_held_task(agent: Agent | None = None, **fields) -> Task:
     """A task without a chain that the agent (or a new one) has claimed."""
     task = make_task(**fields)
     return give(agent or make_agent(), task.channel)
+
+
+def make_artifact(task: Task, path: str = "", **fields) -> Artifact:
+    """A file of a task, without its bytes."""
+    number = next(_serial)
+    made = {"epoch": 1, "key": f"artifacts/{number}", "size": 7, "content_type": "text/plain"}
+    return Artifact.objects.create(
+        task=task, path=path or f"file-{number}", **{"sha256": f"{number:064x}"} | made | fields
+    )
 
 
 def give(agent: Agent, *channels: Channel, lease_seconds: int | None = None) -> Task:

@@ -15,7 +15,7 @@ def with_connection(call):
         connection.close()
 
 
-def at_once(*calls):
+def at_once(*calls, within=100):
     """The results of concurrent calls; an exception of one of them is raised."""
     start = Barrier(len(calls))
 
@@ -25,7 +25,7 @@ def at_once(*calls):
 
     with ThreadPoolExecutor(len(calls)) as pool:
         running = [pool.submit(run, call) for call in calls]
-        return [future.result(timeout=100) for future in running]
+        return [future.result(timeout=within) for future in running]
 
 
 WAITING = """SELECT count(*) FROM pg_stat_activity

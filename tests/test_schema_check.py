@@ -73,9 +73,21 @@ def test_tests_with_urls_of_their_own_are_left_alone(rf, settings):
     answered(rf, "/v1/anything", HttpResponse())
 
 
-def test_an_operation_that_no_process_has_met_is_named(tmp_path):
-    ids = [operation["operationId"] for _, _, operation in openapi.operations(whole())]
-    (tmp_path / "met-gw0.json").write_text(json.dumps(ids[::2]))
-    (tmp_path / "met-gw1.json").write_text(json.dumps(ids[3::2]))
+def test_a_status_that_no_process_has_met_is_named(tmp_path):
+    answers = [
+        f"{operation['operationId']} {status}"
+        for _, _, operation in openapi.operations(whole())
+        for status in operation["responses"]
+        if status not in {"408", "429"}
+    ]
+    own = [one for one in answers if one[-3:] in {"200", "404", "409"}]
+    (tmp_path / "met-gw0.json").write_text(json.dumps(answers[::2]))
+    (tmp_path / "met-gw1.json").write_text(json.dumps(answers[1::2]))
+    stash = {FOLDER: str(tmp_path)}
 
-    assert missed_of(SimpleNamespace(stash={FOLDER: str(tmp_path)})) == [ids[1]]
+    assert missed_of(SimpleNamespace(stash=stash)) == ["429"]
+
+    left = [one for one in answers if one not in own[:2]]
+    (tmp_path / "met-gw0.json").write_text(json.dumps(left))
+    (tmp_path / "met-gw1.json").write_text(json.dumps([f"{left[0]}", "x 429"]))
+    assert missed_of(SimpleNamespace(stash=stash)) == sorted(own[:2])

@@ -9,7 +9,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.demo import server, show, sweep, verdict, work
+from benchmarks.demo import ci, collab, server, show, sweep, verdict, work
 from benchmarks.demo.agent import AgentSettings
 from benchmarks.demo.fleet import DemoFleet, FleetFailed
 from benchmarks.demo.wire import CoordinatorUnreachable, RequestRefused, Wire
@@ -19,6 +19,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
     if sys.argv[1:2] == ["sweep"]:
         return sweep.main(sys.argv[2:])
+    if sys.argv[1:2] == ["ci"]:
+        return ci.main(sys.argv[2:])
+    if sys.argv[1:2] == ["collab"]:
+        return collab.main(sys.argv[2:])
     arguments = _arguments()
     console = Console(highlight=False, soft_wrap=True)
     token = os.environ.get("COORDINATOR_AUTH_TOKEN", "")
@@ -70,7 +74,9 @@ def _arguments() -> argparse.Namespace:
         description="Hash Python's standard library with a fleet of agents, beside three chains "
         "of steps, and check everything. Speaks to the coordinator at COORDINATOR_URL, or "
         "starts one when none runs.",
-        epilog="script/demo sweep: a grid of optimisation runs instead, one worker of which dies.",
+        epilog="script/demo sweep: a grid of optimisation runs instead, one worker of which dies. "
+        "script/demo ci: commands with logs and files, one runner of which dies. "
+        "script/demo collab: leased jobs, dead letters and listeners.",
     )
     parser.add_argument("--files", type=_count, help="take only so many files")
     parser.add_argument("--agents", type=_count, default=4, help="processes that work (4)")

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.db import transaction
 from django.db.models import Q
@@ -14,10 +14,14 @@ from accounts.models import ApiToken, User
 from agents.models import Agent, Notification, NotificationType, Protocol
 from chains import transitions as chains
 from chains.models import Chain
+from collab import signing
+from collab.models import DeadLetter
+from jobs import command_transitions
+from jobs.commands import CommandRequest
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from tasks.models import Channel, Task
-from tests.accounts.tokens import client_of, issue
+from tests.accounts.tokens import ADMINISTRATOR, client_of, issue
 from tests.console.people import browser_of, make_person
 from tests.factories import (
     fail_at_once,
@@ -47,6 +51,7 @@ class Things:
     locked: Task
     failed: Task
     job: Job
+    command: Job
     agent: Agent
     spot: Agent
     held_by_spot: Task
@@ -71,9 +76,11 @@ def things_of(user: User) -> Things:
     [held_by_spot] = Task.objects.filter(job=job)
     Task.objects.filter(pk=held_by_spot.pk).update(channel=channel)
     take(spot, channel)
+    request = CommandRequest(name="build", job_command="make", queue_name=f"queue-{name}")
+    command, _ = command_transitions.submit(request, by=ADMINISTRATOR)
     chain, task = make_chain(channel, tasks=1), make_task(channel)
     Agent.objects.filter(pk__in=[agent.pk, spot.pk]).update(user=user)
-    Job.objects.filter(pk=job.pk).update(user=user)
+    Job.objects.filter(pk__in=[job.pk, command.pk]).update(user=user)
     Task.objects.filter(Q(channel=channel) | Q(job=job)).update(user=user)
     Chain.objects.filter(channel=channel).update(user=user)
     return Things(
@@ -84,6 +91,7 @@ def things_of(user: User) -> Things:
         locked=Task.objects.get(chain=owned),
         failed=fresh(failed),
         job=fresh(job),
+        command=fresh(command.job),
         agent=fresh(agent),
         spot=fresh(spot),
         held_by_spot=fresh(held_by_spot),
@@ -97,15 +105,25 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
     channel, agent, spot = str(t.channel.pk), t.agent.pk, t.spot.pk
     task, held, failed = str(t.task.pk), str(t.held.pk), str(t.failed.pk)
     chain, job = f"/v1/chains/{t.chain.pk}", f"/api/v1/jobs/{t.job.public_id}"
+    command = f"/api/v1/jobs/{t.command.public_id}"
     of_agent = f"/v1/agents/{quote(agent, safe='')}"
     by_spot = f"/internal/v1/tasks/{t.held_by_spot.pk}"
     claim = {"agent_id": agent, "channel_id": channel}
     reports = {"agent_id": agent, "task_id": held}
+    entries = [{"at": "2026-01-31T12:00:00Z", "message": "x"}]
+    log = {"lease_epoch": 1, "stream": "stdout", "sequence": 1, "entries": entries}
+    by_worker = {"jobId": held, "workerId": agent}
     letters = {"ids": [failed], "reason": "a test"}
     return {
         "GET /health": ("/health", None),
         "GET /health/details": ("/health/details", None),
+        "GET /livez": ("/livez", None),
+        "GET /readyz": ("/readyz", None),
+        "GET /metrics": ("/metrics", None),
+        "GET /api/metrics/summary": ("/api/metrics/summary", None),
+        "GET /api/metrics/health": ("/api/metrics/health", None),
         "GET /api/v1/health": ("/api/v1/health", None),
+        "GET /api/health": ("/api/health", None),
         "POST /v1/auth/register": ("/v1/auth/register", {}),
         "POST /v1/auth/login": ("/v1/auth/login", {}),
         "GET /v1/auth/verify": ("/v1/auth/verify", None),
@@ -136,6 +154,21 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         ),
         "POST /v1/tasks/{task_id}/release": (f"/v1/tasks/{held}/release", reports),
         "POST /v1/tasks/{task_id}/renew": (f"/v1/tasks/{held}/renew", reports),
+        "GET /v1/tasks/{task_id}/logs": (f"/v1/tasks/{held}/logs", None),
+        "POST /v1/tasks/{task_id}/logs": (f"/v1/tasks/{held}/logs", reports | log),
+        "GET /v1/tasks/{task_id}/artifacts": (f"/v1/tasks/{held}/artifacts", None),
+        "GET /v1/tasks/{task_id}/artifacts.zip": (f"/v1/tasks/{held}/artifacts.zip", None),
+        "GET /v1/tasks/{task_id}/artifacts/{path}": (f"/v1/tasks/{held}/artifacts/a", None),
+        # It has no digest: the answer comes after the permissions.
+        "PUT /v1/tasks/{task_id}/artifacts/{path}": (
+            f"/v1/tasks/{held}/artifacts/a?{urlencode({'agent_id': agent, 'lease_epoch': 1})}",
+            None,
+        ),
+        "POST /v1/tasks/{task_id}/secrets": (f"/v1/tasks/{held}/secrets", reports),
+        "POST /v1/tasks/{task_id}/exit": (
+            f"/v1/tasks/{held}/exit",
+            {**reports, "lease_epoch": 1, "status": "failed"},
+        ),
         "POST /v1/tasks/assign": ("/v1/tasks/assign", {"task_id": task, "agent_id": agent}),
         "POST /v1/tasks/claim": ("/v1/tasks/claim", {**claim, "max_tasks": 1}),
         # The answer comes after the permissions; a claim that waits uses other connections.
@@ -195,7 +228,15 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /api/v1/jobs/{job_id}/results": (f"{job}/results", None),
         "GET /api/v1/jobs/{job_id}/statistics": (f"{job}/statistics", None),
         "POST /api/v1/jobs/{job_id}/cancel": (f"{job}/cancel", {}),
+        "PUT /api/v1/jobs/{job_id}/cancel": (f"{job}/cancel", {}),
         "POST /api/v1/jobs/{job_id}/retry": (f"{job}/retry", {}),
+        "POST /api/v1/jobs/{job_id}/kill": (f"{job}/kill", {}),
+        "DELETE /api/v1/jobs/{job_id}": (job, None),
+        "GET /api/v1/queues": ("/api/v1/queues", None),
+        "GET /api/v1/jobs/{job_id}/logs": (f"{command}/logs", None),
+        "GET /api/v1/jobs/{job_id}/artifacts": (f"{command}/artifacts", None),
+        "GET /api/v1/jobs/{job_id}/artifacts.zip": (f"{command}/artifacts.zip", None),
+        "GET /api/v1/jobs/{job_id}/artifacts/{path}": (f"{command}/artifacts/a", None),
         "GET /api/v1/parameter-schema": ("/api/v1/parameter-schema", None),
         "GET /api/v1/spots": ("/api/v1/spots", None),
         "POST /internal/v1/hello": ("/internal/v1/hello", {"spotId": spot}),
@@ -210,6 +251,62 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         ),
         "POST /internal/v1/tasks/{task_id}/fail": (f"{by_spot}/fail", {"spotId": spot}),
         "POST /internal/v1/tasks/{task_id}/release": (f"{by_spot}/release", {"spotId": spot}),
+        "GET /api/collab/health": ("/api/collab/health", None),
+        "GET /api/collab/job/{job_id}": (f"/api/collab/job/{task}", None),
+        "GET /api/collab/job/{job_id}/summary": (f"/api/collab/job/{task}/summary", None),
+        "GET /api/collab/jobs/recent": ("/api/collab/jobs/recent", None),
+        "GET /api/collab/artifacts/by-job/{job_id}": (
+            f"/api/collab/artifacts/by-job/{task}",
+            None,
+        ),
+        "GET /api/collab/events/by-job/{job_id}": (f"/api/collab/events/by-job/{task}", None),
+        "GET /api/collab/metrics/overview": ("/api/collab/metrics/overview", None),
+        "GET /api/collab/events/stream": ("/api/collab/events/stream", None),
+        "GET /functions/v1/job-events": (f"/functions/v1/job-events?id={task}", None),
+        "GET /api/collab/workers/active": ("/api/collab/workers/active", None),
+        "POST /api/collab/workers/heartbeat": (
+            "/api/collab/workers/heartbeat",
+            {"agentId": agent, "executorId": t.channel.name, "status": "idle"},
+        ),
+        "POST /api/collab/task.assign": (
+            "/api/collab/task.assign",
+            {"type": "build", "executorId": t.channel.name},
+        ),
+        "POST /api/collab/task.claim": (
+            "/api/collab/task.claim",
+            {"executorId": t.channel.name, "workerId": agent},
+        ),
+        **{
+            f"POST /api/collab/task.{verb}": (f"/api/collab/task.{verb}", by_worker)
+            for verb in ("start", "renew", "progress", "release")
+        },
+        "POST /api/collab/task.result": (
+            "/api/collab/task.result",
+            {**by_worker, "type": "build", "ok": True},
+        ),
+        "POST /api/collab/task.cancel": ("/api/collab/task.cancel", {"jobId": task}),
+        **{
+            f"GET /functions/v1/{name}": (f"/functions/v1/{name}{query}", None)
+            for name, query in {
+                "metrics-overview": "",
+                "jobs-recent": "",
+                "workers-active": "",
+                "dlq-list": "",
+                "leases-release": "",
+                "job-status": f"?id={task}",
+                "artifacts-list": f"?jobId={task}",
+                "sign-artifact": f"?bucket=artifacts&path={task}/a",
+            }.items()
+        },
+        "POST /functions/v1/leases-release": ("/functions/v1/leases-release", {}),
+        "POST /functions/v1/dlq-retry": (
+            "/functions/v1/dlq-retry",
+            {"dlqId": DeadLetter.objects.get(task=t.failed).pk},
+        ),
+        "GET /files/{bucket}/{path}": (
+            signing.signed_path("artifacts", f"{task}/a", seconds=60),
+            None,
+        ),
         "GET /console/overview": ("/console/overview", None),
         "GET /console/board": (f"/console/board?channel={channel}", None),
         "GET /console/tasks": (f"/console/tasks?ids={task}", None),

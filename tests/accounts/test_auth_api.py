@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import ApiToken, SignInCode, User
 from accounts.transitions import AGENT_LASTS, LOGIN_LASTS
 from api.throttling import limits
-from tests.accounts.tokens import client_of, of_agent, of_person
+from tests.accounts.tokens import client_of, issue, of_agent, of_person
 from tests.console.people import group_of, make_person
 from tests.racing import at_once
 
@@ -253,6 +254,37 @@ def test_only_who_has_just_signed_in_gets_a_code_for_an_agent(client):
 
     assert refusal(refused) == (403, "not_allowed")
     assert not SignInCode.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["set", "saved elsewhere"])
+def test_a_new_password_ends_the_sign_ins_by_the_old_one(client, how):
+    token = register(client).json()["token"]
+    me = client_of(token)
+    code = me.get("/v1/auth/verify?agent_auth=true").json()["auth_code"]
+    other = of_person().secret
+    user = User.objects.get(username="alice")
+    kept, _ = issue(user=user)
+    user.save()
+    assert me.get("/v1/auth/verify").status_code == 200
+
+    user.set_password("Another!")
+    user.save(**({} if how == "set" else {"update_fields": ["password"]}))
+
+    assert me.get("/v1/auth/verify").status_code == 401
+    assert ask(client, "agent-token", code=code).status_code == 401
+    assert ApiToken.objects.live().filter(pk=kept.pk).exists()
+    assert client_of(other).get("/v1/auth/verify").status_code == 200
+
+
+def test_a_sign_in_that_makes_a_better_hash_ends_none(client):
+    user = make_person("Operator", password=PASSWORD)
+    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", 10)
+    user.save()
+    tokens = [ask(client, "login", username="operator", password=PASSWORD) for _ in range(2)]
+
+    assert not User.objects.get().password.startswith("pbkdf2_sha256$10$")
+    for token in tokens:
+        assert client_of(token.json()["token"]).get("/v1/auth/verify").status_code == 200
 
 
 def test_there_is_no_way_to_try_tokens(client):

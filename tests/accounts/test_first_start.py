@@ -8,16 +8,16 @@ import time
 import httpx
 
 from coordinator_project.env import BASE_DIR
-from tests.coordinator_project.conftest import make_top
+from tests.coordinator_project.conftest import copied, make_top
 from tests.coordinator_project.running import environment, eventually, running
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 WITHIN = 5.0
 
 
-def test_the_default_user_makes_tokens_that_all_processes_know():
+def test_the_default_user_makes_tokens_that_all_processes_know(first_run):
     top = make_top()
-    folder = top / "data"
+    folder = copied(first_run, top / "data")
     try:
         with running(folder, DEFAULT_USER_ID=ID) as coordinator:
             coordinator.ready()

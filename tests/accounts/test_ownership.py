@@ -1,13 +1,20 @@
 """Users see and steer what is theirs or nobody's (docs/permissions.md)."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
+from accounts.callers import of_user
 from accounts.models import User
-from agents.models import Agent, Protocol
+from accounts.permissions import AnotherChannel
+from agents.models import Agent, NotificationType, Protocol
+from chains import resets
 from chains.models import Chain
 from jobs.models import Job
+from tasks import views
 from tasks.models import Channel, Task
+from tasks.serializers import ClaimRequestSerializer
 from tests.accounts.tokens import client_of, issue
 from tests.console.people import browser_of, make_person
 from tests.factories import (
@@ -246,6 +253,79 @@ def test_claims_go_by_channel(us, them, user):
     assert channel.pk != private.pk
 
 
+def test_a_name_that_becomes_anothers_channel_is_not_claimed_from(user, other):
+    """A waiting claim looks again and again, at names that somebody may take meanwhile."""
+    values = ClaimRequestSerializer.read({"agent_id": "theirs", "channels": ["late", "for all"]})
+    waiting = of_user(other)
+    assert views.claim(values | {"max_tasks": 1}, waiting) == []
+    open_to_all, late = make_channel("for all"), make_channel("late")
+    task = make_task(open_to_all)
+    assert [one.id for one in views.claim(values, waiting)] == [task.pk]
+
+    give_to(user, late)
+    make_task(late)
+
+    with pytest.raises(AnotherChannel):
+        views.claim(values, waiting)
+
+
+@pytest.mark.parametrize("name", ["sweeps", "Sweeps"])
+def test_no_user_has_the_channel_of_all_sweeps(us, operators, name):
+    assert post(us, "/v1/channels", name=name).status_code == 409
+
+    assert post(us, "/api/v1/jobs", **ranges()).status_code == 201
+    assert Channel.objects.get().user is None
+    assert post(operators, "/v1/channels", name=name).status_code == 409
+
+
+def test_users_give_no_work_to_agents_of_nobody(us, user):
+    channel = make_channel()
+    agent = make_agent(subscriptions=(channel.name,))
+    task, chain = make_task(channel), make_chain(channel, tasks=1)
+    give_to(user, channel, task, chain)
+
+    for path, body in (
+        ("/v1/tasks/assign", {"task_id": str(task.pk)}),
+        (f"/v1/chains/{chain.pk}/assign-agent", {}),
+        ("/v1/notifications/dismiss", {"type": NotificationType.values[0]}),
+    ):
+        assert refusal(post(us, path, agent_id=agent.pk, **body)) == NOT_YOURS, path
+    assert fresh(task).status == "queued"
+
+
+def test_users_say_nothing_of_tasks_of_others(us, them, user):
+    channel = make_channel("for all")
+    task = make_task(channel)
+    give_to(user, task)
+    event = {"agent_id": "theirs", "type": "task.done", "task_id": str(task.pk)}
+
+    assert refusal(post(them, "/v1/events", **event)) == NOT_YOURS
+    assert post(us, "/v1/events", **event | {"agent_id": "ours"}).status_code == 201
+    assert post(them, "/v1/events", **event | {"task_id": "elsewhere"}).status_code == 201
+
+    post(them, "/v1/tasks/claim", agent_id="theirs", channel="for all")
+    assert post(them, "/v1/events", **event).status_code == 201
+
+
+def test_who_takes_the_id_of_a_removed_agent_reports_on_nothing_of_it(us, them, operators):
+    make_channel("for all")
+    post(us, "/v1/tasks", title="secret", channel="for all")
+    post(operators, "/v1/agents/heartbeat", agent_id="late")
+    task = post(operators, "/v1/tasks/claim", agent_id="late", channel="for all").json()["task"]
+    resets.remove_agent("late", by="tests", reason="old")
+    Agent.objects.create(id="late", user=User.objects.get(username="other"))
+    after = Task.objects.get(pk=task["id"]).bad_attempts.get().started_at + timedelta(seconds=1)
+    Agent.objects.filter(pk="late").update(created_at=after)
+    report = {"agent_id": "late", "task_id": task["id"], "result": {"forged": True}}
+
+    for body in (report, report | {"lease_epoch": task["lease_epoch"]}):
+        answer = post(them, "/v1/tasks/complete", **body)
+        assert (answer.status_code, "secret" in answer.content.decode()) == (409, False)
+        failed = post(them, "/v1/tasks/fail", agent_id="late", task_id=task["id"], reason="x")
+        assert (failed.status_code, "secret" in failed.content.decode()) == (409, False)
+    assert Task.objects.get().status == "queued"
+
+
 def test_an_agent_lets_go_of_a_chain_of_another_user(us, them, user, other):
     channel = make_channel("for all")
     chain = make_chain(channel, tasks=1)
@@ -266,7 +346,11 @@ def test_an_agent_of_nobody_shows_no_work_of_another_user(us, them, operators, u
     give_to(user, chain, *Task.objects.filter(chain=chain))
     give(agent, channel)
     path = f"/v1/agents/{agent.pk}/{what}"
+    held = str(Task.objects.get(chain=chain).pk)
 
+    assert us.get(f"/v1/agents/{agent.pk}").json()["agent"]["current_task_id"] == held
+    assert held not in them.get(f"/v1/agents/{agent.pk}").content.decode()
+    assert held not in them.get("/v1/agents").content.decode()
     assert us.get(path).status_code == operators.get(path).status_code == 200
     assert refusal(them.get(path)) == NOT_YOURS
 
@@ -283,8 +367,10 @@ def test_a_key_that_another_user_has_used_shows_nothing(us, them):
 
     sweep = ranges(idempotencyKey="k")
     assert post(us, "/api/v1/jobs", **sweep).status_code == 201
-    assert post(them, "/api/v1/jobs", **sweep).status_code == 409
+    assert post(them, "/api/v1/jobs", **sweep).status_code == 201
     assert post(us, "/api/v1/jobs", **sweep).status_code == 200
+    assert post(them, "/api/v1/jobs", **sweep).status_code == 200
+    assert Job.objects.count() == 2
 
 
 def test_dead_letters_of_others_stay(us, user, other):
@@ -323,3 +409,29 @@ def test_in_the_console_a_user_finds_their_tokens_and_nothing_else(user, other):
     tokens = browser.get(reverse("admin:accounts_apitoken_changelist"))
     assert tokens.status_code == 200
     assert "theirs" not in tokens.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/tasks", "/v1/agents", "/api/v1/jobs", "/api/v1/parameter-schema", "/api/schema/"]
+)
+def test_a_user_may_ask_for_the_head_of_what_they_may_read(us, path):
+    assert us.get(path).status_code == us.head(path).status_code == 200
+
+
+def test_a_method_that_is_none_is_so_for_everybody(us, operators):
+    agents = client_of(issue(user=None, agent="a").secret)
+
+    for client in (us, operators, agents):
+        answer = client.put("/v1/tasks", {}, "application/json")
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_who_has_work_is_not_deleted(user, other):
+    give_to(user, make_channel())
+    browser = browser_of("Admin")
+
+    for person, stays in ((user, True), (other, False)):
+        path = reverse("admin:accounts_user_delete", args=[person.pk])
+        page = browser.post(path, {"post": "yes"}, follow=True)
+        assert ("Make the user inactive instead" in page.content.decode()) == stays
+        assert User.objects.filter(pk=person.pk).exists() == stays

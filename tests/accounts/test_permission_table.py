@@ -34,16 +34,28 @@ CALLERS = (
     "protected mode: elsewhere",
 )
 YES = "yes"
-PARTS = 8
+PARTS = 4
 NOT_FOR_THEM = {401, 403}
 # What the things of the world are not in the state for, and what is not given in the request.
 ALSO = {
     "GET /v1/agents/{agent_id}/chain": {404},  # it owns none
     "POST /v1/chains/{chain_id}/detach": {409},
+    "POST /v1/tasks/{task_id}/exit": {400},  # it is no command
+    "POST /api/v1/jobs/{job_id}/kill": {404},
+    "DELETE /api/v1/jobs/{job_id}": {409},
     "GET /v1/agents/heartbeat": {404},  # no agent of this name
     "GET /v1/agents/request-session": {404},
     "POST /v1/tasks/inputs/claim": {404},  # nobody has sent one
     "POST /v1/tasks/claim/wait": {400},  # see its request
+    "GET /v1/tasks/{task_id}/logs": {404},  # it has none
+    "GET /api/v1/jobs/{job_id}/logs": {404},
+    "GET /api/v1/jobs/{job_id}/artifacts.zip": {404},
+    "GET /api/v1/jobs/{job_id}/artifacts/{path}": {404},
+    "GET /v1/tasks/{task_id}/artifacts.zip": {404},
+    "GET /v1/tasks/{task_id}/artifacts/{path}": {404},
+    "PUT /v1/tasks/{task_id}/artifacts/{path}": {400},
+    "GET /functions/v1/sign-artifact": {404},
+    "GET /files/{bucket}/{path}": {404},
     "GET /health/details": {503},  # no loop runs
     "DELETE /api/v1/tokens/{token_id}": {404},  # in protected mode there is none
     "POST /v1/auth/register": {400},

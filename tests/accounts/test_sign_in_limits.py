@@ -129,6 +129,19 @@ def _lines(page):
     return [line for line in page.splitlines() if "csrfmiddlewaretoken" not in line]
 
 
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("name", ["operator", "nobody"])
+def test_all_spellings_of_a_name_count_together_whether_anybody_has_it(name):
+    tried = [
+        Client()
+        .post("/v1/auth/login", {"username": spelled, "password": WRONG}, "application/json")
+        .status_code
+        for spelled in (name, name.upper(), name.title(), name)
+    ]
+
+    assert tried == [401, 401, 429, 429]
+
+
 def test_a_person_without_a_group_is_told_so_and_told_to_wait_like_others():
     User.objects.create_user("operator", password=PASSWORD)
 

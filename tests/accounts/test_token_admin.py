@@ -76,7 +76,6 @@ def test_an_administrator_makes_them_for_others_and_for_agents():
         {"name": ""},
         {"role": ""},
         {"role": "agent"},
-        {"role": "user"},
         {"role": "user", "agent": "a"},
         {"role": "agent", "agent": "a", "user": "{other}"},
         {"role": "user", "user": "{other}", "channels": "a"},
@@ -93,6 +92,27 @@ def test_what_makes_no_sense_is_refused(fields):
     assert page.status_code == 200
     assert page.context["errors"]
     assert not ApiToken.objects.exists()
+
+
+def test_an_administrator_who_names_nobody_makes_their_own():
+    page = add(browser_of("Admin"), role="admin")
+
+    assert ApiToken.objects.get().user == User.objects.get(username="admin")
+    assert client_of(secret_in(page)).get("/api/v1/tokens").json()["total"] == 1
+
+
+@pytest.mark.parametrize("group", ["Operator", "Admin"])
+def test_a_form_that_is_sent_again_makes_no_second_token(group):
+    browser = browser_of(group)
+    forms = [browser.get(ADD).content.decode() for _ in range(2)]
+    first, second = (re.search(r'name="once" value="(\w+)"', form)[1] for form in forms)
+
+    secret_in(add(browser, once=first))
+    again = add(browser, once=first)
+    secret_in(add(browser, once=second))
+
+    assert "has been made already" in again.content.decode()
+    assert ApiToken.objects.count() == 2
 
 
 def revoke(browser, *tokens):

@@ -254,3 +254,12 @@ def test_a_person_without_rights_and_an_agent_have_none():
     for client in (nobody, agent):
         assert refusal(client.get(PATH)) == (403, "forbidden")
         assert refusal(create(client)) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("name", ["agent_id", "agent_prefix"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_name_of_an_agent_gives_no_token_of_the_caller(admin, name, blank):
+    answer = admin.post("/api/v1/tokens", {"name": "worker", name: blank}, "application/json")
+
+    assert answer.status_code == 400
+    assert answer.json()["details"] == {name: [f"{name} must not be blank"]}

@@ -203,6 +203,17 @@ def test_the_use_of_a_token_is_noted_once_a_minute():
     assert fresh(token).last_used_at >= first
 
 
+def test_the_use_is_noted_of_a_request_that_is_refused_too():
+    token, secret = of_person()
+
+    answer = client_of(secret).post(
+        "/api/v1/tokens", {"name": "ci"}, content_type="application/json"
+    )
+
+    assert answer.status_code == 403
+    assert fresh(token).last_used_at
+
+
 def test_a_use_that_cannot_be_noted_fails_no_request(monkeypatch, caplog):
     token, secret = of_person()
 

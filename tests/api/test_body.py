@@ -203,3 +203,10 @@ def test_the_stored_size_is_that_of_the_database(number):
 def test_no_json_grows_more_than_is_reckoned_with():
     for number in (1e308, 1e-308, 5e-324, sys.float_info.max, sys.float_info.min):
         assert body.stored_size(number) <= body.MOST_GROWTH * len(body.dumps(number))
+
+
+@pytest.mark.parametrize("number", [1, 2**64])
+def test_names_are_sorted_where_that_is_asked_for(number):
+    written = body.dumps({"b": {"d": number, "c": 2}, "a": 1}, orjson.OPT_SORT_KEYS)
+
+    assert written == b'{"a":1,"b":{"c":2,"d":%d}}' % number

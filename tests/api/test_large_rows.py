@@ -37,6 +37,10 @@ def make_rows(path):
     agents = [Agent(id=f"a{n}", protocol="spot", meta={"host": LARGE}) for n in range(ROWS)]
     made = {
         "v1/tasks": lambda n: Task(channel=channel, title="t", payload={"x": [LARGE]}),
+        "api/collab/jobs/recent": lambda n: Task(channel=channel, title="t", payload={"x": LARGE}),
+        "functions/v1/jobs-recent": lambda n: Task(
+            channel=channel, title="t", payload={"x": LARGE}
+        ),
         "v1/dead-letters": lambda n: Task(channel=channel, title="t", description=LARGE),
         "v1/chains": lambda n: Chain(channel=channel, name="c", description=LARGE),
         "v1/channels": lambda n: Channel(name=f"c{n}", description=LARGE),
@@ -60,7 +64,7 @@ def walk(path, **query):
     """The rows of each page; the list's name is the one key that is no cursor."""
     while True:
         body = Client().get(f"/{path}", query).json()
-        cursor = body.pop("next_cursor", None)
+        cursor = body.pop("next_cursor", None) or body.pop("nextCursor", None)
         [rows] = [value for value in body.values() if isinstance(value, list)]
         yield rows
         if cursor is None:

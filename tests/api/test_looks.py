@@ -96,11 +96,11 @@ def test_events_that_are_few_among_many(limit):
 
 def test_an_event_of_a_time_is_found_by_halving(monkeypatch):
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    hours = [start + timedelta(hours=n) for n in range(4_000)]
+    hours = [start + timedelta(hours=n) for n in range(1_000)]
     Event.objects.bulk_create([Event(type="tick", created_at=at) for at in hours])
-    asked = {"created_after": hours[2_000].isoformat(), "created_before": hours[2_003].isoformat()}
+    asked = {"created_after": hours[500].isoformat(), "created_before": hours[503].isoformat()}
 
     found = Event.objects.filter(pk__in=all_of("events", **asked)).order_by("id")
 
-    assert [event.created_at for event in found] == hours[2_000:2_003]
+    assert [event.created_at for event in found] == hours[500:503]
     assert Event.objects.last_before(start - timedelta(days=1), timedelta()) < found[0].pk

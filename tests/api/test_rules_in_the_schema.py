@@ -69,7 +69,8 @@ def test_one_of_several_fields_has_to_be_given(client, path, alone):
         ("/v1/dead-letters/purge", {"filter": {"status": "failed"}}, False),
         ("/api/v1/tokens", {"agent_id": "a", "agent_prefix": "b"}, False),
         ("/api/v1/tokens", {"agent_id": "a", "role": "user", "agent_prefix": None}, False),
-        ("/api/v1/tokens", {"agent_id": "", "agent_prefix": "b", "channels": ["c"]}, True),
+        ("/api/v1/tokens", {"agent_id": None, "agent_prefix": "b", "channels": ["c"]}, True),
+        ("/api/v1/tokens", {"agent_id": "", "agent_prefix": "b"}, False),
     ],
 )
 def test_fields_that_exclude_each_other(client, path, body, taken):
@@ -110,3 +111,28 @@ def test_where_a_body_may_be_left_out_null_is_as_none(client):
     assert agree(client, "/v1/tasks/{task_id}/cancel", None, url=f"/v1/tasks/{task.pk}/cancel")
     url = f"/api/v1/jobs/{make_job(tasks=1).pk}/cancel"
     assert agree(client, "/api/v1/jobs/{job_id}/cancel", None, url=url)
+
+
+@pytest.mark.parametrize("field", ["tasks", "waiting"])
+@pytest.mark.parametrize(
+    ("listed", "taken"),
+    [(["nothing"], True), ([{"id": "nothing"}], True), ([""], False), ([{}], False)],
+)
+def test_a_heartbeat_may_list_what_is_no_id(client, field, listed, taken):
+    body = {"agent_id": "a", field: listed}
+
+    assert agree(client, "/v1/agents/heartbeat", body) is taken
+
+
+@pytest.mark.parametrize("field", ["tasks", "waiting"])
+@pytest.mark.parametrize("listed", [["nothing"], [""], [{"id": "nothing"}], [{"taskId": "x"}]])
+def test_a_spot_may_list_what_is_no_id(client, field, listed):
+    telemetry = {"cpuLoad": 0, "runningTasks": 1, "totalCores": 1}
+
+    assert agree(client, "/internal/v1/heartbeat", {"spotId": "s", **telemetry, field: listed})
+
+
+def test_a_report_may_name_what_is_no_id(client):
+    body = {"agent_id": "a", "outcomes": [{"task_id": "nothing", "status": "done"}]}
+
+    assert agree(client, "/v1/tasks/report", body)

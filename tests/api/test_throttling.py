@@ -62,7 +62,7 @@ def test_too_many_are_told_when_to_come_again(client):
     ("path", "body"),
     [
         ("/v1/channels", {"error": {"code", "message"}}),
-        ("/api/v1/jobs", {"success", "error"}),
+        ("/api/v1/jobs", {"error", "message"}),
         ("/api/v1/spots", {"success", "error"}),
         ("/nowhere", {"error": {"code", "message"}}),
     ],

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from jobs import command_transitions
+from jobs.commands import CommandRequest
+from tests.accounts.tokens import ADMINISTRATOR
+
 TEXT, NUMBER, FLAG, OBJECT, TEXTS, ANY = "text", "number", "flag", "object", "texts", "any"
 LIST, BODY = "list", "body"
 PASSED = "passed"  # taken whatever it is
@@ -162,9 +166,33 @@ WRITES = [
     ),
     Endpoint(
         "post",
+        "/tasks/{held}/secrets",
+        {"agent_id": "{agent}"},
+        {"agent_id": TEXT, "lease_epoch": NUMBER},
+    ),
+    Endpoint(
+        "post",
+        "/tasks/{command}/exit",
+        {"agent_id": "runner", "lease_epoch": 1, "status": "failed"},
+        {"exit_code": NUMBER, "error": PASSED, "commit_sha": TEXT},
+    ),
+    Endpoint(
+        "post",
         "/tasks/{held}/release",
         {"agent_id": "{agent}"},
         {"agent_id": TEXT, "lease_epoch": NUMBER, "reason": PASSED},
+    ),
+    Endpoint(
+        "post",
+        "/tasks/{held}/logs",
+        {
+            "agent_id": "{agent}",
+            "lease_epoch": 1,
+            "stream": "stdout",
+            "sequence": 1,
+            "entries": [{"at": "2026-01-31T12:00:00Z", "message": "x"}],
+        },
+        {"agent_id": TEXT, "lease_epoch": NUMBER, "stream": TEXT, "sequence": NUMBER},
     ),
     Endpoint(
         "post",
@@ -232,7 +260,15 @@ class World:
             "queued": queued["id"],
             "failed": failed["id"],
             "locked": locked_task["id"],
+            "command": self._command(),
         }
+
+    def _command(self):
+        """The task of a command that the agent runs."""
+        request = CommandRequest(name="x", job_command="true", queue_name="commands")
+        command, _ = command_transitions.submit(request, by=ADMINISTRATOR)
+        self.api.claim("runner", {"name": "commands"})
+        return str(command.task_id)
 
     def filled(self, value):
         """The value with every name in braces replaced by an id of this world."""

@@ -85,6 +85,7 @@ def test_every_endpoint_that_writes_is_tried_here(world):
         for method in ("post", "put", "patch")
         if str(route.pattern).startswith("v1/")
         and not str(route.pattern).startswith(("v1/auth/", "v1/tasks/claim/wait"))
+        and not str(route.pattern).endswith("artifacts/<path:path>")  # whose body is no JSON
         and method in methods_of(route.callback)
     }
 

@@ -30,10 +30,12 @@ ROWS = [
     "claims at full speed, none open",
     "heartbeat, median",
     "health beside them, at most",
+    "lines followed, by SHA-256 10,000 of 10,000 all met",
+    "what was fetched, by SHA-256 the same the same met",
 ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_benchmark_measures_everything_once_and_briefly():
     bench = [sys.executable, "-m", "benchmarks.bench", "--quick", "--markdown"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -45,4 +47,5 @@ def test_the_benchmark_measures_everything_once_and_briefly():
             running.wait()
 
     assert (running.returncode, errors) == (0, ""), output + errors
-    assert [row for row in ROWS if f"| {row}" not in output] == []
+    found = [" ".join(line.replace("|", " ").split()) for line in output.splitlines()]
+    assert [row for row in ROWS if not any(line.startswith(row) for line in found)] == []

@@ -1,5 +1,7 @@
 """What agents and programs do while people look on: plain HTTP with the token."""
 
+import hashlib
+
 import httpx
 
 from tests.browser.people import TOKEN
@@ -43,6 +45,39 @@ class Fleet(httpx.Client):
 
     def complete(self, agent, task):
         return self.ask("POST", "tasks/complete", task_id=task["id"], agent_id=agent)["task"]
+
+    def command(self, queue, name, runner, **more):
+        """The task of a new command, which this runner has claimed."""
+        jobs = self.base_url.copy_with(path="/api/v1/jobs")
+        body = {"name": name, "source_type": "none", "job_command": "make", "queue_name": queue}
+        answer = self.post(jobs, json=body | more)
+        assert answer.is_success, answer.text
+        return self.claim(runner, {"name": queue})
+
+    def log(self, task, sequence, *lines, stream="stdout"):
+        """Lines that the runner of a command sends."""
+        entries = [
+            {"at": f"2026-01-31T12:00:{number % 60:02}Z", "message": line}
+            for number, line in enumerate(lines)
+        ]
+        said = {"stream": stream, "sequence": sequence, "entries": entries}
+        return self.ask("POST", f"tasks/{task['id']}/logs", **self._holder(task), **said)
+
+    def file(self, task, path, content):
+        answer = self.put(
+            f"tasks/{task['id']}/artifacts/{path}",
+            params=self._holder(task),
+            content=content,
+            headers={"X-Content-SHA256": hashlib.sha256(content).hexdigest()},
+        )
+        assert answer.is_success, answer.text
+
+    def exit(self, task, status="completed", code=0):
+        said = {"status": status, "exit_code": code}
+        return self.ask("POST", f"tasks/{task['id']}/exit", **self._holder(task), **said)
+
+    def _holder(self, task):
+        return {"agent_id": task["assigned_agent_id"], "lease_epoch": task["lease_epoch"]}
 
     def seen(self, task):
         return self.ask("GET", f"tasks/{task['id']}")["task"]

@@ -41,7 +41,8 @@ def main():
             with Fleet(site.url) as fleet:
                 channel, chain = put_to_work(fleet)
                 run_sweep(site.url, folder)
-                take_pictures(site.url, channel, chain)
+                command = run_command(fleet)
+                take_pictures(site.url, channel, chain, command)
 
 
 def put_to_work(fleet):
@@ -70,6 +71,27 @@ def put_to_work(fleet):
     return release, hanging
 
 
+def run_command(fleet):
+    """A command whose tests have failed, with its log and a file."""
+    task = fleet.command(
+        "reactorcide-jobs",
+        "unit tests",
+        "runner-1",
+        source_type="git",
+        git_url="https://git.example.org/project.git",
+        git_ref="main",
+        job_command="make install\nmake test",
+    )
+    said = [f"\x1b[32mPASSED\x1b[0m tests/test_{number:02}.py" for number in range(1, 37)]
+    said += ["\x1b[31;1mFAILED\x1b[0m tests/test_37.py", "1 failed, 36 passed in 4.21s"]
+    fleet.log(task, 1, "[runner] at commit 4f1c2d0a", "installing 41 packages", *said)
+    fleet.log(task, 1, "warning: 2 packages are out of date", stream="stderr")
+    fleet.file(task, "report/junit.xml", b"<testsuite/>" * 400)
+    fleet.file(task, "coverage.txt", b"97 %")
+    fleet.exit(task, "failed", 2)
+    return task
+
+
 def run_sweep(url, folder):
     """A sweep that machines have worked at for some seconds, and still do."""
     httpx.post(
@@ -89,7 +111,7 @@ def run_sweep(url, folder):
     )
 
 
-def take_pictures(url, channel, chain):
+def take_pictures(url, channel, chain, command):
     flags = ["--no-sandbox"] if os.getuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=flags)
@@ -100,6 +122,7 @@ def take_pictures(url, channel, chain):
         keep(page, "overview", "/#/")
         keep(page, "board", board, unfold=steps)
         keep(page, "jobs", "/#/jobs")
+        keep(page, "run", f"/#/run/{command['id']}", says="The log is complete.")
         keep(page, "admin-tasks", "/admin/tasks/task/")
         keep(page, "admin-chain", f"/admin/chains/chain/{chain['id']}/change/")
         keep(page, "admin-verb", f"/admin/chains/chain/{chain['id']}/verb/unlock_to_queued/")
@@ -111,8 +134,8 @@ def take_pictures(url, channel, chain):
     assert not people.complaints, "\n".join(people.complaints)
 
 
-def keep(page, name, path, unfold=""):
-    """Go there, wait until it stands still, and keep what is seen."""
+def keep(page, name, path, unfold="", says=""):
+    """Go there, wait until it stands still and `says` this, and keep what is seen."""
     page.goto(path)
     if path.startswith("/#"):
         expect(page.locator("#connection")).to_contain_text("Live")
@@ -120,6 +143,8 @@ def keep(page, name, path, unfold=""):
         button = chain_on(page, unfold).get_by_role("button", name=unfold).first
         button.click()
         expect(button).to_have_attribute("aria-expanded", "true")
+    if says:
+        expect(page.get_by_text(says)).to_be_visible()
     page.wait_for_load_state("networkidle")
     eventually(lambda: page.locator('[aria-busy="true"]').count() == 0)
     page.screenshot(path=IMAGES / f"{name}.png")

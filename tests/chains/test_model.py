@@ -18,7 +18,7 @@ from tests.chains.model import AGENTS, CHAINS, TASKS, State
 from tests.factories import let_lease_run_out, make_agent, make_channel, silence
 
 DEPTH = 5
-PATHS = 240
+PATHS = 80
 LENGTH = 12
 
 

@@ -9,13 +9,21 @@ from django.urls import reverse
 from accounts.models import ApiToken, User
 from accounts.rights import VIEW
 from agents.models import Agent
+from artifacts.models import Artifact
 from chains.models import Chain
 from console.admin import ConsoleAdmin
 from jobs.models import Job
 from tasks.models import Channel, Task
 from tests.console.clicking import click, page_of
 from tests.console.people import browser_of, group_of, make_person
-from tests.factories import make_agent, make_chain, make_channel, make_job, make_task
+from tests.factories import (
+    make_agent,
+    make_artifact,
+    make_chain,
+    make_channel,
+    make_job,
+    make_task,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -226,6 +234,8 @@ def test_an_administrator_makes_nobody_a_superuser(administrator):
 def a(model):
     """A row of the model, as its verbs find it first."""
     makers = {Agent: make_agent, Chain: make_chain, Channel: make_channel, Task: make_task}
+    if model is Artifact:
+        return make_artifact(make_task())
     return make_job(tasks=1) if model is Job else makers[model]()
 
 

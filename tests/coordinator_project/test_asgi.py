@@ -513,6 +513,9 @@ async def test_a_fault_of_the_application_reaches_the_server(threads):
         ("/v1/tasks", b"wait_seconds=5", False),
         ("/v1/stream", b"", True),
         ("/v1/streams", b"", False),
+        ("/functions/v1/job-events", b"id=x", True),
+        ("/api/collab/events/stream", b"", True),
+        ("/api/collab/events/by-job", b"", False),
         ("/health/details", b"", False),
     ],
 )

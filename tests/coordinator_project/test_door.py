@@ -62,9 +62,7 @@ def connected(server, sends=b"", *, buffer=None):
 
 def answer_to(client):
     """Status, headers and body of all that the server sends until it closes."""
-    received = b""
-    while piece := client.recv(64 * KIB):
-        received += piece
+    received = b"".join(iter(lambda: client.recv(MIB), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)

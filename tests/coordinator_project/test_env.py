@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 
 import pytest
@@ -76,3 +77,76 @@ def test_the_jdbc_address_of_an_older_system_is_refused(monkeypatch):
 
     with pytest.raises(ImproperlyConfigured, match="set COORDINATOR_DATABASE_URL"):
         env.database_url()
+
+
+@pytest.fixture
+def of_objects(monkeypatch, tmp_path):
+    """The object store by these variables and no others."""
+    for name in os.environ:
+        if name.startswith(("OBJECT_STORE_", "AWS_", "REACTORCIDE_")):
+            monkeypatch.delenv(name)
+
+    def store(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return env.object_store(tmp_path)
+
+    return store
+
+
+def test_objects_are_kept_in_the_data_folder_unless_it_is_said(of_objects, tmp_path):
+    assert of_objects() == {
+        "kind": "filesystem",
+        "base_path": str(tmp_path / "objects"),
+        "bucket": "reactorcide-objects",
+        "prefix": "reactorcide",
+        "options": (),
+    }
+
+
+def test_an_address_of_s3_is_asked_by_paths(of_objects):
+    found = of_objects(OBJECT_STORE_TYPE="s3", REACTORCIDE_S3_ENDPOINT="http://127.0.0.1:9000")
+
+    assert dict(found["options"]) == {
+        "region": "us-east-1",
+        "endpoint": "http://127.0.0.1:9000",
+        "virtual_hosted_style_request": False,
+        "allow_http": True,
+    }
+
+
+def test_s3_without_an_address_is_that_of_the_region(of_objects):
+    found = of_objects(OBJECT_STORE_TYPE="s3", AWS_REGION="eu-west-1")
+
+    assert dict(found["options"]) == {"region": "eu-west-1"}
+
+
+def test_a_queue_outside_is_named_by_addresses(monkeypatch):
+    monkeypatch.setenv("CORNDOGS_BASE_URL", "tcp://a, b:81")
+    assert [str(one) for one in env.corndogs("CORNDOGS_BASE_URL")] == [
+        "corndogs://a:5080",
+        "corndogs://b:81",
+    ]
+    monkeypatch.delenv("CORNDOGS_BASE_URL")
+    assert env.corndogs("CORNDOGS_BASE_URL") == ()
+
+
+def test_a_wrong_address_is_refused_without_what_it_may_hide(monkeypatch):
+    monkeypatch.setenv("CORNDOGS_BASE_URL", "http://user:hunter2@a")
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.corndogs("CORNDOGS_BASE_URL")
+
+    assert str(refusal.value) == (
+        "CORNDOGS_BASE_URL is no list of addresses: "
+        "put the credential into CORNDOGS_API_KEY, not into the address."
+    )
+
+
+def test_a_credential_that_fits_into_no_header_is_refused(monkeypatch):
+    monkeypatch.setenv("CORNDOGS_API_KEY", "hunter2\r\nX: y")
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.header("CORNDOGS_API_KEY")
+
+    assert str(refusal.value) == "CORNDOGS_API_KEY must be ASCII without blanks."

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import yaml
 from django.core.management import call_command
@@ -5,9 +8,10 @@ from jsonschema import Draft202012Validator
 
 from coordinator_project import openapi
 from coordinator_project.management.commands.openapi import FOLDER
+from tests.coordinator_project.running import surroundings
 from tests.schema_check import inlined, whole
 
-PAGES = ["/api/schema/", "/api/schema/swagger/", "/api/schema/redoc/"]
+PAGES = ["/api/schema/", "/api/schema/swagger/", "/api/schema/redoc/", "/docs"]
 
 
 def operations():
@@ -32,7 +36,10 @@ def test_the_files_are_current_and_made_without_a_warning():
 def test_there_is_a_file_for_each_family():
     names = {file.stem for file in FOLDER.glob("*.yaml")}
 
-    assert names == {"agents", "auth", "console", "health", "jobs", "spots", "tokens"}
+    assert names == {
+        *("agents", "auth", "collab", "console", "functions", "health"),
+        *("jobs", "metrics", "spots", "tokens"),
+    }
 
 
 def test_each_operation_has_its_words():
@@ -71,6 +78,35 @@ def test_the_schema_is_yaml_or_json_as_asked(client):
     assert by_query.json()["paths"].keys() == whole()["paths"].keys()
 
 
+@pytest.mark.parametrize("query", ["lang=zz", "lang=ko", "version=a%0Ab", "version=2"])
+def test_nothing_in_the_query_makes_another_schema(client, query):
+    answer = client.get(f"/api/schema/?format=json&{query}")
+
+    assert answer.json() == whole()
+    assert openapi._made.cache_info().currsize == 1
+
+
+AT_ONCE = """
+import threading, django
+django.setup()
+from coordinator_project import openapi
+start, made = threading.Barrier(8), []
+def ask():
+    start.wait()
+    made.append(openapi.whole()["openapi"])
+threads = [threading.Thread(target=ask) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print(made == ["3.1.0"] * 8)
+"""
+
+
+def test_many_who_ask_for_the_schema_first_all_get_it():
+    environment = surroundings() | {"DJANGO_SETTINGS_MODULE": "coordinator_project.settings"}
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], env=environment, capture_output=True)
+
+    assert (done.stdout, done.stderr) == (b"True\n", b"")
+
+
 @pytest.mark.parametrize("path", PAGES[1:])
 def test_a_page_asks_no_other_host(client, path):
     page = client.get(path).content.decode()
@@ -79,6 +115,13 @@ def test_a_page_asks_no_other_host(client, path):
     assert "//" not in page.replace("://testserver", "")
     assert "<script>" not in page
     assert "<style" not in page
+
+
+def test_clients_of_seed_003_find_the_schema_where_they_look(client):
+    answer = client.get("/docs.json")
+
+    assert answer.json() == client.get("/api/schema/?format=json").json()
+    assert "/api/collab/task.claim" in answer.json()["paths"]
 
 
 @pytest.mark.parametrize("path", PAGES)

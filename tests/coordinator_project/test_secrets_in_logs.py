@@ -36,6 +36,11 @@ def asked(transactional_db):
             status_of(server, "/v1/stream", host="elsewhere.example", token=token)
             status_of(server, "/v1/stream", method="POST", token=token)
             live(server, f"/console/live?{httpx.QueryParams(token=token)}")
+            for name in ("token", "apikey"):
+                named = {name: token}
+                status_of(server, "/api/collab/events/stream", **named)
+                status_of(server, "/functions/v1/job-events", id="nonsense", **named)
+                live(server, f"/realtime/v1/websocket?{httpx.QueryParams(**named)}")
 
     return ask
 
@@ -105,9 +110,10 @@ try:
     fails("hunter2" + "-which-is-wrong")
 except RuntimeError:
     logging.getLogger("coordinator").exception("broken")
+ADDRESS = "/v1/stream?a=1&token=hunter2-which-is-wrong&b=2&sig=hunter2-which-is-wrong"
 logging.getLogger("django.channels.server").info(
     "HTTP %(method)s %(path)s %(status)s",
-    {"method": "GET", "path": "/v1/stream?a=1&token=hunter2-which-is-wrong&b=2", "status": 200},
+    {"method": "GET", "path": ADDRESS, "status": 200},
 )
 """
 
@@ -133,7 +139,7 @@ def test_neither_tracebacks_on_a_terminal_nor_lines_of_the_development_server_ha
 
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert "broken on purpose" in plain
-    assert "/v1/stream?a=1&token=…&b=2" in plain.replace("\\u2026", "…")
+    assert "/v1/stream?a=1&token=…&b=2&sig=…" in plain.replace("\\u2026", "…")
     assert WRONG not in plain
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from coordinator_project.env import BASE_DIR
+from tests.coordinator_project.conftest import copied
 from tests.coordinator_project.running import (
     address,
     answers,
@@ -32,19 +33,10 @@ def test_it_prints_the_address_that_it_serves(used_folder):
         assert answer.json()["ok"] is True
 
 
-def test_the_first_start_creates_an_admin_and_prints_the_password_once(folder):
+def test_the_first_start_creates_an_admin_who_can_sign_in_and_prints_the_password_once(folder):
     with running(folder) as coordinator:
         coordinator.ready()
         assert coordinator.output.count("Created the first user: admin, password ") == 1
-
-    with running(folder) as coordinator:
-        coordinator.ready()
-        assert "password" not in coordinator.output
-
-
-def test_the_first_admin_can_sign_in(folder):
-    with running(folder) as coordinator:
-        coordinator.ready()
         password = coordinator.output.partition("password ")[2].split()[0]
         with httpx.Client(base_url=coordinator.url) as browser:
             page = "/login?next=/admin/"
@@ -54,6 +46,10 @@ def test_the_first_admin_can_sign_in(folder):
             answer = browser.post(page, data=form | {"csrfmiddlewaretoken": token})
 
         assert (answer.status_code, answer.headers["location"]) == (302, "/admin/")
+
+    with running(folder) as coordinator:
+        coordinator.ready()
+        assert "password" not in coordinator.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -182,7 +178,8 @@ def test_a_taken_port_is_one_sentence(used_folder):
 
 
 def test_a_second_coordinator_on_one_data_folder_is_refused(used_folder):
-    with running(used_folder) as first, running(used_folder.with_name("other")) as elsewhere:
+    other = copied(used_folder, used_folder.with_name("other"))
+    with running(used_folder) as first, running(other) as elsewhere:
         first.ready()
         elsewhere.ready()
         with running(used_folder) as second:

@@ -30,6 +30,10 @@ def manage(folder, *arguments, **more):
         ("COORDINATOR_AUTH_TOKEN", "q", "COORDINATOR_AUTH_TOKEN could be guessed: use at least 8"),
         ("COORDINATOR_AUTH_TOKEN", "qwqwqwqwqw", "COORDINATOR_AUTH_TOKEN could be guessed"),
         ("ORHESTRA_AGENT_KEY", "qwertyu", "ORHESTRA_AGENT_KEY could be guessed: use at least 8"),
+        ("OBJECT_STORE_TYPE", "azure", "OBJECT_STORE_TYPE is 'azure'; use one of filesystem,"),
+        ("OBJECT_STORE_BUCKET", "A Bucket", "OBJECT_STORE_BUCKET is 'A Bucket'; use a name of"),
+        ("OBJECT_STORE_PREFIX", "a/../b", "OBJECT_STORE_PREFIX is 'a/../b'; use names of"),
+        ("OBJECT_STORE_BASE_PATH", "manage.py", "manage.py', which is no folder; name one"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sentence):
@@ -37,6 +41,15 @@ def test_a_wrong_setting_is_refused_with_one_sentence(folder, name, value, sente
 
     assert done.returncode == 1
     assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["storage:9000", "ftp://x", "http://user:word@storage"])
+def test_the_address_of_s3_is_one_of_http(folder, address):
+    done = manage(folder, "check", OBJECT_STORE_TYPE="s3", REACTORCIDE_S3_ENDPOINT=address)
+
+    assert done.returncode == 1
+    assert "REACTORCIDE_S3_ENDPOINT is" in done.stderr
     assert "Traceback" not in done.stderr
 
 

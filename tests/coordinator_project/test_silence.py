@@ -109,20 +109,35 @@ def untouched(server):
 
 
 @contextmanager
-def standing_still(server):
-    """PostgreSQL, all of it, gets no time."""
-    lines = (embedded.home_of(server.folder) / "data" / "postmaster.pid").read_text().splitlines()
-    postmaster = psutil.Process(int(lines[0]))
-    family = [postmaster, *postmaster.children(recursive=True)]
-    for process in family:
+def stopped(pids):
+    for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGSTOP)
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for process in family:
+        for pid in pids:
             with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGCONT)
+
+
+def postgres_stopped(server):
+    """PostgreSQL, all of it, gets no time."""
+    lines = (embedded.home_of(server.folder) / "data" / "postmaster.pid").read_text().splitlines()
+    postmaster = psutil.Process(int(lines[0]))
+    return stopped([postmaster.pid, *(one.pid for one in postmaster.children(recursive=True))])
+
+
+def backends_stopped(server):
+    """Those of the only process that hears agents; the maintenance loop has its own."""
+    ports = [one.laddr.port for one in hearing_process(server).net_connections("tcp")]
+    query = "SELECT array_agg(pid) FROM pg_stat_activity WHERE client_port = ANY(%(ports)s)"
+    return stopped(value_of(server, query, ports=ports))
+
+
+def hearing_process(server):
+    [process] = [one for one in workers(server) if one.name() == "http-0"]
+    return process
 
 
 @contextmanager
@@ -136,7 +151,7 @@ def table_locked(server, name, mode="SHARE"):
 @contextmanager
 def process_stopped(server):
     """The only process that hears agents; it is replaced later than a SPOT is lost."""
-    [process] = [one for one in workers(server) if one.name() == "http-0"]
+    process = hearing_process(server)
     process.suspend()
     try:
         yield
@@ -169,7 +184,8 @@ def rows_of_others_locked(server):
 
 
 TROUBLES = {
-    "a database that stands still": standing_still,
+    "a database that stands still": postgres_stopped,
+    "its connections that stand still": backends_stopped,
     "locked agents": lambda server: table_locked(server, "agents_agent"),
     "locked tasks": lambda server: table_locked(server, "tasks_task"),
     "locked tokens": lambda server: table_locked(server, "accounts_apitoken", "ACCESS EXCLUSIVE"),

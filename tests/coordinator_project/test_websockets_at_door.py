@@ -31,8 +31,7 @@ BODY = b'{"agent_id": "a"}'
 TEXT, PING = 1, 9
 SLOW = """
 import asyncio
-from coordinator_project import asgi, patience
-from dashboard import routing
+from coordinator_project import asgi, patience, routing
 patience.HEAD_WITHIN = 1.0
 found = routing.application
 

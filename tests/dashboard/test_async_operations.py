@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 async def _no_connection_is_left():
     yield
-    await hub.in_thread(lambda: connection.close())
+    await hub.thread.run(lambda: connection.close())
     await sync_to_async(lambda: connection.close())()
     everybody = Barrier(waiting.THREADS)
     for closed in [waiting.pool.submit(close, everybody) for _ in range(waiting.THREADS)]:
@@ -42,11 +42,23 @@ async def test_changes_are_one_message(async_client):
     assert response.json()["cursor"].isdecimal()
 
 
-async def test_a_claim_that_need_not_wait(async_client):
-    response = await async_client.post(
+async def claim(client, **more):
+    return await client.post(
         "/v1/tasks/claim/wait?wait_seconds=0",
-        {"agent_id": "a", "channel": "none", "max_tasks": 1},
+        {"agent_id": "a", "channel": "none", **more},
         content_type="application/json",
     )
 
-    assert response.json() == {"tasks": []}
+
+async def test_a_claim_that_need_not_wait(async_client):
+    several, one = await claim(async_client, max_tasks=1), await claim(async_client)
+
+    assert several.json() == {"tasks": []}
+    assert (one.status_code, one.json()["error"]["code"]) == (404, "no_tasks")
+
+
+async def test_a_claim_by_a_process_that_has_been_replaced(async_client):
+    for process in ("first", "second"):
+        assert (await claim(async_client, incarnation=process)).status_code == 404
+
+    assert (await claim(async_client, incarnation="first")).status_code == 409

@@ -20,9 +20,9 @@ def number_from_one():
 
 @pytest.fixture(autouse=True)
 async def _no_connection_is_left(transactional_db):
-    await hub.in_thread(number_from_one)
+    await hub.thread.run(number_from_one)
     yield
-    await hub.in_thread(lambda: connection.close())
+    await hub.thread.run(lambda: connection.close())
 
 
 def write_event(task_id):

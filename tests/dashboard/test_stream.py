@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 
 from agents import transitions as agents
-from dashboard.stream import PING_AFTER, speak
+from dashboard.stream import speak
 from events import tail
 from events.models import Event
+from events.sse import PING_AFTER
 from tests.factories import make_agent, make_chain, make_channel, make_task
 from tests.serving import NO_TLS, serving
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.demo import sweep_verdict, verdict
 from benchmarks.demo.work import File, Plan
+from tests.coordinator_project.conftest import copied
 from tests.coordinator_project.running import Program, eventually, gone, running, surroundings
 
 
@@ -93,6 +94,36 @@ def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(folder):
     assert demo.row("Tasks") == "180 done, 0 failed"
     assert int(demo.row("Tasks taken back")) >= 1
     for check in ("Counters", "One result for each point", "Done by others after a death"):
+        assert demo.row(check) == "ok"
+
+
+@pytest.mark.timeout(240)
+def test_commands_end_as_they_have_to_though_a_runner_is_killed(first_run, folder):
+    folder.mkdir(mode=0o711)
+    copied(first_run, folder / "demo")
+    with demonstration("ci", COORDINATOR_DATA_DIR=str(folder)) as demo:
+        demo.wait_for("runner-[12] was killed at work")
+        family = psutil.Process(demo.process.pid).children(recursive=True)
+
+        assert demo.end() == 0, demo.output
+        assert gone(family)
+    for check in ("The killed runner's command was tried again", "The file came back as it was"):
+        assert demo.row(check) == "ok"
+
+
+@pytest.mark.timeout(300)
+def test_jobs_of_workers_end_as_they_have_to_and_listeners_miss_nothing(folder):
+    with demonstration("collab", COORDINATOR_DATA_DIR=str(folder)) as demo:
+        demo.wait_for("collab-[1-4] was killed at work")
+        family = psutil.Process(demo.process.pid).children(recursive=True)
+
+        assert demo.end() == 0, demo.output
+        assert gone(family)
+    for check in (
+        "The socket heard every event in order, across a break",
+        "The stream brought every event once and in order",
+        "The signed file came back as it was",
+    ):
         assert demo.row(check) == "ok"
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import DataError, connection
 
+from accounts.callers import LOCAL
 from events import journal
 from events.models import Event, EventKey
 from events.signals import event_posted
@@ -161,6 +162,7 @@ def test_of_many_posts_at_once_with_one_key_exactly_one_counts(client):
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_cannot_be_written_leaves_its_key_free():
     fields = {"agent_id": "a", "task_id": "", "payload": {}, "idempotency_key": "k"}
+    fields |= {"caller": LOCAL}
 
     with pytest.raises(DataError):
         journal.post(type_="t" * 201, **fields)

@@ -1,8 +1,10 @@
 """The worker and a coordinator that really runs."""
 
 import httpx
+import psycopg
 import pytest
 
+from coordinator_project import embedded
 from tests.coordinator_project.running import eventually, running
 from tests.examples.pretender import working
 
@@ -65,8 +67,23 @@ class Client:
         return eventually(lambda: self.held_by(spot_id))
 
 
+@pytest.fixture(scope="module")
+def server(used_by_module):
+    with running(used_by_module, **KEY) as coordinator:
+        yield coordinator.ready()
+
+
 @pytest.fixture
-def client(used_folder):
+def client(server, used_by_module):
+    """A client of the coordinator of all tests here, without what they have left there."""
+    with embedded.database(used_by_module) as database, psycopg.connect(database.url) as emptying:
+        emptying.execute("TRUNCATE agents_agent, tasks_channel, jobs_job, events_event CASCADE")
+    return Client(server)
+
+
+@pytest.fixture
+def mortal(used_folder):
+    """A client of a coordinator that a test may end."""
     with running(used_folder, **KEY) as coordinator:
         yield Client(coordinator.ready())
 
@@ -118,20 +135,20 @@ def test_started_again_it_is_the_same_spot(client):
     assert [spot["id"] for spot in spots] == ["spot-1"]
 
 
-def test_a_restart_of_the_coordinator_costs_nothing(client, used_folder):
+def test_a_restart_of_the_coordinator_costs_nothing(mortal, used_folder):
     functions = ["sphere", "ackley", "rosenbrock", "rastrigin"]
-    job_id = client.sweep(form_b(name=["PSO", "DE"], function=functions))
-    port = client.coordinator.url.rpartition(":")[2]
+    job_id = mortal.sweep(form_b(name=["PSO", "DE"], function=functions))
+    port = mortal.coordinator.url.rpartition(":")[2]
 
-    with work(client, "--slow", "500") as worker:
-        client.wait_until_held_by("spot-1")
-        client.coordinator.end()
+    with work(mortal, "--slow", "500") as worker:
+        mortal.wait_until_held_by("spot-1")
+        mortal.coordinator.end()
         eventually(lambda: "trying again" in worker.output)
         with running(used_folder, COORDINATOR_PORT=port, **KEY) as again:
-            client.coordinator = again.ready()
-            eventually(lambda: client.job(job_id)["status"] == "COMPLETED", within=30)
+            mortal.coordinator = again.ready()
+            eventually(lambda: mortal.job(job_id)["status"] == "COMPLETED", within=30)
 
-            assert client.job(job_id)["completedTasks"] == 8
+            assert mortal.job(job_id)["completedTasks"] == 8
             taken_back = again.get("/v1/events?type=task.retried").json()["events"]
     assert taken_back == []
 

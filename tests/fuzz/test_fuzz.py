@@ -6,6 +6,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 
 import pytest
 from schemathesis.checks import load_all_checks
@@ -67,6 +68,8 @@ KINDS = (
     "tokens",
     "verbs",
     "kinds",
+    "letters",
+    "objects",
 )
 FOUND = {
     "GET /crashes": "not_a_server_error",
@@ -137,6 +140,25 @@ def test_each_kind_of_fault_is_found_and_shown_without_the_secret():
         assert any(one.what.startswith(check) for one in found), (where, found)
         assert all("curl" in one.request and SECRET not in one.request for one in found)
     assert {where for where, _ in made.findings} == FOUND.keys()
+
+
+@pytest.mark.parametrize(
+    ("body", "becomes"),
+    [
+        ({"channel": "x"}, {"channel": "channel 1"}),
+        ({"channel": 7}, {"channel": 7}),
+        (
+            {"inner": [{"task_id": "x"}, {"other": "x"}]},
+            {"inner": [{"task_id": "4711"}, {"other": "x"}]},
+        ),
+        ({"task_id": 7}, {"task_id": 4711}),
+    ],
+)
+def test_names_in_a_body_become_known_ones_of_their_kind(body, becomes, monkeypatch):
+    monkeypatch.setattr(particulars, "MOSTLY", 1)
+    ids = {kind: ["channel 1" if "channel" in kind else "4711"] for kind in KINDS}
+
+    assert particulars.with_ids(body, ids, Random(1)) == becomes  # noqa: S311
 
 
 def row(table, before=None, after=None):

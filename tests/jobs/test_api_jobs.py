@@ -179,9 +179,7 @@ def test_a_key_that_was_used_for_another_sweep_is_refused(sweeps, other):
     assert Job.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "job_id", ["job-1", "1", UNKNOWN, f"job-{UNKNOWN}", "job-" + "0" * 32, "job-ä"]
-)
+@pytest.mark.parametrize("job_id", ["job-1", "1", f"job-{UNKNOWN}", "job-" + "0" * 32, "job-ä"])
 @pytest.mark.parametrize("below", ["", "/results", "/best", "/statistics"])
 def test_a_job_that_is_not_there(sweeps, job_id, below):
     assert refusal(sweeps.get(f"/{job_id}{below}")) == (404, "job not found")

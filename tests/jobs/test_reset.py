@@ -20,8 +20,11 @@ from chains.repair import BUSY
 from events.models import Event
 from jobs.models import Job, JobStatus
 from jobs.tally import fold
-from tasks.models import Channel, Task
+from tasks import tallies
+from tasks.models import Channel, Task, TaskTally
 from tasks.states import Status
+from tests.artifacts.calls import Runner as Holder
+from tests.artifacts.calls import files_in, swept
 from tests.factories import (
     counted,
     fresh,
@@ -45,6 +48,7 @@ IN_ORDER = [
     "chains: 0 detached",
     "chains: 0 repaired",
     "jobs: 0 repaired",
+    "tallies: 0 repaired",
 ]
 
 
@@ -122,6 +126,7 @@ def test_a_job_that_counted_wrong_is_counted_anew():
     assert run()[3:] == [
         f"job {job.pk}: had missed -2 tasks, -1 completed, 0 failed, 0 cancelled",
         "jobs: 1 repaired",
+        "tallies: 0 repaired",
     ]
     assert counted(job) == recounted(job) == (3, 0, 0, 0)
     assert fresh(job).total == 3
@@ -137,6 +142,27 @@ def test_a_job_of_the_wrong_status_is_judged_anew():
     assert fresh(job).status == JobStatus.PENDING
 
 
+def test_tasks_that_were_miscounted_are_counted_anew():
+    make_task()
+    TaskTally.objects.create(
+        hour=tallies.EVER,
+        channel_id=Channel.objects.get().pk,
+        type="",
+        of_job=False,
+        event="task.created",
+        source="",
+        target="queued",
+        reason="",
+        count=4,
+    )
+
+    assert run("--dry-run")[-2] == "tallies: 1 repaired"
+    assert run()[-1] == "tallies: 1 repaired"
+
+    assert run() == IN_ORDER
+    assert tallies.by_status()["queued"] == 1
+
+
 def test_a_dry_run_tells_and_changes_nothing():
     agent = make_agent()
     task = make_held_task(agent)
@@ -148,7 +174,11 @@ def test_a_dry_run_tells_and_changes_nothing():
     output = run("--dry-run")
 
     assert output[0] == "tasks: 1 back in the queue, 0 failed, 0 cancelled"
-    assert output[-2:] == ["jobs: 1 repaired", "Nothing was changed: this was a dry run."]
+    assert output[-3:] == [
+        "jobs: 1 repaired",
+        "tallies: 0 repaired",
+        "Nothing was changed: this was a dry run.",
+    ]
     assert fresh(task).status == Status.IN_PROGRESS
     assert fresh(job).total == 5
 
@@ -263,6 +293,20 @@ def test_all_is_emptied_once_the_name_of_the_database_is_typed(monkeypatch):
     for kind in (Agent, Channel, Chain, Task, Job, Event):
         assert not kind.objects.exists()
     assert get_user_model().objects.filter(username="operator").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_and_logs_go_with_their_tasks(client, settings, tmp_path):
+    folder = {"kind": "filesystem", "base_path": str(tmp_path / "objects")}
+    settings.OBJECT_STORE = settings.OBJECT_STORE | folder
+    holder = Holder(client)
+    assert holder.put("a.txt").status_code == 201
+    assert holder.send("a line").status_code == 200
+    assert len(files_in(tmp_path / "objects")) == 2
+
+    run("--all", "--yes-empty-everything")
+
+    assert swept(tmp_path / "objects") == []
 
 
 def test_anything_else_typed_leaves_all_as_it_is(monkeypatch):

@@ -1,5 +1,5 @@
 """What tests of running coordinators share."""
 
-from tests.coordinator_project.conftest import folder, used_folder
+from tests.coordinator_project.conftest import folder, used_by_module, used_folder
 
-__all__ = ["folder", "used_folder"]
+__all__ = ["folder", "used_by_module", "used_folder"]

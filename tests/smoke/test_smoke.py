@@ -49,12 +49,16 @@ def is_free(port):
         return True
 
 
-def test_it_passes_again_and_again_on_one_coordinator(used_folder):
-    with running(used_folder) as coordinator:
-        base = coordinator.ready().url
+@pytest.fixture(scope="module")
+def base(used_by_module):
+    """The address of a coordinator with default settings."""
+    with running(used_by_module) as coordinator:
+        yield coordinator.ready().url
 
-        assert_all_is_well(smoke_test(BASE=base))
-        assert_all_is_well(smoke_test(BASE=base))
+
+def test_it_passes_again_and_again_on_one_coordinator(base):
+    assert_all_is_well(smoke_test(BASE=base))
+    assert_all_is_well(smoke_test(BASE=base))
 
 
 def test_it_passes_with_the_agent_key_and_checks_that_nothing_works_without(used_folder):
@@ -71,21 +75,19 @@ def test_it_passes_with_the_agent_key_and_checks_that_nothing_works_without(used
         assert "sesame" not in output.stdout + output.stderr
 
 
-def test_a_key_that_the_coordinator_does_not_check_is_reported(used_folder):
-    with running(used_folder) as coordinator:
-        output = smoke_test(BASE=coordinator.ready().url, KEY=KEY)
+def test_a_key_that_the_coordinator_does_not_check_is_reported(base):
+    output = smoke_test(BASE=base, KEY=KEY)
 
     assert output.returncode == 1
     assert "hello without the key: status is '200', not '401'" in failures(output)
 
 
-def test_it_needs_no_jq(used_folder, tmp_path):
+def test_it_needs_no_jq(base, tmp_path):
     for name in WITHOUT_JQ:
         (tmp_path / name).symlink_to(shutil.which(name))
     (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
 
-    with running(used_folder) as coordinator:
-        output = smoke_test(BASE=coordinator.ready().url, PATH=str(tmp_path))
+    output = smoke_test(BASE=base, PATH=str(tmp_path))
 
     assert_all_is_well(output)
 

@@ -107,6 +107,7 @@ WRITES = [
         },
     ),
     Endpoint("post", "/api/v1/jobs/{job}/cancel", {}, {"reason": TEXT}, bare=True),
+    Endpoint("put", "/api/v1/jobs/{job}/cancel", {}, {"reason": TEXT}, bare=True),
     Endpoint("post", "/api/v1/jobs/{job}/retry", {}, {"reason": TEXT}, bare=True),
 ]
 

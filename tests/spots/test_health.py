@@ -42,7 +42,14 @@ def test_an_empty_coordinator_is_healthy(asked):
         "activeSpots": 0,
         "pendingTasks": 0,
         "runningTasks": 0,
+        "verification": {"verified": False, "user_authenticated": False},
     }
+
+
+def test_clients_of_seed_001_find_it_where_they_look(spots, in_thread):
+    assert data(spots.get("/api/health")).keys() == data(spots.get(URL)).keys()
+    assert spots.get("/api/v1/health/x").status_code == 404
+    assert spots.client.get(URL, headers={"authorization": "Bearer nobody's"}).status_code == 200
 
 
 def counts(body):

@@ -21,8 +21,9 @@ ANSWERS = {
     f"/internal/v1/tasks/{UNKNOWN}/fail/": {"POST"},
     "/api/v1/spots": READ,
     "/api/v1/jobs": READ | {"POST"},
-    "/api/v1/jobs/x": READ,
-    "/api/v1/jobs/x/cancel": {"POST"},
+    "/api/v1/jobs/x": READ | {"DELETE"},
+    "/api/v1/jobs/x/cancel": {"POST", "PUT"},
+    "/api/v1/jobs/x/kill": {"POST"},
     "/api/v1/jobs/x/retry": {"POST"},
     "/api/v1/jobs/x/results": READ,
 }

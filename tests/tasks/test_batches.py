@@ -301,7 +301,7 @@ def test_no_trigger_joins_many_old_rows_with_new_ones():
         )
         sources = " ".join(source for (source,) in cursor.fetchall())
 
-    for_few = r"IF \(SELECT count\(\*\) FROM new_rows\) <= 50 THEN.*?ELSE"
+    for_few = r"IF \(SELECT count\(\*\) FROM new_rows\) <= 50 THEN.*?; ELSE"
     for_many, guarded = re.subn(for_few, "", sources, flags=re.DOTALL)
     joins = re.findall(r"(\S+) JOIN (?:old|new)_rows", for_many)
     assert guarded == 1

@@ -132,6 +132,7 @@ def test_the_claim_of_a_bound_agent_uses_the_index_of_reserved_tasks(channel):
     task = claims.claim(ClaimRequest(agent_id="owner-7", ids=[channel.pk]))[0]
 
     assert (task.reserved_for_id, task.sequence) == ("owner-7", 1)
-    plan = run_prepared(claims._bound("ids"), {"agent": "owner-7", "channels": [channel.pk]})
+    values = {"agent": "owner-7", "channels": [channel.pk], "prefix": ""}
+    plan = run_prepared(claims._bound("ids"), values)
     assert [index for _, index in scans_of_tasks(plan)] == ["task_reserved_for"]
     assert pages(plan) < PAGES

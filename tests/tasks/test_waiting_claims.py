@@ -45,7 +45,11 @@ class Attempt:
 
     def wait(self):
         return waiting.claim(
-            self, agent_id=self.request.agent_id, channels=lambda: self.request.ids, seconds=10
+            self,
+            agent_id=self.request.agent_id,
+            ids=self.request.ids,
+            names=self.request.names,
+            seconds=10,
         )
 
 
@@ -112,6 +116,18 @@ async def test_a_claim_that_is_woken_while_it_gets_another_task_wakes_the_next()
     held.set()
 
     assert await waiting_first == ["something else"]
+    async with asyncio.timeout(SOON):
+        assert await lucky == [task]
+
+
+async def test_a_claim_finds_a_channel_that_is_made_while_it_waits(monkeypatch):
+    monkeypatch.setattr(waiting, "CHECK_AGAIN", 0.1)
+    attempt = Attempt("first", await in_another_thread(make_channel))
+    attempt.request = ClaimRequest("first", names=["Made later"])
+    lucky = await start(attempt)
+
+    task = await in_another_thread(lambda: make_task(make_channel("made later")))
+
     async with asyncio.timeout(SOON):
         assert await lucky == [task]
 

@@ -13,6 +13,7 @@ from accounts.callers import Caller, CallerKind
 from accounts.models import LONGEST_NAME, User
 from accounts.rights import EVERYTHING
 from accounts.roles import OF_PEOPLE
+from accounts.scopes import Scope
 from api.names import spelled
 
 MOST_DAYS = 36_500
@@ -38,6 +39,13 @@ class Command(BaseCommand):
             default=[],
             help="an agent may claim from these alone; repeat it for several",
         )
+        parser.add_argument(
+            "--scope",
+            choices=Scope.values,
+            action="append",
+            default=[],
+            help="a user's token is good for functions of this scope alone; repeat it for several",
+        )
         parser.add_argument("--days", type=int, help="after how many days it expires")
         parser.add_argument("--reason", default="made by a command", help="why, for the audit")
 
@@ -50,12 +58,13 @@ class Command(BaseCommand):
         name: str,
         role: str,
         channel: list[str],
+        scope: list[str],
         days: int | None,
         reason: str,
         **options: Any,
     ) -> None:
-        if (user is not None and channel) or (user is None and role):
-            raise CommandError("--channel is for agents, --role for users.")
+        if (user is not None and channel) or (user is None and (role or scope)):
+            raise CommandError("--channel is for agents, --role and --scope are for users.")
         named = agent or agent_prefix or ""
         if (user is None and not named) or not name.strip() or not reason.strip():
             raise CommandError("No name may be empty.")
@@ -70,6 +79,7 @@ class Command(BaseCommand):
             agent=named,
             agent_is_prefix=bool(agent_prefix),
             channels=channel,
+            scopes=scope,
             expires_at=timezone.now() + timedelta(days=days) if days else None,
             by=Caller(CallerKind.LOCAL, _actor(), rights=EVERYTHING),
             reason=reason.strip(),

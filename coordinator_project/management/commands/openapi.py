@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 def written() -> dict[str, bytes]:
     """The files by their names. Raises CommandError where a warning was given on the way."""
-    whole = openapi.whole()
+    whole = openapi.make()
     if GENERATOR_STATS:
         raise CommandError("drf-spectacular could not describe everything; see its warnings.")
     parts = openapi.by_family(whole)

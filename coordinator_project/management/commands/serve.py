@@ -31,6 +31,7 @@ from coordinator_project import (
     handover,
     http_server,
     maintenance,
+    observations,
     processes,
 )
 
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         http_server.raise_file_limit()
         with alone(settings.COORDINATOR_DATA_DIR), listen(host, port) as listening:
             self._say_where_files_are()
+            observations.begin_anew()
             call_command("migrate", verbosity=0, interactive=False)
             maintenance.make_months()
             self._make_first_admin()

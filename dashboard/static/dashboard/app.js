@@ -11,6 +11,7 @@ import { Overview } from "./overview.js";
 import { Empty, useStore } from "./parts.js";
 import { html, render, useEffect, useState } from "./preact.js";
 import { open, state } from "./store.js";
+import { Run } from "./run.js";
 import { Timeline } from "./timeline.js";
 
 const pages = [
@@ -24,10 +25,11 @@ const pages = [
     count: () => state.counters?.dead_letters,
   },
 ];
+const unlisted = [{ path: "run", name: () => _("Run"), page: Run }];
 
 function place() {
   const [path = "", id, more] = location.hash.replace(/^#\/?/, "").split("/");
-  return { page: pages.find((one) => one.path === path) ?? pages[0], id, more };
+  return { page: [...pages, ...unlisted].find((one) => one.path === path) ?? pages[0], id, more };
 }
 
 function usePlace() {
@@ -93,7 +95,7 @@ function Main() {
   if (!state.ready) {
     return html`<${Empty}>${state.failure ? state.failure.message : _("One moment…")}<//>`;
   }
-  return html`<${here.page.page} key=${here.page.path} id=${here.id} chain=${here.more} />`;
+  return html`<${here.page.page} key=${`${here.page.path}/${here.page.path === "run" ? here.id : ""}`} id=${here.id} chain=${here.more} />`;
 }
 
 function Stack() {

@@ -43,6 +43,9 @@ const statuses = {
   idle: () => _("idle"),
   pending: () => _("pending"),
   completed: () => _("completed"),
+  submitted: () => _("submitted"),
+  cancelling: () => _("cancelling"),
+  timeout: () => _("timed out"),
 };
 
 const letters = {
@@ -51,6 +54,8 @@ const letters = {
   lease_expired: () => _("not renewed in time"),
   agents_lost: () => _("its agents were lost"),
   unsupported: () => _("nobody can run it"),
+  timeout: () => _("took too long"),
+  unserved: () => _("nobody came to run it"),
 };
 
 export const because = (reason) => letters[reason]?.() ?? reason;

@@ -43,10 +43,12 @@ export function JobRow({ row, opened, toggle }) {
   const ended = row.completed + row.failed + row.cancelled;
   const left = row.seconds_left === undefined ? "" : say(_("%(time)s left"), { time: duration(row.seconds_left) });
   return html`<li data-job=${row.id}>
-    ${toggle
+    ${row.task_id
+      ? html`<a class="name" data-item="job" href="#/run/${row.task_id}">${title}</a>`
+      : toggle
       ? html`<button type="button" class="link name" data-item="job" aria-expanded=${opened ? "true" : "false"} onClick=${toggle}>${title}</button>`
       : html`<a class="name" href="#/jobs">${title}</a>`}
-    <${Status} status=${row.status} />
+    <${Status} status=${row.command_status ?? row.status} />
     <span class="grow"><${Bar} counts=${countsOf(row)} total=${row.total} /></span>
     <span class="soft small">${number(ended)} / ${number(row.total)}${row.failed ? ` · ${say(_("%(n)s failed"), { n: number(row.failed) })}` : ""}</span>
     ${left && html`<span class="small">${left}</span>`}

@@ -42,7 +42,6 @@ const TONES = { failed: "bad", locked: "held" };
 
 function Counters() {
   const { counters } = state;
-  const guess = (status) => (counters.estimated.includes(status) ? "≈ " : "");
   const now = counters.rate.at(-1) ?? 0;
   const peak = Math.max(0, ...counters.rate);
   const speech = say(_("Tasks ended per second over the last hour: now %(now)s, at most %(peak)s"), {
@@ -52,7 +51,7 @@ function Counters() {
     <div><dt>${_("Agents online")}</dt>
       <dd>${number(counters.agents_online)}<span class="soft small"> / ${number(counters.agents_total)}</span></dd></div>
     ${SHOWN.map((status) => html`<div key=${status} class=${counters.tasks[status] ? TONES[status] : ""}>
-      <dt>${word(status)}</dt><dd>${guess(status)}${number(counters.tasks[status] ?? 0)}</dd></div>`)}
+      <dt>${word(status)}</dt><dd>${number(counters.tasks[status] ?? 0)}</dd></div>`)}
     <div><dt>${_("Oldest waiting")}</dt>
       <dd class="small">${counters.oldest_waiting_at
         ? duration((state.now - new Date(counters.oldest_waiting_at)) / 1000) : "–"}</dd></div>

@@ -3,12 +3,37 @@
 import { _, ngettext, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
 import { moment, number, since, word } from "./format.js";
-import { subscribe } from "./store.js";
+import { state, subscribe } from "./store.js";
 
 /** Paint again whenever the store has changed. */
 export function useStore() {
   const [, paint] = useState(0);
   useEffect(() => subscribe(() => paint((count) => count + 1)), []);
+}
+
+const READ_AGAIN_AFTER = 300; // a task that changes fast is not read at every change
+
+/** What `read(id)` gives of a task, again whenever the task has changed; or why it gives nothing. */
+export function useTask(id, read) {
+  const [known, setKnown] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const touched = state.touched.get(id) ?? 0;
+  useEffect(() => {
+    let wanted = true;
+    const timer = setTimeout(() => read(id).then(
+      (data) => {
+        if (!wanted) return;
+        setKnown(data);
+        setProblem(null);
+      },
+      (refusal) => wanted && setProblem(refusal.message),
+    ), known ? READ_AGAIN_AFTER : 0);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  }, [id, touched]);
+  return { known, problem };
 }
 
 export const Status = ({ status }) =>

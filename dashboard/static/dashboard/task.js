@@ -5,8 +5,8 @@ import { show } from "./dialog.js";
 import { because, moment, number } from "./format.js";
 import { complete, fail, sendInput } from "./forms.js";
 import { _, say } from "./i18n.js";
-import { html, useEffect, useState } from "./preact.js";
-import { Ago, Status, useStore } from "./parts.js";
+import { html } from "./preact.js";
+import { Ago, Status, useStore, useTask } from "./parts.js";
 import { state } from "./store.js";
 import { Events } from "./timeline.js";
 import { begin, Verbs } from "./verbs.js";
@@ -14,7 +14,7 @@ import { begin, Verbs } from "./verbs.js";
 const WAITING = new Set(["queued", "locked", "failed"]);
 
 export const openTask = (id, title) =>
-  show(title || _("Task"), () => html`<${Task} id=${id} />`, { wide: true });
+  show(title || _("Task"), (close) => html`<${Task} id=${id} close=${close} />`, { wide: true });
 
 async function read(id) {
   const [{ task }, why, events] = await Promise.all([
@@ -25,27 +25,15 @@ async function read(id) {
   return { task, why: why?.why ?? [], events: events.events };
 }
 
-function Task({ id }) {
+function Task({ id, close }) {
   useStore();
-  const [known, setKnown] = useState(null);
-  const [problem, setProblem] = useState(null);
-  const touched = state.touched.get(id) ?? 0;
-  useEffect(() => {
-    let wanted = true;
-    const timer = setTimeout(() => read(id).then(
-      (data) => wanted && setKnown(data),
-      (refusal) => wanted && setProblem(refusal.message),
-    ), known ? 300 : 0); // a task that changes fast is not read at every change
-    return () => {
-      wanted = false;
-      clearTimeout(timer);
-    };
-  }, [id, touched]);
+  const { known, problem } = useTask(id, read);
   if (problem) return html`<div class="body"><p class="alarm" role="alert">${problem}</p></div>`;
   if (!known) return html`<div class="body"><p class="soft">${_("One moment…")}</p></div>`;
   const { task, why, events } = known;
   return html`<div class="body" data-open-task=${id}>
     <p class="row"><${Status} status=${task.status} /><code>${task.id}</code></p>
+    ${task.type === "command" && html`<p><a href="#/run/${task.id}" onClick=${close}>${_("Log and files")}</a></p>`}
     <${Actions} task=${task} />
     ${why.length > 0 && html`<section><h3>${WAITING.has(task.status) ? _("Why is it not running?") : _("Status")}</h3>
       <ol class="why">${why.map((answer) => html`<${Answer} key=${answer.code} answer=${answer} task=${task} />`)}</ol></section>`}

@@ -5,23 +5,25 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import connection, transaction
 
 from agents.models import Agent
 from agents.querysets import unheard
+from artifacts import removals
+from artifacts.models import Removal
 from chains import repair as chains
 from chains import transitions
 from chains.management.resetting import actor
 from jobs import repair as jobs
-from tasks import leases
+from tasks import leases, tallies
 
-ROOMS = ("agents", "tasks", "chains", "jobs", "events")
+ROOMS = ("agents", "tasks", "chains", "artifacts", "jobs", "collab", "events")
 
 
 class Command(BaseCommand):
     help = (
-        "Take back the tasks of lost agents, settle every chain, recount every job, and print what"
-        " was wrong. With --all: delete everything but users."
+        "Take back the tasks of lost agents, settle every chain, recount every job and all tasks,"
+        " and print what was wrong. With --all: delete everything but users."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -82,6 +84,13 @@ class Command(BaseCommand):
                 f" {job.failed} failed, {job.cancelled} cancelled"
             )
         self.stdout.write(f"jobs: {recounted} repaired")
+        wrong = tallies.repair(dry_run=dry_run)
+        for one in wrong:
+            self.stdout.write(
+                f"tallies of channel {one.channel_id}, type {one.type!r}: had missed {one.missing}"
+                f" tasks {one.status}"
+            )
+        self.stdout.write(f"tallies: {len(wrong)} repaired")
 
     def _ask(self, *, sure: bool) -> None:
         if sure:
@@ -93,19 +102,21 @@ class Command(BaseCommand):
         name = connection.get_connection_params()["dbname"]
         host = connection.get_connection_params().get("host") or "this machine"
         self.stdout.write(
-            f"All agents, channels, tasks, chains, jobs and events of the database {name!r}"
-            f" at {host} will be deleted. Users stay."
+            "All agents, channels, tasks, chains, jobs, logs, files and events of the database"
+            f" {name!r} at {host} will be deleted. Users stay."
         )
         self.stdout.write(f"Type the name of the database, {name}, to confirm:")
         if sys.stdin.readline().strip() != name:
             raise CommandError("Nothing was deleted.")
 
+    @transaction.atomic
     def _empty(self) -> None:
+        removals.remove_all()  # by the loop, soon
         tables = [
             connection.ops.quote_name(model._meta.db_table)
             for room in ROOMS
             for model in apps.get_app_config(room).get_models()
-            if model._meta.managed and not model._meta.proxy
+            if model._meta.managed and not model._meta.proxy and model is not Removal
         ]
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
