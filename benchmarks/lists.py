@@ -68,6 +68,8 @@ def fill(tasks: int) -> None:
     with connection.cursor() as cursor:
         with transaction.atomic():
             cursor.execute("SET LOCAL session_replication_role = replica")  # no journal, no checks
+            # VACUUM marks pages as visible to all only when their commit is on disk.
+            cursor.execute("SET LOCAL synchronous_commit = on")
             sizes = {"tasks": tasks, "chains": tasks // 50, "jobs": tasks // 50 + 1}
             cursor.execute(FILL, sizes)
         for table in TABLES:

@@ -45,9 +45,6 @@ class JobFilters(ListFilters):
         }
         return {**super().get_filters(), **period}
 
-    def serves(self, name: str, value: object) -> bool:
-        return name in self.served and value != JobStatus.SUCCEEDED
-
     def of_status(self, rows: CollabJobQuerySet, name: str, value: str) -> CollabJobQuerySet:
         if value not in JobStatus.values:
             problem = Invalid(f"status must be one of {', '.join(JobStatus.values)}")

@@ -63,7 +63,7 @@ BEGUN = Q(named_epoch__gte=F("lease_epoch"))
 """Its worker has said in this lease that it runs it."""
 
 MATCHING: Mapping[JobStatus, Q] = {
-    JobStatus.QUEUED: Q(status=Status.QUEUED, agent=None),  # nobody holds what is queued
+    JobStatus.QUEUED: Q(status=Status.QUEUED),
     JobStatus.ASSIGNED: HELD & ~BEGUN,
     JobStatus.RUNNING: (HELD & BEGUN) | Q(status=Status.LOCKED),
     JobStatus.SUCCEEDED: Q(status=Status.DONE),

@@ -8,8 +8,6 @@ from django.db.models import Q
 from tasks.queue import ALONE, BY_TYPE, IN_CHAIN, MATCHING, ORDER, TYPED
 from tasks.states import FINISHED, OPEN, Status
 
-RARE = (Status.FAILED, Status.LOCKED, Status.CANCELLED)
-
 TASK_INDEXES: list[models.Index] = [
     models.Index("channel", *ORDER, condition=ALONE, name="task_free_alone"),
     models.Index("channel", *ORDER, condition=IN_CHAIN, name="task_free_in_chain"),
@@ -26,10 +24,14 @@ TASK_INDEXES: list[models.Index] = [
         condition=Q(reserved_for__isnull=False),
         name="task_reserved_for",
     ),
-    # Also what runs, by its agent; leases that ran out are found among those few.
-    models.Index(fields=["status", "agent", "id"], name="task_status"),
-    # Few tasks have one of these statuses, or a type, so these cost what is common nothing.
-    models.Index(fields=["status", "id"], condition=Q(status__in=RARE), name="task_of_rare_status"),
+    models.Index(fields=["status", "id"], name="task_status"),
+    # Leases that ran out are found among those few.
+    models.Index(
+        fields=["agent", "id"],
+        condition=Q(status=Status.IN_PROGRESS),
+        name="task_in_progress",
+    ),
+    # Few tasks have a type, so it costs what is common nothing.
     models.Index(fields=["type", "id"], condition=~Q(type=""), name="task_of_type"),
     models.Index(
         fields=["-finished_at", "id"],

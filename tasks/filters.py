@@ -7,7 +7,6 @@ from api.fields import job_identifier
 from api.filters import FlagFilter, NameFilter, PeriodFilters, PeriodOfKeysFilters
 from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
-from tasks.states import Status
 
 
 class ChannelFilters(PeriodOfKeysFilters):
@@ -23,17 +22,11 @@ class TaskFilters(PeriodOfKeysFilters):
     agent_id = NameFilter()
     job_id = CharFilter(method="of_job")
     type = CharFilter()
-    status = CharFilter(method="of_status")
+    status = CharFilter()
     channel_id = UUIDFilter()
-
-    def serves(self, name: str, value: object) -> bool:
-        return name in self.served and value != Status.DONE
 
     def of_job(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
         return rows.of_job(job_identifier(value))
-
-    def of_status(self, rows: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
-        return rows.queued_in_order() if value == Status.QUEUED else rows.filter(status=value)
 
     class Meta:
         model = Task

@@ -54,10 +54,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def queued(self) -> Self:
         return self.filter(status=Status.QUEUED)
 
-    def queued_in_order(self) -> Self:
-        """The same, so that an index has them by id: nobody holds what is queued."""
-        return self.queued().filter(agent=None)
-
     def of_job(self, job_id: UUID) -> Self:
         """A job's tasks; their ids are greater than its own, and follow it in the primary key."""
         return self.filter(job=job_id, pk__gt=job_id)

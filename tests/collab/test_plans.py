@@ -56,8 +56,8 @@ def listed(query):
     ("query", "used"),
     [
         ("status=queued", {"task_status", "tasks_task_pkey"}),
-        ("status=running", {"task_status", "task_of_rare_status", "tasks_task_pkey"}),
-        ("status=dead_lettered", {"task_of_rare_status", "tasks_task_pkey"}),
+        ("status=running", {"task_status", "task_in_progress", "tasks_task_pkey"}),
+        ("status=dead_lettered", {"task_status", "tasks_task_pkey"}),
         ("executorId=list-channel-3", {"task_channel", "tasks_task_pkey"}),
         ("from=2020-01-31T12:00:00Z&to=2099-01-31T12:00:00Z", {"tasks_task_pkey"}),
         ("", {"tasks_task_pkey"}),

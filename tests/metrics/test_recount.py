@@ -110,7 +110,12 @@ def database(used_by_module):
 
 
 def run(folder):
-    return running(folder, COORDINATOR_PROCESSES="2", COORDINATOR_TASK_REAPER_SECONDS="1")
+    return running(
+        folder,
+        COORDINATOR_PROCESSES="2",
+        COORDINATOR_TASK_REAPER_SECONDS="1",
+        COORDINATOR_GRACE_SECONDS="1",  # else no lease runs out in the first 30 s
+    )
 
 
 def agree(found, database):
