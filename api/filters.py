@@ -42,10 +42,15 @@ class NameFilter(CharFilter):
     field_class = NameField
 
 
+LONGEST_TIME = 64  # characters
+
+
 class TimeField(IsoDateTimeField):
     """A time with any offset that RFC 3339 has; PostgreSQL takes none of 16 hours and more."""
 
     def clean(self, value: object) -> datetime | None:
+        if len(str(value)) > LONGEST_TIME:  # digits without end are a time for Python
+            raise forms.ValidationError("")
         moment: datetime | None = super().clean(value)
         try:
             return moment and moment.astimezone(UTC)

@@ -16,6 +16,7 @@ from agents.ownership import check_work, refuse_other_agent, speaks_for
 from api import fields
 from api.body import JsonValue
 from api.serializers import Values
+from api.traces import traceparent_of
 from api.viewsets import ListViewSet
 from chains import resets, schema, sessions, transitions
 from chains.answers import ChainSerializer, RetiredSerializer, WhyReasonSerializer
@@ -166,7 +167,7 @@ class TaskViewSet(views.TaskViewSet):
         """
         many = isinstance(request.data, list)
         caller = caller_of(request)
-        new = new_tasks(requested(request.data), caller)
+        new = new_tasks(requested(request.data), caller, traceparent_of(request))
         tasks = enqueued(new, caller)
         created = {task.pk for task in new} & {task.pk for task in tasks}
         shown = [TaskSerializer.shown(task) for task in tasks]
@@ -201,8 +202,11 @@ def enqueued(new: Sequence[Task], caller: Caller) -> list[Task]:
     return tasks
 
 
-def new_tasks(requested: Sequence[Values], caller: Caller) -> list[Task]:
-    """The requested tasks, not stored yet. Raises ChannelUnknown, or NotYours."""
+def new_tasks(requested: Sequence[Values], caller: Caller, trace: str) -> list[Task]:
+    """The requested tasks, not stored yet; of this trace, unless they name another.
+
+    Raises ChannelUnknown, or NotYours.
+    """
     ids = {fields.identifier(values["channel_id"]) for values in requested if values["channel_id"]}
     names = {values["channel"] for values in requested if not values["channel_id"]}
     channels = Channel.objects.in_bulk(ids)
@@ -215,7 +219,9 @@ def new_tasks(requested: Sequence[Values], caller: Caller) -> list[Task]:
         if channel is None:
             raise ChannelUnknown(f"There is no channel {by_id}.") if by_id else _no_channel(name)
         ownership.check(channel.user_id, caller)
-        tasks.append(new_task(values, channel, need, channel.user_id or caller.user_id))
+        task = new_task(values, channel, need, channel.user_id or caller.user_id)
+        task.trace = task.trace or trace
+        tasks.append(task)
     chains = Chain.objects.filter(pk__in={task.chain_id for task in tasks if task.chain_id})
     ownership.check_each(chains, caller)
     return tasks

@@ -1,6 +1,7 @@
 """The channels of the realtime socket: who may watch one, and what was missed in it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -77,6 +78,14 @@ def named(name: str, caller: Caller) -> Watched:
         owners = None if is_own else frozenset({None, caller.user_id})
         return Watched(name, owners, agent.created_at)
     raise ChannelUnknown
+
+
+def spelled(name: str) -> str:
+    """The name of a channel as it is spelled here; any other name as it is."""
+    kind, _, id_ = name.partition(":")
+    with suppress(ValueError):
+        return f"{JOBS}:{UUID(id_)}" if kind == JOBS else name
+    return name
 
 
 def visible_job(job_id: UUID, caller: Caller) -> CollabJob:

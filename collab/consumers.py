@@ -199,7 +199,8 @@ class Realtime(ServedConsumer, AsyncJsonWebsocketConsumer):
         told = [one.told for one in found.values()]
         await self._tell(channel, subscription, told, subscription.cursor)
 
-    async def _unsubscribe(self, name: str) -> None:
+    async def _unsubscribe(self, given: str) -> None:
+        name = channels.spelled(given)
         if self.subscriptions.pop(name, None) is not None:
             bus.here().unwatch(name)
         await self.send_json({"type": "unsubscribed", "channel": name})

@@ -10,12 +10,9 @@ from accounts import ownership
 from accounts.callers import Caller
 from collab.exceptions import AlreadyRetried, DeadLetterUnknown, IdempotencyConflict
 from collab.models import DeadLetter
-from collab.transitions import digest_of_request, enqueue
+from collab.transitions import REPLAYED, digest_of_request, enqueue
 from tasks import requirements
 from tasks.models import Task
-
-REPLAYED = "dlq:"
-"""Before the id of a job in the key of the job that replays it."""
 
 
 def newest(caller: Caller) -> QuerySet[DeadLetter]:

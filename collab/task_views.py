@@ -13,6 +13,7 @@ from accounts.permissions import AsAgent
 from agents.models import Agent
 from api.body import JsonValue
 from api.serializers import Values
+from api.traces import traceparent_of
 from collab import claims, schema, transitions, workers
 from collab.answers import CollabJobSerializer, WorkerSerializer
 from collab.serializers import (
@@ -143,7 +144,7 @@ class WorkerViewSet(CollabViewSet):
 
 def trace_of(request: Request) -> str:
     """The trace of a new job: what the request names, else its W3C traceparent."""
-    return supplied(request) or request.headers.get("traceparent", "")[:55]
+    return supplied(request) or traceparent_of(request)
 
 
 def job_request(values: Values, trace: str) -> JobRequest:

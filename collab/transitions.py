@@ -35,6 +35,8 @@ from tasks.rows import Outcome
 from tasks.states import Status
 
 RESERVED = {COMMAND, SESSION_REQUEST}
+REPLAYED = "dlq:"
+"""Before the id of a job in the key of the job that replays it."""
 RETRY_DELAY = 5  # seconds before the second attempt; see tasks.states.paused
 
 
@@ -82,6 +84,8 @@ def assign(request: JobRequest, *, by: Caller) -> tuple[UUID, bool]:
     also where that job is another user's, of which nothing is said.
     """
     refuse_reserved(request.type)
+    if request.key.startswith(REPLAYED):
+        raise refused("idempotencyKey", f"must not begin with {REPLAYED!r}: replays have such keys")
     channel = _channel(request.executor, by)
     if request.key and (known := _known(request, channel, by)):
         return known, False

@@ -1,6 +1,7 @@
 """The project as an app: its own tables, commands and paths."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 from metrics import sources
 from problems import families
@@ -17,6 +18,8 @@ class ProjectConfig(AppConfig):
 
         families.register(HEALTH)
         sources.register(own_metrics.collect)
+        if settings.TRACES:
+            from coordinator_project import traces  # noqa: F401  (connects its receivers)
 
 
 class RunserverConfig(AppConfig):

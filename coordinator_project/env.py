@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
 
@@ -33,6 +34,7 @@ HOME = "us-east-1"  # the region where none is named
 BASE_DIR = Path(__file__).resolve().parent.parent
 # manage.py sets the last one, for itself and its children.
 EMBEDDED = "COORDINATOR_EMBEDDED_URL"
+TELEMETRY = "opentelemetry.exporter.otlp.proto.http"  # which needs all the others
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 DATABASE_NAMES = ("COORDINATOR_DATABASE_URL", "DATABASE_URL", "DB_URI", EMBEDDED)
 
@@ -256,6 +258,24 @@ def corndogs(name: str) -> tuple[Address, ...]:
     except ValueError as problem:
         # Without the value, which may have a password in it.
         raise ImproperlyConfigured(f"{name} is no list of addresses: {problem}.") from None
+
+
+def traces(name: str) -> bool:
+    """Whether to send traces, for which OpenTelemetry has to be installed."""
+    wanted = flag(name)
+    if wanted and not is_installed(TELEMETRY):
+        raise ImproperlyConfigured(
+            f"{name} is 'yes', but OpenTelemetry is not installed: run "
+            "`.venv/bin/python -m pip install -r requirements-otel.txt`."
+        )
+    return wanted
+
+
+def is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even a package above it
+        return False
 
 
 def header(name: str) -> str:

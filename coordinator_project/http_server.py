@@ -18,7 +18,7 @@ import uvicorn
 
 from accounts import hashers
 from api.throttling import limits
-from coordinator_project import hearing, observations, vitals
+from coordinator_project import endings, hearing, observations, vitals
 from coordinator_project.handover import Handover, take
 from coordinator_project.http_protocol import Protocol
 from coordinator_project.patience import Patience
@@ -93,6 +93,7 @@ class Server(uvicorn.Server):
             self.hearing.cancel()
         self.shares[self.place] = CLOSED
         await super().shutdown([])
+        await asyncio.to_thread(endings.run)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         shutdown.begin()

@@ -25,7 +25,7 @@ from artifacts import joining, removals
 from artifacts import retention as artifact_retention
 from chains import gone_agents
 from chains import transitions as chains
-from coordinator_project import statistics, vitals
+from coordinator_project import endings, statistics, vitals
 from coordinator_project.leadership import Fence, Leadership, NotLeading
 from coordinator_project.pass_status import PassStatus, PassStatuses
 from coordinator_project.reapers import MOST_LINES, AgentReaper, reap_tasks
@@ -298,3 +298,4 @@ def run(ready: Connection) -> None:
     vitals.beat_in_a_thread()
     ready.send(True)
     loop.run()
+    endings.run()

@@ -74,6 +74,7 @@ SIGNED_URL_LASTS = env.seconds(
     "COORDINATOR_SIGNED_URL_SECONDS", default=3600, least=60, most=86_400
 )
 FUNCTION_DAILY_QUOTA = env.number("COORDINATOR_FUNCTION_DAILY_QUOTA", default=0, most=10**9)
+TRACES = env.traces("COORDINATOR_TRACES")
 MAX_STREAMS = env.number("COORDINATOR_MAX_STREAMS", default=1_000, least=1)
 MAX_STREAMS_OF_ONE = env.number("COORDINATOR_MAX_STREAMS_OF_ONE", default=100, least=1)
 MIB = 1024 * 1024
@@ -138,6 +139,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "coordinator_project.requests.identify_and_log",
+    *(["coordinator_project.traces.trace_requests"] if TRACES else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "accounts.headers.send_policies",
     "django.middleware.security.SecurityMiddleware",

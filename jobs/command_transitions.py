@@ -50,15 +50,15 @@ SLACK = timedelta(seconds=30)
 NO_CONTAINERS = "No runner offers containers, which its image needs."
 
 
-def submit(request: CommandRequest, *, by: Caller) -> tuple[Command, bool]:
-    """Make a command, or nothing; returns it and whether it is new.
+def submit(request: CommandRequest, *, by: Caller, trace: str = "") -> tuple[Command, bool]:
+    """Make a command of this trace, or nothing; returns it and whether it is new.
 
     A repeated key gives the first one if the request is the same, else KeyUsed is raised.
     """
     channel = _channel(request.queue_name, by)
     required = requirements.of({}, requires=request.required)
     try:
-        return _made(request, channel, required, by=by), True
+        return _made(request, channel, required, by=by, trace=trace), True
     except IntegrityError as error:
         if tasks.violated(error) != "job_key_is_unique":
             raise
@@ -69,7 +69,7 @@ def submit(request: CommandRequest, *, by: Caller) -> tuple[Command, bool]:
     )
     first = keyed.first()
     if first is None:  # it has been deleted since
-        return submit(request, by=by)
+        return submit(request, by=by, trace=trace)
     if first.digest != request.digest:
         raise KeyUsed
     return first, False
@@ -94,6 +94,7 @@ def _made(
     required: Requirement | None,
     *,
     by: Caller,
+    trace: str = "",
     retry_of: Command | None = None,
 ) -> Command:
     journal.attribute(actor=by.name)
@@ -120,6 +121,7 @@ def _made(
         priority=request.priority,
         requirement=required,
         max_attempts=request.max_attempts,
+        trace=trace,
         assign_only=outbox.is_wanted(),
     )
     tasks.enqueue([task], by=by.name)

@@ -19,6 +19,7 @@ from api.filters import flag
 from api.marks import unmarked
 from api.names import spelled
 from api.pagination import requested_offset, requested_size
+from api.traces import traceparent_of
 from api.viewsets import ListViewSet
 from jobs import (
     command_forms,
@@ -214,7 +215,8 @@ def submitted(request: Request, caller: Caller) -> Response:
     key = spelled(request.headers.get("Idempotency-Key", ""))
     if len(key) > KEY_LENGTH:
         raise Invalid(f"Idempotency-Key must not be longer than {KEY_LENGTH} characters")
-    command, new = command_transitions.submit(command_forms.read(request.data, key), by=caller)
+    asked = command_forms.read(request.data, key)
+    command, new = command_transitions.submit(asked, by=caller, trace=traceparent_of(request))
     return of_command(command, 201 if new else 200)
 
 

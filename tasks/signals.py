@@ -31,6 +31,12 @@ report_refused = Signal()
 leases_renewed = Signal()
 """Sent when an agent's leases are renewed: the `types` of its tasks."""
 
+events_folded = Signal()
+"""Sent when the journal above the id `low` up to `high` has been counted, and that is committed.
+
+Once for each event of a task, unless the process ends in between.
+"""
+
 chain_changed = Signal()
 """Sent after tasks of `chains` changed: settle these chains.
 

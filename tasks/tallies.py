@@ -14,12 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from tasks.signals import events_folded
 from tasks.states import Status
 from tasks.tally_models import TallyMark, TaskTally, TaskTiming
 
@@ -68,7 +70,8 @@ HAPPENED = """
       AS target,
     left(COALESCE(e.payload ->> 'dead_letter', e.payload ->> 'outcome', ''), 64) AS reason,
     CASE jsonb_typeof(e.payload -> 'lease_epoch') WHEN 'number'
-      THEN (e.payload ->> 'lease_epoch')::bigint END AS epoch
+      THEN (e.payload ->> 'lease_epoch')::bigint END AS epoch,
+    e.agent_id, e.request_id
   FROM events_event e
   WHERE {where} AND e.source = 'coordinator' AND e.type LIKE 'task.%%'"""
 KNOWN = f"""
@@ -81,11 +84,14 @@ NAMED = f"""
   SELECT type FROM fresh WHERE place + (SELECT count(*) FROM known) <= {MOST_TYPES}"""  # noqa: S608
 
 
+def happened(*ranges: str) -> str:
+    """The events of tasks in these ranges; `e` is the journal."""
+    return " UNION ALL ".join(HAPPENED.format(where=where, nowhere=NOWHERE) for where in ranges)
+
+
 def events(*ranges: str) -> str:
     """CTEs up to `typed`: events `e` of tasks in these ranges, their types among the named."""
-    parts = [HAPPENED.format(where=where, nowhere=NOWHERE) for where in ranges]
-    happened = " UNION ALL ".join(parts)
-    return f"""happened AS MATERIALIZED ({happened}),
+    return f"""happened AS MATERIALIZED ({happened(*ranges)}),
 known AS ({KNOWN}),
 fresh AS ({FRESH}),
 named AS ({NAMED}),
@@ -125,24 +131,27 @@ FROM typed CROSS JOIN LATERAL {IN_HOUR} GROUP BY hour, {KIND}
 ON CONFLICT (hour, {KIND})
 DO UPDATE SET count = t.count + EXCLUDED.count"""  # noqa: S608
 
-# The task still has the times of its last lease. Of one before, and of a task that is gone, the
-# journal has them; there a wait begins when the task was put back, not after its pause.
-FOLD_TIMINGS = f"""
-WITH {FOLDED},
-timed AS (
-  SELECT e.created_at, e.channel_id, e.type, e.of_job, '{QUEUE}' AS phase, COALESCE(
+# When a wait that ended with the event `e` began, and a run. The task still has the times of its
+# last lease. Of one before, and of a task that is gone, the journal has them; there a wait begins
+# when the task was put back, not after its pause.
+WAITED_SINCE = """COALESCE(
     (SELECT t.available_at FROM tasks_task t
       WHERE t.id = e.task_id::uuid AND t.lease_epoch = e.epoch AND t.claimed_at = e.created_at),
     (SELECT b.created_at FROM events_event b WHERE b.task_id = e.task_id AND b.id < e.id
       AND b.source = 'coordinator' AND b.payload ->> 'to' = 'queued'
-      ORDER BY b.id DESC LIMIT 1)) AS since
-  FROM typed e WHERE e.event = 'task.claimed'
-  UNION ALL
-  SELECT e.created_at, e.channel_id, e.type, e.of_job, '{RUN}', COALESCE(
+      ORDER BY b.id DESC LIMIT 1))"""
+RAN_SINCE = """COALESCE(
     (SELECT t.claimed_at FROM tasks_task t
       WHERE t.id = e.task_id::uuid AND t.lease_epoch = e.epoch),
     (SELECT b.created_at FROM events_event b WHERE b.task_id = e.task_id AND b.id < e.id
-      AND b.type = 'task.claimed' AND b.source = 'coordinator' ORDER BY b.id DESC LIMIT 1))
+      AND b.type = 'task.claimed' AND b.source = 'coordinator' ORDER BY b.id DESC LIMIT 1))"""
+FOLD_TIMINGS = f"""
+WITH {FOLDED},
+timed AS (
+  SELECT e.created_at, e.channel_id, e.type, e.of_job, '{QUEUE}' AS phase, {WAITED_SINCE} AS since
+  FROM typed e WHERE e.event = 'task.claimed'
+  UNION ALL
+  SELECT e.created_at, e.channel_id, e.type, e.of_job, '{RUN}', {RAN_SINCE}
   FROM typed e WHERE e.source = 'in_progress'),
 took AS (
   SELECT created_at, channel_id, type, of_job, phase,
@@ -277,6 +286,8 @@ def _fold_batch() -> int:
         if high > mark.folded:
             cursor.execute(FOLD_COUNTS, ids)
             cursor.execute(FOLD_TIMINGS, ids)
+            told = partial(events_folded.send, TaskTally, **ids)
+            transaction.on_commit(told, robust=True)
         folded, mark.folded = high - mark.folded, high
         if mark.folded == mark.sampled:
             cursor.execute(LAST_ID)

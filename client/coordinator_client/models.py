@@ -38,6 +38,7 @@ class Task(Shown):
     result: JSON = None
     lease_epoch: int = 0
     lease_token: str = field(default="", repr=False)
+    trace: str = ""
     attempts: int = 0
     max_attempts: int = 0
     chain_id: str = ""

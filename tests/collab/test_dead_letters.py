@@ -5,7 +5,7 @@ import pytest
 from accounts.callers import LOCAL
 from collab import dead_letters
 from collab.exceptions import AlreadyRetried, DeadLetterUnknown, IdempotencyConflict
-from collab.models import DeadLetter
+from collab.models import DeadLetter, Key
 from tasks import leases, reports, transitions
 from tasks.models import Task
 from tasks.rows import Outcome
@@ -108,9 +108,9 @@ def test_a_letter_whose_job_was_requeued_is_none_any_more(collab):
     assert list(dead_letters.newest(LOCAL)) == []
 
 
-def test_a_key_that_somebody_has_used_for_another_job_is_a_conflict(collab):
+def test_a_key_that_another_job_has_is_a_conflict(collab):
     letter = failed(collab)
-    collab.assign(idempotencyKey=f"dlq:{letter.task_id}")
+    Key.objects.create(key=f"dlq:{letter.task_id}", task_id=collab.assign())
 
     with pytest.raises(IdempotencyConflict):
         dead_letters.replay(letter.pk, by=LOCAL)

@@ -55,6 +55,15 @@ def test_another_request_with_the_same_key_is_a_conflict(collab, other):
     assert Task.objects.count() == 1
 
 
+@pytest.mark.parametrize("key", ["dlq:", "dlq:01234567-89ab-7def-8123-456789abcdef"])
+def test_nobody_takes_the_keys_of_replays(collab, key):
+    answer = collab.post("/task.assign", **{**REQUEST, "idempotencyKey": key})
+
+    assert refusal(answer) == (400, "validation_error")
+    assert "idempotencyKey" in data(answer, 400)["details"]
+    assert Task.objects.count() == 0
+
+
 def test_the_key_of_another_user_is_a_conflict_that_says_nothing_of_the_job():
     one, other = of_user("one"), of_user("other")
     job_id = data(one.post("/task.assign", **REQUEST))["jobId"]

@@ -258,10 +258,11 @@ def test_a_socket_has_so_many_channels_and_no_more(server):
         assert watcher.subscribe(f"jobs:{task.pk}")["type"] == "subscribed"
 
 
-def test_nothing_is_told_of_a_channel_that_was_left(server):
+@pytest.mark.parametrize("spelled", [str, lambda pk: str(pk).upper(), lambda pk: f"{{{pk}}}"])
+def test_nothing_is_told_of_a_channel_that_was_left(server, spelled):
     task = make_task()
     with watching(server, f"jobs:{task.pk}", BUS) as watcher:
-        watcher.say(type="unsubscribe", channel=f"jobs:{task.pk}")
+        watcher.say(type="unsubscribe", channel=f"jobs:{spelled(task.pk)}")
         watcher.answer("unsubscribed")
         give(make_agent(), task.channel)
         watcher.event("job.claimed")
