@@ -55,9 +55,12 @@ def test_tasks_that_are_few_among_many(limit):
 
 
 def test_an_empty_page_is_not_the_last():
-    make_tasks(NUMBER)
+    one, other = make_channel(), make_channel()
+    make_tasks(NUMBER, channel=other)
+    make_tasks(NUMBER, channel=one)
+    fail_at_once(one.tasks.all())
 
-    listed = list(walk("tasks", status="done"))
+    listed = list(walk("tasks", status="queued", channel_id=one.pk))
 
     assert listed == [[]] * len(listed)
     assert len(listed) == NUMBER // 5
