@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.http import HttpRequest
 
@@ -98,6 +99,7 @@ def register(family: Family) -> None:
     _by_prefix.clear()
     # The longest prefix that matches decides.
     _by_prefix.update(sorted(known.items(), key=lambda entry: -len(entry[0])))
+    family_of.cache_clear()
 
 
 def answer_as(request: HttpRequest, family: Family) -> None:
@@ -117,5 +119,6 @@ def is_api(path: str) -> bool:
     return family is not NONE and not family.pages
 
 
+@lru_cache(1_000)  # asked several times for each request, most of which have the same paths
 def family_of(path: str) -> Family:
     return next(family for prefix, family in _by_prefix.items() if path.startswith(prefix))
