@@ -75,6 +75,7 @@ SLOW = {
     "collab/test_bus.py",
     "collab/test_function_plans.py",
     "collab/test_functions_over_http.py",
+    "collab/test_older_schemas.py",
     "collab/test_plans.py",
     "collab/test_races.py",
     "collab/test_realtime.py",
