@@ -1,0 +1,1 @@
+"""`script/gate`: may this be merged? A small fleet, its monitoring and some scenarios, for real."""
