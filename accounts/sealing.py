@@ -5,8 +5,9 @@ derived from `SECRET_KEY`: it seals where none is set, and opens what was sealed
 """
 
 import base64
+import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -16,30 +17,81 @@ from django.conf import settings
 
 from problems import Unavailable
 
+LABEL = 12  # hexadecimal digits
+
 
 class Unopenable(Unavailable):
     """A secret was sealed with a key that this coordinator does not have."""
 
 
+class Altered(Exception):
+    """What was sealed is no longer what the key named by its label has sealed."""
+
+
 def seal(secrets: Mapping[str, str]) -> bytes:
-    return _fernet().encrypt(orjson.dumps(dict(secrets)))
+    return _all()[0].encrypt(orjson.dumps(dict(secrets)))
 
 
 def opened(sealed: bytes) -> dict[str, str]:
     """What was sealed. Raises Unopenable where its key is gone."""
     try:
-        secrets: dict[str, str] = orjson.loads(_fernet().decrypt(sealed))
+        secrets: dict[str, str] = orjson.loads(MultiFernet(_all()).decrypt(sealed))
     except InvalidToken:
         raise Unopenable from None
     return secrets
 
 
+def opened_by(label: str, sealed: bytes) -> dict[str, str]:
+    """What the key of this label has sealed. Raises Unopenable where it is gone, or Altered."""
+    key = next((key for key in _keys() if label_of(key) == label), None)
+    if key is None:
+        raise Unopenable
+    try:
+        secrets: dict[str, str] = orjson.loads(_fernet(key).decrypt(sealed))
+    except (InvalidToken, orjson.JSONDecodeError):
+        raise Altered from None
+    return secrets
+
+
+def resealed(sealed: bytes) -> bytes | None:
+    """The same sealed by the first key; None where that has sealed it. Raises Unopenable."""
+    first, *_ = _all()
+    try:
+        first.decrypt(sealed)
+    except InvalidToken:
+        return first.encrypt(orjson.dumps(opened(sealed)))
+    return None
+
+
+def label() -> str:
+    """What names the key that seals, and tells nothing of it."""
+    return label_of(_keys()[0])
+
+
+def labels() -> list[str]:
+    """Those of all keys that open."""
+    return [label_of(key) for key in _keys()]
+
+
+@lru_cache(maxsize=64)
+def label_of(key: str) -> str:
+    return hashlib.sha256(b"coordinator.sealing.label:" + key.encode()).hexdigest()[:LABEL]
+
+
+def _keys() -> list[str]:
+    return [*settings.ENCRYPTION_KEYS, _derived(settings.SECRET_KEY)]
+
+
+def _all() -> list[Fernet]:
+    return [_fernet(key) for key in _keys()]
+
+
+@lru_cache(maxsize=64)
+def _fernet(key: str) -> Fernet:
+    return Fernet(key)
+
+
 @cache
-def _fernet() -> MultiFernet:
-    keys: list[str] = [*settings.ENCRYPTION_KEYS, _derived()]
-    return MultiFernet([Fernet(key) for key in keys])
-
-
-def _derived() -> str:
+def _derived(secret_key: str) -> str:
     derive = HKDF(SHA256(), length=32, salt=None, info=b"coordinator.sealing")
-    return base64.urlsafe_b64encode(derive.derive(settings.SECRET_KEY.encode())).decode()
+    return base64.urlsafe_b64encode(derive.derive(secret_key.encode())).decode()

@@ -245,6 +245,17 @@ def encryption_keys(name: str) -> list[str]:
     return keys
 
 
+def vault_mode(name: str, *, keys: list[str]) -> str:
+    """`prod` where secrets of providers are real ones; then a key of one's own has to seal them."""
+    mode = choice(name, default="dev", among=("dev", "prod"))
+    if mode == "prod" and not keys:
+        raise ImproperlyConfigured(
+            f"{name} is 'prod', so set COORDINATOR_ENCRYPTION_KEYS, for example to what "
+            "`openssl rand -base64 32 | tr +/ -_` prints; keep a copy of it apart from the backups."
+        )
+    return mode
+
+
 def signing_keys(name: str) -> list[str]:
     """Secrets that sign URLs, the first for new ones; none are ever shown."""
     return [long_enough(key, f"A key of {name}", TOKEN_LEAST) for key in words(name)]

@@ -69,6 +69,7 @@ IMAGE_WAIT = env.minutes("COORDINATOR_IMAGE_WAIT_MINUTES", default=60, least=1)
 CORNDOGS = env.corndogs("CORNDOGS_BASE_URL")
 CORNDOGS_API_KEY = env.header("CORNDOGS_API_KEY")
 ENCRYPTION_KEYS = env.encryption_keys("COORDINATOR_ENCRYPTION_KEYS")
+KEY_VAULT_MODE = env.vault_mode("KEY_VAULT_MODE", keys=ENCRYPTION_KEYS)
 SIGNING_KEYS = env.signing_keys("COORDINATOR_SIGNING_KEYS")
 SIGNED_URL_LASTS = env.seconds(
     "COORDINATOR_SIGNED_URL_SECONDS", default=3600, least=60, most=86_400
@@ -109,6 +110,7 @@ INSTALLED_APPS = [
     "coordinator_project.apps.RunserverConfig",  # first: it replaces the command `runserver`
     "coordinator_project",
     "dashboard",
+    "vault",
     "metrics",
     "spots",
     "collab",

@@ -62,6 +62,18 @@ class Conflict(Problem):
     code = "conflict"
 
 
+class Gone(Problem):
+    """The object has ended, and is no longer given out."""
+
+    code = "gone"
+
+
+class Unprocessable(Problem):
+    """What is stored, or was sent, is not what it should be."""
+
+    code = "unprocessable"
+
+
 class TooSlow(Problem):
     """The request did not come in time."""
 

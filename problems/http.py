@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from problems import (
     Conflict,
     Forbidden,
+    Gone,
     HeadTooLarge,
     Invalid,
     MethodNotAllowed,
@@ -16,6 +17,7 @@ from problems import (
     TooSlow,
     Unauthorized,
     Unavailable,
+    Unprocessable,
 )
 from problems.families import Body, family_for, family_of
 
@@ -29,7 +31,9 @@ STATUS: dict[type[Problem], int] = {
     MethodNotAllowed: 405,
     TooSlow: 408,
     Conflict: 409,
+    Gone: 410,
     TooLarge: 413,
+    Unprocessable: 422,
     TooMany: 429,
     HeadTooLarge: 431,
     Unavailable: 503,
