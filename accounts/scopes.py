@@ -12,3 +12,4 @@ class Scope(TextChoices):
     READ = "read", _("Read")
     SIGN = "sign", _("Sign files")
     OPS = "ops", _("Steer")
+    KEYS = "keys", _("Use keys")

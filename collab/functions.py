@@ -72,7 +72,7 @@ def function(name: str, view: Any, **actions: str) -> URLPattern:
     Raises ImproperlyConfigured where the view does not say its scope, or is not counted in it.
     """
     check(name, view)
-    made = {"basename": f"function-{name}"} if actions else {}
+    made = {"basename": f"function-{name.replace('/', '-')}"} if actions else {}
     answer = view.as_view(actions, **made) if actions else view.as_view()
     pattern: URLPattern = path(f"{PREFIX}{name}", answer)
     return pattern

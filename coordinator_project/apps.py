@@ -15,9 +15,11 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         # Only now: its modules have models.
         from coordinator_project import own_metrics
+        from vault import metrics as vault_metrics
 
         families.register(HEALTH)
         sources.register(own_metrics.collect)
+        sources.register(vault_metrics.collect)
         if settings.TRACES:
             from coordinator_project import traces  # noqa: F401  (connects its receivers)
 

@@ -36,6 +36,7 @@ from jobs import tally
 from jobs.corndogs import outbox
 from problems import database
 from tasks import claims, leases, tallies
+from vault import retention as vault_retention
 
 TICK = 0.5
 RETRY_AFTER = 60.0  # seconds until a failed pass runs again, unless it is due before
@@ -99,6 +100,7 @@ def passes() -> list[Pass]:
             Lane.STORE,
         ),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
+        Pass("vault.retention", settings.RETENTION_INTERVAL, vault_retention.enforce, Lane.UPKEEP),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 

@@ -224,6 +224,7 @@ REST_FRAMEWORK = {
         "function_read": env.rate("COORDINATOR_RATE_FUNCTION_READ", default="600/m"),
         "function_sign": env.rate("COORDINATOR_RATE_FUNCTION_SIGN", default="300/m"),
         "function_ops": env.rate("COORDINATOR_RATE_FUNCTION_OPS", default="60/m"),
+        "function_keys": env.rate("COORDINATOR_RATE_FUNCTION_KEYS", default="300/m"),
         "anonymous": env.rate("COORDINATOR_RATE_ANONYMOUS", default="3000/m"),
         "sign_in": env.rate("COORDINATOR_RATE_SIGN_IN", default="60/m"),
     },

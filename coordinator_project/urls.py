@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("tasks.urls")),
     path("", include("artifacts.urls")),
     path("", include("collab.urls")),
+    path("", include("vault.urls")),
     path("", include("dashboard.urls")),
     path("", include("metrics.urls")),
     path("", include("jobs.urls")),

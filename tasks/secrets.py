@@ -4,7 +4,7 @@ They are environment, and the credential of its source under a name of its own (
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
@@ -36,6 +36,32 @@ def of(task_id: UUID) -> dict[str, str]:
     """Every secret of a task by its name. Raises Unopenable."""
     sealed = TaskSecrets.objects.filter(task=task_id).values_list("sealed", flat=True).first()
     return {} if sealed is None else sealing.opened(bytes(sealed))
+
+
+@dataclass(frozen=True, slots=True)
+class ResealedTasks:
+    """How many secrets were sealed anew, how many could not be opened, and the last task."""
+
+    last: UUID | None
+    done: int = 0
+    lost: int = 0
+
+
+@transaction.atomic
+def reseal(*, after: UUID | None, most: int) -> ResealedTasks:
+    """Seal the secrets of the next `most` tasks anew, where another key has sealed them."""
+    rows = TaskSecrets.objects.order_by("pk").select_for_update(no_key=True)
+    found = list(rows.filter(pk__gt=after)[:most] if after else rows[:most])
+    done = lost = 0
+    for row in found:
+        try:
+            sealed = sealing.resealed(bytes(row.sealed))
+        except sealing.Unopenable:
+            lost += 1
+            continue
+        if sealed is not None:
+            done += TaskSecrets.objects.filter(pk=row.pk).update(sealed=sealed)
+    return ResealedTasks(found[-1].pk if found else None, done, lost)
 
 
 def are_of_another(task: Task, agent: Agent) -> bool:

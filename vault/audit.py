@@ -1,15 +1,16 @@
 """The audit of keys: one row for each operation, in its transaction, and for each failure.
 
-A failure's row is written once the transaction that failed has ended, so that it stays. That is why
-who reads a key does so outside of any transaction.
+A failure's row is written once the transaction that failed has ended, so that it stays. Where that
+was a part of another transaction it stays if that one does.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from events.context import request_id
-from vault.exceptions import Subject, VaultProblem
+from vault.exceptions import NO_KEY, Subject, VaultProblem
 from vault.models import ENV_LENGTH, NAME_LENGTH, KeyAudit, KeyVersion, Operation
 
 LONGEST = 1_000  # characters of what callers say of themselves
@@ -23,6 +24,7 @@ class By:
     ip: str = ""
     user_agent: str = ""
     trace_id: str = ""
+    token_id: UUID | None = None
 
     @classmethod
     def of(cls, given: "By | str") -> "By":
@@ -64,11 +66,15 @@ def failures(operation: Operation, about: Subject, by: By) -> Iterator[None]:
     try:
         yield
     except VaultProblem as problem:
-        said = {"message": problem.message}
-        failed(
-            operation, merged(problem.subject, about), by=by, reason=problem.reason, details=said
-        )
+        note(operation, problem, about=about, by=by)
         raise
+
+
+def note(operation: Operation, problem: VaultProblem, *, about: Subject = NO_KEY, by: By) -> None:
+    """Note a problem, of the key that it is about as far as that is known."""
+    subject = merged(problem.subject, about)
+    said = {"message": problem.message}
+    failed(operation, subject, by=by, reason=problem.reason, details=said)
 
 
 def merged(known: Subject, asked: Subject) -> Subject:
@@ -89,6 +95,7 @@ def _write(
     reason: str,
     details: Mapping[str, object],
 ) -> None:
+    token = {"token_id": str(by.token_id)} if by.token_id else {}
     KeyAudit.objects.create(
         key_id=subject.key_id,
         name=subject.name[:NAME_LENGTH],
@@ -103,5 +110,5 @@ def _write(
         request_id=request_id.get(),
         success=event != Operation.FAIL,
         reason=reason[:LONGEST],
-        details=dict(details),
+        details={**details, **token},
     )

@@ -39,14 +39,14 @@ MOST_TRIED = 50
 def read(selector: Selector, *, by: By | str) -> Secret:
     """The secret of the key that a selector means; the read is counted and audited.
 
-    It is a transaction of its own, so that a failure's row of the audit stays: Django refuses it
-    inside of another one. Raises a VaultProblem: KeyUnknown, KeyExpired, KeyRevoked, KeyNotYet,
-    KeyOutOfScope, KeyTampered, KeyUnreadable, EncryptionKeyMissing, or KeyRefused where the
-    selector names nothing.
+    Call it outside of a transaction: a failure's row of the audit is written once the one of this
+    function has ended, and would go with yours. Raises a VaultProblem: KeyUnknown, KeyExpired,
+    KeyRevoked, KeyNotYet, KeyOutOfScope, KeyTampered, KeyUnreadable, EncryptionKeyMissing, or
+    KeyRefused where the selector names nothing.
     """
     wanted = replace(selector, env=selector.env or settings.KEY_VAULT_MODE)
     by = By.of(by)
-    with audit.failures(Operation.READ, asked_for(wanted), by), transaction.atomic(durable=True):
+    with audit.failures(Operation.READ, asked_for(wanted), by), transaction.atomic():
         version = found(wanted)
         secret = seals.opened(version)
         KeyVersion.objects.filter(pk=version.pk).update(

@@ -17,7 +17,15 @@ from django.utils import timezone
 from accounts import sealing
 from vault import audit, seals
 from vault.audit import By, subject_of
-from vault.exceptions import NO_KEY, AliasTaken, KeyRefused, KeyRevoked, KeyUnknown, Subject
+from vault.exceptions import (
+    NO_KEY,
+    AliasTaken,
+    KeyRefused,
+    KeyRevoked,
+    KeyUnknown,
+    Subject,
+    VaultProblem,
+)
 from vault.models import KeyStatus, KeyVersion, Operation, SecureKey
 
 NEAR = timedelta(hours=24)
@@ -30,6 +38,14 @@ class Stored(NamedTuple):
 
     key_id: UUID
     version: int
+
+
+class ResealedKeys(NamedTuple):
+    """The last version that was tried, how many were sealed anew, and why others were not."""
+
+    last: int | None
+    done: int
+    problems: Sequence[VaultProblem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,32 @@ def revoke(key_id: UUID, *, reason: str, version: int | None = None, by: By | st
         subject = _subject(key)._replace(version=version)
         audit.succeeded(Operation.REVOKE, subject, by=by, reason=reason)
     return key
+
+
+def reseal(*, after: int, most: int, by: By | str) -> ResealedKeys:
+    """Seal up to `most` versions behind `after` anew that another encryption key has sealed.
+
+    Those that cannot be opened stay as they are, and are named. The numbers of versions, and when
+    they were used, stay too.
+    """
+    by, label, problems = By.of(by), sealing.label(), list[VaultProblem]()
+    with transaction.atomic():
+        rows = KeyVersion.objects.exclude(sealed_by=label).filter(pk__gt=after).order_by("pk")
+        locked = rows.select_related("key").select_for_update(no_key=True, of=["self"])
+        found = list(locked[:most])
+        for version in found:
+            try:
+                secret = seals.opened(version)
+            except VaultProblem as problem:
+                problems.append(problem)
+                continue
+            sealed = seals.sealed(secret, version.key_id, version.version)
+            KeyVersion.objects.filter(pk=version.pk).update(sealed=sealed, sealed_by=label)
+            audit.succeeded(Operation.RESEAL, subject_of(version), by=by)
+    for refused in problems:
+        audit.note(Operation.RESEAL, refused, by=by)
+    last = found[-1].pk if found else None
+    return ResealedKeys(last, len(found) - len(problems), problems)
 
 
 def check(value: str, times: Times, *, about: Subject = NO_KEY) -> None:

@@ -6,7 +6,7 @@ for finding in examine():
 
 from collections.abc import Iterator
 
-from coordinator_project.doctor import database, surroundings, work
+from coordinator_project.doctor import database, secrets, surroundings, work
 from coordinator_project.doctor.finding import Finding
 
 EXAMINATIONS = (
@@ -21,6 +21,8 @@ EXAMINATIONS = (
     surroundings.clocks_of_agents,
     surroundings.disks,
     surroundings.followers,
+    secrets.sealed,
+    secrets.ending_keys,
     work.leader,
     work.passes,
     work.tallies,
