@@ -51,6 +51,7 @@ IN_BODIES: Mapping[str, str] = {
     "workerId": "agents",
     "agentId": "agents",
     "leaseToken": "epochs",
+    "key_id": "keys",
     "id": "tasks",
     "ids": "anything",
 }
@@ -252,6 +253,8 @@ RULES_WITHOUT_WORDS: Mapping[str, str] = {
     "range is invalid": "nor can it compare two members: the largest is below the smallest",
     "is given twice": "or names as they are stored, which are equal in several spellings",
     "must not have a name twice": "the same",
+    "after the key may first be used": "the same, of two times",
+    "value must not be blank": "a secret is not trimmed, but one of blanks is none",
     "is of no user": "or ask whether there is a row; in a body that is an error of the field",
     "chain_id_not_found": "the same",
     "cursor must be one": "what a cursor is, is the list's own business",

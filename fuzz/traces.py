@@ -33,6 +33,7 @@ THE_LOOP = "coordinator"
 """The actor of what the loop does."""
 SIGN_INS = frozenset({"accounts_user", "accounts_user_groups", "accounts_apitoken"})
 PEOPLE = SIGN_INS | {"accounts_user_user_permissions", "accounts_signincode", "auth_group"}
+OF_THE_VAULT = frozenset({"vault_securekey", "vault_keyversion", "vault_keyaudit"})
 OF_AN_AGENT = frozenset(
     {"tasks_attempt", "tasks_claimkey", "tasks_taskinput", "events_eventkey", "agents_notification"}
 )
@@ -107,7 +108,14 @@ def beyond(rule: Rule, me: str, before: Snapshot, after: Snapshot) -> list[Chang
 
 
 def of_everybody(change: Change) -> bool:
-    """Who registers is a new user, and a sign-in leaves a new token: nobody needs rights for it."""
+    """Who registers is a new user, and a sign-in leaves a new token: nobody needs rights for it.
+
+    The audit of keys has a row for each request that is refused, and counts it.
+    """
+    if change.table == "vault_keytally":
+        return True
+    if change.table == "vault_keyaudit" and change.before is None and change.after is not None:
+        return change.after["success"] is False
     if change.table not in SIGN_INS or change.before is not None or change.after is None:
         return False
     return change.table != "accounts_apitoken" or change.after["is_login"] is True
@@ -134,7 +142,7 @@ def steering(change: Change, me: str) -> bool:
     """For those who operate: no rights of people, no tokens of others, no agent removed."""
     if change.table == "agents_agent":
         return change.after is not None
-    return change.table not in PEOPLE or own_tokens(change, me)
+    return change.table not in PEOPLE | OF_THE_VAULT or own_tokens(change, me)
 
 
 def owning(change: Change, me: str) -> bool:

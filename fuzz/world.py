@@ -30,7 +30,7 @@ RULES = {
         f"COORDINATOR_RATE_{scope}": "off"
         for scope in (
             *("CLAIM", "REPORT", "HEARTBEAT", "CHANGE", "READ", "ANONYMOUS", "SIGN_IN"),
-            *("FUNCTION_READ", "FUNCTION_SIGN", "FUNCTION_OPS"),
+            *("FUNCTION_READ", "FUNCTION_SIGN", "FUNCTION_OPS", "FUNCTION_KEYS"),
         )
     },
     # Nobody is lost during a run, so that what has changed was changed by a request.
@@ -226,7 +226,14 @@ class Stock:
             "verbs": self._verbs(),
             "letters": self._letters(),
             "objects": [self._file(held)],
+            "keys": [self._key(place) for place in range(2)],
         }
+
+    def _key(self, place: int) -> str:
+        """The id of a key of the vault."""
+        name = f"key {self.number}.{place}"
+        body: Body = {"provider": "fuzzed", "name": name, "value": "a secret"}
+        return str(self.client.post("/functions/v1/key-vault/upsert", body)["key_id"])
 
     def _letters(self) -> list[str]:
         rows = self.client.get("/functions/v1/dlq-list")["items"]

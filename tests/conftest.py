@@ -162,6 +162,10 @@ SLOW = {
     "tasks/test_races.py",
     "tasks/test_waiting.py",
     "tasks/test_waiting_claims.py",
+    "vault/test_admin.py",
+    "vault/test_bad_input.py",
+    "vault/test_leaks.py",
+    "vault/test_races.py",
 }
 # These come first, so that at the end no process waits long for another. They need no database,
 # whose tests have an order: those that commit are the last.

@@ -97,6 +97,10 @@ class KeyRefused(VaultProblem, Invalid):
 
     reason = "validation_error"
 
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field} {why}")
+        self.details = {field: [self.message]}
+
 
 class AliasTaken(VaultProblem, Conflict):
     """Another key of this environment has the alias."""

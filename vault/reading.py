@@ -67,7 +67,7 @@ def read(selector: Selector, *, by: By | str) -> Secret:
 def found(selector: Selector) -> KeyVersion:
     """The version that a selector means and that may be read now. Raises a VaultProblem."""
     if not any((selector.name, selector.alias, selector.provider)):
-        raise KeyRefused("Name the key: its name, its alias or its provider.")
+        raise KeyRefused("name", "or alias or provider is required")
     problem: VaultProblem | None = None
     for key in SecureKey.objects.fitting(selector)[:MOST_TRIED]:
         try:

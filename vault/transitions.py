@@ -168,14 +168,16 @@ def reseal(*, after: int, most: int, by: By | str) -> ResealedKeys:
 def check(value: str, times: Times, *, about: Subject = NO_KEY) -> None:
     """Raises KeyRefused where a version with this secret and these times would be none."""
     if not value.strip():
-        raise KeyRefused("value must not be blank").about(about)
+        raise KeyRefused("value", "must not be blank").about(about)
     if len(value) > LONGEST_VALUE:
-        raise KeyRefused(f"value must not be longer than {LONGEST_VALUE} characters").about(about)
+        raise KeyRefused("value", f"must not be longer than {LONGEST_VALUE} characters").about(
+            about
+        )
     begins = times.not_before_at or timezone.now()
     if times.expires_at is not None and times.expires_at < max(begins, timezone.now()) + NEAR:
         hours = NEAR // timedelta(hours=1)
         raise KeyRefused(
-            f"expires_at must be at least {hours} hours after the key may first be used"
+            "expires_at", f"must be at least {hours} hours after the key may first be used"
         ).about(about)
 
 

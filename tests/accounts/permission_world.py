@@ -35,6 +35,8 @@ from tests.factories import (
     take,
 )
 from tests.jobs.sweeps import ranges
+from tests.vault.keys import make_key
+from vault.models import SecureKey
 
 KEY = "the-agent-key"
 ELSEWHERE = "192.0.2.7"
@@ -56,6 +58,7 @@ class Things:
     spot: Agent
     held_by_spot: Task
     token: ApiToken
+    key: SecureKey
 
 
 def things_of(user: User) -> Things:
@@ -96,6 +99,7 @@ def things_of(user: User) -> Things:
         spot=fresh(spot),
         held_by_spot=fresh(held_by_spot),
         token=issue(f"of {name}", user=user).token,
+        key=make_key(name=f"key of {name}"),
     )
 
 
@@ -302,6 +306,26 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "POST /functions/v1/dlq-retry": (
             "/functions/v1/dlq-retry",
             {"dlqId": DeadLetter.objects.get(task=t.failed).pk},
+        ),
+        "POST /functions/v1/key-vault/upsert": (
+            "/functions/v1/key-vault/upsert",
+            {"provider": "openai", "value": "a secret"},
+        ),
+        "GET /functions/v1/key-vault/get": (
+            f"/functions/v1/key-vault/get?name={quote(t.key.name)}",
+            None,
+        ),
+        "POST /functions/v1/key-vault/get": (
+            "/functions/v1/key-vault/get",
+            {"name": t.key.name},
+        ),
+        "POST /functions/v1/key-vault/rotate": (
+            "/functions/v1/key-vault/rotate",
+            {"key_id": str(t.key.pk)},
+        ),
+        "POST /functions/v1/key-vault/revoke": (
+            "/functions/v1/key-vault/revoke",
+            {"key_id": str(t.key.pk), "reason": "a test"},
         ),
         "GET /files/{bucket}/{path}": (
             signing.signed_path("artifacts", f"{task}/a", seconds=60),

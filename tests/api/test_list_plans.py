@@ -73,6 +73,7 @@ OTHERS = {
     "functions/v1/sign-artifact": 100,
     "functions/v1/dlq-list": 500,
     "functions/v1/leases-release": 500,
+    "functions/v1/key-vault/get": 0,
 }
 WAITING = {
     "console/stream",
@@ -117,6 +118,7 @@ ASKED = {
     "console/tasks": "?channel={channel}&column=done",
     "functions/v1/job-status": "?id={alone}",
     "functions/v1/artifacts-list": "?jobId={alone}",
+    "functions/v1/key-vault/get": "?name=x",
     "functions/v1/sign-artifact": "?bucket=artifacts&path={alone}/a",
 }
 # Others are refused.

@@ -25,7 +25,7 @@ SCOPES = {
     "leases-release": "ops",
     "dlq-retry": "ops",
 }
-SETS = [some for size in (1, 2, 3) for some in combinations(Scope.values, size)]
+SETS = [some for size in (1, 2, 3, 4) for some in combinations(Scope.values, size)]
 ELSEWHERE = {
     "/v1/tasks": {"error": {"code", "message"}},
     "/api/v1/tokens": {"error", "message"},

@@ -24,6 +24,7 @@ SCOPES = {
     "function_read": ("GET", "workers-active"),
     "function_sign": ("GET", "sign-artifact"),
     "function_ops": ("POST", "leases-release"),
+    "function_keys": ("POST", "key-vault/get"),
 }
 
 
@@ -82,6 +83,7 @@ def test_the_limits_are_settings_with_a_default():
         "function_read": "600/m",
         "function_sign": "300/m",
         "function_ops": "60/m",
+        "function_keys": "300/m",
     }
 
 

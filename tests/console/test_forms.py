@@ -24,12 +24,15 @@ from tests.factories import (
     make_job,
     make_task,
 )
+from tests.vault.keys import make_key
+from vault.models import SecureKey
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
 EDITED = [User, Group]
-SHOWN = [model for model in admin.site._registry if model not in {*EDITED, ApiToken}]
+MADE = {*EDITED, ApiToken, SecureKey}
+SHOWN = [model for model in admin.site._registry if model not in MADE]
 VERBS = [
     (model, verb)
     for model, page in admin.site._registry.items()
@@ -84,7 +87,7 @@ def test_only_people_and_groups_are_edited(rf, admin_user):
     deleted = {m for m, page in admin.site._registry.items() if page.has_delete_permission(request)}
 
     assert changed == deleted == set(EDITED)
-    assert added == {*EDITED, ApiToken}
+    assert added == MADE
 
 
 def test_a_person_is_made_with_a_password_and_groups_and_signs_in(editor):
@@ -236,11 +239,14 @@ def a(model):
     makers = {Agent: make_agent, Chain: make_chain, Channel: make_channel, Task: make_task}
     if model is Artifact:
         return make_artifact(make_task())
+    if model is SecureKey:
+        return make_key()
     return make_job(tasks=1) if model is Job else makers[model]()
 
 
 def values_for(verb):
     answers = {"agent": "agent-of-form", "priority": 7, "on_failure": "stop"}
+    answers |= {"value": "a new secret", "expires_at": ""}
     return {name: answers[name] for name in verb.fields}
 
 
@@ -264,7 +270,7 @@ def test_the_form_of_a_verb_is_opened_filled_and_carried_out(superuser, model, v
 def test_the_form_of_a_verb_without_its_values_says_what_is_missing(superuser, model, verb):
     row = a(model)
 
-    for name in ["reason", *verb.fields]:
+    for name in ["reason", *(name for name, field in verb.fields.items() if field.required)]:
         form = {"confirmed": "yes", "reason": "why"} | values_for(verb) | {name: ""}
         page = superuser.post(page_of(row, "verb", verb.name), form)
 

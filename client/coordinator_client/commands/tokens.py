@@ -19,7 +19,8 @@ def create(
     agent_prefix: Annotated[str | None, typer.Option(help="For agents whose ids begin so.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Only for this channel.")] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="Only for functions of this scope: read, sign, ops.")
+        list[str] | None,
+        typer.Option(help="Only for functions of this scope: read, sign, ops, keys."),
     ] = None,
     user: Annotated[str | None, typer.Option(help="The id of the user whose it is.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends, as RFC 3339.")] = None,

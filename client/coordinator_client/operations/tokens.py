@@ -26,7 +26,7 @@ def create_token(
 ) -> Call[Token]:
     """Issue a token. The token itself is in this answer and nowhere else.
 
-    With `scopes` (read, sign, ops) it is good for functions of these alone.
+    With `scopes` (read, sign, ops, keys) it is good for functions of these alone.
     """
     names: list[JSON] | None = [*channels] if channels else None
     limits: list[JSON] | None = [*scopes] if scopes else None

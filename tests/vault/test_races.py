@@ -1,0 +1,101 @@
+"""Many at once: versions have one number each, and nothing is lost."""
+
+from collections import Counter
+
+import pytest
+from django.test import Client
+
+from problems import Problem
+from tests.racing import at_once
+from tests.vault.keys import SECRET, audited, make_key, new_key, store
+from vault import transitions
+from vault.models import KeyStatus, KeyVersion, SecureKey
+from vault.reading import Selector, read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 10
+CROWD = 8
+
+
+def tried(call):
+    """The call for a race: its result, or the name of the problem that it met."""
+
+    def attempt():
+        try:
+            return call()
+        except Problem as problem:
+            return type(problem).__name__
+
+    return attempt
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_two_upserts_of_one_name_are_two_versions(turn):
+    made = at_once(lambda: store("one"), lambda: store("two"))
+
+    assert len({one.key_id for one in made}) == 1
+    assert sorted(one.version for one in made) == [1, 2]
+    values = {read(Selector(provider="openai", version=n), by="tests").value for n in (1, 2)}
+    assert values == {"one", "two"}
+
+
+def test_a_crowd_makes_versions_without_a_gap():
+    key = make_key()
+
+    at_once(
+        *[lambda: [transitions.rotate(key.pk, value="x", by="tests") for _ in range(5)]] * CROWD
+    )
+
+    numbers = KeyVersion.objects.order_by("version").values_list("version", flat=True)
+    assert list(numbers) == list(range(1, 5 * CROWD + 2))
+    assert SecureKey.objects.get().latest == 5 * CROWD + 1
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_one_of_two_keys_gets_an_alias(turn):
+    said = at_once(*(tried(lambda n=n: store(name=n, alias="main").version) for n in ("a", "b")))
+
+    assert Counter(said) == {1: 1, "AliasTaken": 1}
+    assert SecureKey.objects.get(alias="main").versions.count() == 1
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_reads_beside_a_rotation_and_a_revocation_get_a_whole_answer(turn):
+    key = make_key("old")
+
+    said = at_once(
+        *[tried(lambda: read(Selector(provider="openai"), by="tests").value)] * 4,
+        lambda: transitions.rotate(key.pk, value="new", by="tests") and "",
+        lambda: transitions.revoke(key.pk, reason="r", by="tests") and "",
+    )
+
+    assert {*said} <= {"old", "new", "KeyRevoked", ""}
+    [status] = SecureKey.objects.values_list("status", flat=True)
+    active = KeyVersion.objects.filter(status=KeyStatus.ACTIVE).count()
+    assert (status == KeyStatus.ACTIVE) == bool(active)
+    assert len(audited()) == 7
+
+
+def test_resealing_twice_at_once_beside_reads_seals_each_once(settings):
+    settings.ENCRYPTION_KEYS = [old := new_key()]
+    for number in range(20):
+        make_key(name=f"key {number}")
+    settings.ENCRYPTION_KEYS = [new_key(), old]
+
+    at_once(
+        *[lambda: transitions.reseal(after=0, most=100, by="tests")] * 3,
+        *[lambda: [read(Selector(name=f"key {n}"), by="tests") for n in range(20)]] * 3,
+    )
+
+    assert Counter(row[0] for row in audited()) == {"write": 20, "reseal": 20, "read": 60}
+    settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
+    assert {read(Selector(name=f"key {n}"), by="tests").value for n in range(20)} == {SECRET}
+
+
+def test_a_failure_stays_in_the_audit_when_the_request_errors():
+    path = "/functions/v1/key-vault/get?name=missing"
+
+    assert Client().get(path).status_code == 404
+
+    assert audited() == [("fail", "read", False, "key_unknown")]
