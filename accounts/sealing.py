@@ -48,6 +48,9 @@ def opened_by(label: str, sealed: bytes) -> dict[str, str]:
         raise Unopenable
     try:
         secrets: dict[str, str] = orjson.loads(_fernet(key).decrypt(sealed))
+        # Base64 is read with anything behind its end.
+        if base64.urlsafe_b64encode(base64.urlsafe_b64decode(sealed)) != sealed:
+            raise Altered
     except (InvalidToken, orjson.JSONDecodeError):
         raise Altered from None
     return secrets

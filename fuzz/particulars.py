@@ -254,6 +254,7 @@ RULES_WITHOUT_WORDS: Mapping[str, str] = {
     "is given twice": "or names as they are stored, which are equal in several spellings",
     "must not have a name twice": "the same",
     "after the key may first be used": "the same, of two times",
+    "also when it is made of": "or how long several of them are together",
     "value must not be blank": "a secret is not trimmed, but one of blanks is none",
     "is of no user": "or ask whether there is a row; in a body that is an error of the field",
     "chain_id_not_found": "the same",

@@ -31,7 +31,6 @@ TIMES = ["not_before_at", "expires_at", "rotate_after"]
 @admin.register(SecureKey)
 class SecureKeyAdmin(ConsoleAdmin):
     verbs = KEY_VERBS
-    form = KeyForm
     add_form_template = "admin/change_form.html"
     list_display = ["name", "env", "provider", "service", "resource", "status", "latest"]
     list_filter = ["status"]
@@ -59,7 +58,8 @@ class SecureKeyAdmin(ConsoleAdmin):
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> type[BaseForm]:
-        kwargs.setdefault("fields", [*NAMED, "scopes"] if obj is None else [])
+        kwargs["fields"] = [*NAMED, "scopes"] if obj is None else []
+        kwargs["form"] = KeyForm if obj is None else ModelForm
         form: type[BaseForm] = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"by": by_of(request)})
 

@@ -26,7 +26,7 @@ from vault.exceptions import (
     Subject,
     VaultProblem,
 )
-from vault.models import KeyStatus, KeyVersion, Operation, SecureKey
+from vault.models import NAME_LENGTH, KeyStatus, KeyVersion, Operation, SecureKey
 
 NEAR = timedelta(hours=24)
 """A version that would expire sooner is refused."""
@@ -184,6 +184,9 @@ def check(value: str, times: Times, *, about: Subject = NO_KEY) -> None:
 def _described(draft: Draft, by: By) -> SecureKey:
     """The key of this name, locked, with what is now said of it."""
     about = draft.subject
+    if len(about.name) > NAME_LENGTH:
+        why = "also when it is made of provider, service and resource"
+        raise KeyRefused("name", f"must not be longer than {NAME_LENGTH} characters, {why}")
     told = {
         name: value
         for name in ("provider", "service", "resource", "region", "alias", "scopes")

@@ -4,6 +4,7 @@ import re
 from typing import ClassVar
 
 from django.conf import settings
+from django.db import DatabaseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,7 +17,7 @@ from api.throttling import address_of, limits
 from collab import tracing
 from collab.functions import THROTTLES, FunctionViewSet
 from collab.serializers import refused
-from problems import Forbidden, Invalid, NotFound, Problem, TooLarge, TooMany
+from problems import Forbidden, Invalid, NotFound, Problem, TooMany
 from vault import audit, reading, schema, transitions
 from vault.audit import By
 from vault.exceptions import NO_KEY, VaultProblem
@@ -31,11 +32,7 @@ from vault.serializers import (
 
 DIGITS = re.compile("[0-9]{1,9}", re.ASCII)
 NEVER_IN_URLS = frozenset({"value", "ciphertext", "plaintext"})
-REASONS: dict[type[Problem], str] = {
-    Forbidden: "forbidden",
-    TooLarge: "payload_too_large",
-    Invalid: "validation_error",
-}
+REASONS: dict[type[Problem], str] = {Forbidden: "forbidden", Invalid: "validation_error"}
 """What is noted of a request that does not reach the vault. Others come and go unnoted: who they
 are is not known, or they come too often, or the database is away."""
 
@@ -89,10 +86,10 @@ class KeyFunction(FunctionViewSet):
         try:
             if isinstance(exc, Forbidden) and (caller := caller_of(self.request).counted_as):
                 limits.take(self.throttle_scope, caller)
-        except TooMany as too_many:
-            return too_many
-        if reason:
-            audit.failed(self.operation, NO_KEY, by=self.by, reason=reason)
+            if reason:
+                audit.failed(self.operation, NO_KEY, by=self.by, reason=reason)
+        except (TooMany, DatabaseError) as instead:
+            return instead
         return exc
 
 
@@ -114,7 +111,7 @@ class GetViewSet(KeyFunction):
     @schema.get_by_get
     def show(self, request: Request) -> Response:
         """Get a secret: that of the newest version which may be used, or of a certain one."""
-        asked = in_query(request) if request.method == "GET" else request.data
+        asked = request.data if request.method == "POST" else in_query(request)
         given = SelectorRequestSerializer.read(asked)
         secret = reading.read(given["selector"], by=self.by)
         return Response(

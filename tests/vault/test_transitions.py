@@ -35,6 +35,13 @@ def test_a_key_without_a_name_is_named_after_what_it_is_for():
     assert SecureKey.objects.get().name == "openai/chat/gpt"
 
 
+def test_a_name_that_is_put_together_is_not_too_long():
+    with pytest.raises(KeyRefused, match="also when it is made of"):
+        store(provider="p" * 100, service="s" * 100)
+
+    assert not SecureKey.objects.exists()
+
+
 def test_one_name_is_a_key_in_each_environment():
     one, other = store(name="main", env="dev"), store(name="main", env="staging")
 
