@@ -1,7 +1,7 @@
 """The functions of the key vault (contract 003, 5.6), each for tokens of the scope `keys`."""
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.callers import CallerKind, caller_of
+from accounts.callers import Caller, CallerKind, caller_of
 from accounts.permissions import MayAdminister, NotAllowed
 from accounts.scopes import Scope
 from api.body import JsonDict
@@ -61,6 +61,13 @@ class KeyFunction(FunctionViewSet):
     throttle_scope = THROTTLES[Scope.KEYS]
     permission_classes = [MayUseKeys]
     operation: ClassVar[Operation]
+    caller: Caller | None = None
+    """Who asks, once that is known."""
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        found: Any = request.auth
+        self.caller = found
 
     @property
     def by(self) -> By:
@@ -76,16 +83,16 @@ class KeyFunction(FunctionViewSet):
 
     def handle_exception(self, exc: Exception) -> Response:
         known = isinstance(exc, Problem) and not isinstance(exc, (VaultProblem, NotFound))
-        if known and self.action and self.request.auth is not None:
-            exc = self._noted(exc)
+        if known and self.action and self.caller is not None:
+            exc = self._noted(exc, self.caller.counted_as)
         return super().handle_exception(exc)
 
-    def _noted(self, exc: Exception) -> Exception:
+    def _noted(self, exc: Exception, counted_as: str) -> Exception:
         """The problem, once noted; of a caller whom no limit has counted yet not too often."""
         reason = next((word for kind, word in REASONS.items() if isinstance(exc, kind)), "")
         try:
-            if isinstance(exc, Forbidden) and (caller := caller_of(self.request).counted_as):
-                limits.take(self.throttle_scope, caller)
+            if isinstance(exc, Forbidden) and counted_as:
+                limits.take(self.throttle_scope, counted_as)
             if reason:
                 audit.failed(self.operation, NO_KEY, by=self.by, reason=reason)
         except (TooMany, DatabaseError) as instead:

@@ -240,6 +240,14 @@ def test_who_is_nobody_is_not_in_the_audit(verb):
     assert not KeyAudit.objects.exists()
 
 
+@each_call
+def test_in_protected_mode_nobody_else_is_served(verb):
+    elsewhere = Vault(Client(REMOTE_ADDR="192.0.2.7"))
+
+    assert refusal(elsewhere.call(verb, **CALLS[verb])) == (403, "forbidden")
+    assert not KeyAudit.objects.exists()
+
+
 def test_a_browser_sets_values_and_never_reads_one_back():
     browser = Vault(browser_of("Admin"))
 
