@@ -58,6 +58,7 @@ IN_BODIES: Mapping[str, str] = {
 STEERED = ("tasks", "chains", "channels", "agents", "jobs")  # kinds that have verbs
 USUAL = ChecksConfig()
 TOO_LARGE = ("413", "431")
+OF_KEYS = ("410", "422")  # keys that have expired, were revoked or changed
 EVENT: Schema = {
     "type": "object",
     "properties": {
@@ -107,7 +108,7 @@ def config(
         },
         # What is too large is refused, too, and no schema says how large a body may be.
         "checks": {
-            name: {"expected-statuses": [*usual.expected_statuses, *TOO_LARGE]}
+            name: {"expected-statuses": [*usual.expected_statuses, *TOO_LARGE, *OF_KEYS]}
             for name, usual in (
                 ("negative_data_rejection", USUAL.negative_data_rejection),
                 ("positive_data_acceptance", USUAL.positive_data_acceptance),
@@ -254,6 +255,7 @@ RULES_WITHOUT_WORDS: Mapping[str, str] = {
     "is given twice": "or names as they are stored, which are equal in several spellings",
     "must not have a name twice": "the same",
     "after the key may first be used": "the same, of two times",
+    "name, alias or provider is required": "nor that one of several is, in a query",
     "also when it is made of": "or how long several of them are together",
     "value must not be blank": "a secret is not trimmed, but one of blanks is none",
     "is of no user": "or ask whether there is a row; in a body that is an error of the field",
