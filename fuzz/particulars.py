@@ -282,6 +282,24 @@ def has_a_point(failure: Failure, case: Case, response: Response) -> bool:
     return refused and POINT.search(repr(case.body)) is not None
 
 
+TIMES = ("runAt", "not_before_at", "expires_at", "rotate_after")
+ENDS_OF_TIME = re.compile("0001-01-01[Tt]|9999-12-31[Tt]")
+
+
+def is_outside_of_time(failure: Failure, case: Case, response: Response) -> bool:
+    """A time of the first or the last day of all, which in UTC is in no year."""
+    refused = isinstance(failure, RejectedPositiveData) and "must be a time" in response.text
+    return refused and ENDS_OF_TIME.search(repr(case.body)) is not None
+
+
+def is_a_blank_time(failure: Failure, case: Case, response: Response) -> bool:
+    """A blank text counts as absent, as docs/api.md has it; a blank time is no time to a schema."""
+    body = case.body if isinstance(case.body, dict) else {}
+    given = [body.get(name) for name in TIMES]
+    blank = any(isinstance(time, str) and not time.strip() for time in given)
+    return isinstance(failure, AcceptedNegativeData) and blank
+
+
 def finds_nothing(failure: Failure, case: Case, response: Response) -> bool:
     """A filter by what no row can have gives an empty list, as docs/api.md has it.
 
@@ -339,6 +357,8 @@ def is_an_unknown_id(failure: Failure, case: Case, response: Response) -> bool:
 ACCEPTED = (
     cannot_be_said,
     has_a_point,
+    is_outside_of_time,
+    is_a_blank_time,
     finds_nothing,
     is_named_as_ignored,
     is_an_unknown_id,

@@ -35,7 +35,10 @@ class SecretText(fields.Text):
         super().__init__(default=default, max_length=LONGEST_VALUE, trim=False)
 
     def schema(self, refer: fields.Refer) -> fields.Schema:
-        return {**super().schema(refer), "format": "password"}
+        # With both, its pattern and its length, programs that make requests of it give up.
+        said = {"description": f"At most {LONGEST_VALUE} characters.", "format": "password"}
+        schema = super().schema(refer)
+        return {name: rule for name, rule in schema.items() if name != "maxLength"} | said
 
 
 class TimesRequestSerializer(CollabRequestSerializer):

@@ -30,7 +30,7 @@ from vault.serializers import (
     UpsertRequestSerializer,
 )
 
-DIGITS = re.compile("[0-9]{1,9}", re.ASCII)
+DIGITS = re.compile("[0-9]{1,10}", re.ASCII)
 NEVER_IN_URLS = frozenset({"value", "ciphertext", "plaintext"})
 REASONS: dict[type[Problem], str] = {Forbidden: "forbidden", Invalid: "validation_error"}
 """What is noted of a request that does not reach the vault. Others come and go unnoted: who they
@@ -155,10 +155,14 @@ class RevokeViewSet(KeyFunction):
 def in_query(request: Request) -> JsonDict:
     """The selector that a query has. Raises Invalid where a secret is in the URL."""
     query: JsonDict = dict(request.query_params.dict())
-    for name in query:
+    for name, value in query.items():
         if name.lower() in NEVER_IN_URLS:
             raise refused(name, "must not be in a URL")
-    number = query.get("version_int")
-    if isinstance(number, str) and DIGITS.fullmatch(number):
+        if "\0" in str(value):
+            raise refused(name, "must not contain NUL")
+    number = str(query.pop("version_int", ""))
+    if DIGITS.fullmatch(number):
         query["version_int"] = int(number)
+    elif number:
+        query["version_int"] = number
     return query

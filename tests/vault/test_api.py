@@ -62,12 +62,13 @@ def test_a_key_is_stored_read_rotated_and_revoked(vault):
     assert rotated == {"key_id": str(key.pk), "version_int": 2}
     assert data(vault.ask(name="openai"))["value"] == "new"
     assert data(vault.ask(name="openai", version_int=1))["value"] == SECRET
+    assert data(vault.ask(name="openai", version_int=""))["value"] == "new"
 
     revoked = data(vault.call("revoke", key_id=str(key.pk), reason="leaked"))
     assert revoked == {"key_id": str(key.pk), "status": "revoked"}
     assert refusal(vault.ask(name="openai")) == (410, "key_revoked")
     assert [row[0] for row in audited(key)] == [
-        *("write", "read", "read", "rotate", "read", "read"),
+        *("write", "read", "read", "rotate", "read", "read", "read"),
         *("revoke", "fail"),
     ]
 
@@ -137,23 +138,35 @@ def test_what_there_is_not_is_not_found(vault):
     assert {reason for _, reason in failures()} == {"key_unknown"}
 
 
-def test_what_may_not_be_read_says_why(vault, settings):
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_may_not_be_read_says_why(vault, settings, method):
+    def ask(**said):
+        return vault.ask(**said) if method == "GET" else vault.call("get", **said)
+
     expired, tampered = make_key(name="expired"), make_key(name="tampered")
     change(expired, expires_at=Now() - timedelta(seconds=1))
     change(tampered, checksum="0" * 64)
     make_key(name="later", times=Times(not_before_at=after(days=1)))
     make_key(name="chat", scopes=["chat"])
 
-    assert refusal(vault.ask(name="expired")) == (410, "key_expired")
-    assert refusal(vault.ask(name="tampered")) == (422, "checksum_mismatch")
-    assert refusal(vault.ask(name="later")) == (409, "key_not_yet")
-    assert refusal(vault.ask(name="chat", service="rerank")) == (403, "forbidden")
+    assert refusal(ask(name="missing")) == (404, "not_found")
+    assert refusal(ask(name="expired")) == (410, "key_expired")
+    assert refusal(ask(name="tampered")) == (422, "checksum_mismatch")
+    assert refusal(ask(name="later")) == (409, "key_not_yet")
+    assert refusal(ask(name="chat", service="rerank")) == (403, "forbidden")
     settings.ENCRYPTION_KEYS, settings.SECRET_KEY = [], "another " * 8
-    answer = vault.ask(name="chat")
+    answer = ask(name="chat")
     assert refusal(answer) == (503, "dependency_unavailable")
     assert (answer.json()["hint"], answer["Retry-After"]) == ("key_unreadable", "60")
     assert [reason for _, reason in failures()] == [
-        *("key_expired", "checksum_mismatch", "key_not_yet", "out_of_scope", "key_unreadable")
+        *(
+            "key_unknown",
+            "key_expired",
+            "checksum_mismatch",
+            "key_not_yet",
+            "out_of_scope",
+            "key_unreadable",
+        )
     ]
 
 

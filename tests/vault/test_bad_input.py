@@ -147,6 +147,7 @@ def test_a_query_that_is_wrong_is_refused(world, unchanged, query):
     answer = world.client.get(f"/functions/v1/key-vault/get?{query}")
 
     assert refusal(answer) == INVALID
+    assert "cannot be stored" not in answer.json()["error"]
 
 
 def test_a_key_of_a_wrong_id_is_not_found(world, unchanged):
