@@ -40,6 +40,16 @@ def test_two_upserts_of_one_name_are_two_versions(turn):
     assert values == {"one", "two"}
 
 
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_two_upserts_of_a_key_that_there_is_are_two_versions(turn):
+    make_key()
+
+    made = at_once(lambda: store("one"), lambda: store("two"))
+
+    assert sorted(one.version for one in made) == [2, 3]
+    assert SecureKey.objects.get().latest == 3
+
+
 def test_a_crowd_makes_versions_without_a_gap():
     key = make_key()
 
