@@ -27,8 +27,9 @@ WATCH = """document.addEventListener("securitypolicyviolation", (violation) => {
 LISTS = [
     *("accounts/user", "auth/group", "agents/agent", "chains/chain", "events/event"),
     *("events/operatoraction", "jobs/job", "tasks/channel", "tasks/task"),
+    *("vault/securekey", "vault/keyaudit"),
 ]
-FORMS = ["accounts/user/add", "auth/group/add"]
+FORMS = ["accounts/user/add", "auth/group/add", "vault/securekey/add"]
 
 
 def watched(page):
