@@ -107,3 +107,9 @@ class AliasTaken(VaultProblem, Conflict):
 
     code = "alias_taken"
     reason = "alias_taken"
+
+
+FORBIDDEN = "forbidden"
+"""The word for a caller who may not use keys."""
+REASONS = sorted({FORBIDDEN, *(kind.reason for kind in VaultProblem.__subclasses__())})
+"""Every word that a failure may have in the audit."""

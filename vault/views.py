@@ -20,7 +20,7 @@ from collab.serializers import refused
 from problems import Forbidden, Invalid, NotFound, Problem, TooMany
 from vault import audit, reading, schema, transitions
 from vault.audit import By
-from vault.exceptions import NO_KEY, VaultProblem
+from vault.exceptions import FORBIDDEN, NO_KEY, KeyRefused, VaultProblem
 from vault.models import Operation
 from vault.seals import PROD
 from vault.serializers import (
@@ -32,7 +32,7 @@ from vault.serializers import (
 
 DIGITS = re.compile("[0-9]{1,10}", re.ASCII)
 NEVER_IN_URLS = frozenset({"value", "ciphertext", "plaintext"})
-REASONS: dict[type[Problem], str] = {Forbidden: "forbidden", Invalid: "validation_error"}
+WORDS: dict[type[Problem], str] = {Forbidden: FORBIDDEN, Invalid: KeyRefused.reason}
 """What is noted of a request that does not reach the vault. Others come and go unnoted: who they
 are is not known, or they come too often, or the database is away."""
 
@@ -89,7 +89,7 @@ class KeyFunction(FunctionViewSet):
 
     def _noted(self, exc: Exception, counted_as: str) -> Exception:
         """The problem, once noted; of a caller whom no limit has counted yet not too often."""
-        reason = next((word for kind, word in REASONS.items() if isinstance(exc, kind)), "")
+        reason = next((word for kind, word in WORDS.items() if isinstance(exc, kind)), "")
         try:
             if isinstance(exc, Forbidden) and counted_as:
                 limits.take(self.throttle_scope, counted_as)

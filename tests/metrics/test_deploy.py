@@ -27,7 +27,7 @@ RULES = DEPLOY / "prometheus" / "coordinator-alerts.yml"
 DASHBOARD = DEPLOY / "grafana" / "coordinator.json"
 PROMTOOL = shutil.which("promtool")
 
-SELECTOR = re.compile(r"\b((?:coordinator|cogo)_[a-z_]+)(?:\{([^}]*)\})?")
+SELECTOR = re.compile(r"\b((?:coordinator|cogo|key_vault)_[a-z_]+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r"(\w+)\s*(=~|!~|!=|=)\s*\"([^\"]*)\"")
 GROUPING = re.compile(r"\b(?:by|on) \(([^)]*)\)")
 
