@@ -2,46 +2,35 @@
 
 import os
 import re
-from typing import Protocol
 
 from routing.candidates import Candidate
+from vault.exceptions import VaultProblem
+from vault.reading import Selector, read
 
+BY = "routing"
 NOT_IN_NAMES = re.compile("[^A-Z0-9]+")
 
 
 class KeyMissing(Exception):
-    """There is no key that may be used; `word` says why."""
+    """There is no key that may be used; `word` says what the vault says of it."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
         self.word = word
 
 
-class Vault(Protocol):
-    """Where keys are kept."""
-
-    def read(self, provider: str, *, service: str, model: str, region: str) -> str:
-        """The key to use now, which is audited. Raises KeyMissing."""
-
-
-class NoVault:
-    """There is none."""
-
-    def read(self, provider: str, *, service: str, model: str, region: str) -> str:
-        raise KeyMissing("not_found")
-
-
-vault: Vault = NoVault()
-
-
 def key_for(one: Candidate, service: str) -> str:
-    """The key with which to call a candidate. Raises KeyMissing."""
+    """The key with which to call a candidate; the vault notes that it was read. Raises KeyMissing.
+
+    Whatever is wrong with the key of the vault, the variable stands in for it.
+    """
     try:
-        return vault.read(one.provider, service=service, model=one.model, region=one.region)
-    except KeyMissing as missing:
+        wanted = Selector(provider=one.provider, service=service, resource=one.model)
+        return read(wanted, by=BY).value
+    except VaultProblem as problem:
         if key := os.environ.get(variable(one.provider), "").strip():
             return key
-        raise missing from None
+        raise KeyMissing(problem.reason) from None
 
 
 def variable(provider: str) -> str:

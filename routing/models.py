@@ -15,7 +15,7 @@ from routing.call_models import (
     UsageTotal,
 )
 from routing.candidates import Service
-from routing.policies import MergeStrategy
+from routing.policies import MergeStrategy, check_action, check_conditions
 from routing.querysets import (
     HealthQuerySet,
     ModelQuerySet,
@@ -157,12 +157,14 @@ class RoutingPolicy(models.Model):
         _("for which calls"),
         default=dict,
         blank=True,
+        validators=[check_conditions],
         help_text=_('Such as {"intent": ["code", "chat"]}; nothing: for all.'),
     )
     action = models.JSONField(
         _("what holds"),
         default=dict,
         blank=True,
+        validators=[check_action],
         help_text=_('Such as {"deny": ["openai/gpt-4o"], "max_error_rate": 0.3}.'),
     )
     description = models.TextField(_("description"), blank=True, default="", max_length=2_000)

@@ -3,13 +3,16 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import orjson
+from django.core.exceptions import ValidationError
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from api.body import dumps
 from problems import Invalid
@@ -27,9 +30,9 @@ Action = dict[str, object]
 class MergeStrategy(TextChoices):
     """How a policy goes with those before it, which have a smaller priority."""
 
-    FIRST_MATCH = "first_match"
-    PRIORITY_MERGE = "priority_merge"
-    ALL_MATCH = "all_match"
+    FIRST_MATCH = "first_match", _("ends here")
+    PRIORITY_MERGE = "priority_merge", _("adds what they have not said")
+    ALL_MATCH = "all_match", _("narrows what they have said")
 
 
 class PolicyWrong(Invalid):
@@ -120,6 +123,26 @@ def checked_action(value: Json, name: str = "action") -> Action:
         if key not in ACTIONS:
             raise PolicyWrong(f"{name} has {key!r}; it may have {', '.join(ACTIONS)}.")
     return {key: ACTIONS[key](f"{name}.{key}", one) for key, one in value.items()}
+
+
+def check_conditions(value: Json) -> None:
+    """Raise ValidationError for what a policy cannot look at."""
+    with _for_forms():
+        checked_conditions(value)
+
+
+def check_action(value: Json) -> None:
+    """Raise ValidationError for what a policy cannot say."""
+    with _for_forms():
+        checked_action(value)
+
+
+@contextmanager
+def _for_forms() -> Iterator[None]:
+    try:
+        yield
+    except PolicyWrong as problem:
+        raise ValidationError(problem.message) from None
 
 
 def _names(place: str, value: Json) -> frozenset[str]:

@@ -79,6 +79,7 @@ class Ranking:
     reason: str
     policy_version: str
     scoring: Scoring
+    policies: Sequence[str] = ()
 
     @property
     def first(self) -> Ranked | None:
@@ -121,7 +122,7 @@ def rank(
     ranked = [first, *(one for one in scored if one is not first)] if first else scored
     degraded = bool(intended and not pinned and first and not first.candidate.is_called(intended))
     reason = DEGRADED if degraded else "" if ranked else NO_CANDIDATE
-    return Ranking(ranked, excluded, degraded, reason, policy.version, scoring)
+    return Ranking(ranked, excluded, degraded, reason, policy.version, scoring, policy.names)
 
 
 def _refusal(one: Candidate, request: RouteRequest, policy: Policy, pinned: str) -> str:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection, models, transaction
+from django.utils import timezone
 
 from accounts.callers import Caller
 from events import audit
@@ -13,10 +15,11 @@ from routing.attempts import Attempt
 from routing.candidates import Candidate
 from routing.catalogue import FORGIVEN
 from routing.client import Selection
-from routing.models import Outcome, RoutingSnapshot
+from routing.models import Outcome, RoutingSnapshot, UsageCounter
 from routing.rank import Excluded, Ranked
 
 ALPHA = 0.2
+BATCH = 1_000
 FIRST = 10
 """How many candidates a snapshot keeps."""
 
@@ -205,6 +208,29 @@ def left_out(one: Excluded) -> dict[str, object]:
         "region": found.region,
         "reason": one.reason,
     }
+
+
+def forget() -> int:
+    """Delete the snapshots and the days of usage that are kept no longer; how many rows.
+
+    What was ever used of a model stays counted. Zero keeps them.
+    """
+    deleted = 0
+    if settings.SNAPSHOT_RETENTION:
+        old = timezone.now() - settings.SNAPSHOT_RETENTION
+        deleted += _delete(RoutingSnapshot.objects.filter(created_at__lt=old))
+    if settings.USAGE_RETENTION:
+        first = (timezone.now() - settings.USAGE_RETENTION).date()
+        deleted += _delete(UsageCounter.objects.filter(day__lt=first))
+    return deleted
+
+
+def _delete(old: models.QuerySet) -> int:
+    """In batches, each a transaction, so that no lock is held for long."""
+    deleted = 0
+    while ids := list(old.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        deleted += old.model._default_manager.filter(pk__in=ids).delete()[0]
+    return deleted
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import routing.addresses
+import routing.policies
 from django.db import migrations, models
 
 
@@ -48,12 +49,12 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, unique=True, verbose_name='name')),
                 ('priority', models.IntegerField(default=100, help_text='The smallest is looked at first.', verbose_name='priority')),
                 ('enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('match_conditions', models.JSONField(blank=True, default=dict, help_text='Such as {"intent": ["code", "chat"]}; nothing: for all.', verbose_name='for which calls')),
-                ('action', models.JSONField(blank=True, default=dict, help_text='Such as {"deny": ["openai/gpt-4o"], "max_error_rate": 0.3}.', verbose_name='what holds')),
+                ('match_conditions', models.JSONField(blank=True, default=dict, help_text='Such as {"intent": ["code", "chat"]}; nothing: for all.', validators=[routing.policies.check_conditions], verbose_name='for which calls')),
+                ('action', models.JSONField(blank=True, default=dict, help_text='Such as {"deny": ["openai/gpt-4o"], "max_error_rate": 0.3}.', validators=[routing.policies.check_action], verbose_name='what holds')),
                 ('description', models.TextField(blank=True, default='', max_length=2000, verbose_name='description')),
                 ('valid_from', models.DateTimeField(blank=True, null=True, verbose_name='valid from')),
                 ('valid_to', models.DateTimeField(blank=True, null=True, verbose_name='valid to')),
-                ('merge_strategy', models.CharField(choices=[('first_match', 'First Match'), ('priority_merge', 'Priority Merge'), ('all_match', 'All Match')], default='first_match', max_length=16, verbose_name='with those before it')),
+                ('merge_strategy', models.CharField(choices=[('first_match', 'ends here'), ('priority_merge', 'adds what they have not said'), ('all_match', 'narrows what they have said')], default='first_match', max_length=16, verbose_name='with those before it')),
             ],
             options={
                 'verbose_name': 'routing policy',
