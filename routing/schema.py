@@ -1,6 +1,6 @@
 """What the operations of routing take and answer."""
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from routing.answers import RouterSelectSerializer, RoutingMetricsSerializer
 from routing.candidates import Service
@@ -10,18 +10,14 @@ MOST_RECENT = 100
 USUAL_RECENT = 20
 
 select = extend_schema(request=RouterSelectRequestSerializer, responses=RouterSelectSerializer)
-metrics = extend_schema_view(
-    show=extend_schema(
-        parameters=[
-            OpenApiParameter(
-                "service", {"type": "string", "enum": [*Service.values]}, required=True
-            ),
-            OpenApiParameter(
-                "limit",
-                {"type": "integer", "minimum": 1, "maximum": MOST_RECENT, "default": USUAL_RECENT},
-                description="How many of the latest calls.",
-            ),
-        ],
-        responses=RoutingMetricsSerializer,
-    )
+metrics = extend_schema(
+    parameters=[
+        OpenApiParameter("service", {"type": "string", "enum": [*Service.values]}, required=True),
+        OpenApiParameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": MOST_RECENT, "default": USUAL_RECENT},
+            description="How many of the latest calls.",
+        ),
+    ],
+    responses=RoutingMetricsSerializer,
 )

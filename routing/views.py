@@ -37,10 +37,10 @@ class RouterSelectViewSet(FunctionViewSet):
         return Response(showing.selection(found))
 
 
-@schema.metrics
 class RoutingMetricsViewSet(ApiViewSet):
     """How calls are routed, in the words of seed 003."""
 
+    @schema.metrics
     def show(self, request: Request) -> Response:
         """Show the latest ranking of a service, and its latest calls."""
         service = request.query_params.get("service", "")
