@@ -340,6 +340,7 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /console/chains/{chain_id}/tasks": (f"/console/chains/{t.chain.pk}/tasks", None),
         "GET /console/jobs": ("/console/jobs", None),
         "GET /console/jobs/{job_id}/plot": (f"/console/jobs/{t.job.public_id}/plot", None),
+        "GET /console/usage": ("/console/usage", None),
         "GET /console/verbs": ("/console/verbs", None),
         "GET /console/changes": ("/console/changes", None),
         "GET /console/stream": ("/console/stream", None),
