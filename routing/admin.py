@@ -29,16 +29,19 @@ from routing.models import (
 )
 
 
-class StrictJsonField(forms.JSONField):
-    """JSON that the database can store; an empty one is an object without members."""
+class ObjectField(forms.JSONField):
+    """A JSON object that the database can store; an empty text is one without members."""
 
     def to_python(self, value: object) -> object:  # type: ignore[override]  # the stubs say text
         if not isinstance(value, str) or not value.strip():
             return value or {}
         try:
-            return body.parse(value.encode(errors="replace"))
+            parsed = body.parse(value.encode(errors="replace"))
         except Problem as problem:
             raise ValidationError(problem.message) from None
+        if not isinstance(parsed, dict):
+            raise ValidationError(_("This must be an object."))
+        return parsed
 
 
 class SetByAdministrators(AdministeredAdmin):
@@ -47,7 +50,7 @@ class SetByAdministrators(AdministeredAdmin):
     actions = None
     list_fullwidth = True
     formfield_overrides = {
-        JSONField: {"form_class": StrictJsonField, "widget": UnfoldAdminTextareaWidget}
+        JSONField: {"form_class": ObjectField, "widget": UnfoldAdminTextareaWidget}
     }
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:

@@ -20,6 +20,8 @@ from routing.rank import Excluded, Ranked
 
 ALPHA = 0.2
 BATCH = 1_000
+REASON = "admin form"
+"""Of what administrators set, where the audit wants one."""
 FIRST = 10
 """How many candidates a snapshot keeps."""
 
@@ -265,4 +267,4 @@ def _note(
     after: Mapping[str, object],
 ) -> None:
     entry = audit.Entry(str(row.pk), before, after)
-    audit.write(by, verb, row._meta.model_name or "", "", [entry])
+    audit.write(by, verb, row._meta.model_name or "", REASON, [entry])

@@ -34,7 +34,9 @@ def administrator():
 
 
 def model_form(**fields):
-    provider = Provider.objects.get_or_create(name="p", base_url="https://models.example.org")[0]
+    provider = Provider.objects.get_or_create(name="p", defaults={"base_url": "https://x.example"})[
+        0
+    ]
     return {
         "provider": provider.pk,
         "name": "gpt",

@@ -102,7 +102,7 @@ def test_a_denied_model_is_excluded_though_it_is_cheap(said):
 def test_what_is_not_allowed_is_excluded():
     found = rank(WANTED, VECTOR, Policy(allow=frozenset({"beta", "d-mid"})), NOW)
 
-    assert names(found) == ["beta/b-mid", "delta/d-mid"]
+    assert names(found) == ["delta/d-mid", "beta/b-mid"]
     assert set(reasons(found).values()) == {"not_allowed"}
 
 
