@@ -56,9 +56,12 @@ def collect() -> Iterator[Metric]:
 
 def _scores() -> dict[tuple[str, ...], float]:
     found: dict[tuple[str, ...], float] = {}
-    for service in Service.values:
-        latest = RoutingSnapshot.objects.latest_of(service).first()
-        for one in latest.ranked if latest else ():
+    chat, embeddings = (
+        RoutingSnapshot.objects.latest_of(service).values("ranked")[:1]
+        for service in Service.values
+    )
+    for latest in chat.union(embeddings, all=True):
+        for one in latest["ranked"]:
             found[one["provider"], one["model"], one["region"]] = one["score"]
     return found
 
