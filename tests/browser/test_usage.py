@@ -48,10 +48,10 @@ def test_usage_is_plotted_by_day_and_listed(used, operator):
     expect(rows.last).to_contain_text("$1.63")
     accessibility.check(operator)
 
-    operator.get_by_label("By").select_option("channel")
+    operator.get_by_label("By", exact=True).select_option("channel")
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("nightly")
-    operator.get_by_label("Plot").select_option("tokens")
+    operator.get_by_label("Plot", exact=True).select_option("tokens")
     expect(operator.get_by_role("img", name="Tokens: 3,720 in 30 days")).to_be_visible()
-    operator.get_by_label("Days").select_option("7")
+    operator.get_by_label("Days", exact=True).select_option("7")
     expect(operator.locator("rect")).to_have_count(7)

@@ -61,7 +61,7 @@ export function Usage() {
   }, [by, days]);
   return html`<section class="panel" aria-labelledby="usage">
     <header><h1 id="usage">${_("Usage of language models")}</h1></header>
-    <div class="row">
+    <div class="row padded">
       <${Choice} id="usage-by" label=${_("By")} value=${by} set=${setBy}
         options=${Object.keys(groups).map((name) => [name, groups[name]()])} />
       <${Choice} id="usage-days" label=${_("Days")} value=${days} set=${(value) => setDays(Number(value))}
@@ -72,7 +72,7 @@ export function Usage() {
     ${problem && html`<p class="empty">${problem}</p>`}
     ${!data && !problem && html`<${Empty}>${_("One moment…")}<//>`}
     ${data && data.rows.length === 0 && html`<${Empty}>${_("No calls in these days.")}<//>`}
-    ${data && data.rows.length > 0 && html`<${Days} days=${data.days} measure=${measure} /><${Rows} data=${data} />`}
+    ${data && data.rows.length > 0 && html`<div class="padded"><${Days} days=${data.days} measure=${measure} /></div><${Rows} data=${data} />`}
   </section>`;
 }
 
