@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from problems import Invalid
-from routing import attempts, calls, wire
+from routing import attempts, calls
 from routing.candidates import RouteRequest
 from routing.exceptions import CallRefused, NoAnswer, NoProvider
 from routing.models import (
@@ -268,13 +268,6 @@ def test_a_call_is_of_its_service(call):
 
     with pytest.raises(Invalid):
         call(RouteRequest(service=other, intent=other), ["x"])
-
-
-def test_certificates_are_verified():
-    context = wire._verifying()
-
-    assert context.check_hostname
-    assert context.verify_mode.name == "CERT_REQUIRED"
 
 
 def test_what_is_old_is_forgotten_but_not_what_was_ever_used(serve, settings):
