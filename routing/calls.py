@@ -3,6 +3,7 @@
 Nothing is held while a provider is waited for: no transaction, and no connection of the database.
 """
 
+import logging
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ MOST_ATTEMPTS = 8
 NOT_ANSWERED = "not_answered"
 EXACT = Decimal("1e-9")
 """Of a USD: as far as usage is kept."""
+
+
+log = logging.getLogger("coordinator.routing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class _Run:
             transitions.observe(attempt)
             if not attempt.goes_on:
                 return attempt
+            log.info("A call of a language model failed.", extra=attempt.kept())
             if attempt.is_silent:
                 self.silent.add(one.place)
         return None
@@ -210,6 +215,7 @@ def _unanswered(run: _Run, last: Attempt | None) -> Exception:
     transitions.record(Finished(run.selection, Outcome.UNANSWERED, run.made, reason=reason))
     if not run.made:
         return NoProvider()
+    log.warning("No language model has answered.", extra={"attempts": len(run.made)})
     tried = ", ".join(f"{one.candidate.name} ({one.result})" for one in run.made)
     return NoAnswer(f"No provider of language models has answered: {tried}.")
 

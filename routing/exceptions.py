@@ -1,6 +1,6 @@
 """What can keep a call from being answered."""
 
-from problems import Invalid, Unavailable
+from problems import Invalid, Unavailable, Unprocessable
 
 
 class NoProvider(Unavailable):
@@ -13,6 +13,12 @@ class NoAnswer(Unavailable):
     """No provider of language models has answered."""
 
     code = "no_answer"
+
+
+class BodyDiffers(Unprocessable):
+    """The body is not what Content-SHA256 says."""
+
+    code = "checksum_mismatch"
 
 
 class CallRefused(Invalid):

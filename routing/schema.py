@@ -2,6 +2,8 @@
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
+from api.schema import refused
+from artifacts.schema import header
 from routing.answers import RouterSelectSerializer, RoutingMetricsSerializer
 from routing.candidates import Service
 from routing.serializers import RouterSelectRequestSerializer
@@ -9,7 +11,14 @@ from routing.serializers import RouterSelectRequestSerializer
 MOST_RECENT = 100
 USUAL_RECENT = 20
 
-select = extend_schema(request=RouterSelectRequestSerializer, responses=RouterSelectSerializer)
+select = extend_schema(
+    request=RouterSelectRequestSerializer,
+    parameters=[header("Content-SHA256", "Of the body, in hexadecimal digits; it is verified.")],
+    responses={
+        200: RouterSelectSerializer,
+        **refused(s422="The body is not what `Content-SHA256` says (`checksum_mismatch`)."),
+    },
+)
 metrics = extend_schema(
     parameters=[
         OpenApiParameter("service", {"type": "string", "enum": [*Service.values]}, required=True),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -219,19 +220,27 @@ def forget() -> int:
     """
     deleted = 0
     if settings.SNAPSHOT_RETENTION:
-        old = timezone.now() - settings.SNAPSHOT_RETENTION
-        deleted += _delete(RoutingSnapshot.objects.filter(created_at__lt=old))
+        deleted += _delete_snapshots(timezone.now() - settings.SNAPSHOT_RETENTION)
     if settings.USAGE_RETENTION:
         first = (timezone.now() - settings.USAGE_RETENTION).date()
-        deleted += _delete(UsageCounter.objects.filter(day__lt=first))
+        deleted += _delete_days(first)
     return deleted
 
 
-def _delete(old: models.QuerySet) -> int:
-    """In batches, each a transaction, so that no lock is held for long."""
+def _delete_snapshots(before: datetime) -> int:
+    """From the first on, as long as they are old; in batches, each a transaction."""
     deleted = 0
-    while ids := list(old.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        deleted += old.model._default_manager.filter(pk__in=ids).delete()[0]
+    first = RoutingSnapshot.objects.order_by("pk").values_list("pk", "created_at")
+    while ids := [pk for pk, at in first[:BATCH] if at < before]:
+        deleted += RoutingSnapshot.objects.filter(pk__in=ids).delete()[0]
+    return deleted
+
+
+def _delete_days(before: date) -> int:
+    deleted = 0
+    old = UsageCounter.objects.filter(day__lt=before).order_by("day").values_list("pk", flat=True)
+    while ids := list(old[:BATCH]):
+        deleted += UsageCounter.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 

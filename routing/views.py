@@ -1,5 +1,6 @@
 """The function `router-select`, and how calls were routed: `/api/metrics/routing`."""
 
+import hashlib
 from dataclasses import replace
 
 from rest_framework.request import Request
@@ -14,6 +15,7 @@ from routing import schema, showing, transitions
 from routing.call_models import Outcome
 from routing.candidates import RouteRequest, Service
 from routing.client import RouterSelectClient
+from routing.exceptions import BodyDiffers
 from routing.serializers import RouterSelectRequestSerializer
 from routing.transitions import Finished
 
@@ -29,6 +31,7 @@ class RouterSelectViewSet(FunctionViewSet):
 
         A snapshot of it is kept. The keys that the headers refer to are in the key vault.
         """
+        _check_digest(request)
         wanted = _for_caller(request, RouterSelectRequestSerializer.read(request.data)["wanted"])
         found = RouterSelectClient().rank(wanted)
         first = found.ranking.first
@@ -55,6 +58,13 @@ def _for_caller(request: Request, wanted: RouteRequest) -> RouteRequest:
     if caller.steers_all and wanted.tenant_id is not None:
         return wanted
     return replace(wanted, tenant_id=caller.user_id)
+
+
+def _check_digest(request: Request) -> None:
+    """Verify the body, where the caller sends its SHA-256. Raises BodyDiffers."""
+    sent = request.headers.get("Content-SHA256", "").strip().lower()
+    if sent and sent != hashlib.sha256(request._request.body).hexdigest():
+        raise BodyDiffers
 
 
 def _limit(request: Request) -> int:

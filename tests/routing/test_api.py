@@ -1,5 +1,6 @@
 """`/functions/v1/router-select` and `/api/metrics/routing`: contract 003, 4.4, 5.1 and 5.4."""
 
+import hashlib
 import json
 from decimal import Decimal
 from uuid import uuid4
@@ -155,6 +156,19 @@ def test_a_body_that_is_none(raw):
     answer = Client().post(SELECT, raw, content_type="application/json")
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("spelled", [str, str.upper])
+def test_a_body_may_come_with_its_digest(spelled):
+    raw = b'{"intent": "code"}'
+    sent = {"Content-SHA256": spelled(hashlib.sha256(raw).hexdigest())}
+
+    good = Client().post(SELECT, raw, content_type="application/json", headers=sent)
+    bad = Client().post(SELECT, raw + b" ", content_type="application/json", headers=sent)
+
+    assert good.status_code == 200
+    assert (bad.status_code, bad.json()["code"]) == (422, "checksum_mismatch")
+    assert RoutingSnapshot.objects.count() == 1
 
 
 def test_a_policy_that_cannot_be_understood_keeps_all_from_being_ranked(models):

@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.db.models.functions import Now
 
-from routing.exceptions import CallRefused
+from routing.exceptions import CallRefused, NoAnswer
 from routing.models import (
     FailoverTotal,
     ProviderHealth,
@@ -46,6 +46,17 @@ def test_without_one_there_it_is_that_of_the_environment(keyed, monkeypatch):
     monkeypatch.setenv("KEPT_HERE_API_KEY", SECRET)
 
     assert ask().provider == "kept-here"
+
+
+def test_a_secret_of_the_coordinator_itself_goes_to_no_provider(serve, monkeypatch):
+    provider = serve()
+    make_model("corndogs", url=provider.url, needs_key=True)
+    monkeypatch.setenv("CORNDOGS_API_KEY", SECRET)
+
+    with pytest.raises(NoAnswer):
+        ask()
+
+    assert provider.count == 0
 
 
 def test_without_any_another_provider_is_called_and_it_is_said(keyed):
