@@ -8,14 +8,15 @@ import pytest
 from django.db.models.functions import Now
 
 from routing import attempts
-from routing.exceptions import NoAnswer
+from routing.candidates import RouteRequest
+from routing.exceptions import NoAnswer, NoProvider
 from routing.models import (
     ProviderHealth,
     RoutingSnapshot,
 )
 from routing.transitions import observe
 from tests.routing.calling import ask, failing, health, make_two
-from tests.routing.making import candidate, make_model
+from tests.routing.making import candidate, make_model, make_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +97,16 @@ def test_health_is_a_moving_average(serve):
 
     assert rates == [0.2, 0.36, 0.29]
     assert health().calls == 3
+
+
+def test_who_has_spent_the_budget_of_the_day_is_not_called(serve):
+    make_policy(action={"daily_usd": "0.05", "budget_is_hard": True})
+    make_model("one", url=serve().url)
+    request = RouteRequest(tokens_in=10, tokens_out=5)  # 0.02 USD
+
+    ask(request)
+    ask(request)
+    with pytest.raises(NoProvider):
+        ask(request)
+
+    assert RoutingSnapshot.objects.first().excluded[0]["reason"] == "budget_exceeded"

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from routing import calls, transitions
 from routing.attempts import Attempt, Billed, Seen, Word
 from routing.candidates import RouteRequest
+from routing.exceptions import NoAnswer
 from routing.models import (
     FailoverTotal,
     ProviderHealth,
@@ -115,3 +116,20 @@ def test_a_call_in_a_transaction_is_refused(serve):
         calls.query_routed(RouteRequest(), MESSAGES, patience=QUICK)
 
     assert provider.count == 0
+
+
+def test_who_is_parked_while_a_call_is_on_its_way_is_not_called_by_it(serve):
+    def park_the_other(exchange, asked):
+        seen = Seen(pause=60, parked_because="rate_limited")
+        transitions.observe(Attempt(candidate("good"), Word.RATE_LIMITED, seen, Billed.NO))
+        connection.close()
+        exchange.say(500, b"")
+
+    make_model("bad", url=serve(park_the_other).url, input_usd_per_1k=0)
+    good = serve()
+    make_model("good", url=good.url)
+
+    with pytest.raises(NoAnswer):
+        calls.query_routed(RouteRequest(tokens_in=9), MESSAGES, patience=QUICK)
+
+    assert good.count == 0
