@@ -1,5 +1,6 @@
 """The ranking: contract 003, 5.2 to 5.4, and what must hold for any values."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator_project.env import BASE_DIR
 from problems import Invalid
 from routing.candidates import Intent, Policy, RouteRequest, Scoring, Service
 from routing.rank import DEGRADED, NO_CANDIDATE, SLOW_FOR, rank
@@ -330,3 +332,17 @@ def test_the_older_formula_excludes_the_same(request, models, policy):
 
     assert old.excluded == new.excluded
     assert {one.candidate for one in old.ranked} == {one.candidate for one in new.ranked}
+
+
+def test_every_call_takes_this_way():
+    """Whoever asks a provider has been ranked: there is one place that asks, and one that sends."""
+    ours = [path for path in BASE_DIR.glob("[a-z]*/**/*.py") if "tests" not in path.parts]
+    texts = {str(path.relative_to(BASE_DIR)): path.read_text() for path in ours}
+    routed = {name: text for name, text in texts.items() if "routing" in text}
+
+    assert [name for name, text in routed.items() if "attempts.ask(" in text] == [
+        "routing/calls.py"
+    ]
+    senders = [name for name in routed if re.search(r"\bwire\.post\(", routed[name])]
+    assert [name for name in senders if name.startswith("routing/")] == ["routing/attempts.py"]
+    assert "RouterSelectClient().rank(request)" in texts["routing/calls.py"]
