@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -197,10 +197,15 @@ def shown(place: int, one: Ranked) -> dict[str, object]:
         "est_cost_usd": float(one.est_cost),
         "p95_ms": found.p95_ms,
         "error_rate": found.error_rate,
-        "health_updated_at": measured.isoformat() if measured else None,
+        "health_updated_at": _spelled(measured) if measured else None,
         "parts": {name: round(part, 6) for name, part in one.parts.items()},
         "penalties": list(one.penalties),
     }
+
+
+def _spelled(moment: datetime) -> str:
+    """A time as the API writes it, since a snapshot is shown as it is kept."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def left_out(one: Excluded) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime
 from decimal import Decimal
 from uuid import uuid4
 
@@ -259,6 +260,20 @@ def test_metrics_refuse_what_makes_no_sense(query):
     assert answer.status_code == 400
     assert answer.json()["code"] == "validation_error"
     assert set(answer.json()["details"]) == set(query)
+
+
+def test_what_was_measured_is_shown_with_its_time(serve):
+    make_model("here", url=serve().url)
+    calls.query_routed(RouteRequest(), MESSAGES, patience=QUICK)
+
+    [now] = select().json()["ranked"]
+    [kept] = metrics().json()["ranked"]
+
+    measured = ProviderHealth.objects.get().updated_at
+    assert datetime.fromisoformat(now["health_updated_at"]) == measured
+    assert now["health_updated_at"] == kept["health_updated_at"]
+    assert (kept["p95_ms"], kept["error_rate"]) == (now["p95_ms"], now["error_rate"])
+    assert kept["p95_ms"] > 0
 
 
 def test_the_metrics_of_calls(serve):
