@@ -32,6 +32,8 @@ TOO_MANY_ERRORS = 0.5
 """The share of errors above which an intended model is not healthy, where no policy says."""
 SLOW_FOR = timedelta(minutes=10)
 """How long a measured latency excludes; who is never called could not become faster."""
+LATENCY_FADES = timedelta(hours=1)
+"""After that time it counts half as long with each of these."""
 HEALTH_TTL = timedelta(days=1)
 MOST_CONTEXT = 400_000
 DEGRADED, NO_CANDIDATE = "degraded_from_intended", "no_candidate"
@@ -198,9 +200,9 @@ def _by_v2(
     ranked = []
     for one, cost in zip(kept, costs, strict=True):
         parts = {
-            "policy": max(0.0, 1 - _near_limit(one, policy)),
+            "policy": max(0.0, 1 - _near_limit(one, policy, now)),
             "cost": float((most - cost) / (most - least)) if most > least else 1.0,
-            "latency": min(1.0, request.latency_slo_ms / max(_p95(one), 1.0)),
+            "latency": min(1.0, request.latency_slo_ms / max(_faded(one, now), 1.0)),
             "health": (1 - min(1.0, _error_rate(one))) * _trust(one, now, ttl),
             "region": _preference(one, request, policy),
         }
@@ -235,9 +237,9 @@ def _cheapest(one: Ranked) -> tuple[Decimal, float, str, str, str]:
     return one.est_cost, _p95(found), found.provider, found.model, found.region
 
 
-def _near_limit(one: Candidate, policy: Policy) -> float:
+def _near_limit(one: Candidate, policy: Policy, now: datetime) -> float:
     near = (
-        policy.max_latency_ms is not None and _p95(one) > NEAR_LIMIT * policy.max_latency_ms
+        policy.max_latency_ms is not None and _faded(one, now) > NEAR_LIMIT * policy.max_latency_ms
     ) or (
         policy.max_error_rate is not None and _error_rate(one) > NEAR_LIMIT * policy.max_error_rate
     )
@@ -260,6 +262,14 @@ def _preference(one: Candidate, request: RouteRequest, policy: Policy) -> float:
 
 def _p95(one: Candidate) -> float:
     return UNKNOWN_LATENCY_MS if one.p95_ms is None else one.p95_ms
+
+
+def _faded(one: Candidate, now: datetime) -> float:
+    """Its latency, which counts less once it was measured a while ago."""
+    beyond = timedelta()
+    if one.measured_at is not None:
+        beyond = max(beyond, now - one.measured_at - SLOW_FOR)
+    return float(_p95(one) * 0.5 ** (beyond / LATENCY_FADES))
 
 
 def _error_rate(one: Candidate) -> float:

@@ -192,6 +192,19 @@ def test_who_was_slow_a_while_ago_gets_another_call():
     assert names(rank(WANTED, [older], policy, NOW)) == ["p/m"]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "latency"), [(0, 0.2), (10, 0.2), (70, 0.4), (130, 0.8), (600, 1.0)]
+)
+def test_an_old_latency_counts_less(minutes, latency):
+    """One call that took too long must not keep a provider from being called for ever."""
+    one = candidate(p95_ms=10_000.0, measured_at=NOW - timedelta(minutes=minutes))
+
+    [found] = rank(WANTED, [one], Policy(), NOW).ranked
+
+    assert found.parts["latency"] == pytest.approx(latency)
+    assert found.candidate.p95_ms == 10_000
+
+
 @pytest.mark.parametrize(("age", "health"), [(0, 1.0), (24, 1.0), (48, 0.5), (72, 0.25), (-5, 1.0)])
 def test_old_health_counts_less(age, health):
     one = candidate(measured_at=NOW - timedelta(hours=age))
