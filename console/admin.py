@@ -214,6 +214,9 @@ class KindFilter(admin.SimpleListFilter):
             ("chain", gettext("Chain")),
             ("channel", gettext("Channel")),
             ("job", gettext("Job")),
+            ("languagemodel", gettext("Language model")),
+            ("provider", gettext("Provider")),
+            ("routingpolicy", gettext("Routing policy")),
             ("task", gettext("Task")),
         ]
 

@@ -35,6 +35,7 @@ from jobs import command_transitions as commands
 from jobs import tally
 from jobs.corndogs import outbox
 from problems import database
+from routing import transitions as routing
 from tasks import claims, leases, tallies
 from vault import retention as vault_retention
 
@@ -101,6 +102,7 @@ def passes() -> list[Pass]:
         ),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
         Pass("vault.retention", settings.RETENTION_INTERVAL, vault_retention.enforce, Lane.UPKEEP),
+        Pass("routing.forget", timedelta(hours=1), routing.forget, Lane.UPKEEP),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 

@@ -98,6 +98,15 @@ ARTIFACTS_MAX_COUNT = env.number(
 )
 ARTIFACT_RETENTION = env.days("COORDINATOR_ARTIFACT_RETENTION_DAYS", default=0)
 
+# Calls of language models.
+
+ROUTER_SCORE_V2 = env.flag("ROUTER_SCORE_V2", default=True)
+HEALTH_TTL = env.minutes("HEALTH_TTL_MIN", default=1_440, least=1)
+LLM_ANSWER_WITHIN = env.seconds("COORDINATOR_LLM_ANSWER_SECONDS", default=60, least=1, most=3_600)
+LLM_CALL_WITHIN = env.seconds("COORDINATOR_LLM_CALL_SECONDS", default=120, least=1, most=7_200)
+SNAPSHOT_RETENTION = env.days("COORDINATOR_SNAPSHOT_RETENTION_DAYS", default=14)
+USAGE_RETENTION = env.days("COORDINATOR_USAGE_RETENTION_DAYS", default=400)
+
 # The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
 DATABASES = {"default": databases.settings_for(*env.database_url())}
@@ -110,6 +119,7 @@ INSTALLED_APPS = [
     "coordinator_project.apps.RunserverConfig",  # first: it replaces the command `runserver`
     "coordinator_project",
     "dashboard",
+    "routing",
     "vault",
     "metrics",
     "spots",

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("collab.urls")),
     path("", include("vault.urls")),
     path("", include("dashboard.urls")),
+    path("", include("routing.urls")),
     path("", include("metrics.urls")),
     path("", include("jobs.urls")),
     path("", include("events.urls")),

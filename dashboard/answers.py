@@ -13,6 +13,7 @@ from chains.models import ChainStatus, OnFailure
 from events.models import Source
 from jobs.commands import CommandStatus
 from jobs.models import JobKind, JobStatus
+from routing.usage import GROUPS
 from tasks.answers import TaskSerializer
 from tasks.states import Status
 
@@ -233,6 +234,36 @@ class PlotSerializer(serializers.Serializer):
     job = JobRowSerializer()
     points = PointSerializer(many=True)
     axes = serializers.DictField(child=AxisValueSerializer(many=True))
+
+
+class AmountsSerializer(serializers.Serializer):
+    """What calls of language models used."""
+
+    calls = serializers.IntegerField()
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    cost_usd = serializers.FloatField()
+
+
+class UsageDaySerializer(AmountsSerializer):
+    """What was used on a day (UTC)."""
+
+    day = serializers.DateField()
+
+
+class UsageRowSerializer(AmountsSerializer):
+    """What one provider, model, agent or channel used in these days; a blank one is none."""
+
+    name = serializers.CharField(allow_blank=True)
+
+
+class UsageSerializer(serializers.Serializer):
+    """What was used on each day, and by whom or of what, the dearest first."""
+
+    by = serializers.ChoiceField([*GROUPS])
+    days = UsageDaySerializer(many=True)
+    rows = UsageRowSerializer(many=True)
+    more = serializers.BooleanField()
 
 
 class VerbFieldSerializer(serializers.Serializer):

@@ -19,12 +19,14 @@ from dashboard.answers import (
     JobRowSerializer,
     OverviewSerializer,
     PlotSerializer,
+    UsageSerializer,
     VerbSerializer,
     integers,
     or_gone,
     texts,
 )
 from events.answers import EventSerializer
+from routing.usage import GROUPS
 from tasks.answers import ChannelSerializer, TaskSerializer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,6 +102,13 @@ console = extend_schema_view(
             tasks=TaskSerializer(many=True),
             next=serializers.IntegerField(required=False),
         ),
+    ),
+    usage=extend_schema(
+        parameters=[
+            OpenApiParameter("by", str, enum=[*GROUPS], description="What the rows are of."),
+            OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": 366}),
+        ],
+        responses=UsageSerializer,
     ),
     jobs=extend_schema(
         parameters=[AFTER],

@@ -26,12 +26,14 @@ from dashboard.overview import overview
 from dashboard.snapshot import Snapshot
 from jobs.models import Job
 from problems import Invalid, NotFound, Unauthorized
+from routing import usage
 from tasks.models import Channel
 
 MOST_NAMED = 200
 MOST_STEPS = 500
 STEPS = 200
 MOST_JOBS = 50
+USUAL_DAYS, MOST_DAYS = 30, 366
 
 snapshot = Snapshot()
 
@@ -133,6 +135,17 @@ class ConsoleViewSet(ApiViewSet):
         found = rows.jobs(Job.objects.counted().filter(pk__in=ids[:MOST_JOBS]).order_by("-pk"))
         more = {"next": found[-1]["id"]} if len(ids) > MOST_JOBS else {}
         return Response({"jobs": found, **more})
+
+    @action(detail=False)
+    def usage(self, request: Request) -> Response:
+        """Show what calls of language models used on each day, and the dearest of one kind."""
+        by = request.query_params.get("by", "") or "provider"
+        if by not in usage.GROUPS:
+            raise Invalid(f"by must be one of {', '.join(usage.GROUPS)}")
+        days = _whole(request, "days", USUAL_DAYS)
+        if not 1 <= days <= MOST_DAYS:
+            raise Invalid(f"days must be from 1 to {MOST_DAYS}")
+        return Response(usage.by_day(by, days))
 
     @action(detail=False, url_path="jobs/<str:job_id>/plot")
     def plot(self, request: Request, job_id: str) -> Response:

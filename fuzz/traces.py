@@ -29,6 +29,7 @@ COLUMNS_BY_THEMSELVES: Mapping[str, frozenset[str]] = {
     "accounts_apitoken": frozenset({"last_used_at"}),  # any request with it
 }
 AUDIT = "events_operatoraction"
+SNAPSHOTS = "routing_routingsnapshot"
 THE_LOOP = "coordinator"
 """The actor of what the loop does."""
 SIGN_INS = frozenset({"accounts_user", "accounts_user_groups", "accounts_apitoken"})
@@ -142,6 +143,8 @@ def steering(change: Change, me: str) -> bool:
     """For those who operate: no rights of people, no tokens of others, no agent removed."""
     if change.table == "agents_agent":
         return change.after is not None
+    if change.table.startswith("routing_"):
+        return change.table == SNAPSHOTS and change.before is None
     return change.table not in PEOPLE | OF_THE_VAULT or own_tokens(change, me)
 
 
@@ -156,6 +159,8 @@ def owning(change: Change, me: str) -> bool:
     if change.table == "tasks_channel":
         owners = {row["user_id"] for row in (change.before, change.after) if row is not None}
         return owners <= {None, me}
+    if change.table == SNAPSHOTS:
+        return change.before is None and change.has(me, "tenant_id")
     return steering(change, me)
 
 

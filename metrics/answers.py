@@ -112,9 +112,19 @@ class QueueHealthSerializer(serializers.Serializer):
 
 
 class ProviderHealthSerializer(serializers.Serializer):
-    """A provider of models; there are none yet."""
+    """A provider of language models, in a region: moving averages of its calls."""
 
     provider = serializers.CharField()
+    region = serializers.CharField(allow_blank=True)
+    latency_ms = serializers.FloatField(allow_null=True)
+    p50_ms = serializers.FloatField(allow_null=True)
+    p95_ms = serializers.FloatField(allow_null=True)
+    error_rate = serializers.FloatField()
+    success_rate = serializers.FloatField()
+    parked_until = serializers.DateTimeField(allow_null=True)
+    parked_because = serializers.CharField(allow_blank=True)
+    last_error = serializers.CharField(allow_blank=True)
+    updated_at = serializers.DateTimeField(allow_null=True)
 
 
 class MetricsHealthSerializer(serializers.Serializer):

@@ -16,7 +16,7 @@ from agents.models import Agent
 from collab.answers import CollabJobSerializer
 from collab.models import CollabJob
 from collab.states import JobStatus
-from metrics import scrape
+from metrics import scrape, sources
 from metrics.counted import EXPIRED, OTHER, channel_names
 from tasks import queue, tallies, tally_window
 from tasks.models import Task
@@ -52,6 +52,7 @@ def summary(window: Window) -> Part:
     counted, happened = tally_window.counted(window)
     timed = [row for row in tally_window.timed(window) if not row.of_job]
     totals = _totals([row for row in happened if not row.of_job])
+    totals |= sources.totals(counted.start, counted.end)
     return {
         "ok": True,
         "ts": timezone.now(),
@@ -109,9 +110,6 @@ def _totals(happened: Iterable[Tally]) -> dict[str, float]:
         "failures": of_event["task.failed"],
         "dlq": of_event["task.failed"],
         "succeeded": of_event["task.completed"],
-        "tokensIn": 0,
-        "tokensOut": 0,
-        "costUsd": 0.0,
     }
 
 

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from agents.models import Agent
 from api.filters import TimeField
 from api.viewsets import ApiViewSet
-from metrics import schema, scrape, summary
+from metrics import schema, scrape, sources, summary
 from problems import Invalid
 from tasks import tallies
 from tasks.tally_window import Window
@@ -59,7 +59,7 @@ class MetricsViewSet(ApiViewSet):
 
     @action(detail=False)
     def health(self, request: Request) -> Response:
-        """Show how the providers of models are, of which there are none yet, and the queue."""
+        """Show how the providers of models were since then, and the queue."""
         now = timezone.now()
         since = now - timedelta(minutes=_minutes(request))
         waiting = summary.backlog()
@@ -69,8 +69,9 @@ class MetricsViewSet(ApiViewSet):
             "oldestReadyAgeSec": waiting["oldestReadyAgeSec"],
             "talliesBehindEvents": tallies.lag().ids,
         }
-        body = {"ok": True, "ts": now, "since": since, "providers": [], "coordinator": queue}
-        return Response(body)
+        providers = sources.providers(since)
+        body = {"ok": True, "ts": now, "since": since, "providers": providers}
+        return Response({**body, "coordinator": queue})
 
 
 def _window(request: Request) -> Window:

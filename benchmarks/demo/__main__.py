@@ -9,7 +9,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.demo import ci, collab, server, show, sweep, verdict, work
+from benchmarks.demo import ci, collab, routing, server, show, sweep, verdict, work
 from benchmarks.demo.agent import AgentSettings
 from benchmarks.demo.fleet import DemoFleet, FleetFailed
 from benchmarks.demo.wire import CoordinatorUnreachable, RequestRefused, Wire
@@ -23,6 +23,8 @@ def main() -> int:
         return ci.main(sys.argv[2:])
     if sys.argv[1:2] == ["collab"]:
         return collab.main(sys.argv[2:])
+    if sys.argv[1:2] == ["routing"]:
+        return routing.main(sys.argv[2:])
     arguments = _arguments()
     console = Console(highlight=False, soft_wrap=True)
     token = os.environ.get("COORDINATOR_AUTH_TOKEN", "")
@@ -76,7 +78,8 @@ def _arguments() -> argparse.Namespace:
         "starts one when none runs.",
         epilog="script/demo sweep: a grid of optimisation runs instead, one worker of which dies. "
         "script/demo ci: commands with logs and files, one runner of which dies. "
-        "script/demo collab: leased jobs, dead letters and listeners.",
+        "script/demo collab: leased jobs, dead letters and listeners. "
+        "script/demo routing: calls of language models among three providers.",
     )
     parser.add_argument("--files", type=_count, help="take only so many files")
     parser.add_argument("--agents", type=_count, default=4, help="processes that work (4)")

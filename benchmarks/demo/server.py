@@ -51,11 +51,17 @@ def fresh(**settings: str) -> Iterator[str]:
     """The address of a new coordinator that knows nothing but these settings; it leaves nothing."""
     with tempfile.TemporaryDirectory(prefix="coordinator-demo-") as top:
         Path(top).chmod(0o711)  # PostgreSQL's own user has to pass through
-        folder = Path(top, "data")
-        with _started(surroundings() | settings, folder) as url:
-            home = embedded.home_of(folder)
+        with in_folder(Path(top, "data"), **settings) as url:
             yield url
-        shutil.rmtree(home, ignore_errors=True)  # it may lie elsewhere
+
+
+@contextmanager
+def in_folder(folder: Path, **settings: str) -> Iterator[str]:
+    """The same on a data folder that others use meanwhile, and that is removed by the caller."""
+    with _started(surroundings() | settings, folder) as url:
+        home = embedded.home_of(folder)
+        yield url
+    shutil.rmtree(home, ignore_errors=True)  # it may lie elsewhere
 
 
 def surroundings() -> dict[str, str]:

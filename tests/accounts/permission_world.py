@@ -126,6 +126,7 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /metrics": ("/metrics", None),
         "GET /api/metrics/summary": ("/api/metrics/summary", None),
         "GET /api/metrics/health": ("/api/metrics/health", None),
+        "GET /api/metrics/routing": ("/api/metrics/routing?service=chat", None),
         "GET /api/v1/health": ("/api/v1/health", None),
         "GET /api/health": ("/api/health", None),
         "POST /v1/auth/register": ("/v1/auth/register", {}),
@@ -302,6 +303,7 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
                 "sign-artifact": f"?bucket=artifacts&path={task}/a",
             }.items()
         },
+        "POST /functions/v1/router-select": ("/functions/v1/router-select", {}),
         "POST /functions/v1/leases-release": ("/functions/v1/leases-release", {}),
         "POST /functions/v1/dlq-retry": (
             "/functions/v1/dlq-retry",
@@ -338,6 +340,7 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /console/chains/{chain_id}/tasks": (f"/console/chains/{t.chain.pk}/tasks", None),
         "GET /console/jobs": ("/console/jobs", None),
         "GET /console/jobs/{job_id}/plot": (f"/console/jobs/{t.job.public_id}/plot", None),
+        "GET /console/usage": ("/console/usage", None),
         "GET /console/verbs": ("/console/verbs", None),
         "GET /console/changes": ("/console/changes", None),
         "GET /console/stream": ("/console/stream", None),

@@ -34,6 +34,7 @@ OTHERS = {
     "console/chains/<uuid:chain_id>/tasks": 100,
     "console/jobs": 100,
     "console/jobs/<str:job_id>/plot": 1_000,
+    "console/usage": 0,
     "console/verbs": 0,
     "v1/dashboard": 11_000,
     "api/v1/parameter-schema": 0,

@@ -13,6 +13,7 @@ from artifacts.models import Artifact
 from chains.models import Chain
 from console.admin import ConsoleAdmin
 from jobs.models import Job
+from routing.models import LanguageModel, Provider, RoutingPolicy
 from tasks.models import Channel, Task
 from tests.console.clicking import click, page_of
 from tests.console.people import browser_of, group_of, make_person
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
 EDITED = [User, Group]
-MADE = {*EDITED, ApiToken, SecureKey}
+SET = [Provider, LanguageModel, RoutingPolicy]  # see tests/routing/test_admin.py
+MADE = {*EDITED, *SET, ApiToken, SecureKey}
 SHOWN = [model for model in admin.site._registry if model not in MADE]
 VERBS = [
     (model, verb)
@@ -86,7 +88,7 @@ def test_only_people_and_groups_are_edited(rf, admin_user):
     changed = {m for m, page in admin.site._registry.items() if page.has_change_permission(request)}
     deleted = {m for m, page in admin.site._registry.items() if page.has_delete_permission(request)}
 
-    assert changed == deleted == set(EDITED)
+    assert changed == deleted == {*EDITED, *SET}
     assert added == MADE
 
 

@@ -34,6 +34,8 @@ def assert_answered(response, address):
         ("/api/v1/jobs", ["status", "name", "limit", "offset", "cursor"]),
         ("/api/v1/jobs/{job}/results", ["sort", "fopt_min", "spot", "cursor", "offset", "format"]),
         ("/api/v1/spots", ["cursor", "limit"]),
+        ("/console/usage", ["by", "days"]),
+        ("/api/metrics/routing", ["service", "limit"]),
     ],
 )
 def test_nonsense_in_a_query(client, path, names):

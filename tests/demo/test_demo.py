@@ -127,6 +127,22 @@ def test_jobs_of_workers_end_as_they_have_to_and_listeners_miss_nothing(folder):
         assert demo.row(check) == "ok"
 
 
+@pytest.mark.timeout(240)
+def test_calls_of_language_models_are_shared_and_counted_as_the_policies_promise(folder):
+    with demonstration("routing", COORDINATOR_DATA_DIR=str(folder)) as demo:
+        demo.wait_for("100 calls for which the dear one is denied")
+        family = psutil.Process(demo.process.pid).children(recursive=True)
+
+        assert demo.end() == 0, demo.output
+        assert gone(family)
+    for check in (
+        "Nobody was asked with the expired key",
+        "/metrics has the same costs",
+        "Every call has one snapshot that says the same",
+    ):
+        assert demo.row(check) == "ok"
+
+
 def test_the_verdicts_find_fault(tmp_path):
     path = tmp_path / "one.py"
     path.write_text("pass\n")

@@ -13,6 +13,7 @@ import { html, render, useEffect, useState } from "./preact.js";
 import { open, state } from "./store.js";
 import { Run } from "./run.js";
 import { Timeline } from "./timeline.js";
+import { Usage } from "./usage.js";
 
 const pages = [
   { path: "", name: () => _("Overview"), page: Overview },
@@ -20,6 +21,7 @@ const pages = [
   { path: "agents", name: () => _("Agents"), page: Agents },
   { path: "jobs", name: () => _("Jobs"), page: Jobs },
   { path: "timeline", name: () => _("Timeline"), page: Timeline },
+  { path: "usage", name: () => _("Usage"), page: Usage },
   {
     path: "dead-letters", name: () => _("Dead letters"), page: Letters,
     count: () => state.counters?.dead_letters,
