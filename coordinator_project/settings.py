@@ -97,6 +97,21 @@ ARTIFACTS_MAX_COUNT = env.number(
 )
 ARTIFACT_RETENTION = env.days("COORDINATOR_ARTIFACT_RETENTION_DAYS", default=0)
 
+# Search.
+
+SEARCH_ROOTS = env.search_roots("COORDINATOR_SEARCH_ROOTS")
+SEARCH_EMBEDDER = env.choice(
+    "COORDINATOR_SEARCH_EMBEDDER", default="hashing", among=("hashing", "http", "none")
+)
+SEARCH_TASKS = env.number("COORDINATOR_SEARCH_TASKS", default=50_000, most=1_000_000)
+HYBRID_ALPHA = env.share("HYBRID_ALPHA", default=0.5)
+EMBEDDINGS_URL = env.embeddings_url("COORDINATOR_EMBEDDINGS_URL", SEARCH_EMBEDDER)
+EMBEDDINGS_KEY = env.header("COORDINATOR_EMBEDDINGS_KEY")
+EMBEDDINGS_MODEL = env.text("COORDINATOR_EMBEDDINGS_MODEL", default="bge-m3")
+EMBEDDINGS_DIMENSIONS = env.number(
+    "COORDINATOR_EMBEDDINGS_DIMENSIONS", default=1024, least=1, most=4_000
+)
+
 # The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
 DATABASES = {"default": databases.settings_for(*env.database_url())}
@@ -109,6 +124,7 @@ INSTALLED_APPS = [
     "coordinator_project.apps.RunserverConfig",  # first: it replaces the command `runserver`
     "coordinator_project",
     "dashboard",
+    "search",
     "metrics",
     "spots",
     "collab",

@@ -1,0 +1,152 @@
+"""Keeps the index current: looks through the roots a little at a time, and writes what changed."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from search import embedders, index, trees, vectors
+from search.index import Changes, Text, Writer
+from search.models import File, IndexRun, Source
+from search.signals import indexed
+
+BATCH = 100  # pieces in a transaction
+KEPT_RUNS = 500
+
+log = logging.getLogger("coordinator.search")
+
+Known = dict[str, tuple[int, str, int, int, str]]
+"""The files of a root that are indexed: id, digest, size, time and embedder, by their paths."""
+
+
+def roots() -> list[trees.Root]:
+    return [trees.Root(name, Path(folder)) for name, folder in settings.SEARCH_ROOTS]
+
+
+def writer() -> Writer:
+    """That of the embedder of the settings, if the database can have its vectors."""
+    embedder = embedders.current()
+    if embedder is not None and not vectors.install(embedder.dimensions):
+        embedder = None
+    return Writer(embedder)
+
+
+@dataclass(slots=True)
+class Look:
+    """One look through all roots, which may take many turns."""
+
+    writer: Writer
+    roots: Sequence[trees.Root]
+    besides: Sequence[Path] = ()
+    files: int = 0
+    changes: Changes = field(default_factory=Changes)
+    seconds: float = 0.0
+    steps: Iterator[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = self._steps()
+
+    def go_on(self, seconds: float) -> bool:
+        """Look on for about so long; whether the look has come to its end."""
+        started = time.monotonic()
+        before = Changes(**_numbers(self.changes))
+        done = True
+        for _ in self.steps:
+            if time.monotonic() - started >= seconds:
+                done = False
+                break
+        self.seconds += time.monotonic() - started
+        told = {name: now - _numbers(before)[name] for name, now in _numbers(self.changes).items()}
+        indexed.send(Look, changes=told, seconds=time.monotonic() - started)
+        if done and any(_numbers(self.changes).values()):
+            self._note()
+        return done
+
+    def _steps(self) -> Iterator[None]:
+        """Everything that is to be done, in steps of which none takes long."""
+        yield from self._forget_roots()
+        for root in self.roots:
+            if not root.folder.is_dir():
+                log.warning("A folder to search is not there.", extra={"root": root.name})
+                continue
+            known = _known(root)
+            waiting: list[Text] = []
+            for found in trees.files(root, self.besides):
+                self.files += 1
+                text = self._changed(root, found, known)
+                if text is not None:
+                    waiting.append(text)
+                    if sum(len(one.pieces) for one in waiting) >= BATCH:
+                        self.changes += self.writer.write(waiting)
+                        waiting.clear()
+                yield
+            if waiting:
+                self.changes += self.writer.write(waiting)
+                yield
+            yield from self._remove([row[0] for row in known.values()])
+
+    def _changed(self, root: trees.Root, found: trees.Found, known: Known) -> Text | None:
+        """The text of a file that is not indexed as it is; takes it out of `known`."""
+        row = known.pop(found.path, None)
+        same_maker = row is not None and row[4] == self.writer.name
+        if row is not None and same_maker and row[2:4] == (found.size, found.changed):
+            return None
+        content = trees.read(root, found.path)
+        if content is None:
+            if row is not None:
+                known[found.path] = row  # it goes with those that are gone
+            return None
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        if row is not None and same_maker and row[1] == digest:
+            File.objects.filter(pk=row[0]).update(size=found.size, changed=found.changed)
+            return None
+        return index.text_of(root, found, content, digest)
+
+    def _remove(self, gone: Sequence[int]) -> Iterator[None]:
+        for start in range(0, len(gone), BATCH):
+            self.changes += index.remove(gone[start : start + BATCH])
+            yield
+
+    def _forget_roots(self) -> Iterator[None]:
+        """Take out what is of folders that are not searched any more."""
+        names = [root.name for root in self.roots]
+        others = File.objects.filter(source=Source.TREE).exclude(root__in=names)
+        yield from self._remove(list(others.values_list("pk", flat=True)))
+
+    def _note(self) -> None:
+        told = _numbers(self.changes)
+        told.pop("embedded")
+        started = timezone.now() - timezone.timedelta(seconds=self.seconds)
+        run = IndexRun.objects.create(
+            started_at=started, seconds=round(self.seconds, 3), files=self.files, **told
+        )
+        IndexRun.objects.filter(pk__lte=run.pk - KEPT_RUNS).delete()
+
+
+def _numbers(changes: Changes) -> dict[str, int]:
+    return {name: getattr(changes, name) for name in changes.__slots__}
+
+
+def _known(root: trees.Root) -> Known:
+    rows = File.objects.filter(source=Source.TREE, root=root.name).values_list(
+        "path", "id", "digest", "size", "changed", "embedder"
+    )
+    return {path: (pk, digest, size, changed, maker) for path, pk, digest, size, changed, maker in rows}
+
+
+def besides() -> list[Path]:
+    """Folders that are never indexed, whatever contains them: the coordinator's own data."""
+    return [Path(settings.COORDINATOR_DATA_DIR), Path(str(settings.OBJECT_STORE["base_path"]) or "/nowhere")]
+
+
+def all_at_once() -> Look:
+    """Look through everything until it is done."""
+    look = Look(writer(), roots(), besides())
+    while not look.go_on(60.0):
+        pass
+    return look

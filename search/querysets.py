@@ -1,0 +1,192 @@
+"""Questions to the index, as SQL: which words say much, what has them, and what is near."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from search import vectors
+from search.embedders import Vector
+from search.models import Kind, Source
+from search.ranking import Candidate
+
+MOST_RANKED = 2_000  # pieces whose words are compared for one query
+BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
+MOST_NEAR = 20_000  # vectors that are all compared; of more, an index finds nearly the nearest
+MILLISECONDS = 2_000  # that a statement may take
+
+# How much a word counts in text, in what a docstring says, in headings above, and in a name.
+WEIGHTS = [0.1, 0.25, 0.3, 1.0]
+BY_LENGTH = 1  # ranks are divided by 1 + the logarithm of the length
+
+LEXEMES = """
+SELECT asked.lexeme, COALESCE(t.chunks, 0), COALESCE(whole.chunks, 0)
+FROM unnest(to_tsvector('english', %(text)s)) AS asked
+LEFT JOIN search_term t ON t.kind = %(kind)s AND t.lexeme = asked.lexeme
+LEFT JOIN search_term whole ON whole.kind = %(kind)s AND whole.lexeme = ''
+ORDER BY asked.positions[1]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What may be found: of these sources, and of tasks those of all users, or of one and nobody.
+
+    `tree`: whether the project's own documents and code are for the caller.
+    """
+
+    sources: Collection[Source] = tuple(Source)
+    tree: bool = True
+    all_tasks: bool = True
+    user_id: UUID | None = None
+
+    def condition(self) -> tuple[str, list[object]]:
+        """The same as SQL about a file `f`, whose task has to be there still."""
+        sources = [s for s in self.sources if self.tree or s != Source.TREE]
+        owned = "" if self.all_tasks else " AND (t.user_id IS NULL OR t.user_id = %s)"
+        of_task = f"EXISTS (SELECT FROM tasks_task t WHERE t.id = f.task_id{owned})"
+        values: list[object] = [sorted(sources)]
+        return (
+            f"f.source = ANY (%s) AND (f.task_id IS NULL OR {of_task})",
+            values + ([] if self.all_tasks else [self.user_id]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The words of a query as the index has them, in how many pieces each is, and how many there
+    are.
+    """
+
+    kind: Kind
+    chunks: dict[str, int]
+    total: int
+
+    def weight(self, word: str) -> float:
+        """How much a word says, as BM25 has it."""
+        among = self.chunks[word]
+        return math.log(1 + (self.total - among + 0.5) / (among + 0.5))
+
+    def rare(self) -> list[str]:
+        """The words by which candidates are found: the rarest, as far as few enough have them."""
+        known = [word for word, among in self.chunks.items() if among]
+        chosen: list[str] = []
+        total = 0
+        for word in sorted(known, key=lambda word: (self.chunks[word], word)):
+            total += self.chunks[word]
+            if chosen and total > MOST_RANKED:
+                break
+            chosen.append(word)
+        return chosen
+
+
+def asked(text: str, kind: Kind) -> Asked:
+    """The words of a query, of which those that say nothing are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(LEXEMES, {"text": text, "kind": kind})
+        rows = cursor.fetchall()
+    found = {lexeme: max(0, among) for lexeme, among, _ in rows}
+    return Asked(kind, found, max([1, *(total for _, _, total in rows)]))
+
+
+def candidates(words: Asked, vector: Vector | None, scope: Scope) -> list[Candidate]:
+    """The pieces that have the words, and those that are near, with how well each fits."""
+    if not words.rare() and vector is None:
+        return []
+    sql, values = _statement(words, vector, scope)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {MILLISECONDS}")
+        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        if vector is not None:
+            cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+            cursor.execute(f"SET LOCAL hnsw.ef_search = {2 * BY_VECTORS}")
+        cursor.execute(sql, values)
+        return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, list[object]]:
+    visible, of_scope = scope.condition()
+    kind = words.kind.value
+    parts: list[str] = []
+    values: list[object] = []
+    for query in _queries(words):
+        parts.append(
+            "(SELECT c.id FROM search_chunk c JOIN search_file f ON f.id = c.file_id"
+            f" WHERE c.kind = '{kind}' AND c.body @@ %s::tsquery AND {visible}"
+            f" LIMIT {MOST_RANKED})"
+        )
+        values += [query, *of_scope]
+    score, of_score = _score(words)
+    matching = " UNION ".join(parts) or "SELECT NULL::bigint WHERE false"
+    sql = f"""
+WITH matching AS MATERIALIZED ({matching}),
+flat AS MATERIALIZED (
+  SELECT c.id, c.prior, c.body || ''::tsvector AS body
+  FROM matching JOIN search_chunk c USING (id)),
+best AS MATERIALIZED (
+  SELECT id FROM flat ORDER BY ({score}) * prior DESC, id LIMIT {BY_WORDS})"""
+    values += of_score
+    distance = "NULL::float8"
+    of_distance: list[object] = []
+    union = "SELECT id FROM best"
+    if vector is not None:
+        dimensions = len(vector)
+        literal = vectors.literal(vector).replace("{", "[").replace("}", "]")
+        distance = f"({vectors.as_vector(dimensions)} <=> %s::halfvec({dimensions}))"
+        of_distance = [literal]
+        order = distance if words.total > MOST_NEAR else f"{distance} + 0"
+        sql += f""",
+near AS MATERIALIZED (
+  SELECT c.id FROM search_chunk c JOIN search_file f ON f.id = c.file_id
+  WHERE c.kind = '{kind}' AND {vectors.are_of(dimensions)} AND {visible}
+  ORDER BY {order} LIMIT {BY_VECTORS})"""
+        values += [*of_scope, *of_distance]
+        union += " UNION SELECT id FROM near"
+    sql += f"""
+SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior
+FROM ({union}) found JOIN search_chunk c USING (id) JOIN search_file f ON f.id = c.file_id
+ORDER BY f.path, c.number, c.id"""
+    return sql, [*values, *of_score, *of_distance]
+
+
+def _queries(words: Asked) -> list[str]:
+    """What candidates have to match: any of the rare words; all words, where none is rare."""
+    rare = words.rare()
+    if not rare:
+        return []
+    found = [" | ".join(map(quoted, rare))]
+    known = [word for word, among in words.chunks.items() if among]
+    if words.chunks[rare[0]] > MOST_RANKED and len(known) > 1:
+        found.insert(0, " & ".join(map(quoted, known)))
+    return found
+
+
+def _score(words: Asked) -> tuple[str, list[object]]:
+    """How well the words of `body` fit: each counts as much as it says, less where it is often."""
+    terms: list[str] = []
+    values: list[object] = []
+    for word, among in words.chunks.items():
+        if among:
+            terms.append(f"%s * ts_rank(%s::real[], body, %s::tsquery, {BY_LENGTH})")
+            values += [words.weight(word), WEIGHTS, quoted(word)]
+    return " + ".join(terms) or "0", values
+
+
+def quoted(word: str) -> str:
+    """A word as a query of PostgreSQL."""
+    text = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{text}'"
+
+
+SHOWN = """
+SELECT c.id, f.source, f.root, f.path, f.language, f.task_id, c.trail, c.symbol, c.symbol_kind,
+  c.first_line, c.last_line, c.content
+FROM search_chunk c JOIN search_file f ON f.id = c.file_id WHERE c.id = ANY (%s)"""
+
+
+def shown(keys: Sequence[int]) -> dict[int, tuple[object, ...]]:
+    """What is shown of these pieces, by their keys."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHOWN, [list(keys)])
+        return {row[0]: row[1:] for row in cursor.fetchall()}
