@@ -263,7 +263,7 @@ def share(name: str, *, default: float) -> float:
 
 
 def search_roots(name: str) -> tuple[tuple[str, Path], ...]:
-    """The folders that are searched, each with its name; by default this project, none for `off`."""
+    """The folders that are searched, each with its name: this project if none is given."""
     value = text(name, default="")
     if not value:
         return (("project", BASE_DIR),)

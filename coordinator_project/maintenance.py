@@ -35,6 +35,7 @@ from jobs import command_transitions as commands
 from jobs import tally
 from jobs.corndogs import outbox
 from problems import database
+from search import indexing, work
 from tasks import claims, leases, tallies
 
 TICK = 0.5
@@ -99,6 +100,8 @@ def passes() -> list[Pass]:
             Lane.STORE,
         ),
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
+        Pass("search.index", timedelta(seconds=10), indexing.TreeIndexer().run, Lane.UPKEEP),
+        Pass("search.tasks", timedelta(seconds=10), work.TaskIndexer().run, Lane.UPKEEP),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 

@@ -104,7 +104,7 @@ SEARCH_EMBEDDER = env.choice(
     "COORDINATOR_SEARCH_EMBEDDER", default="hashing", among=("hashing", "http", "none")
 )
 SEARCH_TASKS = env.number("COORDINATOR_SEARCH_TASKS", default=50_000, most=1_000_000)
-HYBRID_ALPHA = env.share("HYBRID_ALPHA", default=0.5)
+HYBRID_ALPHA = env.share("HYBRID_ALPHA", default=0.7)
 EMBEDDINGS_URL = env.embeddings_url("COORDINATOR_EMBEDDINGS_URL", SEARCH_EMBEDDER)
 EMBEDDINGS_KEY = env.header("COORDINATOR_EMBEDDINGS_KEY")
 EMBEDDINGS_MODEL = env.text("COORDINATOR_EMBEDDINGS_MODEL", default="bge-m3")
@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "auth", "description": "Users who sign in, for themselves or for an agent."},
         {"name": "tokens", "description": "Tokens of users and of agents."},
         {"name": "metrics", "description": "What monitoring reads: Prometheus' text, summaries."},
+        {"name": "search", "description": "Documents, code, and what tasks say and leave."},
         {"name": "health", "description": "Whether all is well."},
     ],
     "PREPROCESSING_HOOKS": ["coordinator_project.openapi.of_families"],

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("collab.urls")),
     path("", include("dashboard.urls")),
     path("", include("metrics.urls")),
+    path("", include("search.urls")),
     path("", include("jobs.urls")),
     path("", include("events.urls")),
     path("health", HealthView.as_view()),

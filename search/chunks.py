@@ -10,7 +10,8 @@ OVERLAP = 300  # characters, about 64 tokens, that a piece repeats of the one be
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Some lines of a file. `trail`: the headings above them, the nearest last; `symbol`: what code
-    defines there, with what it is in; `lead`: the words that say best what it is about.
+    defines there, with what it is in; `lead`: the words that say best what it is about; `about`:
+    those of what it is part of.
     """
 
     content: str
@@ -20,6 +21,7 @@ class Piece:
     symbol: str = ""
     symbol_kind: str = ""
     lead: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

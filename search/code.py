@@ -5,6 +5,7 @@ the grammar of the language is installed, else by lines.
 import ast
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from search import grammars
@@ -34,9 +35,11 @@ def _of_python(text: str) -> Iterator[Piece]:
     lines = text.split("\n")
     top = [node for node in tree.body if isinstance(node, DEFINITIONS)]
     outside = _without(Span(1, len(lines)), [_span(node) for node in top])
-    yield from _cut(lines, outside, "", "module", ast.get_docstring(tree) or "")
+    said = ast.get_docstring(tree) or ""
+    yield from _cut(lines, outside, "", "module", said)
     for node in top:
-        yield from _defined(lines, node, "")
+        for piece in _defined(lines, node, ""):
+            yield replace(piece, about=said.partition("\n\n")[0])
 
 
 def _defined(lines: Sequence[str], node: Definition, within: str) -> Iterator[Piece]:

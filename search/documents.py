@@ -9,9 +9,11 @@ from search.chunks import Piece, Span, joined, windows
 HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
 FENCE = re.compile(r"\s{0,3}(```|~~~)")
 UNDERLINE = re.compile(r"(=+|-+|~+|\^+|\"+)\s*$")
+BOLD = re.compile(r"\*\*(.+?)\*\*")
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 MARKS = re.compile(r"[*_`]+")
 LEAD = 300  # characters of a section that tell what it is about
+LONGEST_BOLD = 80
 
 
 @dataclass(slots=True)
@@ -29,12 +31,23 @@ def pieces(text: str) -> list[Piece]:
     return [piece for section in _sections(lines) for piece in _pieces(lines, section)]
 
 
+def under(title: str, text: str) -> list[Piece]:
+    """A text without headings of its own, below this one."""
+    lines = text.split("\n")
+    return list(_pieces(lines, Section((title,), 1, len(lines))))
+
+
 def _pieces(lines: list[str], section: Section) -> Iterator[Piece]:
     for span in windows(lines, Span(section.first, section.last)):
         content = joined(lines, span)
         if content.strip():
-            lead = plain(content)[:LEAD]
-            yield Piece(content, span.first, span.last, section.trail, lead=lead)
+            yield Piece(content, span.first, span.last, section.trail, lead=_lead(content))
+
+
+def _lead(content: str) -> str:
+    """What stands out in a section, which often names its parts, and how it begins."""
+    bold = (found for found in BOLD.findall(content) if len(found) <= LONGEST_BOLD)
+    return plain(" ".join(bold)) + "\n" + plain(content)[:LEAD]
 
 
 def _sections(lines: list[str]) -> list[Section]:
@@ -52,13 +65,21 @@ def _sections(lines: list[str]) -> list[Section]:
             above = [(depth, name) for depth, name in above if depth < level]
             above.append((level, title))
             found[-1].last = number - 1
-            found.append(Section(tuple(name for _, name in above), number))
+            first = number
+            if _is_bare(lines, found[-1]):  # a heading without text goes with what is below it
+                first = found.pop().first
+            found.append(Section(tuple(name for _, name in above), first))
     found[-1].last = len(lines)
     return [section for section in found if section.last >= section.first]
 
 
+def _is_bare(lines: list[str], section: Section) -> bool:
+    said = [line for line in lines[section.first - 1 : section.last] if line.strip()]
+    return len(said) <= bool(section.trail)
+
+
 def _heading(lines: list[str], number: int, levels: dict[str, int]) -> tuple[int, str] | None:
-    """The level and the title of the heading in this line: Markdown's, or one that is underlined."""
+    """Level and title of the heading in this line: Markdown's, or one that is underlined."""
     line = lines[number - 1]
     if found := HEADING.match(line):
         return len(found[1]), plain(found[2])

@@ -20,15 +20,14 @@ DIMENSIONS = 256
 GRAM = 4  # characters
 KEPT = 100_000  # words whose features are remembered
 # Of English, and of code: words that say nothing about what is asked for.
-COMMON = frozenset(
-    """a about all also an and any are as at be been but by can could did do does each every few for
-    from get gets give go had has have how i if in into is it its itself just last let like make many
-    may me more most must my no nobody nor not of off on one only or other others our out own same
-    say says self set should so some such take than that the their them then there these they this
-    those to too under up us use used very was way we were what when where which while who whom
-    whose why will with within without would you your none true false return def class str int
-    import""".split()
-)
+ENGLISH = """
+a about all also an and any are as at be been but by can could did do does each every few for from
+get gets give go had has have how i if in into is it its itself just last let like make many may me
+more most must my no nobody nor not of off on one only or other others our out own same say says
+self set should so some such take than that the their them then there these they this those to too
+under up us use used very was way we were what when where which while who whom whose why will with
+within without would you your none true false return def class str int import"""
+COMMON = frozenset(ENGLISH.split())
 
 
 class Embedder(Protocol):

@@ -87,9 +87,12 @@ def answers(hit: Hit, expected: Sequence[Mapping[str, str]]) -> bool:
     return any(
         hit.path == one["path"]
         and ("section" not in one or one["section"] in hit.trail)
-        and ("symbol" not in one or hit.symbol == one["symbol"]
-             or hit.symbol.startswith(f"{one['symbol']}.")
-             or hit.symbol.endswith(f".{one['symbol']}"))
+        and (
+            "symbol" not in one
+            or hit.symbol == one["symbol"]
+            or hit.symbol.startswith(f"{one['symbol']}.")
+            or hit.symbol.endswith(f".{one['symbol']}")
+        )
         for one in expected
     )
 

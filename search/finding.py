@@ -49,7 +49,9 @@ def search(text: str, kind: Kind, scope: Scope, k: int = USUAL) -> Answer:
     text = words.cleaned(text)
     spread = " ".join(list(words.parts(text))[: words.MOST])
     if not spread:
-        raise NoQuery("q must have a word in it.")
+        problem = NoQuery("q must have a word in it")
+        problem.details = {"q": [problem.message]}
+        raise problem
     searched.send(Kind, kind=kind.value)
     asked = querysets.asked(spread, kind)
     vector, embedder = _vector(text)

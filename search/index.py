@@ -4,13 +4,13 @@ Whoever writes has a lock for its transaction, so that two at once count no word
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from itertools import groupby
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from search import documents, embedders, trees, vectors, words
+from search import embedders, trees, vectors, words
 from search.chunks import Piece
 from search.exceptions import EmbedderFailed
 from search.models import Chunk, File, Kind, Source
@@ -18,9 +18,11 @@ from search.models import Chunk, File, Kind, Source
 LOCK = 0x5EA2C4  # an advisory lock of ours
 MOST_PIECES = 400  # of a file
 LONGEST = 8_000  # characters of a piece
+OUTSIDE = 0.8  # how much what stands outside of definitions counts
 
 UPSERT = """
-INSERT INTO search_file (source, root, path, kind, language, task_id, digest, size, changed, embedder)
+INSERT INTO search_file
+  (source, root, path, kind, language, task_id, digest, size, changed, embedder)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
   %s::text[], %s::bigint[], %s::bigint[], %s::text[])
 ON CONFLICT (source, root, MD5(path)) DO UPDATE SET kind = excluded.kind,
@@ -56,6 +58,11 @@ UPDATE search_term t SET chunks = t.chunks - gone.chunks FROM gone
 WHERE t.kind = gone.kind AND t.lexeme = gone.lexeme"""
 
 
+Key = tuple[str, str, str]
+Known = dict[Key, tuple[int, int]]
+"""Files of the index by source, root and path: their ids, and how many pieces they have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """What is to be indexed as one file."""
@@ -74,7 +81,7 @@ class Text:
     prior: float = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Changes:
     """How many pieces were added, made anew, and taken away; and what went wrong."""
 
@@ -84,13 +91,16 @@ class Changes:
     errors: int = 0
     embedded: int = 0
 
-    def __iadd__(self, other: "Changes") -> "Changes":
-        self.added += other.added
-        self.updated += other.updated
-        self.deleted += other.deleted
-        self.errors += other.errors
-        self.embedded += other.embedded
-        return self
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "Changes") -> "Changes":
+        return Changes(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def pieces(self) -> int:
+        """How many were changed in any way."""
+        return self.added + self.updated + self.deleted
 
 
 @dataclass(slots=True)
@@ -113,24 +123,23 @@ class Writer:
             ids = _files(texts, name)
             _remove_chunks([before[key][0] for key in ids if key in before])
             _insert(texts, [ids[_key(text)] for text in texts], made)
-            changes = Changes(errors=0 if name == self.name else 1)
-            changes.embedded = len(made) if made and name else 0
-            for text in texts:
-                old = before[_key(text)][1] if _key(text) in before else 0
-                new = min(len(text.pieces), MOST_PIECES)
-                changes.updated += min(old, new)
-                changes.added += max(0, new - old)
-                changes.deleted += max(0, old - new)
+            changes = self._changes(texts, before, len(made), name)
         self.total += changes
+        return changes
+
+    def _changes(self, texts: Sequence[Text], before: Known, made: int, name: str) -> Changes:
+        changes = Changes(errors=int(name != self.name), embedded=made)
+        for text in texts:
+            old = before[_key(text)][1] if _key(text) in before else 0
+            new = min(len(text.pieces), MOST_PIECES)
+            changes += Changes(max(0, new - old), min(old, new), max(0, old - new))
         return changes
 
     def _embedded(self, texts: Sequence[Text]) -> tuple[list[embedders.Vector], str]:
         """A vector for each piece, and who made them: nobody, where the embedder fails."""
         if self.embedder is None:
             return [], ""
-        asked = [
-            told(text, piece) for text in texts for piece in text.pieces[:MOST_PIECES]
-        ]
+        asked = [told(text, piece) for text in texts for piece in text.pieces[:MOST_PIECES]]
         try:
             return self.embedder.embed(asked), self.embedder.name
         except EmbedderFailed:
@@ -141,7 +150,8 @@ def told(text: Text, piece: Piece) -> str:
     """What an embedder is told of a piece: what it is called, and what it says it is about."""
     above = " ".join(piece.trail)
     symbol = piece.symbol.replace(".", " ")
-    return f"{text.title}\n{text.path}\n{above}\n{symbol} {symbol}\n{piece.lead or piece.content[:600]}"
+    says = piece.lead or piece.content[:600]
+    return f"{text.title}\n{text.path}\n{above}\n{symbol} {symbol}\n{says}"
 
 
 def lock() -> None:
@@ -150,13 +160,13 @@ def lock() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
-def _key(text: Text) -> tuple[str, str, str]:
+def _key(text: Text) -> Key:
     return text.source, text.root, text.path
 
 
-def _known(texts: Sequence[Text]) -> dict[tuple[str, str, str], tuple[int, int]]:
+def _known(texts: Sequence[Text]) -> Known:
     """The files that are indexed already, with their ids and how many pieces they have."""
-    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    found: Known = {}
     for (source, root), group in groupby(texts, key=lambda text: (text.source, text.root)):
         with connection.cursor() as cursor:
             cursor.execute(KNOWN, [[text.path for text in group], source, root])
@@ -171,7 +181,7 @@ FROM search_file f JOIN unnest(%s::text[]) AS asked (path) ON MD5(f.path) = MD5(
 WHERE f.source = %s AND f.root = %s AND f.path = asked.path"""
 
 
-def _files(texts: Sequence[Text], embedder: str) -> dict[tuple[str, str, str], int]:
+def _files(texts: Sequence[Text], embedder: str) -> dict[Key, int]:
     """Make the rows of these files, or let those that are there say what is new; their ids."""
     rows = [
         (
@@ -186,7 +196,7 @@ def _files(texts: Sequence[Text], embedder: str) -> dict[tuple[str, str, str], i
 
 
 def _insert(texts: Sequence[Text], ids: Sequence[int], made: Sequence[embedders.Vector]) -> None:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for text, file_id in zip(texts, ids, strict=True):
         for number, piece in enumerate(text.pieces[:MOST_PIECES]):
             vector = vectors.literal(made[len(rows)]) if made else None
@@ -200,13 +210,15 @@ def _insert(texts: Sequence[Text], ids: Sequence[int], made: Sequence[embedders.
 def _row(text: Text, number: int, piece: Piece) -> tuple[object, ...]:
     content = words.cleaned(piece.content)[:LONGEST]
     named = [piece.trail[-1] if piece.trail else text.title, piece.symbol]
-    above = [*piece.trail[:-1], text.title, text.path.rpartition(".")[0] or text.path]
-    lead = documents.plain(piece.lead) if piece.symbol else ""
+    above = [*piece.trail[:-1], text.title, text.path.rpartition(".")[0] or text.path, piece.about]
     return (
         *(text.kind, number, words.cleaned("\n".join(piece.trail))[:2_000]),
         *(words.cleaned(piece.symbol), piece.symbol_kind, piece.first_line, piece.last_line),
-        *(content, text.prior),
-        *(words.spread(words.cleaned(part)) for part in (" ".join(named), " ".join(above), lead)),
+        *(content, text.prior * (OUTSIDE if piece.symbol_kind == "module" else 1.0)),
+        *(
+            words.spread(words.cleaned(part))
+            for part in (" ".join(named), " ".join(above), piece.lead)
+        ),
         words.spread(content),
     )
 
@@ -230,7 +242,7 @@ def remove(file_ids: Sequence[int]) -> Changes:
 
 def text_of(root: trees.Root, found: trees.Found, content: str, digest: str) -> Text | None:
     """A file of a tree as it is indexed; None where there is nothing in it."""
-    from search import code
+    from search import code, documents
 
     known = trees.kind_of(found.path)
     if known is None:
@@ -249,3 +261,10 @@ def text_of(root: trees.Root, found: trees.Found, content: str, digest: str) -> 
         found.changed,
         prior=trees.prior_of(found.path),
     )
+
+
+def empty() -> None:
+    """Take everything out of the index."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock()
+        cursor.execute("TRUNCATE search_file, search_chunk, search_term")

@@ -5,7 +5,9 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,10 +19,12 @@ from search.signals import indexed
 
 BATCH = 100  # pieces in a transaction
 KEPT_RUNS = 500
+TURN = 2.0  # seconds that a turn takes, and those between two looks
+REST = 60.0
 
 log = logging.getLogger("coordinator.search")
 
-Known = dict[str, tuple[int, str, int, int, str]]
+Known = dict[str, tuple[Any, ...]]
 """The files of a root that are indexed: id, digest, size, time and embedder, by their paths."""
 
 
@@ -54,16 +58,16 @@ class Look:
     def go_on(self, seconds: float) -> bool:
         """Look on for about so long; whether the look has come to its end."""
         started = time.monotonic()
-        before = Changes(**_numbers(self.changes))
+        before = self.changes
         done = True
         for _ in self.steps:
             if time.monotonic() - started >= seconds:
                 done = False
                 break
         self.seconds += time.monotonic() - started
-        told = {name: now - _numbers(before)[name] for name, now in _numbers(self.changes).items()}
-        indexed.send(Look, changes=told, seconds=time.monotonic() - started)
-        if done and any(_numbers(self.changes).values()):
+        took = time.monotonic() - started
+        indexed.send(Look, source="tree", changes=self.changes - before, seconds=took)
+        if done and (self.changes.pieces or self.changes.errors):
             self._note()
         return done
 
@@ -119,29 +123,53 @@ class Look:
         yield from self._remove(list(others.values_list("pk", flat=True)))
 
     def _note(self) -> None:
-        told = _numbers(self.changes)
-        told.pop("embedded")
-        started = timezone.now() - timezone.timedelta(seconds=self.seconds)
+        done = self.changes
         run = IndexRun.objects.create(
-            started_at=started, seconds=round(self.seconds, 3), files=self.files, **told
+            started_at=timezone.now() - timedelta(seconds=self.seconds),
+            seconds=round(self.seconds, 3),
+            files=self.files,
+            added=done.added,
+            updated=done.updated,
+            deleted=done.deleted,
+            errors=done.errors,
         )
         IndexRun.objects.filter(pk__lte=run.pk - KEPT_RUNS).delete()
-
-
-def _numbers(changes: Changes) -> dict[str, int]:
-    return {name: getattr(changes, name) for name in changes.__slots__}
 
 
 def _known(root: trees.Root) -> Known:
     rows = File.objects.filter(source=Source.TREE, root=root.name).values_list(
         "path", "id", "digest", "size", "changed", "embedder"
     )
-    return {path: (pk, digest, size, changed, maker) for path, pk, digest, size, changed, maker in rows}
+    return {path: (*row,) for path, *row in rows}
 
 
 def besides() -> list[Path]:
     """Folders that are never indexed, whatever contains them: the coordinator's own data."""
-    return [Path(settings.COORDINATOR_DATA_DIR), Path(str(settings.OBJECT_STORE["base_path"]) or "/nowhere")]
+    objects = str(settings.OBJECT_STORE["base_path"])
+    return [Path(settings.COORDINATOR_DATA_DIR), *([Path(objects)] if objects else [])]
+
+
+class TreeIndexer:
+    """Looks through the roots in turns of a few seconds, so that other passes have theirs."""
+
+    def __init__(self) -> None:
+        self.look: Look | None = None
+        self.rest_until = 0.0
+
+    def run(self) -> int:
+        """One turn; returns how many pieces were changed."""
+        if self.look is None:
+            if time.monotonic() < self.rest_until:
+                return 0
+            self.look = Look(writer(), roots(), besides())
+        before = self.look.changes
+        look, self.look = self.look, None  # begun anew, should this fail
+        done = look.go_on(TURN)
+        if done:
+            self.rest_until = time.monotonic() + max(REST, look.seconds * 20)
+        else:
+            self.look = look
+        return (look.changes - before).pieces
 
 
 def all_at_once() -> Look:

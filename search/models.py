@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 LONGEST_PATH = 4_096
@@ -42,7 +42,7 @@ class File(models.Model):
     """
 
     source = models.CharField(max_length=8, choices=Source)
-    root = models.CharField(max_length=100, blank=True, default="", help_text="Of a tree: its name.")
+    root = models.CharField(max_length=100, blank=True, default="", help_text="Its name.")
     path = models.CharField(max_length=LONGEST_PATH)
     kind = models.CharField(max_length=4, choices=Kind)
     language = models.CharField(max_length=16, blank=True, default="")
@@ -79,12 +79,12 @@ class File(models.Model):
 
 
 class Chunk(models.Model):
-    """A piece of a file. `body` has its words, of which those of `trail` and `symbol` weigh more."""
+    """A piece of a file. `body` has its words; those of `trail` and `symbol` weigh more."""
 
     file = models.ForeignKey(File, models.CASCADE, related_name="chunks", db_index=False)
     kind = models.CharField(max_length=4, choices=Kind)
     number = models.IntegerField(help_text="Its place in its file, from 0.")
-    trail = models.TextField(blank=True, default="", help_text="The headings above it, a line each.")
+    trail = models.TextField(blank=True, default="", help_text="Headings, a line each.")
     symbol = models.CharField(max_length=200, blank=True, default="")
     symbol_kind = models.CharField(max_length=16, blank=True, default="")
     first_line = models.IntegerField()
@@ -103,7 +103,7 @@ class Chunk(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["file", "number"], name="search_chunk_has_its_place"),
             models.CheckConstraint(
-                condition=Q(number__gte=0, first_line__gte=1, last_line__gte=models.F("first_line")),
+                condition=Q(number__gte=0, first_line__gte=1, last_line__gte=F("first_line")),
                 name="search_chunk_has_lines",
             ),
         ]

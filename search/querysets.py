@@ -3,6 +3,8 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -16,17 +18,21 @@ MOST_RANKED = 2_000  # pieces whose words are compared for one query
 BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
 MOST_NEAR = 20_000  # vectors that are all compared; of more, an index finds nearly the nearest
 MILLISECONDS = 2_000  # that a statement may take
+NOTHING = "SELECT NULL::bigint WHERE false"
 
-# How much a word counts in text, in what a docstring says, in headings above, and in a name.
-WEIGHTS = [0.1, 0.25, 0.3, 1.0]
-BY_LENGTH = 1  # ranks are divided by 1 + the logarithm of the length
+# How much a word counts in text, in what stands out or a docstring says, in the headings and the
+# path above, and in the name. Chosen by the queries that are not held out (docs/search.md).
+WEIGHTS = {Kind.DOCS: [0.6, 0.6, 0.7, 1.0], Kind.CODE: [0.4, 0.8, 0.7, 1.0]}
 
+# Two words that others write as one count as that too: back up, web socket.
 LEXEMES = """
 SELECT asked.lexeme, COALESCE(t.chunks, 0), COALESCE(whole.chunks, 0)
 FROM unnest(to_tsvector('english', %(text)s)) AS asked
 LEFT JOIN search_term t ON t.kind = %(kind)s AND t.lexeme = asked.lexeme
 LEFT JOIN search_term whole ON whole.kind = %(kind)s AND whole.lexeme = ''
-ORDER BY asked.positions[1]"""
+UNION ALL
+SELECT pair.lexeme, t.chunks, 0 FROM unnest(to_tsvector('english', %(pairs)s)) AS pair
+JOIN search_term t ON t.kind = %(kind)s AND t.lexeme = pair.lexeme AND t.chunks > 0"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,14 @@ class Scope:
     all_tasks: bool = True
     user_id: UUID | None = None
 
-    def condition(self) -> tuple[str, list[object]]:
-        """The same as SQL about a file `f`, whose task has to be there still."""
-        sources = [s for s in self.sources if self.tree or s != Source.TREE]
-        owned = "" if self.all_tasks else " AND (t.user_id IS NULL OR t.user_id = %s)"
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """The same as SQL about a file `f`, whose task has to be there still; and its values."""
+        sources = sorted(s for s in self.sources if self.tree or s != Source.TREE)
+        owned = "" if self.all_tasks else " AND (t.user_id IS NULL OR t.user_id = %(user)s)"
         of_task = f"EXISTS (SELECT FROM tasks_task t WHERE t.id = f.task_id{owned})"
-        values: list[object] = [sorted(sources)]
         return (
-            f"f.source = ANY (%s) AND (f.task_id IS NULL OR {of_task})",
-            values + ([] if self.all_tasks else [self.user_id]),
+            f"f.source = ANY (%(sources)s) AND (f.task_id IS NULL OR {of_task})",
+            {"sources": sources, "user": self.user_id},
         )
 
 
@@ -66,7 +71,7 @@ class Asked:
     def weight(self, word: str) -> float:
         """How much a word says, as BM25 has it."""
         among = self.chunks[word]
-        return math.log(1 + (self.total - among + 0.5) / (among + 0.5))
+        return math.log(1 + max(0, self.total - among + 0.5) / (among + 0.5))
 
     def rare(self) -> list[str]:
         """The words by which candidates are found: the rarest, as far as few enough have them."""
@@ -84,7 +89,9 @@ class Asked:
 def asked(text: str, kind: Kind) -> Asked:
     """The words of a query, of which those that say nothing are left out."""
     with connection.cursor() as cursor:
-        cursor.execute(LEXEMES, {"text": text, "kind": kind})
+        parts = text.split()
+        pairs = " ".join(map("".join, pairwise(parts)))
+        cursor.execute(LEXEMES, {"text": text, "kind": kind, "pairs": pairs})
         rows = cursor.fetchall()
     found = {lexeme: max(0, among) for lexeme, among, _ in rows}
     return Asked(kind, found, max([1, *(total for _, _, total in rows)]))
@@ -105,49 +112,46 @@ def candidates(words: Asked, vector: Vector | None, scope: Scope) -> list[Candid
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, list[object]]:
-    visible, of_scope = scope.condition()
-    kind = words.kind.value
-    parts: list[str] = []
-    values: list[object] = []
-    for query in _queries(words):
-        parts.append(
-            "(SELECT c.id FROM search_chunk c JOIN search_file f ON f.id = c.file_id"
-            f" WHERE c.kind = '{kind}' AND c.body @@ %s::tsquery AND {visible}"
-            f" LIMIT {MOST_RANKED})"
-        )
-        values += [query, *of_scope]
-    score, of_score = _score(words)
-    matching = " UNION ".join(parts) or "SELECT NULL::bigint WHERE false"
-    sql = f"""
-WITH matching AS MATERIALIZED ({matching}),
-flat AS MATERIALIZED (
-  SELECT c.id, c.prior, c.body || ''::tsvector AS body
-  FROM matching JOIN search_chunk c USING (id)),
-best AS MATERIALIZED (
-  SELECT id FROM flat ORDER BY ({score}) * prior DESC, id LIMIT {BY_WORDS})"""
-    values += of_score
-    distance = "NULL::float8"
-    of_distance: list[object] = []
-    union = "SELECT id FROM best"
+def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, dict[str, Any]]:
+    """One statement: those that match the words, the best of them, and the nearest; as each fits.
+
+    What is no parameter in it are names and numbers of ours.
+    """
+    visible, values = scope.condition()
+    score = _score(words, values)
+    among = (
+        "FROM search_chunk c JOIN search_file f ON f.id = c.file_id"
+        f" WHERE c.kind = '{words.kind.value}' AND {visible}"
+    )
+    matching = []
+    for number, query in enumerate(_queries(words)):
+        values[f"query{number}"] = query
+        found = f"AND c.body @@ %(query{number})s::tsquery LIMIT {MOST_RANKED}"
+        matching.append(f"(SELECT c.id {among} {found})")
+    parts = [
+        f"matching AS MATERIALIZED ({' UNION '.join(matching) or NOTHING})",
+        "flat AS MATERIALIZED (SELECT c.id, c.prior, c.body || ''::tsvector AS body"
+        " FROM matching JOIN search_chunk c USING (id))",
+        "best AS MATERIALIZED (SELECT id FROM flat"  # noqa: S608
+        f" ORDER BY ({score}) * prior DESC, id LIMIT {BY_WORDS})",
+    ]
+    found, distance = "SELECT id FROM best", "NULL::float8"
     if vector is not None:
-        dimensions = len(vector)
-        literal = vectors.literal(vector).replace("{", "[").replace("}", "]")
-        distance = f"({vectors.as_vector(dimensions)} <=> %s::halfvec({dimensions}))"
-        of_distance = [literal]
+        values["vector"] = vectors.as_text(vector)
+        distance = f"({vectors.as_vector(len(vector))} <=> %(vector)s::halfvec({len(vector)}))"
+        # Where all are compared, the same are found each time.
         order = distance if words.total > MOST_NEAR else f"{distance} + 0"
-        sql += f""",
-near AS MATERIALIZED (
-  SELECT c.id FROM search_chunk c JOIN search_file f ON f.id = c.file_id
-  WHERE c.kind = '{kind}' AND {vectors.are_of(dimensions)} AND {visible}
-  ORDER BY {order} LIMIT {BY_VECTORS})"""
-        values += [*of_scope, *of_distance]
-        union += " UNION SELECT id FROM near"
-    sql += f"""
-SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior
-FROM ({union}) found JOIN search_chunk c USING (id) JOIN search_file f ON f.id = c.file_id
-ORDER BY f.path, c.number, c.id"""
-    return sql, [*values, *of_score, *of_distance]
+        parts.append(
+            f"near AS MATERIALIZED (SELECT c.id {among} AND {vectors.are_of(len(vector))}"
+            f" ORDER BY {order} LIMIT {BY_VECTORS})"
+        )
+        found += " UNION SELECT id FROM near"
+    return (
+        f"WITH {', '.join(parts)} "  # noqa: S608
+        f"SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior"
+        f" FROM ({found}) found JOIN search_chunk c USING (id)"
+        " JOIN search_file f ON f.id = c.file_id ORDER BY f.path, c.number, c.id"
+    ), values
 
 
 def _queries(words: Asked) -> list[str]:
@@ -162,15 +166,16 @@ def _queries(words: Asked) -> list[str]:
     return found
 
 
-def _score(words: Asked) -> tuple[str, list[object]]:
+def _score(words: Asked, values: dict[str, Any]) -> str:
     """How well the words of `body` fit: each counts as much as it says, less where it is often."""
-    terms: list[str] = []
-    values: list[object] = []
-    for word, among in words.chunks.items():
+    values["weights"] = WEIGHTS[words.kind]
+    terms = []
+    for number, (word, among) in enumerate(words.chunks.items()):
         if among:
-            terms.append(f"%s * ts_rank(%s::real[], body, %s::tsquery, {BY_LENGTH})")
-            values += [words.weight(word), WEIGHTS, quoted(word)]
-    return " + ".join(terms) or "0", values
+            values |= {f"word{number}": quoted(word), f"says{number}": words.weight(word)}
+            rank = f"ts_rank(%(weights)s::real[], body, %(word{number})s::tsquery)"
+            terms.append(f"%(says{number})s * {rank}")
+    return " + ".join(terms) or "0"
 
 
 def quoted(word: str) -> str:
@@ -185,7 +190,7 @@ SELECT c.id, f.source, f.root, f.path, f.language, f.task_id, c.trail, c.symbol,
 FROM search_chunk c JOIN search_file f ON f.id = c.file_id WHERE c.id = ANY (%s)"""
 
 
-def shown(keys: Sequence[int]) -> dict[int, tuple[object, ...]]:
+def shown(keys: Sequence[int]) -> dict[int, tuple[Any, ...]]:
     """What is shown of these pieces, by their keys."""
     with connection.cursor() as cursor:
         cursor.execute(SHOWN, [list(keys)])

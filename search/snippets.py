@@ -14,7 +14,7 @@ WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Some lines. `marks`: where words match, as pairs of the first character and the one behind."""
+    """Some lines. `marks`: where words match: the first character, and the one behind the last."""
 
     text: str
     first_line: int

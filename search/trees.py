@@ -97,9 +97,7 @@ def files(root: Root, besides: Sequence[Path] = ()) -> Iterator[Found]:
         yield found
 
 
-def _below(
-    folder: Path, before: str, besides: set[tuple[int, int]], depth: int
-) -> Iterator[Found]:
+def _below(folder: Path, before: str, besides: set[tuple[int, int]], depth: int) -> Iterator[Found]:
     try:
         with os.scandir(folder) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)

@@ -14,9 +14,12 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from search.models import Kind
 
 LOOK_AGAIN = 60.0  # seconds
+# An index with pgvector's own numbers takes three times as long to fill, and finds little more.
+CHEAP = "m = 8, ef_construction = 32"
 NEWEST = (0, 7)  # the first version with vectors of half the size
 
 AVAILABLE = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
+INDEXES = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name"
 IS_THERE = "SELECT to_regtype('halfvec') IS NOT NULL"
 
 
@@ -48,6 +51,9 @@ are_there = Presence()
 def install(dimensions: int) -> bool:
     """Make the extension and the indexes, if they can be made; whether they are there."""
     with connection.cursor() as cursor:
+        cursor.execute(INDEXES, [[_name(kind, dimensions) for kind in Kind.values]])
+        if cursor.fetchone()[0]:
+            return True
         cursor.execute(IS_THERE)
         if not cursor.fetchone()[0] and not _is_available():
             return False
@@ -70,10 +76,14 @@ def _is_available() -> bool:
     return tuple(numbers) >= NEWEST
 
 
+def _name(kind: str, dimensions: int) -> str:
+    return f"search_vectors_of_{kind}_{dimensions:d}"
+
+
 def _index(kind: str, dimensions: int) -> str:
     return (
-        f"CREATE INDEX IF NOT EXISTS search_vectors_of_{kind}_{dimensions} ON search_chunk "
-        f"USING hnsw (({as_vector(dimensions)}) halfvec_cosine_ops) "
+        f"CREATE INDEX IF NOT EXISTS {_name(kind, dimensions)} ON search_chunk "
+        f"USING hnsw (({as_vector(dimensions)}) halfvec_cosine_ops) WITH ({CHEAP}) "
         f"WHERE kind = '{kind}' AND {are_of(dimensions)}"
     )
 
@@ -86,6 +96,11 @@ def as_vector(dimensions: int) -> str:
 def are_of(dimensions: int) -> str:
     """The condition of the indexes."""
     return f"cardinality(embedding) = {dimensions:d}"
+
+
+def as_text(vector: Sequence[float]) -> str:
+    """A vector as pgvector reads it."""
+    return f"[{','.join(map(repr, vector))}]"
 
 
 def literal(vector: Sequence[float]) -> str:

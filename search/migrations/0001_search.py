@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('source', models.CharField(choices=[('tree', 'Tree'), ('task', 'Task'), ('artifact', 'Artifact'), ('log', 'Log')], max_length=8)),
-                ('root', models.CharField(blank=True, default='', help_text='Of a tree: its name.', max_length=100)),
+                ('root', models.CharField(blank=True, default='', help_text='Its name.', max_length=100)),
                 ('path', models.CharField(max_length=4096)),
                 ('kind', models.CharField(choices=[('docs', 'Docs'), ('code', 'Code')], max_length=4)),
                 ('language', models.CharField(blank=True, default='', max_length=16)),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('docs', 'Docs'), ('code', 'Code')], max_length=4)),
                 ('number', models.IntegerField(help_text='Its place in its file, from 0.')),
-                ('trail', models.TextField(blank=True, default='', help_text='The headings above it, a line each.')),
+                ('trail', models.TextField(blank=True, default='', help_text='Headings, a line each.')),
                 ('symbol', models.CharField(blank=True, default='', max_length=200)),
                 ('symbol_kind', models.CharField(blank=True, default='', max_length=16)),
                 ('first_line', models.IntegerField()),

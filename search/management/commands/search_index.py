@@ -4,19 +4,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from search import indexing
-from search.models import File
+from search import index, indexing
 
 
 class Command(BaseCommand):
     help = "Index what has changed in the documents and the code that are searched."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--anew", action="store_true", help="as if nothing had been indexed")
+        parser.add_argument("--anew", action="store_true", help="empty it first")
 
     def handle(self, **options: Any) -> None:
         if options["anew"]:
-            File.objects.update(size=-1, digest="")
+            index.empty()
         look = indexing.all_at_once()
         done = look.changes
         self.stdout.write(
