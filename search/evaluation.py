@@ -63,7 +63,7 @@ def read(path: Path) -> list[Query]:
 
 def usual(text: str, kind: Kind) -> finding.Answer:
     """Search as who may see everything does, in trees alone: tasks differ from day to day."""
-    return finding.search(text, kind, Scope([Source.TREE]), DEPTH)
+    return finding.search(text, kind, Scope([Source.TREE], exact=True), DEPTH)
 
 
 def ask(query: Query, find: Find = usual) -> Outcome:

@@ -63,6 +63,12 @@ def search(text: str, kind: Kind, scope: Scope, k: int = USUAL) -> Answer:
     return Answer(hits, embedder)
 
 
+def present() -> tuple[str, int]:
+    """Whose vectors have a part in searches, and of how many dimensions; `none`: nobody's."""
+    embedder = embedders.current() if vectors.are_there() else None
+    return (embedder.name, embedder.dimensions) if embedder else (WITHOUT, 0)
+
+
 def _vector(text: str) -> tuple[embedders.Vector | None, str]:
     embedder = embedders.current() if vectors.are_there() else None
     if embedder is None:

@@ -16,7 +16,7 @@ from search.ranking import Candidate
 
 MOST_RANKED = 2_000  # pieces whose words are compared for one query
 BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
-MOST_NEAR = 20_000  # vectors that are all compared; of more, an index finds nearly the nearest
+MOST_NEAR = 2_000  # vectors that are all compared; of more, an index finds nearly the nearest
 MILLISECONDS = 2_000  # that a statement may take
 NOTHING = "SELECT NULL::bigint WHERE false"
 
@@ -39,13 +39,15 @@ JOIN search_term t ON t.kind = %(kind)s AND t.lexeme = pair.lexeme AND t.chunks 
 class Scope:
     """What may be found: of these sources, and of tasks those of all users, or of one and nobody.
 
-    `tree`: whether the project's own documents and code are for the caller.
+    `tree`: whether the project's own documents and code are for the caller. `exact`: all vectors
+    are compared, which takes longer and finds the same each time.
     """
 
     sources: Collection[Source] = tuple(Source)
     tree: bool = True
     all_tasks: bool = True
     user_id: UUID | None = None
+    exact: bool = False
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """The same as SQL about a file `f`, whose task has to be there still; and its values."""
@@ -139,8 +141,8 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
     if vector is not None:
         values["vector"] = vectors.as_text(vector)
         distance = f"({vectors.as_vector(len(vector))} <=> %(vector)s::halfvec({len(vector)}))"
-        # Where all are compared, the same are found each time.
-        order = distance if words.total > MOST_NEAR else f"{distance} + 0"
+        all_compared = scope.exact or words.total <= MOST_NEAR
+        order = f"{distance} + 0" if all_compared else distance
         parts.append(
             f"near AS MATERIALIZED (SELECT c.id {among} AND {vectors.are_of(len(vector))}"
             f" ORDER BY {order} LIMIT {BY_VECTORS})"
