@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from search import embedders, querysets, ranking, vectors, words
-from search.exceptions import EmbedderFailed, NoQuery
+from search.exceptions import EmbedderFailed
 from search.models import Kind
 from search.querysets import Scope
 from search.signals import embedded, searched
@@ -45,14 +45,12 @@ class Answer:
 
 
 def search(text: str, kind: Kind, scope: Scope, k: int = USUAL) -> Answer:
-    """Look for the pieces that fit a query best. Raises NoQuery."""
+    """Look for the pieces that fit a query best; none fits what has no word."""
     text = words.cleaned(text)
     spread = " ".join(list(words.parts(text))[: words.MOST])
-    if not spread:
-        problem = NoQuery("q must have a word in it")
-        problem.details = {"q": [problem.message]}
-        raise problem
     searched.send(Kind, kind=kind.value)
+    if not spread:
+        return Answer([], WITHOUT)
     asked = querysets.asked(spread, kind)
     vector, embedder = _vector(text)
     found = querysets.candidates(asked, vector, scope)

@@ -2,15 +2,16 @@
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 
+from api.fields import NOT_BLANK
 from search.answers import CodeSerializer, DocumentsSerializer
 from search.finding import LONGEST, MOST, USUAL
 from search.models import Source
 
 Q = OpenApiParameter(
     "q",
-    {"type": "string", "pattern": "[0-9A-Za-z]", "maxLength": LONGEST},
+    {"type": "string", "pattern": NOT_BLANK, "maxLength": LONGEST},
     required=True,
-    description="What to look for; a word at least.",
+    description="What to look for.",
 )
 K = OpenApiParameter(
     "k",

@@ -46,8 +46,8 @@ def scope_of(request: Request, sources: tuple[Source, ...] = tuple(Source)) -> S
 
 
 def _q(request: Request) -> str:
-    text = request.query_params.get("q", "").strip()
-    if not text:
+    text = request.query_params.get("q", "")
+    if not text.strip():
         raise refused("q", "q must say what to look for")
     if len(text) > LONGEST:
         raise refused("q", f"q must not be longer than {LONGEST} characters")

@@ -183,6 +183,7 @@ def pytest_configure(config):
     emptying.quicken()
     settings.OBJECT_STORE = {"kind": "memory", "base_path": "", "bucket": "", "prefix": ""}
     settings.OBJECT_STORE |= {"options": ()}
+    settings.SEARCH_ROOTS = ()
     PatientPBKDF2Hasher.iterations = 1_000  # instead of some tenths of a second for each password
     if hasattr(config, "workerinput"):
         config.stash[FOLDER] = config.workerinput["database_folder"]
