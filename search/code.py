@@ -39,7 +39,12 @@ def _of_python(text: str) -> Iterator[Piece]:
     yield from _cut(lines, outside, "", "module", said)
     for node in top:
         for piece in _defined(lines, node, ""):
-            yield replace(piece, about=said.partition("\n\n")[0])
+            yield replace(piece, about=f"{_first(said)} {piece.about}".strip())
+
+
+def _first(said: str) -> str:
+    """The first paragraph of a docstring."""
+    return said.partition("\n\n")[0]
 
 
 def _defined(lines: Sequence[str], node: Definition, within: str) -> Iterator[Piece]:
@@ -50,7 +55,8 @@ def _defined(lines: Sequence[str], node: Definition, within: str) -> Iterator[Pi
         rest = _without(_span(node), [_span(one) for one in inner])
         yield from _cut(lines, rest, symbol, "class", lead)
         for one in inner:
-            yield from _defined(lines, one, symbol)
+            for piece in _defined(lines, one, symbol):
+                yield replace(piece, about=f"{_first(lead)} {piece.about}".strip())
         return
     yield from _cut(lines, [_span(node)], symbol, "method" if within else "function", lead)
 

@@ -14,11 +14,11 @@ from search.embedders import Vector
 from search.models import Kind, Source
 from search.ranking import Candidate
 
-MOST_RANKED = 2_000  # pieces whose words are compared for one query
+MOST_RANKED = 1_500  # pieces whose words are compared for one query
 BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
 MOST_NEAR = 2_000  # vectors that are all compared; of more, an index finds nearly the nearest
 MILLISECONDS = 2_000  # that a statement may take
-NOTHING = "SELECT NULL::bigint WHERE false"
+NOTHING = "SELECT 0::bigint AS id, 0::real AS prior, ''::tsvector AS body WHERE false"
 
 # How much a word counts in text, in what stands out or a docstring says, in the headings and the
 # path above, and in the name. Chosen by the queries that are not held out (docs/search.md).
@@ -48,6 +48,11 @@ class Scope:
     all_tasks: bool = True
     user_id: UUID | None = None
     exact: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is more in the index than may be found."""
+        return not (self.tree and self.all_tasks and len(self.sources) == len(Source))
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """The same as SQL about a file `f`, whose task has to be there still; and its values."""
@@ -121,21 +126,19 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
     """
     visible, values = scope.condition()
     score = _score(words, values)
-    among = (
-        "FROM search_chunk c JOIN search_file f ON f.id = c.file_id"
-        f" WHERE c.kind = '{words.kind.value}' AND {visible}"
-    )
+    # Who finds all is hidden only what tasks have left that are gone: few, and looked at last.
+    early = f"JOIN search_file f ON f.id = c.file_id AND {visible}" if scope.is_limited else ""
+    among = f"FROM search_chunk c {early} WHERE c.kind = '{words.kind.value}'"
     matching = []
     for number, query in enumerate(_queries(words)):
         values[f"query{number}"] = query
         found = f"AND c.body @@ %(query{number})s::tsquery LIMIT {MOST_RANKED}"
-        matching.append(f"(SELECT c.id {among} {found})")
+        # A word of each row is asked for; so the row is unpacked once.
+        matching.append(f"(SELECT c.id, c.prior, c.body || ''::tsvector AS body {among} {found})")
     parts = [
-        f"matching AS MATERIALIZED ({' UNION '.join(matching) or NOTHING})",
-        "flat AS MATERIALIZED (SELECT c.id, c.prior, c.body || ''::tsvector AS body"
-        " FROM matching JOIN search_chunk c USING (id))",
-        "best AS MATERIALIZED (SELECT id FROM flat"  # noqa: S608
-        f" ORDER BY ({score}) * prior DESC, id LIMIT {BY_WORDS})",
+        f"matching AS MATERIALIZED ({' UNION ALL '.join(matching) or NOTHING})",
+        "best AS MATERIALIZED (SELECT id FROM matching GROUP BY id"  # noqa: S608
+        f" ORDER BY max(({score}) * prior) DESC, id LIMIT {BY_WORDS})",
     ]
     found, distance = "SELECT id FROM best", "NULL::float8"
     if vector is not None:
@@ -152,7 +155,7 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
         f"WITH {', '.join(parts)} "  # noqa: S608
         f"SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior"
         f" FROM ({found}) found JOIN search_chunk c USING (id)"
-        " JOIN search_file f ON f.id = c.file_id ORDER BY f.path, c.number, c.id"
+        f" JOIN search_file f ON f.id = c.file_id AND {visible} ORDER BY f.path, c.number, c.id"
     ), values
 
 
