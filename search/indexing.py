@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from search import embedders, index, trees, vectors
@@ -177,4 +178,7 @@ def all_at_once() -> Look:
     look = Look(writer(), roots(), besides())
     while not look.go_on(60.0):
         pass
+    if look.changes.pieces:
+        with connection.cursor() as cursor:  # the loop's own pass does it a little later
+            cursor.execute("ANALYZE search_file, search_chunk, search_term")
     return look
