@@ -49,6 +49,8 @@ SAMPLES: Mapping[str, object] = {
     "first_line": 12,
     "last_line": 19,
     "snippet": "def claim(agent):",
+    "marks": [[4, 9]],
+    "embedder": "hashing-1",
     "symbol": "claim",
     "symbol_kind": "function",
     "jarPath": "/opt/optimizer.jar",

@@ -116,7 +116,7 @@ class Term(models.Model):
     """In how many chunks of a kind a word is: the rarer, the more it says."""
 
     kind = models.CharField(max_length=4, choices=Kind)
-    lexeme = models.TextField()
+    lexeme = models.CharField(max_length=64)
     chunks = models.BigIntegerField()
 
     class Meta:

@@ -141,6 +141,7 @@ SLOW = {
     "jobs/test_streaming.py",
     "jobs/test_tally.py",
     "metrics/test_recount.py",
+    "search/test_evaluation.py",
     "spots/test_bad_input.py",
     "spots/test_defects.py",
     "spots/test_health.py",

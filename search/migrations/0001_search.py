@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('docs', 'Docs'), ('code', 'Code')], max_length=4)),
-                ('lexeme', models.TextField()),
+                ('lexeme', models.CharField(max_length=64)),
                 ('chunks', models.BigIntegerField()),
             ],
             options={
