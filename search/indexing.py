@@ -118,7 +118,12 @@ class Look:
             yield
 
     def _forget_roots(self) -> Iterator[None]:
-        """Take out what is of folders that are not searched any more."""
+        """Take out what is of folders that are not searched any more.
+
+        Who searches none leaves all to another coordinator on this database.
+        """
+        if not self.roots:
+            return
         names = [root.name for root in self.roots]
         others = File.objects.filter(source=Source.TREE).exclude(root__in=names)
         yield from self._remove(list(others.values_list("pk", flat=True)))

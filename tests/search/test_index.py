@@ -220,3 +220,12 @@ def test_an_empty_index_has_nothing(tree):
     assert not File.objects.exists()
     assert not Term.objects.exists()
     assert look() == Changes(added=1)
+
+
+def test_who_indexes_nothing_leaves_what_others_have_indexed(tree, settings):
+    tree("a.md", sections("One"))
+    look()
+    settings.SEARCH_ROOTS = ()
+
+    assert look() == Changes()
+    assert paths() == ["a.md"]
