@@ -35,7 +35,7 @@ from jobs import command_transitions as commands
 from jobs import tally
 from jobs.corndogs import outbox
 from problems import database
-from search import indexing, work
+from search import indexing, leavings, work
 from tasks import claims, leases, tallies
 
 TICK = 0.5
@@ -102,6 +102,7 @@ def passes() -> list[Pass]:
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
         Pass("search.index", timedelta(seconds=10), indexing.TreeIndexer().run, Lane.UPKEEP),
         Pass("search.tasks", timedelta(seconds=10), work.TaskIndexer().run, Lane.UPKEEP),
+        Pass("search.leavings", timedelta(seconds=30), leavings.index_leavings, Lane.STORE),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 

@@ -122,8 +122,13 @@ def _below(folder: Path, before: str, besides: set[tuple[int, int]], depth: int)
 
 
 def _is_wanted(name: str) -> bool:
-    lower = name.lower()
-    return kind_of(name) is not None and not any(fnmatch(lower, one) for one in SECRET)
+    return kind_of(name) is not None and not is_secret(name)
+
+
+def is_secret(path: str) -> bool:
+    """Whether a file of this name may have secrets in it."""
+    name = path.rpartition("/")[2].lower()
+    return any(fnmatch(name, one) for one in SECRET)
 
 
 def _stat(folder: Path) -> os.stat_result | None:
@@ -143,6 +148,11 @@ def read(root: Root, path: str) -> str | None:
             raw = file.read(MOST_BYTES + 1)
     except OSError:
         return None
+    return as_text(raw)
+
+
+def as_text(raw: bytes) -> str | None:
+    """The text; None where it is none, is too long, or has a private key in it."""
     if len(raw) > MOST_BYTES or any(mark in raw for mark in SECRET_INSIDE):
         return None
     try:

@@ -38,6 +38,10 @@ WHERE t.id > %(after)s AND (t.job_id IS NULL OR j.kind = 'command') AND NOT EXIS
 ORDER BY t.id LIMIT %(most)s"""
 GONE = """
 SELECT f.id, f.task_id, NOT EXISTS (SELECT FROM tasks_task t WHERE t.id = f.task_id)
+  OR (f.source = 'artifact' AND NOT EXISTS (
+    SELECT FROM artifacts_artifact a WHERE a.task_id = f.task_id AND a.sha256 = f.digest))
+  OR (f.source = 'log' AND NOT EXISTS (
+    SELECT FROM artifacts_logbatch b WHERE b.task_id = f.task_id))
 FROM search_file f WHERE f.task_id > %(after)s ORDER BY f.task_id LIMIT %(most)s"""
 BEYOND = """
 SELECT f.id FROM search_file f WHERE f.source = 'task' AND f.task_id IS NOT NULL
@@ -46,7 +50,10 @@ FIRST = UUID(int=0)
 
 
 class TaskIndexer:
-    """Adds new tasks, and takes out those that are gone or beyond the number that is kept."""
+    """Adds new tasks, and takes out those that are gone or beyond the number that is kept.
+
+    What tasks have left (`leavings`) goes with the task, and when it is removed itself.
+    """
 
     def __init__(self) -> None:
         self.checked = FIRST
