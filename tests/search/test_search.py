@@ -13,6 +13,7 @@ from tasks.models import Task
 from tests.accounts.tokens import client_of, issue, of_agent
 from tests.console.people import browser_of, make_person
 from tests.factories import make_channel, make_task
+from tests.metrics.reading import of, samples
 from tests.search.trees import look
 
 pytestmark = pytest.mark.django_db
@@ -225,3 +226,25 @@ def test_a_task_that_is_gone_is_not_found(people):
     Task.objects.filter(pk=mine.pk).delete()
 
     assert found_tasks(client, source="task") == {str(theirs.pk), str(nobodys.pk)}
+
+
+def test_searches_are_counted(filled):
+    def told():
+        found = samples(Client().get("/metrics").content.decode())
+        return [sum(of(found, name, **labels).values()) for name, labels in COUNTED]
+
+    before = told()
+    items("lease")
+    filled("docs/more.md", "# More\n\nText.\n")
+    look()
+
+    assert [now - then for now, then in zip(told(), before, strict=True)] == [1, 1, 1, 1, 0]
+
+
+COUNTED = [
+    ("search_queries_total", {"type": "docs"}),
+    ("indexing_chunks_total", {"op": "add"}),
+    ("embedding_requests_total", {"of": "query"}),
+    ("embedding_requests_total", {"of": "index"}),
+    ("embedding_errors_total", {"of": "index"}),
+]
