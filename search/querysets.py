@@ -16,6 +16,7 @@ from search.ranking import Candidate
 
 MOST_RANKED = 1_500  # pieces whose words are compared for one query
 BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
+FARTHEST = 0.75  # what is farther from a query than that is not near, though nothing may be nearer
 MOST_NEAR = 2_000  # vectors that are all compared; of more, an index finds nearly the nearest
 MILLISECONDS = 2_000  # that a statement may take
 NOTHING = "SELECT 0::bigint AS id, 0::real AS prior, ''::tsvector AS body WHERE false"
@@ -147,10 +148,10 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
         all_compared = scope.exact or words.total <= MOST_NEAR
         order = f"{distance} + 0" if all_compared else distance
         parts.append(
-            f"near AS MATERIALIZED (SELECT c.id {among} AND {vectors.are_of(len(vector))}"
-            f" ORDER BY {order} LIMIT {BY_VECTORS})"
+            f"near AS MATERIALIZED (SELECT c.id, {distance} AS distance {among}"
+            f" AND {vectors.are_of(len(vector))} ORDER BY {order} LIMIT {BY_VECTORS})"
         )
-        found += " UNION SELECT id FROM near"
+        found += f" UNION SELECT id FROM near WHERE distance <= {FARTHEST}"  # noqa: S608
     return (
         f"WITH {', '.join(parts)} "  # noqa: S608
         f"SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior"

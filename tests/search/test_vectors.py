@@ -221,3 +221,11 @@ def test_a_search_goes_on_by_words_where_the_embedder_is_away(tree, settings, mo
     found = finding.search("backup", Kind.DOCS, Scope())
 
     assert (found.embedder, found.hits[0].path) == ("none", "a.md")
+
+
+@pytest.mark.django_db
+def test_what_is_far_is_not_found_though_nothing_is_nearer(tree):
+    tree("a.md", "# Partitions\n\nBy month.\n")
+    look()
+
+    assert finding.search("frobnicate", Kind.DOCS, Scope()).hits == []
