@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from search import embedders, querysets, ranking, vectors, words
+from search import embedders, querysets, ranking, translation, vectors, words
 from search.exceptions import EmbedderFailed
 from search.models import Kind
 from search.querysets import Scope
@@ -47,6 +47,7 @@ class Answer:
 def search(text: str, kind: Kind, scope: Scope, k: int = USUAL) -> Answer:
     """Look for the pieces that fit a query best; none fits what has no word."""
     text = words.cleaned(text)
+    text = " ".join([text, *translation.english(text)])
     spread = " ".join(list(words.parts(text))[: words.MOST])
     searched.send(Kind, kind=kind.value)
     if not spread:

@@ -38,7 +38,7 @@ KINDS = {
     "impl_item": "class",
     "trait_item": "class",
     "enum_item": "class",
-    "type_declaration": "class",
+    "type_spec": "class",
 }
 VALUES = {"arrow_function", "function_expression", "class"}
 DEEPEST = 100
@@ -62,7 +62,7 @@ def definitions(text: str, language: str) -> list[Definition]:
     if parser is None:
         return []
     source = text.encode()
-    return list(_below(parser.parse(source).root_node, source, "", 0))
+    return list(_below(parser.parse(source).root_node, source))
 
 
 @cache
@@ -79,8 +79,10 @@ def _parser(language: str) -> Any | None:
         return None
 
 
-def _below(node: Any, source: bytes, within: str, depth: int) -> Iterator[Definition]:
-    before = b""
+def _below(
+    node: Any, source: bytes, within: str = "", depth: int = 0, before: bytes = b""
+) -> Iterator[Definition]:
+    """The definitions in a node; `before`: the comment above it."""
     for child in node.children:
         if "comment" in child.type:
             before = source[child.start_byte : child.end_byte]
@@ -93,8 +95,10 @@ def _below(node: Any, source: bytes, within: str, depth: int) -> Iterator[Defini
             span = Span(child.start_point[0] + 1, child.end_point[0] + 1)
             yield Definition(inner, kind, span, before.decode("utf-8", "replace"))
         if depth < DEEPEST:
-            yield from _below(child, source, inner, depth + 1)
-        before = b""
+            above = b"" if found else before
+            yield from _below(child, source, inner, depth + 1, above)
+        if child.is_named:
+            before = b""
 
 
 def _defined(node: Any, source: bytes) -> tuple[str, str] | None:

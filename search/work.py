@@ -1,10 +1,11 @@
-"""Tasks in the index: titles and descriptions of the latest ones.
+"""Tasks in the index: titles, descriptions and chains of the latest ones.
 
 A row beside the task, written afterwards by the loop: an index over the tasks themselves would be
 written anew whenever a task is claimed or ends. Tasks of sweeps have no words of their own.
 """
 
 import time
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
@@ -31,8 +32,9 @@ SELECT GREATEST(
   (SELECT id::text FROM tasks_task ORDER BY id DESC OFFSET %(most)s LIMIT 1),
   '00000000-0000-0000-0000-000000000000')"""
 NEW = """
-SELECT t.id, t.title, left(t.description, %(longest)s)
+SELECT t.id, t.title, left(t.description, %(longest)s), COALESCE(c.name, '')
 FROM tasks_task t LEFT JOIN jobs_job j ON j.id = t.job_id
+LEFT JOIN chains_chain c ON c.id = t.chain_id
 WHERE t.id > %(after)s AND (t.job_id IS NULL OR j.kind = 'command') AND NOT EXISTS (
   SELECT FROM search_file f WHERE f.task_id = t.id AND f.source = 'task')
 ORDER BY t.id LIMIT %(most)s"""
@@ -104,8 +106,9 @@ def _ids(sql: str, **values: int) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _text(task_id: UUID, title: str, description: str) -> Text:
-    pieces = documents.under(title, f"{title}\n\n{description}" if description else title)
+def _text(task_id: UUID, title: str, description: str, chain: str) -> Text:
+    content = f"{title}\n\n{description}" if description else title
+    pieces = [replace(piece, about=chain) for piece in documents.under(title, content)]
     return Text(
         Source.TASK,
         "",

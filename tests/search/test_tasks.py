@@ -10,7 +10,7 @@ from search import finding, work
 from search.models import File, Kind, Source
 from search.querysets import Scope
 from tasks.models import Task
-from tests.factories import make_channel, make_job, make_task, make_tasks
+from tests.factories import make_chain, make_channel, make_job, make_task, make_tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +142,13 @@ def test_the_beginning_is_a_minute_before_the_latest():
 
     ago = (task.pk.int >> 80) - (UUID(beginning).int >> 80)
     assert ago == timedelta(minutes=1) // timedelta(milliseconds=1)
+
+
+def test_the_tasks_of_a_chain_are_found_by_its_name():
+    make_chain(name="Quarterly migration", tasks=2)
+    make_task(title="Something else")
+    run()
+
+    found = finding.search("quarterly", Kind.DOCS, Scope([Source.TASK])).hits
+
+    assert len(found) == 2
