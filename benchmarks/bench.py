@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cycles, growth, paths, slow, tables, unclaimable, waiting
+from benchmarks import cycles, growth, paths, search, slow, tables, unclaimable, waiting
 from benchmarks.coordinator import CoordinatorFailed
 from benchmarks.dashboards import measure as dashboards
 from benchmarks.objects import measure as objects
@@ -29,6 +29,7 @@ LEGS: Mapping[str, Callable[[Run], list[Section]]] = {
     "slow": slow.measure,
     "logs": objects.measure_logs,
     "files": objects.measure_files,
+    "search": search.measure,
 }
 KEYS = [*(cycle.key for cycle in cycles.CYCLES), *LEGS]
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             run.rounds, run.seconds, run.large = options.rounds, options.seconds, options.large
             run.log_megabytes, run.file_mebibytes = options.log_megabytes, options.file_mebibytes
+            run.searched_files = options.searched_files
         try:
             sections = measure(run, options.legs, options.against)
         except CoordinatorFailed as problem:
@@ -88,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--log-megabytes", type=at_least(1), default=100, help="of a command's log; default 100")
     add("--file-mebibytes", type=at_least(1), default=1024, help="of its file; default 1,024")
+    add("--searched-files", type=at_least(1), default=50_000, help="of a tree; default 50,000")
     add("--quick", action="store_true", help="everything once and briefly: does it work at all?")
     add("--markdown", action="store_true", help="the result as docs/performance.md has it")
     add("--strict", action="store_true", help="exit with 1 when a target is missed")

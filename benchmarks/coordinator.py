@@ -77,6 +77,8 @@ def running(folder: Path, product: Path) -> Iterator[Coordinator]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     environment |= {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": str(port)}
+    # Nothing is measured while the project is indexed.
+    environment |= {"COORDINATOR_SEARCH_ROOTS": "off"}
     # One person signs in again and again.
     environment |= {"COORDINATOR_SIGN_IN_FAILURES": "0", "COORDINATOR_RATE_SIGN_IN": "off"}
     log = folder / "server.log"

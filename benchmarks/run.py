@@ -21,7 +21,7 @@ class Run:
     """`product` is the checkout whose coordinator is measured, `folder` where it keeps its data.
 
     `quick`: everything once and briefly. `large`: tasks of the large queue. `log_megabytes` and
-    `file_mebibytes`: of what a command leaves.
+    `file_mebibytes`: of what a command leaves; `searched_files`: of a tree.
     """
 
     folder: Path
@@ -32,6 +32,7 @@ class Run:
     large: int = 1_000_000
     log_megabytes: int = 100
     file_mebibytes: int = 1024
+    searched_files: int = 50_000
     ran_on: str = ""
     first_runs: dict[Path, Path] = field(default_factory=dict)
 

@@ -47,6 +47,7 @@ class Server:
         self.folder.mkdir(mode=0o711, exist_ok=True)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
         environment |= {"COORDINATOR_DATA_DIR": str(self.folder)}
+        environment |= {"COORDINATOR_SEARCH_ROOTS": "off"}
         environment |= {"COORDINATOR_PORT": str(self.port), **self.settings}
         parent = os.getpid()
         with self.log.open("ab") as log:

@@ -261,6 +261,48 @@ def signing_keys(name: str) -> list[str]:
     return [long_enough(key, f"A key of {name}", TOKEN_LEAST) for key in words(name)]
 
 
+def share(name: str, *, default: float) -> float:
+    """A number from 0 to 1."""
+    _, value = first(name)
+    try:
+        result = float(value) if value else default
+    except ValueError:
+        result = -1.0
+    if not 0 <= result <= 1:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a number from 0 to 1.")
+    return result
+
+
+def search_roots(name: str) -> tuple[tuple[str, Path], ...]:
+    """The folders that are searched, each with its name: this project if none is given."""
+    value = text(name, default="")
+    if not value:
+        return (("project", BASE_DIR),)
+    if value == "off":
+        return ()
+    folders = [Path(part).expanduser() for part in value.split(os.pathsep) if part.strip()]
+    for folder in folders:
+        if not folder.is_absolute() or not folder.is_dir() or not folder.name:
+            raise ImproperlyConfigured(
+                f"{name} has {str(folder)!r}, which is no folder: use whole paths of folders with "
+                f"{os.pathsep!r} between them, or off."
+            )
+    if len({folder.name for folder in folders}) < len(folders):
+        raise ImproperlyConfigured(f"{name} has two folders of one name, by which they are told.")
+    return tuple((folder.name[:100], folder) for folder in folders)
+
+
+def embeddings_url(name: str, embedder: str) -> str:
+    """Where an embedder answers, without a password, which the key is for."""
+    value = text(name, default="").rstrip("/")
+    if embedder == "http" and not ENDPOINT.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is no address; use one such as https://models.example.org/v1, below which "
+            "/embeddings is."
+        )
+    return value
+
+
 def corndogs(name: str) -> tuple[Address, ...]:
     """The servers of a queue outside; none when none is set."""
     value = text(name, default="")

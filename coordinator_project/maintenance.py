@@ -36,6 +36,7 @@ from jobs import tally
 from jobs.corndogs import outbox
 from problems import database
 from routing import transitions as routing
+from search import indexing, leavings, work
 from tasks import claims, leases, tallies
 from vault import retention as vault_retention
 
@@ -103,6 +104,9 @@ def passes() -> list[Pass]:
         Pass("events.retention", settings.RETENTION_INTERVAL, retention.enforce, Lane.UPKEEP),
         Pass("vault.retention", settings.RETENTION_INTERVAL, vault_retention.enforce, Lane.UPKEEP),
         Pass("routing.forget", timedelta(hours=1), routing.forget, Lane.UPKEEP),
+        Pass("search.index", timedelta(seconds=10), indexing.TreeIndexer().run, Lane.UPKEEP),
+        Pass("search.tasks", timedelta(seconds=10), work.TaskIndexer().run, Lane.UPKEEP),
+        Pass("search.leavings", timedelta(seconds=30), leavings.index_leavings, Lane.STORE),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
     ]
 

@@ -22,6 +22,8 @@ from coordinator_project.env import METRICS_FOLDER
 from coordinator_project.threads import WAITING_CLAIM
 from events import slots, tail
 from problems.families import family_for
+from search.index import Changes
+from search.signals import embedded, indexed, searched
 from tasks import waiting
 from tasks.signals import claim_answered, leases_renewed, report_refused
 
@@ -56,6 +58,16 @@ CONFLICTS = Counter(
     "cogo_scheduler_claim_conflict", "Reports and renewals of a lease that was lost.", ["job_type"]
 )
 RENEWALS = Counter("cogo_job_lease_renew", "Renewals of leases.", ["job_type"])
+SEARCHES = Counter("search_queries", "Searches.", ["type"])
+INDEXED = Counter("indexing_chunks", "Pieces that were added, updated and deleted.", ["op"])
+INDEXING = Histogram(
+    "indexing_run_seconds",
+    "How long a turn of the indexer took.",
+    ["source"],
+    buckets=BUCKETS,
+)
+EMBEDDINGS = Counter("embedding_requests", "Texts that were given to the embedder.", ["of"])
+NOT_EMBEDDED = Counter("embedding_errors", "How often it failed.", ["of"])
 CLIENTS = Gauge(
     "coordinator_waiting_clients",
     "Who waits for what happens: streams and sockets, and claims.",
@@ -176,3 +188,31 @@ def _note_renewals(types: Sequence[str], **kwargs: object) -> None:
     if present.works:
         for one in types:
             RENEWALS.labels(present.label(one)).inc()
+
+
+@receiver(searched)
+def _note_search(kind: str, **kwargs: object) -> None:
+    if present.works:
+        SEARCHES.labels(kind).inc()
+
+
+@receiver(embedded)
+def _note_query(failed: bool, **kwargs: object) -> None:
+    if present.works:
+        EMBEDDINGS.labels("query").inc()
+        if failed:
+            NOT_EMBEDDED.labels("query").inc()
+
+
+@receiver(indexed)
+def _note_index(source: str, changes: Changes, seconds: float, **kwargs: object) -> None:
+    if present.works:
+        INDEXING.labels(source).observe(seconds)
+        for op, count in (
+            ("add", changes.added),
+            ("update", changes.updated),
+            ("delete", changes.deleted),
+        ):
+            INDEXED.labels(op).inc(count)
+        EMBEDDINGS.labels("index").inc(changes.embedded)
+        NOT_EMBEDDED.labels("index").inc(changes.errors)

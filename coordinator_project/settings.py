@@ -106,6 +106,20 @@ LLM_ANSWER_WITHIN = env.seconds("COORDINATOR_LLM_ANSWER_SECONDS", default=60, le
 LLM_CALL_WITHIN = env.seconds("COORDINATOR_LLM_CALL_SECONDS", default=120, least=1, most=7_200)
 SNAPSHOT_RETENTION = env.days("COORDINATOR_SNAPSHOT_RETENTION_DAYS", default=14)
 USAGE_RETENTION = env.days("COORDINATOR_USAGE_RETENTION_DAYS", default=400)
+# Search.
+
+SEARCH_ROOTS = env.search_roots("COORDINATOR_SEARCH_ROOTS")
+SEARCH_EMBEDDER = env.choice(
+    "COORDINATOR_SEARCH_EMBEDDER", default="hashing", among=("hashing", "http", "none")
+)
+SEARCH_TASKS = env.number("COORDINATOR_SEARCH_TASKS", default=50_000, most=1_000_000)
+HYBRID_ALPHA = env.share("HYBRID_ALPHA", default=0.7)
+EMBEDDINGS_URL = env.embeddings_url("COORDINATOR_EMBEDDINGS_URL", SEARCH_EMBEDDER)
+EMBEDDINGS_KEY = env.header("COORDINATOR_EMBEDDINGS_KEY")
+EMBEDDINGS_MODEL = env.text("COORDINATOR_EMBEDDINGS_MODEL", default="bge-m3")
+EMBEDDINGS_DIMENSIONS = env.number(
+    "COORDINATOR_EMBEDDINGS_DIMENSIONS", default=1024, least=1, most=4_000
+)
 
 # The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
@@ -121,6 +135,7 @@ INSTALLED_APPS = [
     "dashboard",
     "routing",
     "vault",
+    "search",
     "metrics",
     "spots",
     "collab",
@@ -260,6 +275,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "auth", "description": "Users who sign in, for themselves or for an agent."},
         {"name": "tokens", "description": "Tokens of users and of agents."},
         {"name": "metrics", "description": "What monitoring reads: Prometheus' text, summaries."},
+        {"name": "search", "description": "Documents, code, and what tasks say and leave."},
         {"name": "health", "description": "Whether all is well."},
     ],
     "PREPROCESSING_HOOKS": ["coordinator_project.openapi.of_families"],

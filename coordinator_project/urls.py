@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("dashboard.urls")),
     path("", include("routing.urls")),
     path("", include("metrics.urls")),
+    path("", include("search.urls")),
     path("", include("jobs.urls")),
     path("", include("events.urls")),
     path("health", HealthView.as_view()),

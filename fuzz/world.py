@@ -38,6 +38,9 @@ RULES = {
     "COORDINATOR_AGENT_LOST_SECONDS": "86400",
     "ORHESTRA_TASK_TIMEOUT_SECONDS": "86400",
     "COORDINATOR_TASK_REAPER_SECONDS": "86400",
+    # What the loop indexes was changed by no request.
+    "COORDINATOR_SEARCH_ROOTS": "off",
+    "COORDINATOR_SEARCH_TASKS": "0",
 }
 PASSWORD = "Fuzzed-1"  # noqa: S105 (of people who are gone with the run)
 SWEEPS = "sweeps"  # the channel of all jobs

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from metrics import counted, present, sources
 
-OURS = ("coordinator_", "cogo_")
+OURS = ("coordinator_", "cogo_", "search_", "indexing_", "embedding_")
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of prometheus-client that names the folder that processes share."""
 

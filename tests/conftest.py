@@ -144,6 +144,7 @@ SLOW = {
     "routing/test_calls.py",
     "routing/test_keys.py",
     "routing/test_races.py",
+    "search/test_evaluation.py",
     "spots/test_bad_input.py",
     "spots/test_defects.py",
     "spots/test_health.py",
@@ -190,6 +191,7 @@ def pytest_configure(config):
     emptying.quicken()
     settings.OBJECT_STORE = {"kind": "memory", "base_path": "", "bucket": "", "prefix": ""}
     settings.OBJECT_STORE |= {"options": ()}
+    settings.SEARCH_ROOTS = ()
     PatientPBKDF2Hasher.iterations = 1_000  # instead of some tenths of a second for each password
     if hasattr(config, "workerinput"):
         config.stash[FOLDER] = config.workerinput["database_folder"]

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-FAMILIES = ("v1/", "api/v1/", "api/collab/", "functions/v1/", "console/")
+FAMILIES = ("v1/", "api/v1/", "api/collab/", "functions/v1/", "console/", "api/search/")
 
 
 def paths():

@@ -127,6 +127,8 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /api/metrics/summary": ("/api/metrics/summary", None),
         "GET /api/metrics/health": ("/api/metrics/health", None),
         "GET /api/metrics/routing": ("/api/metrics/routing?service=chat", None),
+        "GET /api/search/docs": (f"/api/search/docs?q={t.task.title}", None),
+        "GET /api/search/code": ("/api/search/code?q=claim", None),
         "GET /api/v1/health": ("/api/v1/health", None),
         "GET /api/health": ("/api/health", None),
         "POST /v1/auth/register": ("/v1/auth/register", {}),

@@ -75,6 +75,8 @@ OTHERS = {
     "functions/v1/dlq-list": 500,
     "functions/v1/leases-release": 500,
     "functions/v1/key-vault/get": 0,
+    "api/search/docs": 0,
+    "api/search/code": 0,
 }
 WAITING = {
     "console/stream",
@@ -117,6 +119,8 @@ VALUES = {
 ASKED = {
     "console/board": "?channel={channel}&column=done",
     "console/tasks": "?channel={channel}&column=done",
+    "api/search/docs": "?q=task+7",
+    "api/search/code": "?q=task+7",
     "functions/v1/job-status": "?id={alone}",
     "functions/v1/artifacts-list": "?jobId={alone}",
     "functions/v1/key-vault/get": "?name=x",

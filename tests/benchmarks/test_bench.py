@@ -32,6 +32,8 @@ ROWS = [
     "health beside them, at most",
     "lines followed, by SHA-256 10,000 of 10,000 all met",
     "what was fetched, by SHA-256 the same the same met",
+    "50 files have changed",
+    "search of code, some of each",
 ]
 
 

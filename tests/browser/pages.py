@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import expect
 
 PARTS = ["", "board", "agents", "jobs", "timeline", "usage", "dead-letters"]
+PARTS = ["", "board", "agents", "jobs", "timeline", "dead-letters", "search"]
 
 
 def open_board(page, channel):

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser import accessibility
 from tests.browser.pages import PARTS, chain_on, open_board, part_of, use_verb
+from tests.coordinator_project.running import eventually
 
 
 def test_a_chain_is_made_worked_by_an_agent_and_seen_moving_without_a_reload(operator, fleet):
@@ -145,3 +146,27 @@ def test_it_speaks_the_language_of_the_browser(people, fleet, language, board):
     expect(page.get_by_role("link", name=board)).to_be_visible()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("#connection")).not_to_contain_text("Live")
+
+
+def test_a_task_and_an_agent_are_found_by_their_words(operator, fleet):
+    channel = fleet.channel("searched")
+    fleet.task(channel, "frobnicate <b>the widget</b>")
+    fleet.claim("agent-frobnicator", channel)
+    operator.goto("/#/search")
+    box = operator.get_by_role("searchbox", name="Words to search for")
+
+    def is_found():
+        box.fill("")
+        box.fill("frobnicat")
+        operator.wait_for_timeout(1_000)
+        return operator.locator("[data-found]").count()
+
+    eventually(is_found, within=60)  # the loop adds new tasks every ten seconds
+
+    found = operator.locator("[data-found]").first
+    expect(found.locator("mark")).to_have_text("frobnicate")
+    expect(found.locator("pre")).to_contain_text("<b>the widget</b>")
+    expect(operator.get_by_role("link", name="agent-frobnicator")).to_be_visible()
+    accessibility.check(operator)
+    found.get_by_role("button").click()
+    expect(operator.get_by_role("dialog")).to_contain_text("agent-frobnicator")

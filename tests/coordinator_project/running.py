@@ -36,7 +36,9 @@ def surroundings():
 
 def environment(folder, **more):
     ours = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_PORT": "0"}
-    return surroundings() | ours | {"COORDINATOR_PROCESSES": "2"} | more
+    # Indexing the project takes the processor from what is tested.
+    ours |= {"COORDINATOR_PROCESSES": "2", "COORDINATOR_SEARCH_ROOTS": "off"}
+    return surroundings() | ours | more
 
 
 class Program:

@@ -29,6 +29,7 @@ KNOWN = {
     "artifact_path_is_unique_in_its_attempt": 32,
     "user_by_name_of_any_case": 3 * 4 * 150,
     "api_token_is_one_of_its_digest": 32,
+    "search_file_once": 32,
     "sign_in_code_is_one_of_its_digest": 32,
 }
 

@@ -38,7 +38,7 @@ def test_there_is_a_file_for_each_family():
 
     assert names == {
         *("agents", "auth", "collab", "console", "functions", "health"),
-        *("jobs", "metrics", "spots", "tokens"),
+        *("jobs", "metrics", "search", "spots", "tokens"),
     }
 
 

@@ -12,6 +12,7 @@ import { Empty, useStore } from "./parts.js";
 import { html, render, useEffect, useState } from "./preact.js";
 import { open, state } from "./store.js";
 import { Run } from "./run.js";
+import { Search } from "./search.js";
 import { Timeline } from "./timeline.js";
 import { Usage } from "./usage.js";
 
@@ -26,6 +27,7 @@ const pages = [
     path: "dead-letters", name: () => _("Dead letters"), page: Letters,
     count: () => state.counters?.dead_letters,
   },
+  { path: "search", name: () => _("Search"), page: Search },
 ];
 const unlisted = [{ path: "run", name: () => _("Run"), page: Run }];
 

@@ -1,0 +1,3 @@
+from tests.search.trees import tree
+
+__all__ = ["tree"]
