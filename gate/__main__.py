@@ -32,9 +32,10 @@ def main(arguments: list[str]) -> int:
     """Run it on a coordinator of its own, and write its reports."""
     given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    usual = Needs()
     needs = Needs(
-        ran=env.number("QUALITY_MIN_RAN", default=Needs.ran, least=1),
-        ranked=env.number("ROUTING_REQUIRE_RANKED", default=Needs.ranked),
+        ran=env.number("QUALITY_MIN_RAN", default=usual.ran, least=1),
+        ranked=env.number("ROUTING_REQUIRE_RANKED", default=usual.ranked),
         health=env.minutes("HEALTH_TTL_MIN", default=1440, least=1),
     )
     begun = time.monotonic()
