@@ -151,13 +151,13 @@ def test_it_speaks_the_language_of_the_browser(people, fleet, language, board):
 def test_a_task_and_an_agent_are_found_by_their_words(operator, fleet):
     channel = fleet.channel("searched")
     fleet.task(channel, "frobnicate <b>the widget</b>")
-    fleet.claim("agent-frobnicator", channel)
+    fleet.claim("agent-frobnicate", channel)
     operator.goto("/#/search")
     box = operator.get_by_role("searchbox", name="Words to search for")
 
     def is_found():
         box.fill("")
-        box.fill("frobnicat")
+        box.fill("frobnicate")
         operator.wait_for_timeout(1_000)
         return operator.locator("[data-found]").count()
 
@@ -166,7 +166,7 @@ def test_a_task_and_an_agent_are_found_by_their_words(operator, fleet):
     found = operator.locator("[data-found]").first
     expect(found.locator("mark")).to_have_text("frobnicate")
     expect(found.locator("pre")).to_contain_text("<b>the widget</b>")
-    expect(operator.get_by_role("link", name="agent-frobnicator")).to_be_visible()
+    expect(operator.get_by_role("link", name="agent-frobnicate")).to_be_visible()
     accessibility.check(operator)
     found.get_by_role("button").click()
-    expect(operator.get_by_role("dialog")).to_contain_text("agent-frobnicator")
+    expect(operator.get_by_role("dialog")).to_contain_text("agent-frobnicate")
