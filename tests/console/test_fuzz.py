@@ -16,6 +16,7 @@ from jobs.models import Job
 from tasks.models import Channel, Task
 from tests.console.clicking import messages_of
 from tests.factories import make_agent, make_artifact, make_chain, make_job, make_task
+from tests.vault.keys import make_key
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,7 @@ def browser(admin_client):
     make_chain()
     make_job(tasks=1)
     make_artifact(make_task())
+    make_key()
     return admin_client
 
 

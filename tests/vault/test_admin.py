@@ -1,5 +1,7 @@
 """Keys in the admin: a value is set there, in forms of administrators, and never shown."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.test import Client
 
@@ -15,6 +17,8 @@ from vault.transitions import Times
 pytestmark = pytest.mark.django_db
 
 ADD = "/admin/vault/securekey/add/"
+NONSENSE = ["a\0b", "\ud800", "[", "x" * 70_000, "9999-99-99"]
+NAMES = ["nul", "surrogate", "bracket", "long", "date"]
 FORM = {"name": "main", "env": "dev", "provider": "openai", "value": SECRET}
 
 
@@ -81,6 +85,18 @@ def test_a_wrong_form_comes_back_without_the_value(admin, wrong, field):
     assert field in page.context["adminform"].form.errors
     assert SECRET not in page.content.decode()
     assert not SecureKey.objects.exists()
+
+
+@pytest.mark.parametrize("text", NONSENSE, ids=NAMES)
+def test_a_form_filled_with_nonsense_is_answered(admin, text):
+    admin.raise_request_exception = False
+    raw = text.encode(errors="surrogatepass")
+    more = ["scopes", "alias", "not_before_at_0", "expires_at_0", "rotate_after_1"]
+
+    for field in [*FORM, *more]:
+        form = urlencode(FORM | {field: raw})
+        answer = admin.post(ADD, form, content_type="application/x-www-form-urlencoded")
+        assert answer.status_code in {200, 302}, (field, answer.status_code)
 
 
 def test_what_the_vault_refuses_in_the_form_is_in_the_audit(admin):
