@@ -83,6 +83,7 @@ def _started(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
         "COORDINATOR_DATA_DIR": str(folder),
         "COORDINATOR_HOST": "127.0.0.1",
         "COORDINATOR_PORT": "0",
+        "COORDINATOR_SEARCH_ROOTS": "off",  # nothing is searched here
     }
     server = subprocess.Popen(  # noqa: S603
         [sys.executable, str(env.BASE_DIR / "manage.py"), "serve"],

@@ -150,3 +150,43 @@ def test_a_credential_that_fits_into_no_header_is_refused(monkeypatch):
         env.header("CORNDOGS_API_KEY")
 
     assert str(refusal.value) == "CORNDOGS_API_KEY must be ASCII without blanks."
+
+
+def test_the_project_is_searched_unless_other_folders_are_named(monkeypatch, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+
+    assert env.search_roots("ROOTS") == (("project", env.BASE_DIR),)
+    monkeypatch.setenv("ROOTS", "off")
+    assert env.search_roots("ROOTS") == ()
+    monkeypatch.setenv("ROOTS", f"{one}:{two}")
+    assert env.search_roots("ROOTS") == (("one", one), ("two", two))
+
+
+@pytest.mark.parametrize("value", ["relative", "/no/such/folder", "/", "{folder}:{folder}"])
+def test_folders_that_cannot_be_searched_are_refused(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("ROOTS", value.format(folder=tmp_path))
+
+    with pytest.raises(ImproperlyConfigured, match="ROOTS has"):
+        env.search_roots("ROOTS")
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1", "nan", "half"])
+def test_a_share_is_from_0_to_1(monkeypatch, value):
+    monkeypatch.setenv("SHARE", value)
+
+    with pytest.raises(ImproperlyConfigured, match="use a number from 0 to 1"):
+        env.share("SHARE", default=0.5)
+
+
+def test_the_address_of_an_embedder_is_shown_to_nobody(monkeypatch):
+    monkeypatch.setenv("URL", "https://models.example.org/v1/")
+    assert env.embeddings_url("URL", "http") == "https://models.example.org/v1"
+    monkeypatch.setenv("URL", "https://user:hunter2@models.example.org")
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        env.embeddings_url("URL", "http")
+
+    assert "hunter2" not in str(refused.value)
+    assert env.embeddings_url("URL", "hashing")

@@ -229,3 +229,14 @@ def test_what_is_far_is_not_found_though_nothing_is_nearer(tree):
     look()
 
     assert finding.search("frobnicate", Kind.DOCS, Scope()).hits == []
+
+
+def test_a_role_that_may_not_make_the_extension_goes_without(without_pgvector):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE search_tests_plain")
+        cursor.execute("SET LOCAL ROLE search_tests_plain")
+        installed = vectors.install(256)
+        cursor.execute("RESET ROLE")
+
+    assert installed is False
+    assert vectors.are_there() is False
