@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.dispatch import receiver
@@ -22,10 +23,12 @@ from coordinator_project.env import METRICS_FOLDER
 from coordinator_project.threads import WAITING_CLAIM
 from events import slots, tail
 from problems.families import family_for
-from search.index import Changes
 from search.signals import embedded, indexed, searched
 from tasks import waiting
 from tasks.signals import claim_answered, leases_renewed, report_refused
+
+if TYPE_CHECKING:
+    from search.index import Changes  # models, which are not loaded yet where this is
 
 KINDS = {
     "histogram": 1 << 20,
@@ -205,7 +208,7 @@ def _note_query(failed: bool, **kwargs: object) -> None:
 
 
 @receiver(indexed)
-def _note_index(source: str, changes: Changes, seconds: float, **kwargs: object) -> None:
+def _note_index(source: str, changes: "Changes", seconds: float, **kwargs: object) -> None:
     if present.works:
         INDEXING.labels(source).observe(seconds)
         for op, count in (

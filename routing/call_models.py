@@ -11,14 +11,16 @@ from routing.candidates import Intent, Scoring, Service
 from routing.querysets import SnapshotQuerySet, UsageQuerySet
 
 REQUEST_ID = 26  # characters of a ULID
+LONGEST_OF_MODEL = 128
+"""Characters of the name of a provider or a model: what is used is found by both and three more."""
 
 
 class UsageCounter(models.Model):
     """What was used on a day (UTC), by whom and of which model. It outlives all of them."""
 
     day = models.DateField(_("day"))
-    provider = models.CharField(_("provider"), max_length=LONGEST_NAME)
-    model = models.CharField(_("model"), max_length=LONGEST_NAME)
+    provider = models.CharField(_("provider"), max_length=LONGEST_OF_MODEL)
+    model = models.CharField(_("model"), max_length=LONGEST_OF_MODEL)
     tenant_id = models.UUIDField(_("user"), null=True, blank=True)
     agent = models.CharField(_("agent"), max_length=ID_LENGTH, blank=True, default="")
     channel = models.CharField(_("channel"), max_length=LONGEST_NAME, blank=True, default="")
@@ -48,8 +50,8 @@ class UsageCounter(models.Model):
 class UsageTotal(models.Model):
     """What was ever used of a model: the sum of its days, also of those that are not kept."""
 
-    provider = models.CharField(max_length=LONGEST_NAME)
-    model = models.CharField(max_length=LONGEST_NAME)
+    provider = models.CharField(max_length=LONGEST_OF_MODEL)
+    model = models.CharField(max_length=LONGEST_OF_MODEL)
     calls = models.BigIntegerField()
     input_tokens = models.BigIntegerField()
     output_tokens = models.BigIntegerField()

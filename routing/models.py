@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from api.fields import LONGEST_NAME
 from routing.addresses import check_address, check_headers, check_regions
 from routing.call_models import (
+    LONGEST_OF_MODEL,
     FailoverTotal,
     Outcome,
     RoutingSnapshot,
@@ -47,7 +48,7 @@ class Provider(models.Model):
 
     name = models.CharField(
         _("name"),
-        max_length=LONGEST_NAME,
+        max_length=LONGEST_OF_MODEL,
         unique=True,
         help_text=_("As the key vault and policies call it, such as openai."),
     )
@@ -90,7 +91,7 @@ class LanguageModel(models.Model):
     provider = models.ForeignKey(
         Provider, models.CASCADE, related_name="models", verbose_name=_("provider")
     )
-    name = models.CharField(_("name"), max_length=LONGEST_NAME)
+    name = models.CharField(_("name"), max_length=LONGEST_OF_MODEL)
     service = models.CharField(_("service"), max_length=16, choices=Service, default=Service.CHAT)
     context_limit = models.PositiveIntegerField(
         _("context"), help_text=_("Tokens of question and answer together.")

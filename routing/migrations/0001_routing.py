@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             name='Provider',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='As the key vault and policies call it, such as openai.', max_length=200, unique=True, verbose_name='name')),
+                ('name', models.CharField(help_text='As the key vault and policies call it, such as openai.', max_length=128, unique=True, verbose_name='name')),
                 ('base_url', models.CharField(help_text='What stands before /chat/completions, such as https://api.openai.com/v1', max_length=500, validators=[routing.addresses.check_address], verbose_name='base URL')),
                 ('regions', models.JSONField(blank=True, default=dict, help_text='Base URLs by region, such as {"eu": "https://eu.example.org/v1"}.', validators=[routing.addresses.check_regions], verbose_name='regions')),
                 ('headers', models.JSONField(blank=True, default=dict, help_text='Headers beside the usual ones; {"api-key": "{key}"} sends the key as that.', validators=[routing.addresses.check_headers], verbose_name='headers')),
@@ -106,8 +106,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(verbose_name='day')),
-                ('provider', models.CharField(max_length=200, verbose_name='provider')),
-                ('model', models.CharField(max_length=200, verbose_name='model')),
+                ('provider', models.CharField(max_length=128, verbose_name='provider')),
+                ('model', models.CharField(max_length=128, verbose_name='model')),
                 ('tenant_id', models.UUIDField(blank=True, null=True, verbose_name='user')),
                 ('agent', models.CharField(blank=True, default='', max_length=200, verbose_name='agent')),
                 ('channel', models.CharField(blank=True, default='', max_length=200, verbose_name='channel')),
@@ -127,8 +127,8 @@ class Migration(migrations.Migration):
             name='UsageTotal',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=200)),
-                ('model', models.CharField(max_length=200)),
+                ('provider', models.CharField(max_length=128)),
+                ('model', models.CharField(max_length=128)),
                 ('calls', models.BigIntegerField()),
                 ('input_tokens', models.BigIntegerField()),
                 ('output_tokens', models.BigIntegerField()),
@@ -142,7 +142,7 @@ class Migration(migrations.Migration):
             name='LanguageModel',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('name', models.CharField(max_length=128, verbose_name='name')),
                 ('service', models.CharField(choices=[('chat', 'Chat'), ('embeddings', 'Embeddings')], default='chat', max_length=16, verbose_name='service')),
                 ('context_limit', models.PositiveIntegerField(help_text='Tokens of question and answer together.', verbose_name='context')),
                 ('max_tokens', models.PositiveIntegerField(blank=True, help_text='Tokens; empty: no limit.', null=True, verbose_name='longest answer')),
