@@ -39,7 +39,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Incoming:
-    """The body on its way to the store: it is counted, and hashed. `renew` is told its size."""
+    """The body on its way to the store: it is counted, and hashed. `renew` gets its size."""
 
     parts: AsyncIterator[bytes]
     expected: str

@@ -53,7 +53,7 @@ class Monitoring:
         self.asked += 1
         for path in PROBES:
             body = self._get(path)
-            if body and path.startswith("/api/") and json.loads(body).get("ok") is not True:
+            if body and path.startswith("/api/") and not is_ok(body):
                 self.problems.append(f"{path} is not ok")
         text = self._get(METRICS)
         if text:
@@ -83,3 +83,12 @@ class Monitoring:
             "slowest_ms": round(self.slowest * 1000),
             "problems": self.problems[:SHOWN],
         }
+
+
+def is_ok(body: bytes) -> bool:
+    """Whether an answer says so; one that cannot be read does not."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("ok") is True

@@ -264,7 +264,7 @@ def _judged(collab: Collab, ears: Ears, before: dict[str, float], killed: str) -
     jobs = verdict.jobs_of(collab.wire)
     events = verdict.events_of(collab.wire, jobs)
     heard = ears.heard
-    told = _soon(lambda: verdict.told_right(heard, events))
+    heard_all = _soon(lambda: verdict.heard_right(heard, events))
     streamed = _soon(lambda: verdict.streamed_right(heard, events))
     alive = [name for name in WORKERS if name != killed]
     statuses = {name: collab.status(name) for name in collab.jobs}
@@ -289,7 +289,7 @@ def _judged(collab: Collab, ears: Ears, before: dict[str, float], killed: str) -
         and set(statuses.values()) == {"succeeded"},
         "No job ended twice": all(once) and len(jobs) == len(collab.jobs),
         "The sums are right": sums == [sum(range(number + 1)) for number in range(SUMS)],
-        "The socket heard every event in order, across a break": told and heard.breaks == 1,
+        "The socket heard every event in order, across a break": heard_all and heard.breaks == 1,
         "The stream brought every event once and in order": streamed,
         "No worker was absent for 15 s": verdict.present_right(heard, alive),
         "Nothing was refused to the listeners": not heard.errors,

@@ -62,8 +62,8 @@ def names_of(events: Sequence[Body]) -> list[str]:
     return [text(event, "event_type") for event in events]
 
 
-def told_right(heard: Heard, events: Mapping[str, Sequence[Body]]) -> bool:
-    """Whether the socket was told of every event of every job, in its order."""
+def heard_right(heard: Heard, events: Mapping[str, Sequence[Body]]) -> bool:
+    """Whether the socket heard every event of every job, in its order."""
     return all(
         heard.types_of(job_id)
         == [type_ for name in names_of(found) for type_ in BROADCAST.get(name, [f"job.{name}"])]
