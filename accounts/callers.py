@@ -82,7 +82,7 @@ class Caller:
 
 TOKEN = Caller(CallerKind.TOKEN, "token", rights=EVERYTHING)
 LOCAL = Caller(CallerKind.LOCAL, "local", rights=EVERYTHING)
-AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key", rights=frozenset({VIEW, OPERATE}))
+AGENT_KEY = Caller(CallerKind.AGENT_KEY, "agent-key", rights=roles.OF_AGENTS)
 
 
 def of_user(user: User) -> Caller:

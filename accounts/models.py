@@ -33,6 +33,15 @@ class User(AbstractUser):
         indexes = [models.Index(Upper("username"), name="user_by_name_of_any_case")]
 
 
+class TokenState(models.TextChoices):
+    """Whether a token lets somebody in; no column has it, for a token expires by itself."""
+
+    VALID = "valid", _("Valid")
+    EXPIRED = "expired", _("Expired")
+    REVOKED = "revoked", _("Revoked")
+    ASLEEP = "asleep", _("Its user is not active")
+
+
 class ApiToken(models.Model):
     """A credential of a program: of a user, or of an agent. Only its digest is stored.
 
@@ -116,9 +125,18 @@ class ApiToken(models.Model):
     @property
     def is_live(self) -> bool:
         """Whether it lets somebody in, by the clock of this process."""
-        if self.revoked_at is not None or (self.user is not None and not self.user.is_active):
-            return False
-        return self.expires_at is None or self.expires_at > timezone.now()
+        return self.state == TokenState.VALID
+
+    @property
+    def state(self) -> TokenState:
+        """Whether it lets somebody in, or why not."""
+        if self.revoked_at is not None:
+            return TokenState.REVOKED
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            return TokenState.EXPIRED
+        if self.user is not None and not self.user.is_active:
+            return TokenState.ASLEEP
+        return TokenState.VALID
 
 
 class SignInCode(models.Model):

@@ -18,6 +18,9 @@ from api.fields import by_name
 from api.names import spelled
 from problems import Forbidden, Unauthorized
 
+KEY_HEADERS = ("X-Api-Key",)
+"""Beside `Authorization`, the headers in which a token may come; a view may know more of them."""
+
 if TYPE_CHECKING:
     # REST framework's views import this module, by its settings.
     from rest_framework.views import APIView
@@ -88,7 +91,7 @@ class ReadOrOperate(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller: Any = request.auth
         if caller is None:
-            raise Unauthorized(advice(request._request))
+            raise Unauthorized(advice(request))
         check_scopes(caller, view)
         if getattr(view, "action", "") is None:
             return True  # the view has no such method, as it says then
@@ -144,11 +147,19 @@ class MayHaveTokens(BasePermission):
         return True
 
 
-def advice(request: HttpRequest) -> str:
+def advice(request: Request) -> str:
     """How to send a token, after what is wrong with the one that was sent."""
-    sent = request.META.get("HTTP_X_API_KEY") or "HTTP_AUTHORIZATION" in request.META
-    how = "Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'."
-    return f"{complaint(request)}. {how}" if sent else how
+    named = (getattr(one, "key_headers", ()) for one in request.authenticators or ())
+    headers = next(filter(None, named), KEY_HEADERS)
+    others = " or ".join(f"'{header}'" for header in headers)
+    how = (
+        f"Send a token as 'Authorization: Bearer <token>' or {others};"
+        " `manage.py create_token` makes one."
+    )
+    if any(request.headers.get(header) for header in headers):
+        return f"Invalid or expired token. {how}"
+    sent = "Authorization" in request.headers
+    return f"{complaint(request._request)}. {how}" if sent else how
 
 
 def complaint(request: HttpRequest) -> str:

@@ -23,6 +23,8 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     Role.ADMIN: EVERYTHING,
     Role.AGENT: frozenset(),  # its scope says what it may
 }
+OF_AGENTS = frozenset({VIEW, OPERATE})
+"""What the key of agents gives, and the token of one amounts to: it claims tasks and ends them."""
 OF_PEOPLE = frozenset(role.value for role in Role if role != Role.AGENT)
 """The roles of tokens that belong to a user. None gives more than the user has."""
 

@@ -3,44 +3,42 @@
 from collections.abc import Collection
 from secrets import token_hex
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.forms import BaseForm, CharField, HiddenInput, ModelForm, MultipleChoiceField
-from django.http import HttpRequest, HttpResponse
+from django.forms import BaseForm, CharField, Form, HiddenInput, ModelForm, MultipleChoiceField
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from accounts import callers, transitions
+from accounts import callers, cells, credentials, transitions
 from accounts.callers import Caller
 from accounts.credentials import PREFIX
 from accounts.lists import OfferedLookups
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, TokenState, User
 from accounts.rights import ADMINISTER, may_enter
 from accounts.roles import OF_PEOPLE, Role
 from accounts.scopes import Scope
 
-COLUMNS = [
-    "name",
-    "role",
-    "limited",
-    "shown",
-    "is_live",
-    "created_at",
-    "expires_at",
-    "last_used_at",
-]
 MADE = "tokens_made"
 """In a session: for which forms a token has been made."""
 REMEMBERED = 20
+LONGEST_REASON = 1_000
 OF_ALL = ["user", "agent", "agent_is_prefix", "channels"]
 """Asked of administrators alone: others make tokens for themselves."""
+
+
+class RevokeForm(Form):
+    reason = CharField(
+        label=_("Reason"), max_length=LONGEST_REASON, widget=UnfoldAdminTextareaWidget({"rows": 2})
+    )
 
 
 class TokenForm(ModelForm):
@@ -51,7 +49,7 @@ class TokenForm(ModelForm):
 
     once = CharField(widget=HiddenInput, required=False, max_length=64)
     scopes = MultipleChoiceField(
-        label=_("limited to functions"),
+        label=_("Limited to functions"),
         help_text=_("Nothing else may be done with it. Without any it is not limited."),
         choices=Scope.choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
@@ -63,6 +61,11 @@ class TokenForm(ModelForm):
     class Meta:
         model = ApiToken
         fields = ["name", "role", "scopes", "expires_at", *OF_ALL]
+        help_texts = {
+            "expires_at": _("Without a time it holds until it is revoked."),
+            "agent": _("With the role of an agent: its id, or how the ids of several begin."),
+            "channels": _("Of an agent, with commas between them. Without any: all channels."),
+        }
 
     def clean_once(self) -> str:
         once: str = self.cleaned_data["once"]
@@ -91,13 +94,49 @@ class TokenForm(ModelForm):
             )
         if not of_agent and (cleaned.get("channels") or cleaned.get("agent_is_prefix")):
             raise ValidationError(_("Only the token of an agent names agents and channels."))
+        user, role = cleaned.get("user"), cleaned.get("role")
+        by = callers.of_user(self.person)
+        if role and not transitions.is_within(by, None if of_agent else user, role):
+            raise ValidationError(
+                {"role": _("This token would let its holder do more than you may yourself.")}
+            )
         if of_agent and cleaned.get("scopes"):
             raise ValidationError({"scopes": _("Functions are not for agents.")})
         return cleaned
 
 
-class Shown:
-    """What of a token may be seen again."""
+@admin.register(ApiToken)
+class TokenAdmin(OfferedLookups):
+    form = TokenForm
+    change_form_before_template = "accounts/first_token.html"
+    actions = ["revoke"]
+    audited = True
+    list_display = [
+        "name",
+        "state",
+        "role",
+        "limited",
+        "user",
+        "agent",
+        "shown",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    ]
+    list_filter = ["role", "is_login"]
+    list_select_related = ["user"]
+    search_fields = ["name", "ending"]
+    search_help_text = _("A part of its name, or its last four characters.")
+    sortable = ("created_at",)
+    readonly_fields = [
+        "limited",
+        "shown",
+        "state",
+        "is_login",
+        "created_at",
+        "revoked_at",
+        "last_used_at",
+    ]
 
     @admin.display(description=_("token"))
     def shown(self, token: ApiToken) -> str:
@@ -105,55 +144,11 @@ class Shown:
 
     @admin.display(description=_("limited to functions"))
     def limited(self, token: ApiToken) -> str:
-        return ", ".join(token.scopes) or "-"
+        return ", ".join(token.scopes) or cells.NONE
 
-    @admin.display(description=_("valid"), boolean=True)
-    def is_live(self, token: ApiToken) -> bool:
-        return token.is_live
-
-
-class TokensInline(Shown, TabularInline):
-    """The tokens of a user, on the user's page; each leads to its own."""
-
-    model = ApiToken
-    fk_name = "user"
-    fields = readonly_fields = COLUMNS
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        rows: QuerySet[ApiToken] = super().get_queryset(request)
-        return rows.filter(is_login=False).select_related("user")
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm(ADMINISTER)
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-@admin.register(ApiToken)
-class TokenAdmin(Shown, OfferedLookups):
-    form = TokenForm
-    actions = ["revoke"]
-    list_display = [*COLUMNS[:3], "user", "agent", *COLUMNS[3:]]
-    list_filter = ["role", "is_login"]
-    list_select_related = ["user"]
-    search_fields = ["name__istartswith", "ending"]
-    search_help_text = _("How its name begins, or its last four characters.")
-    readonly_fields = [
-        "limited",
-        "shown",
-        "is_live",
-        "is_login",
-        "created_at",
-        "revoked_at",
-        "last_used_at",
-    ]
+    @admin.display(description=_("state"))
+    def state(self, token: ApiToken) -> str:
+        return cells.status(token.state, TokenState(token.state).label)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         rows: QuerySet[ApiToken] = super().get_queryset(request)
@@ -183,9 +178,17 @@ class TokenAdmin(Shown, OfferedLookups):
         made = request.session.get(MADE, [])
         return type(form.__name__, (form,), {"person": _person(request), "made": made})
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"is_first": not credentials.issued(), **(extra_context or {})}
+        response: HttpResponse = super().add_view(request, form_url, context)
+        return response
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        return initial | {"once": token_hex(16)}
+        of_user = Role.USER if "user" in initial else ""
+        return {"role": of_user, **initial, "once": token_hex(16)}
 
     def save_model(
         self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool
@@ -217,6 +220,34 @@ class TokenAdmin(Shown, OfferedLookups):
         response = TemplateResponse(request, "accounts/token.html", context)
         add_never_cache_headers(response)
         return response
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.revoke_view)
+        name = "accounts_apitoken_revoke"
+        return [path("<uuid:token_id>/revoke/", view, name=name), *super().get_urls()]
+
+    def revoke_view(self, request: HttpRequest, token_id: UUID) -> HttpResponse:
+        """Ask whether to revoke one token, and why; with a reason, revoke it."""
+        token = self.get_queryset(request).select_related("user").filter(pk=token_id).first()
+        if token is None:
+            raise Http404
+        by = _caller(request)
+        of_user = token.user_id is not None and by.may(ADMINISTER)
+        back = (
+            reverse("admin:accounts_user_change", args=[token.user_id])
+            if of_user
+            else reverse("admin:accounts_apitoken_changelist")
+        )
+        form = RevokeForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            transitions.revoke(token.pk, by=by, reason=form.cleaned_data["reason"])
+            message = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", 1)
+            self.message_user(request, message % {"count": 1}, messages.SUCCESS)
+            return HttpResponseRedirect(back)
+        context = self.admin_site.each_context(request)
+        context |= {"opts": self.opts, "title": _("Revoke"), "token": token}
+        context |= {"form": form, "back": back}
+        return TemplateResponse(request, "accounts/revoke.html", context)
 
     @admin.action(description=_("Revoke the selected tokens"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:

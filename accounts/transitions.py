@@ -58,6 +58,18 @@ def may_issue(caller: Caller, user: User | None) -> bool:
     return own and caller.kind == CallerKind.USER and bool(caller.rights & ENTER)
 
 
+def is_within(by: Caller, user: User | None, role: str) -> bool:
+    """Whether a token of this user or, without one, of an agent gives no more than the caller has.
+
+    That of somebody else gives all of its role once its user may that much.
+    """
+    if user is None:
+        return by.rights >= roles.OF_AGENTS
+    given = roles.RIGHTS[Role(role)]
+    own = by.user_id == user.pk
+    return (given & rights_of(user) if own else given) <= by.rights
+
+
 def issue(
     name: str,
     *,
@@ -73,7 +85,8 @@ def issue(
 ) -> Issued:
     """Make a token of a user, or of an agent. Without a role it gives all that its user may.
 
-    With scopes it is good for functions of these alone. Raises MayNotIssue.
+    With scopes it is good for functions of these alone. Raises MayNotIssue, also where it would
+    give more than the caller has.
     """
     if not may_issue(by, user):
         raise MayNotIssue(
@@ -81,6 +94,8 @@ def issue(
             " at /admin/accounts/apitoken/add/, signed in."
         )
     wanted = role or (roles.role_within(rights_of(user)) if user else Role.AGENT)
+    if not is_within(by, user, wanted):
+        raise MayNotIssue("This token would let its holder do more than you may yourself.")
     secret = credentials.new_token()
     token = ApiToken(
         name=name,

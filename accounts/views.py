@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
@@ -12,9 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from accounts import sign_in, transitions
+from accounts.callers import of_user
 from accounts.headers import UNFOLD_CSP, with_policy
 from accounts.models import LONGEST_NAME, User
 from accounts.rights import NOT_YET, may_enter
+from accounts.signals import person_changed
 from api import throttling
 from problems import TooMany
 
@@ -169,6 +172,15 @@ class ChangePassword(views.PasswordChangeView):
     form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
     extra_context = {"title": _("Change password")}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            caller = of_user(form.user)
+            person_changed.send(
+                User, row=form.user, caller=caller, verb="password", before={}, after={}
+            )
+        return response
 
     def get_context_data(self, **kwargs: object) -> Context:
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from agents.querysets import AgentQuerySet, NotificationQuerySet
 from events import triggers
@@ -19,24 +20,24 @@ INCARNATION_LENGTH = 200
 class Activity(models.TextChoices):
     """The agent's own report of its activity; the engine only shows it."""
 
-    IDLE = "idle"
-    RUNNING = "running"
-    WAITING = "waiting"
+    IDLE = "idle", _("Idle")
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Waiting")
 
 
 class Protocol(models.TextChoices):
     """The protocol of an agent, which decides after how much silence it is lost."""
 
-    PLAIN = "", "agents"
-    SPOT = "spot", "SPOTs"
+    PLAIN = "", _("agents")
+    SPOT = "spot", _("SPOTs")
 
 
 class Presence(models.TextChoices):
     """An agent's last announced presence; who is online now is derived."""
 
-    ONLINE = "online"
-    OFFLINE = "offline"
-    LOST = "lost"
+    ONLINE = "online", _("Online")
+    OFFLINE = "offline", _("Offline")
+    LOST = "lost", _("Lost")
 
 
 class Agent(models.Model):
@@ -204,3 +205,17 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id}:{self.type}"
+
+
+class Dismissal(models.Model):
+    """Somebody wants to see no more of a finding (`dashboard.attention`) until it grows."""
+
+    key = models.CharField(primary_key=True, max_length=100)
+    dismissed_at = models.DateTimeField(db_default=Now())
+    by = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key

@@ -13,7 +13,14 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from agents.exceptions import AgentLost, AgentReplaced, AgentUnknown
-from agents.models import Agent, Notification, NotificationType, Presence, Protocol
+from agents.models import (
+    Agent,
+    Dismissal,
+    Notification,
+    NotificationType,
+    Presence,
+    Protocol,
+)
 from agents.querysets import lost_since, online_since, unheard
 from api.names import spelled
 from events import journal
@@ -180,12 +187,12 @@ def _subscribe(agent: Agent, reported: list[str]) -> None:
 
 
 @transaction.atomic
-def subscribe(agent_id: str, names: Sequence[str], *, by: str) -> Agent:
+def subscribe(agent_id: str, names: Sequence[str], *, by: str, reason: str = "") -> Agent:
     """Set an agent's channels as an operator; its heartbeats cannot undo it.
 
     Its presence is not renewed.
     """
-    journal.attribute(actor=by)
+    journal.attribute(actor=by, reason=reason)
     if not lock([agent_id]):
         raise AgentUnknown(f"There is no agent {agent_id!r}.")
     Agent.objects.filter(pk=agent_id).update(
@@ -265,6 +272,16 @@ def dismiss(agent_id: str, type_: str) -> None:
     """Hide a notification until the agent has stopped waiting and waits again."""
     Notification.objects.filter(agent=agent_id, type=type_, dismissed_at=None).update(
         dismissed_at=Now()
+    )
+
+
+def dismiss_finding(key: str, *, by: str) -> None:
+    """Hide what needs a person until something new comes to it."""
+    Dismissal.objects.bulk_create(
+        [Dismissal(key=key, dismissed_at=Now(), by=by)],
+        update_conflicts=True,
+        unique_fields=["key"],
+        update_fields=["dismissed_at", "by"],
     )
 
 

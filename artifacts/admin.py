@@ -9,15 +9,17 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from accounts import columns
 from artifacts.models import Artifact
 from artifacts.verbs import ARTIFACT_VERBS
+from console import names
 from console.admin import ConsoleAdmin
 
 KEY = re.compile("[0-9]{1,18}", re.ASCII)
+
+names.give(Artifact, _("file"), _("files"))
 
 
 @admin.register(Artifact)
@@ -27,6 +29,7 @@ class ArtifactAdmin(ConsoleAdmin):
     search_fields = ["path"]
     search_help_text = _("The whole id of a task, or a part of a path of one of the latest files.")
     searched_text = "path"
+    sortable = ("created_at",)
     ordering = ["-pk"]
     fieldsets = [
         (None, {"fields": ["path", "of_task", "attempt", "created_at"]}),
@@ -51,10 +54,12 @@ class ArtifactAdmin(ConsoleAdmin):
         response: HttpResponse | None = super().response_action(request, queryset)
         return response
 
-    @admin.display(description=_("task"), ordering="task")
+    def heading(self, obj: object) -> str:
+        return obj.path if isinstance(obj, Artifact) else str(obj)
+
+    @admin.display(description=_("task"))
     def of_task(self, artifact: Artifact) -> str:
-        link = reverse("admin:tasks_task_change", args=[artifact.task_id])
-        return format_html('<a href="{}">{}</a>', link, artifact.task_id)
+        return columns.linked(artifact.task_id, "tasks_task")
 
     @admin.display(description=_("attempt"))
     def attempt(self, artifact: Artifact) -> int:

@@ -5,7 +5,8 @@ from django.utils.translation import ngettext_lazy
 
 from accounts.rights import ADMINISTER
 from artifacts.models import Artifact
-from console.verbs import ALWAYS, By, Preview, Values, Verb, one_by_one
+from console.conditions import ALWAYS, Values
+from console.verbs import By, Preview, Verb, one_by_one
 
 
 def _snapshot(artifact: Artifact) -> dict[str, object]:
@@ -42,5 +43,6 @@ ARTIFACT_VERBS: list[Verb[Artifact]] = [
         _snapshot,
         permission=ADMINISTER,
         icon="delete",
+        danger=True,
     ),
 ]

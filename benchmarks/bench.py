@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import cycles, growth, paths, search, slow, tables, unclaimable, waiting
 from benchmarks.coordinator import CoordinatorFailed
+from benchmarks.dashboards import browser
 from benchmarks.dashboards import measure as dashboards
 from benchmarks.objects import measure as objects
 from benchmarks.results import Section
@@ -26,6 +27,7 @@ LEGS: Mapping[str, Callable[[Run], list[Section]]] = {
     "growth": growth.measure,
     "sweeps": sweeps.measure,
     "dashboards": dashboards.measure,
+    "browser": browser.measure,
     "slow": slow.measure,
     "logs": objects.measure_logs,
     "files": objects.measure_files,

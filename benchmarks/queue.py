@@ -1,11 +1,13 @@
 """The queue of tasks that both sides work through; every leg finds it in the same state."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
 CHANNEL = "bench"
+ATTEMPTS = 10
 PAYLOAD = '{"path": "lib/python/example.py", "size": 12345}'
 RESULT = '{"sha256": "0f343b0931126a20f133d67c2b018a3b"}'
 
@@ -35,11 +37,20 @@ def refill(db: psycopg.Connection, channel: UUID, tasks: int) -> None:
     The checkpoint comes while nothing is there, so that none falls into a leg, and so that no
     page has to be logged whole in it.
     """
-    db.execute("TRUNCATE tasks_task, events_event CASCADE")
+    _empty(db)
     db.execute("CHECKPOINT")
     insert(db, tasks, channel_id=f"'{channel}'::uuid", queue_at=queue_at(tasks))
     db.execute("VACUUM (ANALYZE) tasks_task")
     db.execute("VACUUM (ANALYZE) agents_agent")
+
+
+def _empty(db: psycopg.Connection) -> None:
+    """The maintenance loop reads these tables in an order of its own, which may be a deadlock."""
+    for _ in range(ATTEMPTS):
+        with suppress(psycopg.errors.DeadlockDetected):
+            db.execute("TRUNCATE tasks_task, events_event CASCADE")
+            return
+    raise TimeoutError("The tables could not be emptied.")
 
 
 def count_done(db: psycopg.Connection) -> tuple[int, int]:

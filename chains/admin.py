@@ -5,16 +5,17 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Min, Model
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from accounts import cells, columns
 from api import sizes
 from chains import work_admin  # noqa: F401  (registers the pages of tasks and agents)
 from chains.models import Chain
 from chains.verbs import CHAIN_VERBS
+from console import names
 from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
@@ -26,11 +27,23 @@ SHOWN = 100
 BEFORE = 20
 """Of these, how many are shown before the first that is open."""
 
+names.give(Chain, _("chain"), _("chains"))
+
 
 @admin.register(Chain)
 class ChainAdmin(ConsoleAdmin):
     verbs = CHAIN_VERBS
-    list_display = ["name", "status", "channel", "owner", "progress", "on_failure", "created_at"]
+    list_display = [
+        "name",
+        "status",
+        "channel",
+        "owner",
+        "progress",
+        "on_failure",
+        "created_at",
+        "id",
+    ]
+    sortable = ("created_at",)
     list_filter = [
         "status",
         ("channel", AutocompleteSelectFilter),
@@ -60,7 +73,8 @@ class ChainAdmin(ConsoleAdmin):
         page: ChangeList = super().get_changelist_instance(request)
         shown = Chain.objects.filter(pk__in=[chain.pk for chain in page.result_list])
         related = shown.with_progress().select_related("channel", "owner")
-        page.result_list = related.order_by(*self.ordering)
+        order = {chain.pk: place for place, chain in enumerate(page.result_list)}
+        page.result_list = sorted(related, key=lambda chain: order[chain.pk])
         return page
 
     @admin.display(description=_("progress"))
@@ -97,8 +111,8 @@ def _cells(task: Task) -> list[object]:
     return [
         task.sequence,
         format_html('<a href="{}">{}</a>', link, task.title),
-        task.get_status_display(),
-        task.agent_id or task.last_holder,
+        columns.choice(task, "status"),
+        columns.linked(task.agent_id or task.last_holder, "agents_agent"),
         f"{task.attempts} / {task.max_attempts}",
-        localize(task.finished_at),
+        cells.moment(task.finished_at),
     ]

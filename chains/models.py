@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent
 from chains.journal import CHAIN_TRIGGERS
@@ -15,18 +16,18 @@ from tasks.models import Channel
 class ChainStatus(models.TextChoices):
     """Follows from the chain's tasks and owner; never set by hand."""
 
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    DONE = "done"
-    FAILED = "failed"
-    LOCKED = "locked"
+    QUEUED = "queued", _("Queued")
+    IN_PROGRESS = "in_progress", _("In Progress")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    LOCKED = "locked", _("Locked")
 
 
 class OnFailure(models.TextChoices):
     """Whether the tasks behind a failed one go on."""
 
-    CONTINUE = "continue"
-    STOP = "stop"
+    CONTINUE = "continue", _("Continue")
+    STOP = "stop", _("Stop")
 
 
 class Chain(models.Model):

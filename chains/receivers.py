@@ -1,18 +1,24 @@
 """Locks and settles chains when `tasks` sends its signals (tasks/signals.py)."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.dispatch import receiver
 
 from agents.models import Agent
 from chains import transitions
 from chains.models import Chain
 from chains.settle import settle_each
+from tasks import moves
 from tasks.exceptions import ChainBusy
-from tasks.models import AttemptOutcome
+from tasks.models import Attempt, AttemptOutcome, Task
 from tasks.signals import agent_restarted, chain_changed, chain_wanted
+from tasks.states import Status
+
+OVERLAP = timedelta(seconds=1)
+"""A claim that has begun before a task was cancelled may have followed from that."""
 
 
 @receiver(chain_wanted)
@@ -38,3 +44,23 @@ def follow_tasks(chains: Collection[UUID], taken_by: Agent | None, **kwargs: obj
         transitions.pass_ownership(taken_by, to=next(iter(chains), None))
     else:
         settle_each(chains)
+
+
+def _has_gone_on() -> Q:
+    """The order of a chain is strict: what has begun behind a task followed from its end."""
+    since = OuterRef("finished_at") - OVERLAP
+    behind = Task.objects.order_by().filter(
+        chain=OuterRef("chain"), sequence__gt=OuterRef("sequence")
+    )
+    attempts = Attempt.objects.order_by().filter(
+        task__chain=OuterRef("chain"),
+        task__sequence__gt=OuterRef("sequence"),
+        started_at__gte=since,
+    )
+    begun = behind.filter(
+        Q(status__in=[Status.IN_PROGRESS, Status.LOCKED]) | Q(claimed_at__gte=since)
+    )
+    return Q(chain__isnull=False) & (Q(Exists(begun)) | Q(Exists(attempts)))
+
+
+moves.NOTICED.append(_has_gone_on)

@@ -3,9 +3,8 @@
 from contextlib import suppress
 
 from django import forms
-from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -13,12 +12,20 @@ from agents.models import Agent
 from chains import transitions
 from chains.exceptions import ChainUnknown, NotOwner
 from chains.models import Chain, ChainStatus, OnFailure
-from console.verbs import By, Preview, Values, Verb, When, by_key, one_by_one
-from tasks.models import Task
+from console.conditions import Values, When
+from console.verbs import By, Preview, Verb, by_key, making, one_by_one, shown, title_of
+from tasks.fields import agent_field, task_fields
+from tasks.models import Channel, Task
 from tasks.querysets import TaskQuerySet
 from tasks.states import Status
 
+RUNS = {
+    "current": lambda: Q(Exists(Task.objects.in_progress().filter(chain=OuterRef("pk")).order_by()))
+}
 OWNED = When(owner=True)
+IDLE = When(RUNS, current=False)
+OWNED_AND_IDLE = When(RUNS, owner=True, current=False)
+OWNED_AND_RUNNING = When(RUNS, owner=True, current=True)
 LOCKED = When(status=[ChainStatus.LOCKED])
 
 
@@ -63,11 +70,9 @@ def _reassignment(chains: QuerySet[Chain], values: Values) -> list[str]:
     if first is None:
         return []
     agent = values.get("agent")
-    if isinstance(agent, Agent) and first.owner_id != agent.pk:
-        problem = transitions.refusal(first, agent)
-        if problem is not None:
-            return [gettext("It will refuse: %(reason)s") % {"reason": problem}]
-    names = {"chain": first.name, "agent": agent.pk if isinstance(agent, Agent) else "…"}
+    names = {"chain": first.name, "agent": shown(agent) if isinstance(agent, Agent) else "…"}
+    if isinstance(agent, Agent) and first.owner_id == agent.pk:
+        return [gettext("Agent %(agent)s owns chain “%(chain)s” already.") % names]
     waiting = Task.objects.filter(chain=first).queued().count()
     reserves = ngettext(
         "Only that agent may have its %(count)d waiting task.",
@@ -100,7 +105,7 @@ def _with_failures(chains: QuerySet[Chain], values: Values, then: OnFailure) -> 
 
 @one_by_one
 def _detach(chain: Chain, by: By, values: Values) -> None:
-    """Refused when another agent has become the owner since it was shown."""
+    """Refused where nobody owns it any more."""
     if chain.owner_id is None:
         raise NotOwner("The chain has no owner.")
     transitions.detach(chain.pk, owner_id=chain.owner_id, by=by.actor, reason=by.reason)
@@ -114,17 +119,35 @@ def _reassign(chain: Chain, by: By, values: Values) -> None:
     transitions.assign_agent(chain.pk, agent.pk, by=by.actor, reason=by.reason)
 
 
+def made_snapshot(row: Model) -> dict[str, object]:
+    """What the audit keeps of a new task or chain."""
+    return {
+        "title": title_of(row),
+        "channel": getattr(row, "channel_id", None),
+        "chain": getattr(row, "chain_id", None),
+    }
+
+
+def drafted(values: Values, channel: Channel, **more: object) -> Task:
+    """A task as the form of a new one has it, not stored yet."""
+    task = Task(channel=channel, max_attempts=settings.MAX_ATTEMPTS)
+    given = {name: values[name] for name in task_fields() if values.get(name)}
+    for name, value in (given | more).items():
+        setattr(task, name, value)
+    return task
+
+
+def _new_task(chain: Chain, by: By, values: Values) -> Task:
+    task = drafted(values, chain.channel, chain=chain)
+    return transitions.enqueue([task], by=by.actor)[0]
+
+
 @one_by_one
 def _change_on_failure(chain: Chain, by: By, values: Values) -> None:
     changes = {"on_failure": str(values["on_failure"])}
     transitions.edit(chain.pk, changes, by=by.actor, reason=by.reason)
 
 
-AGENT = forms.ModelChoiceField(
-    Agent.objects.all(),
-    label=_("Agent"),
-    widget=AutocompleteSelect(Chain._meta.get_field("owner"), admin.site),
-)
 RELEASES = ngettext_lazy(
     "Releases %(count)d waiting task.", "Releases %(count)d waiting tasks.", "count"
 )
@@ -149,6 +172,51 @@ UNLOCKS: list[Preview[Chain]] = [
     ),
 ]
 CHAIN_VERBS: list[Verb[Chain]] = [
+    Verb(
+        "unlock_to_queued",
+        _("Unlock to queued"),
+        UNLOCKS,
+        by_key(transitions.unlock_all, Status.QUEUED),
+        _snapshot,
+        LOCKED,
+        lock=_lock,
+        help=_("Its locked task is done anew."),
+        icon="lock_open",
+    ),
+    Verb(
+        "unlock_to_done",
+        _("Unlock to done"),
+        UNLOCKS,
+        by_key(transitions.unlock_all, Status.DONE),
+        _snapshot,
+        LOCKED,
+        lock=_lock,
+        help=_("Its locked task counts as done, and the one behind it has its turn."),
+        icon="done",
+    ),
+    Verb(
+        "release",
+        _("Release"),
+        [
+            Preview(lambda chains, _: _waiting(_idle(chains, _), _), RELEASES, always=True),
+            lambda chains, _: _ownership_ends(_idle(chains, _), _),
+            UNOWNED_REFUSE,
+            Preview(
+                _idle,
+                refuses=ngettext_lazy(
+                    "%(count)d chain has a task that runs and will refuse: detach it instead.",
+                    "%(count)d chains have a task that runs and will refuse: detach them instead.",
+                    "count",
+                ),
+            ),
+        ],
+        by_key(transitions.release),
+        _snapshot,
+        OWNED_AND_IDLE,
+        lock=_lock,
+        help=_("Lets any agent have the chain, of which nothing runs."),
+        icon="lock_open_right",
+    ),
     Verb(
         "detach",
         _("Detach"),
@@ -178,6 +246,11 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         _snapshot,
         OWNED,
         lock=_lock,
+        help=_(
+            "Takes the chain from its owner at once; a task that runs is locked until a person"
+            " decides."
+        ),
+        icon="link_off",
     ),
     Verb(
         "reassign",
@@ -185,57 +258,41 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         [
             _reassignment,
             Preview(
-                lambda chains, _: chains.order_by("pk")[:1],
+                IDLE,
                 refuses=ngettext_lazy(
-                    "%(count)d more will refuse: an agent owns one chain.",
-                    "%(count)d more will refuse: an agent owns one chain.",
+                    "%(count)d chain has a task that runs and will refuse.",
+                    "%(count)d chains have a task that runs and will refuse.",
                     "count",
                 ),
             ),
         ],
         _reassign,
         _snapshot,
-        fields={"agent": AGENT},
+        IDLE,
+        fields={"agent": agent_field()},
         lock=_lock,
+        help=_("Makes a certain agent the owner; the chain that it owned before is released."),
+        icon="person_add",
     ),
     Verb(
-        "unlock_to_queued",
-        _("Unlock to queued"),
-        UNLOCKS,
-        by_key(transitions.unlock_all, Status.QUEUED),
-        _snapshot,
-        LOCKED,
-        lock=_lock,
-    ),
-    Verb(
-        "unlock_to_done",
-        _("Unlock to done"),
-        UNLOCKS,
-        by_key(transitions.unlock_all, Status.DONE),
-        _snapshot,
-        LOCKED,
-        lock=_lock,
-    ),
-    Verb(
-        "release",
-        _("Release"),
+        "new_task",
+        _("New task"),
         [
-            Preview(lambda chains, _: _waiting(_idle(chains, _), _), RELEASES, always=True),
-            lambda chains, _: _ownership_ends(_idle(chains, _), _),
-            UNOWNED_REFUSE,
             Preview(
-                _idle,
-                refuses=ngettext_lazy(
-                    "%(count)d chain has a task that runs and will refuse: detach it instead.",
-                    "%(count)d chains have a task that runs and will refuse: detach them instead.",
+                lambda chains, _: chains,
+                ngettext_lazy(
+                    "Puts a task “%(title)s” behind the others of %(count)d chain.",
+                    "Puts a task “%(title)s” behind the others of %(count)d chains.",
                     "count",
                 ),
-            ),
+            )
         ],
-        by_key(transitions.release),
+        making(_new_task, made_snapshot),
         _snapshot,
-        OWNED,
+        fields=task_fields(),
         lock=_lock,
+        asks_reason=False,
+        icon="add",
     ),
     Verb(
         "change_on_failure",
@@ -271,5 +328,7 @@ CHAIN_VERBS: list[Verb[Chain]] = [
         _snapshot,
         fields={"on_failure": forms.ChoiceField(label=_("On failure"), choices=OnFailure.choices)},
         lock=_lock,
+        help=_("Whether the tasks behind a failed one go on."),
+        icon="rule",
     ),
 ]

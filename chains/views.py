@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts import ownership
 from accounts.callers import Caller, caller_of
 from accounts.permissions import MayAdminister
+from accounts.timezones import of_reader
 from agents.ownership import check_work, refuse_other_agent, speaks_for
 from api import fields
 from api.body import JsonValue
@@ -32,7 +33,9 @@ from chains.serializers import (
     SessionRequestSerializer,
     TaskRequestSerializer,
 )
+from chains.verbs import CHAIN_VERBS
 from chains.why import why
+from console.audited import Audited
 from problems import Invalid
 from tasks import agent_views, requirements, views
 from tasks.answers import TaskSerializer
@@ -41,8 +44,11 @@ from tasks.models import Channel, Requirement, Task
 
 
 @schema.chains
-class ChainViewSet(ListViewSet[Chain]):
+class ChainViewSet(Audited, ListViewSet[Chain]):
     """Chains, the oldest first."""
+
+    audited_as, audited_model = CHAIN_VERBS[0], Chain
+    audited_unlocked = frozenset({"assign_agent"})
 
     queryset = Chain.objects.all()
     serializer_class = ChainSerializer
@@ -114,6 +120,7 @@ class ChainViewSet(ListViewSet[Chain]):
 class AgentViewSet(agent_views.AgentViewSet):
     """Agents, with the chains that they own."""
 
+    audited_unlocked = frozenset({"retire"})
     users_may = agent_views.AgentViewSet.users_may | {"request_session", "retrieve_request_session"}
 
     @action(detail=False, methods=["post"], url_path="request-session")
@@ -178,9 +185,12 @@ class TaskViewSet(views.TaskViewSet):
         """Say why a task does not run: all reasons, in the order in which to remove them.
 
         `text` and `remedy` are in the language of `Accept-Language`; programs look at `code`.
+        Times in them are in the zone that a browser has chosen, else in UTC.
         """
         task = self.get_object()
-        reasons = [WhyReasonSerializer.shown(reason) for reason in why(task)]
+        with of_reader(request):
+            found = why(task)
+        reasons = [WhyReasonSerializer.shown(reason) for reason in found]
         return Response({"task_id": task.pk, "status": task.status, "why": reasons})
 
 

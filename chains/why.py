@@ -6,9 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.cells import format_offset
 from agents.models import Agent, Protocol
 from agents.querysets import AgentQuerySet
 from chains.models import Chain, OnFailure
@@ -89,7 +91,11 @@ def why(task: Task) -> list[WhyReason]:
 
 
 def _clock(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "?"
+    if time is None:
+        return "?"
+    local = timezone.localtime(time)
+    zone = format_offset(local) if local.utcoffset() else "UTC"
+    return f"{local:%Y-%m-%d %H:%M:%S} {zone}"
 
 
 def _waits(task: Task) -> Iterator[WhyReason]:

@@ -1,4 +1,4 @@
-"""The pages of tasks and agents in the admin, which show chains too."""
+"""The pages of channels, tasks and agents in the admin, which show chains too."""
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
@@ -8,23 +8,35 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
+from accounts import cells, columns
 from agents.admin import AgentAdmin
 from agents.models import Agent
 from api import sizes
 from chains.agent_verbs import AGENT_VERBS
+from chains.channel_verbs import CHANNEL_VERBS
 from chains.models import Chain
+from chains.task_verbs import TASK_VERBS
 from chains.why import why
 from console.admin import Table
-from tasks.admin import TaskAdmin
-from tasks.models import Task
+from tasks.admin import ChannelAdmin, TaskAdmin
+from tasks.models import Channel, Task
 
 SHOWN = 50
 """Tasks on an agent's page, of an agent that holds more."""
 
 
+@admin.register(Channel)
+class ChannelPage(ChannelAdmin):
+    """A channel, in which chains and tasks are made."""
+
+    verbs = [verb for verb in CHANNEL_VERBS if not verb.alone]
+
+
 @admin.register(Task)
 class TaskPage(TaskAdmin):
     """A task, and why it does not run."""
+
+    verbs = TASK_VERBS
 
     def tables(self, request: HttpRequest, obj: Model) -> list[Table]:
         task = Task.objects.get(pk=obj.pk)
@@ -51,7 +63,11 @@ class AgentPage(AgentAdmin):
                 gettext("Tasks in progress"),
                 heads,
                 [
-                    [_link("tasks_task", task, task.title), task.channel, task.claimed_at]
+                    [
+                        _link("tasks_task", task, task.title),
+                        task.channel,
+                        cells.moment(task.claimed_at),
+                    ]
                     for task in sizes.without(held, {"title"}).select_related("channel")[:SHOWN]
                 ],
             ),
@@ -59,7 +75,11 @@ class AgentPage(AgentAdmin):
                 gettext("Chain that it owns"),
                 [gettext("Name"), gettext("Channel"), gettext("Status")],
                 [
-                    [_link("chains_chain", chain, chain.name), chain.channel, chain.status]
+                    [
+                        _link("chains_chain", chain, chain.name),
+                        chain.channel,
+                        columns.choice(chain, "status"),
+                    ]
                     for chain in owned
                 ],
             ),

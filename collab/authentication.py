@@ -17,6 +17,8 @@ IN_QUERY = ("token", "apikey")
 class ApikeyAuthentication(TokenAuthentication):
     """A token as `Authorization: Bearer …`, `X-Api-Key` or `apikey`: the first that is one."""
 
+    key_headers = ("X-Api-Key", "apikey")
+
     def authenticate(self, request: Request) -> Recognized | None:
         given = request.META.get("HTTP_APIKEY", "").encode("latin-1", "replace")
         return super().authenticate(request) or recognize(given)

@@ -27,6 +27,7 @@ from collab.serializers import CollabRequestSerializer, RetryRequestSerializer, 
 from collab.views import OverviewViewSet, RecentJobsViewSet, items
 from collab.viewsets import OfJobViewSet
 from tasks import leases
+from tasks.views import AuditedTasks
 
 SOON = 5  # seconds
 
@@ -86,7 +87,8 @@ class DeadLettersViewSet(ReadFunction):
         return Response({**items(CollabDeadLetterSerializer, letters), "ts": timezone.now()})
 
 
-class RetryViewSet(OpsFunction):
+class RetryViewSet(AuditedTasks, OpsFunction):
+    made = {"jobId": "task"}
     users_may = frozenset({"retry"})
 
     @function_schema.retry

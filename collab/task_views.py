@@ -34,6 +34,7 @@ from collab.views import items
 from collab.viewsets import CollabViewSet
 from tasks.models import Task
 from tasks.scope import beyond_channel
+from tasks.views import AuditedTasks
 
 OF_WORKER = AsAgent("workerId")
 
@@ -44,8 +45,13 @@ def beyond_executor(data: JsonValue, caller: Caller) -> Collection[str]:
 
 
 @schema.tasks
-class CollabTaskViewSet(CollabViewSet):
+class CollabTaskViewSet(AuditedTasks, CollabViewSet):
     """What is done with jobs."""
+
+    audited_fields = dict.fromkeys(("result", "release", "cancel"), "jobId")
+    audited_unlocked = frozenset({"result", "release"})
+    not_audited = frozenset({"start", "renew", "progress"})
+    made = {"jobId": "task", "job": "task"}
 
     users_may = frozenset({"assign", "cancel"})
     agents_may: ClassVar[dict[str, AsAgent]] = {

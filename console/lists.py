@@ -1,15 +1,18 @@
 """Read-only lists and pages that cost the same however many rows there are."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import Model, QuerySet, UUIDField
+from django.forms import BaseForm
 from django.http import HttpRequest
-from unfold.views import ChangeList
 
-from accounts.lists import OfferedLookups
+from accounts import columns
+from accounts.lists import OfferedList, OfferedLookups
 from accounts.rights import VIEW
 from api import sizes
 from api.names import spelled
+from console import names
 from console.filters import ids_beginning_with
 from console.pages import CappedPaginator
 
@@ -17,14 +20,14 @@ SEARCHED = 20_000
 """Text is searched in this many of the latest rows; ids in all."""
 
 
-class LeanList(ChangeList):
+class LeanList(OfferedList):
     """A list that does not read what may be large and is not shown."""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Sequence[str] | None = None
     ) -> QuerySet[Model]:
         rows: QuerySet[Model] = super().get_queryset(request, exclude_parameters)
-        return sizes.without(rows, [*self.list_display, *self.model_admin.read_too])
+        return sizes.without(rows, [*self.model_admin.list_display, *self.model_admin.read_too])
 
 
 class ReadOnlyAdmin(OfferedLookups):
@@ -33,11 +36,8 @@ class ReadOnlyAdmin(OfferedLookups):
     list_per_page = 50
     list_max_show_all = 0
     list_filter_submit = True
-    list_fullwidth = True
     show_full_result_count = False
-    sortable_by = ()
     paginator = CappedPaginator
-    list_before_template = "console/capped.html"
 
     read_too: tuple[str, ...] = ()
     """Large columns that the list needs although they are not among those it shows."""
@@ -46,6 +46,29 @@ class ReadOnlyAdmin(OfferedLookups):
     """The column in which text is searched, among the latest rows."""
     searched_keys: tuple[str, ...] = ()
     """Columns with an index; each is searched for the whole term, one after the other."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Statuses and times look on the page of a row as in the list, unless it is a form."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (
+                title,
+                {**part, "fields": [columns.on_page(self.model, one) for one in part["fields"]]},
+            )
+            for title, part in fieldsets
+        ]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[BaseForm]:
+        """Say of columns what helps people; the models' own words are not translated."""
+        if not self.has_change_permission(request, obj):
+            fields = {field.name for field in self.model._meta.concrete_fields}
+            kwargs.setdefault("help_texts", {name: names.HELP.get(name, "") for name in fields})
+        form: type[BaseForm] = super().get_form(request, obj, change, **kwargs)
+        return form
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(VIEW)

@@ -5,8 +5,13 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
+from django.utils.translation import gettext
+
+from accounts import cells
+from console import kinds
 from events.models import Event, OperatorAction
 from events.querysets import EventQuerySet
+from events.words import event_name
 
 ROWS = 50
 
@@ -21,6 +26,17 @@ class TimelineRow:
     reason: str
     detail: str = ""
     refused: bool = False
+    kind: str = ""
+    """Of the object of an operator's verb; events have none."""
+    source: str = ""
+    """Of an event."""
+
+    @property
+    def words(self) -> str:
+        """The verb as its button says it; an event by its name."""
+        if self.kind:
+            return kinds.verb_label(self.kind, self.what)
+        return event_name(self.what, self.source)
 
 
 def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[TimelineRow]:
@@ -37,8 +53,15 @@ def timeline(events: EventQuerySet, kind: str, object_id: object) -> list[Timeli
 
 def _of_event(event: Event) -> TimelineRow:
     changed = event.payload if isinstance(event.payload, dict) else {}
-    detail = " → ".join(str(changed[end]) for end in ("from", "to") if changed.get(end))
-    return TimelineRow(event.created_at, event.type, event.actor, event.reason, detail)
+    ends = [changed[end] for end in ("from", "to") if changed.get(end)]
+    detail = " → ".join(map(_status, ends))
+    made = event.created_at, event.type, event.actor, event.reason, detail
+    return TimelineRow(*made, source=event.source)
+
+
+def _status(value: object) -> str:
+    """A status of the journal in words, which rooms above have for their own."""
+    return cells.word(gettext(str(value).replace("_", " ").title()))
 
 
 def _of_action(action: OperatorAction) -> TimelineRow:
@@ -49,4 +72,5 @@ def _of_action(action: OperatorAction) -> TimelineRow:
         action.reason,
         action.message,
         bool(action.refused),
+        action.kind,
     )

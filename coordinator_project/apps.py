@@ -14,11 +14,13 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         # Only now: its modules have models.
-        from coordinator_project import own_metrics
+        from coordinator_project import late_passes, own_metrics
+        from dashboard import attention
         from vault import metrics as vault_metrics
 
         families.register(HEALTH)
         sources.register(own_metrics.collect)
+        attention.register(late_passes.collect)
         sources.register(vault_metrics.collect)
         if settings.TRACES:
             from coordinator_project import traces  # noqa: F401  (connects its receivers)

@@ -10,6 +10,7 @@ import secrets
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from cryptography.fernet import Fernet
@@ -301,6 +302,40 @@ def embeddings_url(name: str, embedder: str) -> str:
             "/embeddings is."
         )
     return value
+
+
+def public_url(name: str) -> str:
+    """Where people reach the dashboard, without a slash at its end; empty where nobody said."""
+    value = text(name, default="").rstrip("/")
+    if value and not ENDPOINT.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is no address; use one such as https://coordinator.example.org."
+        )
+    return value
+
+
+MAIL_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
+
+
+def mail_server(name: str) -> tuple[str, int, str, str, str]:
+    """Host, port, user, password and scheme of the server that sends mail; empty: there is none."""
+    value = text(name, default="")
+    if not value:
+        return "", 25, "", "", "smtp"
+    try:
+        parts = urlsplit(value)
+        usual = MAIL_PORTS[parts.scheme]
+        host, port = parts.hostname, parts.port or usual
+    except (KeyError, ValueError):
+        host = None
+    if not host or parts.path.strip("/") or parts.query or parts.fragment:
+        # Without the value, which may have a password in it.
+        raise ImproperlyConfigured(
+            f"{name} is no mail server; use smtp://, starttls:// or smtps://, with"
+            " user:password@ where it wants them, a host and a port."
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return host, port, user, password, parts.scheme
 
 
 def corndogs(name: str) -> tuple[Address, ...]:

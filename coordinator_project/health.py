@@ -66,7 +66,7 @@ class DetailsView(APIView):
             **store_health.writable(),
             **(waiting if isinstance(waiting, dict) else {}),
         }
-        body["processes"] = processes = [_process(sign) for sign in _signs()]
+        body["processes"] = processes = [_process(sign) for sign in signs()]
         parts = [body["database"], body["object_store"], body.get("loop"), *processes]
         body["ok"] = all(isinstance(part, dict) and part["ok"] for part in parts)
         return Response(body, 200 if body["ok"] else 503)
@@ -114,7 +114,7 @@ def _write() -> None:
         cursor.execute("SELECT pg_logical_emit_message(true, 'coordinator', 'health')")
 
 
-def _signs() -> list[Sign]:
+def signs() -> list[Sign]:
     """Of all processes of this `serve`; of this process alone where there is none."""
     return vitals.present.signs() or [Sign("this", 0.0, tail.behind())]
 
@@ -135,6 +135,16 @@ def _loop() -> Body:
     passes = list(PassRecord.objects.with_late())
     ok = led and bool(passes) and not any(one.late for one in passes)
     return {"ok": ok, "led": led, **filled(led_since=since), "passes": [_pass(p) for p in passes]}
+
+
+def late_passes() -> list[str]:
+    """The names of the passes that are late."""
+    return [one.name for one in PassRecord.objects.with_late() if one.late]
+
+
+def led() -> bool:
+    """Whether a process leads the loop."""
+    return _leader()[0]
 
 
 def _leader() -> tuple[bool, datetime | None]:

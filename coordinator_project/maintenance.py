@@ -34,6 +34,8 @@ from events import bounds, partitions, retention
 from jobs import command_transitions as commands
 from jobs import tally
 from jobs.corndogs import outbox
+from notifications import sending
+from notifications import transitions as notifications
 from problems import database
 from routing import transitions as routing
 from search import indexing, leavings, work
@@ -56,6 +58,7 @@ class Lane(StrEnum):
     UPKEEP = "upkeep"
     STORE = "store"
     OUTSIDE = "outside"  # asks servers that are not ours, and waits for them
+    NOTIFY = "notify"  # does so, too
 
 
 @dataclass
@@ -108,6 +111,9 @@ def passes() -> list[Pass]:
         Pass("search.tasks", timedelta(seconds=10), work.TaskIndexer().run, Lane.UPKEEP),
         Pass("search.leavings", timedelta(seconds=30), leavings.index_leavings, Lane.STORE),
         Pass("jobs.send_outside", outside_every, outbox.send, Lane.OUTSIDE),
+        Pass("notifications.look", timedelta(seconds=5), notifications.look, Lane.UPKEEP),
+        Pass("notifications.send", timedelta(seconds=1), sending.send_due, Lane.NOTIFY),
+        Pass("notifications.forget", timedelta(hours=1), notifications.forget, Lane.UPKEEP),
     ]
 
 

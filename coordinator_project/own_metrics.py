@@ -16,7 +16,8 @@ SELECT COALESCE(state, 'other'), count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' GROUP BY 1"""
 OLDEST = """
 SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
-FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+FROM pg_stat_activity WHERE datname = current_database()
+AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
 
 
 def collect() -> Iterator[Metric]:

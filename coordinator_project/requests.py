@@ -4,14 +4,15 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from coordinator_project import observations
-from events.context import request_id
+from events.context import request_id, unique_id
 from problems.families import is_api
 
 HEADER = "X-Request-Id"
@@ -31,6 +32,20 @@ def id_for(given: str) -> str:
     return secrets.token_hex(12)
 
 
+@contextmanager
+def _identified(request: HttpRequest) -> Iterator[str]:
+    """The id of the request, which all that happens in the block has."""
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    current = id_for(given)
+    ours = f"{current}.{secrets.token_hex(8)}" if current == given else current
+    tokens = request_id.set(current), unique_id.set(ours)
+    try:
+        yield current
+    finally:
+        request_id.reset(tokens[0])
+        unique_id.reset(tokens[1])
+
+
 @sync_and_async_middleware
 def identify_and_log(get_response: Sync | Async) -> Sync | Async:
     """Give each request an id, which its answer, log lines and events have.
@@ -45,14 +60,10 @@ def identify_and_log(get_response: Sync | Async) -> Sync | Async:
 def _async(get_response: Async) -> Async:
     async def answer(request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
-        token = request_id.set(current)
-        try:
+        with _identified(request) as current:
             response = await get_response(request)
             # Async requests wait on purpose.
             _finish(request, response, current, started, slow=math.inf)
-        finally:
-            request_id.reset(token)
         return response
 
     return answer
@@ -61,13 +72,9 @@ def _async(get_response: Async) -> Async:
 def _sync(get_response: Sync) -> Sync:
     def answer(request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        current = id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
-        token = request_id.set(current)
-        try:
+        with _identified(request) as current:
             response = get_response(request)
             _finish(request, response, current, started, slow=SLOW)
-        finally:
-            request_id.reset(token)
         return response
 
     return answer

@@ -54,6 +54,8 @@ ORHESTRA_AGENT_KEY = env.secret("ORHESTRA_AGENT_KEY", least=env.TOKEN_LEAST)
 TASK_TIMEOUT = env.seconds("ORHESTRA_TASK_TIMEOUT_SECONDS", default=300, least=1)
 REAP_TASKS_EVERY = env.seconds("COORDINATOR_TASK_REAPER_SECONDS", default=3, least=1)
 REAP_AGENTS_EVERY = env.seconds("COORDINATOR_AGENT_REAPER_SECONDS", default=5, least=1)
+LONG_WAIT = env.seconds("COORDINATOR_LONG_WAIT_SECONDS", default=3_600, least=1)
+STALLED_JOB = env.seconds("COORDINATOR_STALLED_JOB_SECONDS", default=900, least=1)
 MAX_JOB_TASKS = env.number("COORDINATOR_MAX_JOB_TASKS", default=100_000, least=1, most=10_000_000)
 MAX_ATTEMPTS = env.number("ORHESTRA_MAX_ATTEMPTS", default=3, least=1, most=1_000)
 MAX_LOSSES = env.number("COORDINATOR_MAX_LOSSES", default=3, least=1, most=1_000)
@@ -121,6 +123,17 @@ EMBEDDINGS_DIMENSIONS = env.number(
     "COORDINATOR_EMBEDDINGS_DIMENSIONS", default=1024, least=1, most=4_000
 )
 
+# What is carried out: mail, and links in messages.
+
+PUBLIC_URL = env.public_url("COORDINATOR_PUBLIC_URL")
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, _TLS = env.mail_server(
+    "COORDINATOR_MAIL_URL"
+)
+EMAIL_USE_SSL, EMAIL_USE_TLS = _TLS == "smtps", _TLS == "starttls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("COORDINATOR_MAIL_FROM", default="coordinator@localhost")
+
 # The database. Without a URL, manage.py starts the embedded PostgreSQL.
 
 DATABASES = {"default": databases.settings_for(*env.database_url())}
@@ -132,6 +145,7 @@ AUTH_USER_MODEL = "accounts.User"
 INSTALLED_APPS = [
     "coordinator_project.apps.RunserverConfig",  # first: it replaces the command `runserver`
     "coordinator_project",
+    "notifications",
     "dashboard",
     "routing",
     "vault",
@@ -172,6 +186,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "accounts.timezones.in_zone_of_reader",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -302,17 +317,26 @@ LANGUAGES = [("en", "English"), ("ko", "한국어"), ("ru", "Русский")]
 UNFOLD = {
     "SITE_TITLE": "Coordinator",
     "SITE_HEADER": "Coordinator",
-    "SITE_SYMBOL": "hub",
+    "SITE_ICON": "/static/dashboard/icon.svg",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
     ],
-    "SITE_URL": "/",
-    "STYLES": ["/static/console/theme.css"],
-    "SCRIPTS": ["/static/console/policy.js"],
+    "SITE_URL": "",
+    "STYLES": ["/static/console/tokens.css", "/static/console/theme.css"],
+    "SCRIPTS": [
+        "/static/console/policy.js",
+        "/static/console/theme.js",
+        "/static/console/zone.js",
+        "/static/console/copy.js",
+        "/static/console/once.js",
+    ],
+    "ACCOUNT": {"navigation": "accounts.links.account"},
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+    "SIDEBAR": {"navigation": "console.sidebar.navigation"},
+    "DASHBOARD_CALLBACK": "coordinator_project.home.home",
 }
+FORMAT_MODULE_PATH = "coordinator_project.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"

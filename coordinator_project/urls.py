@@ -7,6 +7,7 @@ from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
 from api.nothing import NothingView
+from collab.authentication import OF_COLLAB
 from coordinator_project.health import DetailsView, HealthView, LiveView
 from coordinator_project.readiness import ReadyView
 from coordinator_project.schema_pages import RedocView, SchemaView, SwaggerView
@@ -42,6 +43,8 @@ urlpatterns = [
         JavaScriptCatalog.as_view(packages=["dashboard"]),
         name="javascript-catalog",
     ),
+    re_path("^functions/", NothingView.as_view(authentication_classes=OF_COLLAB)),
+    re_path("^api/collab/", NothingView.as_view(authentication_classes=OF_COLLAB)),
     re_path("", NothingView.as_view()),
 ]
 handler400 = "problems.views.bad_request"

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from django import forms
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.choices import normalize_choices
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,23 +14,24 @@ from rest_framework.views import APIView
 
 from accounts.callers import Caller, caller_of
 from agents.models import Agent
-from api.fields import Flag, JsonObject, Schema, Text, TextList, identifier, job_identifier
+from api.answers import filled
+from api.fields import Flag, JsonObject, Text, TextList, identifier, job_identifier
 from api.serializers import RequestSerializer
 from chains.agent_verbs import AGENT_VERBS
+from chains.channel_verbs import CHANNEL_VERBS
 from chains.models import Chain
+from chains.task_verbs import TASK_VERBS
 from chains.verbs import CHAIN_VERBS
-from console.verbs import LONGEST_REASON, Verb, carry_out
+from console.exceptions import BadValues, VerbNotAllowed
+from console.previews import foretell
+from console.verbs import LONGEST_REASON, MOST, Verb, carry_out
 from dashboard import schema
 from jobs.models import Job
 from jobs.verbs import JOB_VERBS
 from problems import NotFound
-from tasks.channel_verbs import CHANNEL_VERBS
 from tasks.models import Channel, Task
-from tasks.verbs import TASK_VERBS
 
 M = TypeVar("M", bound=Model)
-
-MOST = 10_000
 
 
 class NoSuchVerb(NotFound):
@@ -51,11 +52,35 @@ class OfferedVerbs(Generic[M]):
                 return verb
         raise NoSuchVerb(f"There is no verb {name!r}.")
 
-    def preview(self, name: str, ids: Sequence[str], values: Mapping[str, object]) -> object:
-        """What the verb would do, in sentences."""
+    def preview(
+        self, name: str, ids: Sequence[str], caller: Caller, values: Mapping[str, object]
+    ) -> object:
+        """What the verb would do, in sentences, and how many rows would refuse, and why."""
         verb = self.named(name)
-        rows = self.model._default_manager.filter(pk__in=[self.key(text) for text in ids])
-        return {"will": verb.preview(rows, verb.cleaned(values) if values else {})}
+        if not caller.may(verb.permission):
+            raise VerbNotAllowed(f"{caller.name} may not {verb.name}.")
+        rows = self.rows(verb, [self.key(text) for text in ids])
+        chosen, wrong = verb.partly_cleaned(values)
+        if wrong:
+            return {"target": verb.target(rows), "will": [wrong], "done": 0, "refused": []}
+        foretold = foretell(verb, rows, chosen)
+        refused = [
+            {"code": one.code, "message": one.message, "count": one.count}
+            for one in foretold.refused
+        ]
+        return {
+            "target": foretold.target,
+            "will": foretold.will,
+            "done": foretold.done,
+            "refused": refused,
+            **filled(seen=foretold.seen),
+        }
+
+    def rows(self, verb: Verb[M], keys: Sequence[UUID | str]) -> QuerySet[M]:
+        if not keys and not verb.alone:
+            raise BadValues("ids must not be empty")
+        every = self.model._default_manager
+        return every.none() if verb.alone else every.filter(pk__in=keys)
 
     def carry_out(
         self,
@@ -64,14 +89,15 @@ class OfferedVerbs(Generic[M]):
         caller: Caller,
         reason: str,
         values: Mapping[str, object],
+        seen: str = "",
     ) -> object:
         """Use the verb on each row; how many were changed, and which ones refused and why."""
         verb = self.named(name)
         keys = {self.key(text): text for text in ids}
-        rows = self.model._default_manager.filter(pk__in=list(keys))
-        handled = carry_out(verb, rows, caller, reason, verb.cleaned(values))
+        rows = self.rows(verb, list(keys))
+        handled = carry_out(verb, rows, caller, reason, verb.cleaned(values), seen)
         refused = [
-            {"id": keys[key], "code": problem.code, "message": problem.message}
+            {"id": keys.get(key, ""), "code": problem.code, "message": problem.message}
             for key, problem in handled.refused
         ]
         found = {*handled.done, *(key for key, _ in handled.refused)}
@@ -79,15 +105,21 @@ class OfferedVerbs(Generic[M]):
         refused += [
             {"id": text, "code": gone.code, "message": gone.message}
             for key, text in keys.items()
-            if key not in found
+            if key not in found and not verb.alone
         ]
-        return {"done": len(handled.done), "refused": refused}
+        made = [str(row.pk) for row, _ in handled.made]
+        more = filled(made=made, notes=handled.notes)
+        return {"done": len(handled.done), "refused": refused, **more}
 
     def described(self, caller: Caller) -> list[dict[str, object]]:
         return [
             {
                 "name": verb.name,
                 "label": str(verb.label),
+                "help": str(verb.help),
+                "danger": verb.danger,
+                "alone": verb.alone,
+                "asks_reason": verb.asks_reason,
                 "permission": verb.permission,
                 "allowed": caller.may(verb.permission),
                 "offered_when": verb.offered_when.columns,
@@ -111,18 +143,16 @@ KINDS: Mapping[str, OfferedVerbs] = {
 
 
 class ActRequestSerializer(RequestSerializer):
-    """Which objects, why, and with which values; with `preview` nothing is changed."""
+    """Which objects, why, and with which values; with `preview` nothing is changed.
 
-    one_of: ClassVar[Mapping[str, Sequence[str]]] = {"ids must not be empty": ("ids",)}
-    ids = TextList(max_items=MOST)
+    `seen`, from the preview of one object: what has changed since is refused.
+    """
+
+    ids = TextList(max_items=MOST, default=list)
     reason = Text(default="", max_length=LONGEST_REASON)
     values = JsonObject(default=dict)
     preview = Flag(default=False)
-
-    def rules(self) -> Schema:
-        why = {"required": ["reason"], "properties": {"reason": Text().given()}}
-        preview = {"required": ["preview"], "properties": {"preview": Flag().given()}}
-        return {"allOf": [super().rules(), {"anyOf": [why, preview]}]}
+    seen = Text(default="", max_length=64)
 
 
 @schema.act(ActRequestSerializer)
@@ -133,12 +163,11 @@ class ActView(APIView):
         if offered is None:
             raise NoSuchVerb(f"There are no verbs for {kind!r}.")
         data = ActRequestSerializer.read(request.data)
-        if data["preview"]:
-            return Response(offered.preview(name, data["ids"], data["values"]))
         caller = caller_of(request)
-        return Response(
-            offered.carry_out(name, data["ids"], caller, data["reason"], data["values"])
-        )
+        if data["preview"]:
+            return Response(offered.preview(name, data["ids"], caller, data["values"]))
+        given = data["reason"], data["values"], data["seen"]
+        return Response(offered.carry_out(name, data["ids"], caller, *given))
 
 
 @schema.verbs
@@ -159,8 +188,11 @@ def _field(name: str, asked: forms.Field) -> dict[str, object]:
     }
     if asked.help_text:
         described["help"] = str(asked.help_text)
+    if asked.initial not in {None, ""}:
+        described["initial"] = asked.initial
     if isinstance(asked, forms.ModelChoiceField):
-        described["type"] = "agent"
+        of_channels = asked.queryset is not None and asked.queryset.model is Channel
+        described["type"] = "channel" if of_channels else "agent"
     elif isinstance(asked, forms.ChoiceField):
         described["type"] = "choice"
         described["choices"] = [
@@ -170,4 +202,6 @@ def _field(name: str, asked: forms.Field) -> dict[str, object]:
         described["type"] = "number"
     elif isinstance(asked, forms.BooleanField):
         described["type"] = "boolean"
+    elif isinstance(asked.widget, forms.Textarea):
+        described["type"] = "area"
     return described

@@ -10,20 +10,12 @@ from agents.models import Activity, Presence, Protocol
 from api.answers import ErrorSerializer
 from api.schema import answer, either
 from chains.models import ChainStatus, OnFailure
+from dashboard.number_answers import CountersSerializer, FindingSerializer, integers, texts
 from events.models import Source
 from jobs.commands import CommandStatus
 from jobs.models import JobKind, JobStatus
 from routing.usage import GROUPS
 from tasks.answers import TaskSerializer
-from tasks.states import Status
-
-
-def integers(*, required: bool = True) -> serializers.DictField:
-    return serializers.DictField(child=serializers.IntegerField(), required=required)
-
-
-def texts(*, required: bool = True) -> serializers.ListField:
-    return serializers.ListField(child=serializers.CharField(), required=required)
 
 
 class ChannelRowSerializer(serializers.Serializer):
@@ -33,6 +25,7 @@ class ChannelRowSerializer(serializers.Serializer):
     name = serializers.CharField()
     counts = integers()
     more = texts(required=False)
+    ready = serializers.BooleanField(required=False)
     description = serializers.CharField(required=False)
     paused_at = serializers.DateTimeField(required=False)
     pause_reason = serializers.CharField(required=False)
@@ -53,6 +46,12 @@ class ChainRowSerializer(serializers.Serializer):
     owner = serializers.CharField(required=False)
     locked = serializers.ListField(child=serializers.UUIDField(), required=False)
     current = serializers.UUIDField(required=False)
+
+
+class TaskRowSerializer(TaskSerializer):
+    """A task, and whether it is cancelled and an operator may put it back."""
+
+    restorable = serializers.BooleanField(required=False)
 
 
 class HeldTaskSerializer(serializers.Serializer):
@@ -85,6 +84,7 @@ class AgentRowSerializer(serializers.Serializer):
     tasks = HeldTaskSerializer(many=True, required=False)
     chain = OwnedChainSerializer(required=False)
     state = serializers.CharField(required=False)
+    waits = serializers.BooleanField(required=False)
 
 
 class JobRowSerializer(serializers.Serializer):
@@ -127,20 +127,6 @@ class EventRowSerializer(serializers.Serializer):
     reason = serializers.CharField(required=False)
 
 
-class CountersSerializer(serializers.Serializer):
-    """Counts of now; `rate`: tasks ended per second, for each of the last sixty minutes."""
-
-    at = serializers.DateTimeField()
-    agents_online = serializers.IntegerField()
-    agents_total = serializers.IntegerField()
-    tasks = integers()
-    estimated = serializers.ListField(child=serializers.ChoiceField(Status.choices))
-    oldest_waiting_at = serializers.DateTimeField(allow_null=True)
-    failures_last_hour = serializers.IntegerField()
-    dead_letters = serializers.IntegerField()
-    rate = serializers.ListField(child=serializers.FloatField())
-
-
 class MeSerializer(serializers.Serializer):
     """The caller, and what they may."""
 
@@ -161,6 +147,7 @@ class OverviewSerializer(serializers.Serializer):
     jobs = JobRowSerializer(many=True)
     events = EventRowSerializer(many=True)
     notifications = NotificationSerializer(many=True)
+    attention = FindingSerializer(many=True)
     me = MeSerializer()
 
 
@@ -182,7 +169,7 @@ class ChangesSerializer(serializers.Serializer):
     """What has changed since a cursor; `stale` names what is to be read again."""
 
     cursor = serializers.CharField()
-    tasks = or_gone("ChangedTask", TaskSerializer, required=False)
+    tasks = or_gone("ChangedTask", TaskRowSerializer, required=False)
     chains = or_gone("ChangedChain", ChainRowSerializer, required=False)
     agents = or_gone("ChangedAgent", AgentRowSerializer, required=False)
     jobs = or_gone("ChangedJob", JobRowSerializer, required=False)
@@ -190,13 +177,14 @@ class ChangesSerializer(serializers.Serializer):
     events = EventRowSerializer(many=True, required=False)
     counters = CountersSerializer(required=False)
     notifications = serializers.BooleanField(required=False)
+    attention = FindingSerializer(many=True, required=False)
     stale = texts(required=False)
 
 
 class ColumnSerializer(serializers.Serializer):
     """The first tasks of a column."""
 
-    tasks = TaskSerializer(many=True)
+    tasks = TaskRowSerializer(many=True)
     next = serializers.CharField(required=False)
     count = serializers.IntegerField()
     more = serializers.BooleanField()
@@ -271,17 +259,28 @@ class VerbFieldSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # as fields have
-    type = serializers.ChoiceField(["text", "agent", "choice", "number", "boolean"])
+    type = serializers.ChoiceField(
+        ["text", "area", "agent", "channel", "choice", "number", "boolean"]
+    )
     required = serializers.BooleanField()  # type: ignore[assignment]  # as fields have
     help = serializers.CharField(required=False)
+    initial = serializers.JSONField(required=False)
     choices = serializers.ListField(child=texts(), required=False)
 
 
 class VerbSerializer(serializers.Serializer):
-    """A verb, whether the caller may use it, and on which rows it is offered."""
+    """A verb, whether the caller may use it, and on which rows it is offered.
+
+    Of those that are offered on a row the first fits best. One with `danger` destroys, or takes
+    away what somebody works on. One that stands `alone` is used on no row, and makes one.
+    """
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # as fields have
+    help = serializers.CharField(allow_blank=True)
+    danger = serializers.BooleanField()
+    alone = serializers.BooleanField()
+    asks_reason = serializers.BooleanField()
     permission = serializers.CharField()
     allowed = serializers.BooleanField()
     offered_when = serializers.DictField()
@@ -294,7 +293,24 @@ class RefusedSerializer(ErrorSerializer):
     id = serializers.CharField()
 
 
-PREVIEWED = answer("VerbPreview", will=texts())
+class RefusalReasonSerializer(ErrorSerializer):
+    """Why some objects will refuse, and how many."""
+
+    count = serializers.IntegerField()
+
+
+PREVIEWED = answer(
+    "VerbPreview",
+    target=serializers.CharField(),
+    will=texts(),
+    done=serializers.IntegerField(),
+    refused=RefusalReasonSerializer(many=True),
+    seen=serializers.CharField(required=False),
+)
 CARRIED_OUT = answer(
-    "VerbResult", done=serializers.IntegerField(), refused=RefusedSerializer(many=True)
+    "VerbResult",
+    done=serializers.IntegerField(),
+    refused=RefusedSerializer(many=True),
+    made=texts(required=False),
+    notes=texts(required=False),
 )

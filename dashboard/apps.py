@@ -11,4 +11,8 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
 
     def ready(self) -> None:
+        # Only now: its modules have models.
+        from dashboard import attention, findings
+
         families.register(CONSOLE)
+        attention.register(findings.collect)

@@ -1,41 +1,24 @@
-"""Counters from indexes alone: cheap however many tasks there are."""
+"""Counters from indexes, tallies and rollups: cheap however many tasks there are."""
 
 import threading
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.db import connection
 
 from agents.models import Agent
-from tasks import queue, tallies
+from tasks import queue, series, tallies
+from tasks.channel_verbs import has_ready
 from tasks.models import Channel
 from tasks.states import Status
 
 T = TypeVar("T")
 
 KEPT_FOR = 1.0  # seconds
-MINUTES = 60
 MOST_COUNTED = 1_000  # ready tasks of a channel
-MOST_FAILURES = 2_000
-
-OLDEST = """
-SELECT created_at FROM tasks_task WHERE status = 'queued' AND agent_id IS NULL
-ORDER BY status, agent_id, id LIMIT 1"""
-
-FAILURES = """
-SELECT (SELECT count(*) FROM (
-    SELECT FROM tasks_task WHERE dead_letter <> '' AND finished_at > now() - interval '1 hour'
-    LIMIT %(most)s) late),
-  (SELECT count(*) FROM (SELECT FROM tasks_task WHERE dead_letter <> '' LIMIT %(most)s) ever),
-  now()"""
-
-# Walks the index on finished_at, over the minutes that are not known yet.
-ENDED = """
-SELECT date_trunc('minute', finished_at), count(*) FROM tasks_task
-WHERE finished_at >= %s AND finished_at IS NOT NULL GROUP BY 1"""
 
 OPEN_CHAINS = """
 SELECT channel_id, count(*) FROM chains_chain
@@ -48,17 +31,18 @@ Counts = dict[str, object]
 
 
 class Kept(Generic[T]):
-    """A value that one thread at a time makes, and that is kept for a second."""
+    """A value that one thread at a time makes, and that is kept for a second, or as it says."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], kept_for: float = KEPT_FOR) -> None:
         self.make = make
+        self.kept_for = kept_for
         self.lock = threading.Lock()
         self.made_at = float("-inf")
         self.value: T | None = None
 
     def read(self) -> T:
         with self.lock:
-            if self.value is None or time.monotonic() - self.made_at >= KEPT_FOR:
+            if self.value is None or time.monotonic() - self.made_at >= self.kept_for:
                 self.value = self.make()
                 self.made_at = time.monotonic()
             return self.value
@@ -68,53 +52,47 @@ class Kept(Generic[T]):
         self.made_at = float("-inf")
 
 
-class Pace:
-    """How many tasks ended in each of the last sixty minutes; each past minute is counted once."""
-
-    def __init__(self) -> None:
-        self.minutes: dict[datetime, int] = {}
-        self.counted_from: datetime | None = None
-
-    def read(self, now: datetime) -> list[float]:
-        """Tasks ended per second, minute by minute, the present one last."""
-        present = now.replace(second=0, microsecond=0)
-        first = present - timedelta(minutes=MINUTES - 1)
-        since = max(first, self.counted_from or first)
-        with connection.cursor() as cursor:
-            cursor.execute(ENDED, [since])
-            found = dict(cursor.fetchall())
-        kept = {at: count for at, count in self.minutes.items() if first <= at < since}
-        self.minutes = kept | found
-        # A transaction that has not committed yet may still end tasks in the minute before.
-        self.counted_from = present - timedelta(minutes=1)
-        paces = [
-            self.minutes.get(first + timedelta(minutes=number), 0) / 60 for number in range(MINUTES)
-        ]
-        paces[-1] *= 60 / max((now - present).total_seconds(), 1.0)
-        return [round(pace, 3) for pace in paces]
-
-
-_pace = Pace()
-
-
 def _counters() -> Counts:
+    """Each number as docs/console.md defines it: what happened is what the journal counts."""
     agents = Agent.objects.all()
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST)
-        oldest = cursor.fetchone()
-        cursor.execute(FAILURES, {"most": MOST_FAILURES})
-        [(late, ever, now)] = cursor.fetchall()
+    status = tallies.by_status()
+    hour = series.read("1h")
     return {
-        "at": now,
+        "at": hour.until,
         "agents_online": agents.online().count(),
         "agents_total": agents.count(),
-        "tasks": tallies.by_status(),
+        "tasks": status,
         "estimated": [],  # all are exact
-        "oldest_waiting_at": oldest[0] if oldest else None,
-        "failures_last_hour": late,
-        "dead_letters": ever,
-        "rate": _pace.read(now),
+        "oldest_waiting_at": min(waits.read().values(), default=None),
+        "failures_last_hour": sum(hour.failed),
+        "dead_letters": status[Status.FAILED],
+        "rate": _paces(hour),
+        "trends": {
+            "waiting": hour.waiting,
+            "running": hour.running,
+            "ended": hour.ended,
+            "failed": hour.failed,
+        },
     }
+
+
+def _paces(hour: series.Series) -> list[float]:
+    """Tasks ended per second, minute by minute; of the present minute, in its seconds so far."""
+    paces = [ended / hour.span for ended in hour.ended]
+    begun = (hour.until - hour.start).total_seconds() % hour.span
+    paces[-1] *= hour.span / max(begun, 1.0)
+    return [round(pace, 3) for pace in paces]
+
+
+def named() -> Sequence[Channel]:
+    """The channels that pages show."""
+    return list(Channel.objects.order_by("id")[:MOST_CHANNELS])
+
+
+def _waits() -> Mapping[UUID, datetime]:
+    """For each channel since when a task of it could have been claimed, the longest of all."""
+    ids = Channel.objects.order_by("pk").values_list("pk", flat=True)[:MOST_CHANNELS]
+    return queue.waiting_since(list(ids))
 
 
 def _channels() -> dict[UUID, Counts]:
@@ -134,11 +112,16 @@ def _channels() -> dict[UUID, Counts]:
         for channel, number in cursor.fetchall():
             if channel in found:
                 found[channel]["chains"] = number
+    giving = Channel.objects.filter(has_ready(), pk__in=found).values_list("pk", flat=True)
+    ready_now = set(giving)
     return {
-        channel: {"counts": counts} | ({"more": ["ready"]} if channel in more else {})
+        channel: {"counts": counts}
+        | ({"more": ["ready"]} if channel in more else {})
+        | ({"ready": True} if channel in ready_now else {})
         for channel, counts in found.items()
     }
 
 
 counters = Kept(_counters)
 channels = Kept(_channels)
+waits = Kept(_waits)

@@ -13,7 +13,7 @@ from agents.models import Agent
 from api.fields import JOB_PREFIX
 from api.renderers import dumps
 from chains.models import Chain
-from dashboard import counters, rows
+from dashboard import attention, counters, rows
 from events import tail
 from events.models import Source
 from events.tail import TailRow
@@ -105,10 +105,11 @@ def message(
 
 @dataclass(frozen=True)
 class Numbers:
-    """The counters, and the channels with theirs."""
+    """The counters, the channels with theirs, and what needs a person."""
 
     counters: Mapping[str, object]
     channels: list[rows.Row]
+    attention: list[rows.Row] = field(default_factory=list)
 
     def without_time(self) -> Mapping[str, object]:
         """The counters, but for the time at which they were read."""
@@ -117,7 +118,7 @@ class Numbers:
 
 def numbers() -> Numbers:
     found = Channel.objects.order_by("id")[: counters.MOST_CHANNELS]
-    return Numbers(counters.counters.read(), channels(found))
+    return Numbers(counters.counters.read(), channels(found), attention.kept.read())
 
 
 def channels(found: Iterable[Channel]) -> list[rows.Row]:
@@ -143,7 +144,11 @@ def resumed(since: int, *, cursor: int) -> str:
         cursor=cursor,
         complete=complete,
         most_events=MOST_EVENTS_RESUMED,
-        numbers={"counters": now.counters, "channels": now.channels},
+        numbers={
+            "counters": now.counters,
+            "channels": now.channels,
+            "attention": now.attention,
+        },
     )
 
 

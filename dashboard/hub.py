@@ -161,6 +161,8 @@ class Hub(Publisher[LiveMessage]):
             news["counters"] = numbers.counters
         if changed := [row for row in numbers.channels if row not in self._numbers.channels]:
             news["channels"] = changed
+        if numbers.attention != self._numbers.attention:
+            news["attention"] = numbers.attention
         return news
 
 

@@ -30,6 +30,7 @@ def picture() -> bytes:
                 "agents": rows.agents(agents),
                 "jobs": latest_jobs(),
                 "events": [rows.event(row) for row in latest_events()],
+                "attention": numbers.attention,
                 "notifications": [
                     NotificationSerializer.shown(note) for note in notes[:MOST_NOTIFICATIONS]
                 ],

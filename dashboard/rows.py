@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.db.models.fields.json import KeyTransform
 
-from agents.models import Agent, Presence
+from agents.models import Agent, Notification, Presence
 from agents.querysets import AgentQuerySet
 from api.answers import filled
 from chains.models import Chain
@@ -15,6 +15,7 @@ from events.models import Source
 from events.tail import TailRow
 from jobs import progress
 from jobs.models import Job, JobKind, JobStatus
+from tasks import moves
 from tasks.answers import TaskSerializer
 from tasks.models import Channel, Task
 from tasks.states import Status
@@ -31,7 +32,15 @@ def tasks(found: QuerySet[Task], left_out: Mapping[str, object] = LEFT_OUT) -> l
     listed = list(found.defer(*left_out))
     for task in listed:
         vars(task).update(left_out)  # or it would be read task by task
-    return [TaskSerializer.shown(task) for task in listed]
+    cancelled = [task.pk for task in listed if task.status == Status.CANCELLED]
+    restorable = set()
+    if cancelled:
+        unnoticed = Task.objects.filter(moves.restorable(), pk__in=cancelled)
+        restorable = set(unnoticed.values_list("pk", flat=True))
+    return [
+        TaskSerializer.shown(task) | filled(restorable=task.pk in restorable or None)
+        for task in listed
+    ]
 
 
 def chains(found: Iterable[Chain]) -> list[Row]:
@@ -92,6 +101,9 @@ def agents(found: AgentQuerySet) -> list[Row]:
         chain.owner_id: {"id": chain.pk, "name": chain.name, "channel_id": chain.channel_id}
         for chain in Chain.objects.filter(owner__in=ids).only("name", "channel", "owner")
     }
+    waiting = set(
+        Notification.objects.shown().filter(agent__in=ids).values_list("agent", flat=True)
+    )
     return [
         {
             "id": agent.pk,
@@ -108,6 +120,7 @@ def agents(found: AgentQuerySet) -> list[Row]:
                 tasks=named.get(agent.pk),
                 chain=owned.get(agent.pk),
                 state=states.get(agent.pk),
+                waits=agent.pk in waiting or None,
             ),
         }
         for agent in listed

@@ -7,7 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 
-from agents.answers import ListedAgentSerializer
+from agents.answers import ListedAgentSerializer, NotificationSerializer
 from api.schema import answer, either, refused
 from chains.answers import ChainSerializer
 from dashboard.answers import (
@@ -19,15 +19,19 @@ from dashboard.answers import (
     JobRowSerializer,
     OverviewSerializer,
     PlotSerializer,
+    TaskRowSerializer,
     UsageSerializer,
     VerbSerializer,
-    integers,
     or_gone,
-    texts,
 )
+from dashboard.number_answers import FindingSerializer, SeriesSerializer, integers, texts
+from dashboard.serializers import DismissFindingRequestSerializer
+from dashboard.thing_answers import FoundSerializer, SurroundingsSerializer, WorkSerializer
 from events.answers import EventSerializer
 from routing.usage import GROUPS
-from tasks.answers import ChannelSerializer, TaskSerializer
+from tasks.answers import ChannelSerializer
+from tasks.schema import OK
+from tasks.series import RANGES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,7 +64,7 @@ dashboard = extend_schema_view(
             agents=ListedAgentSerializer(many=True),
             channels=ChannelSerializer(many=True),
             chains=ChainSerializer(many=True),
-            tasks=TaskSerializer(many=True),
+            tasks=TaskRowSerializer(many=True),
             events=EventSerializer(many=True),
             counts=integers(),
             counts_estimated=texts(),
@@ -85,7 +89,7 @@ console = extend_schema_view(
         responses={
             200: answer(
                 "TaskRows",
-                tasks=or_gone("ChangedTask", TaskSerializer),
+                tasks=or_gone("ChangedTask", TaskRowSerializer),
                 next=serializers.CharField(required=False),
             ),
             **refused(s404="There is no such channel."),
@@ -99,9 +103,15 @@ console = extend_schema_view(
         ],
         responses=answer(
             "Steps",
-            tasks=TaskSerializer(many=True),
+            tasks=TaskRowSerializer(many=True),
             next=serializers.IntegerField(required=False),
         ),
+    ),
+    surroundings=extend_schema(responses=SurroundingsSerializer),
+    work=extend_schema(responses=WorkSerializer),
+    find=extend_schema(
+        parameters=[OpenApiParameter("text", str, description="A part of a name, or of an id.")],
+        responses=FoundSerializer,
     ),
     usage=extend_schema(
         parameters=[
@@ -109,6 +119,17 @@ console = extend_schema_view(
             OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": 366}),
         ],
         responses=UsageSerializer,
+    ),
+    dismiss=extend_schema(
+        request=DismissFindingRequestSerializer,
+        responses={200: OK, **refused(s404="Nothing of this key needs a person now.")},
+    ),
+    series=extend_schema(
+        parameters=[
+            OpenApiParameter("range", str, enum=[*RANGES], description="How far it reaches back."),
+            CHANNEL,
+        ],
+        responses={200: SeriesSerializer, **refused(s404="There is no such channel.")},
     ),
     jobs=extend_schema(
         parameters=[AFTER],
@@ -119,6 +140,17 @@ console = extend_schema_view(
         ),
     ),
     plot=extend_schema(responses=PlotSerializer),
+)
+
+notifications = extend_schema_view(
+    list=extend_schema(
+        responses=answer(
+            "NotificationPage",
+            notifications=NotificationSerializer(many=True),
+            attention=FindingSerializer(many=True, required=False),
+            next_cursor=serializers.CharField(required=False),
+        )
+    )
 )
 
 verbs = extend_schema_view(

@@ -1,5 +1,6 @@
 """The page, and what it reads. `/v1/dashboard`: the snapshot that older pages read."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 import orjson
@@ -20,14 +21,18 @@ from accounts.rights import ADMINISTER, OPERATE, may_enter
 from api.fields import NOBODY, identifier, job_identifier
 from api.viewsets import ApiViewSet
 from chains.models import Chain
-from dashboard import board, plot, rows, schema
+from dashboard import attention, board, plot, rows, schema, things
 from dashboard.counters import channels as channel_counts
 from dashboard.overview import overview
+from dashboard.serializers import DismissFindingRequestSerializer
 from dashboard.snapshot import Snapshot
+from events.words import NAMES
 from jobs.models import Job
 from problems import Invalid, NotFound, Unauthorized
 from routing import usage
+from tasks import series
 from tasks.models import Channel
+from tasks.states import DeadLetter
 
 MOST_NAMED = 200
 MOST_STEPS = 500
@@ -50,7 +55,8 @@ class PageView(APIView):
     template_name = "dashboard/index.html"
 
     def get(self, request: Request) -> Response:
-        return Response({"caller": caller_of(request)})
+        words = {"events": NAMES, "causes": dict(DeadLetter.choices)}
+        return Response({"caller": caller_of(request), "words": words})
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         if isinstance(exc, NotAllowed) and may_enter(self.request.user):
@@ -136,6 +142,27 @@ class ConsoleViewSet(ApiViewSet):
         more = {"next": found[-1]["id"]} if len(ids) > MOST_JOBS else {}
         return Response({"jobs": found, **more})
 
+    @action(detail=False, url_path="tasks/<uuid:task_id>/surroundings")
+    def surroundings(self, request: Request, task_id: UUID) -> Response:
+        """Show a task as lists do, what it belongs to, and whether it has left a log and files."""
+        found = things.surroundings(task_id)
+        if found is None:
+            raise NothingLikeIt(f"There is no task {task_id}.")
+        return Response(found)
+
+    @action(detail=False, url_path="agents/<name:agent_id>/work")
+    def work(self, request: Request, agent_id: str) -> Response:
+        """Show an agent, and what became of the tasks that it held last."""
+        found = things.work(agent_id)
+        if found is None:
+            raise NothingLikeIt(f"There is no agent {agent_id!r}.")
+        return Response(found)
+
+    @action(detail=False)
+    def find(self, request: Request) -> Response:
+        """Find things by a part of their name, or by the beginning or end of their id."""
+        return Response(things.find(request.query_params.get("text", "")))
+
     @action(detail=False)
     def usage(self, request: Request) -> Response:
         """Show what calls of language models used on each day, and the dearest of one kind."""
@@ -146,6 +173,23 @@ class ConsoleViewSet(ApiViewSet):
         if not 1 <= days <= MOST_DAYS:
             raise Invalid(f"days must be from 1 to {MOST_DAYS}")
         return Response(usage.by_day(by, days))
+
+    @action(detail=False, methods=["post"], url_path="attention/dismiss")
+    def dismiss(self, request: Request) -> Response:
+        """Hide what needs a person until something new comes to it."""
+        key = DismissFindingRequestSerializer.read(request.data)["key"]
+        attention.dismiss(key, caller_of(request))
+        return Response({"ok": True})
+
+    @action(detail=False)
+    def series(self, request: Request) -> Response:
+        """Show what happened to tasks over time, of a channel or of all."""
+        wanted = request.query_params.get("range", "") or "1h"
+        if wanted not in series.RANGES:
+            raise Invalid(f"range must be one of {', '.join(series.RANGES)}")
+        channel = _channel(request).pk if request.query_params.get("channel") else None
+        found = series.read(wanted, channel)
+        return Response({"range": wanted, "channel": channel, **asdict(found)})
 
     @action(detail=False, url_path="jobs/<str:job_id>/plot")
     def plot(self, request: Request, job_id: str) -> Response:

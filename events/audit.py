@@ -7,10 +7,13 @@ from django.db import connection
 
 from accounts.callers import Caller
 from api.body import dumps
-from events.context import request_id
+from events.context import request_id, unique_id
 from problems import Problem
 
 Snapshot = Mapping[str, object]
+
+NO_REASON = "no reason given"
+"""What is kept where none is asked for: of what is made, and of requests to the API."""
 
 WRITE = """
 INSERT INTO events_operatoraction
@@ -36,7 +39,9 @@ def write(caller: Caller, verb: str, kind: str, reason: str, entries: Sequence[E
     One statement takes all rows as arrays: through the ORM, ten thousand rows take as long as the
     verb itself.
     """
-    shared = [caller.user_id, caller.name, verb, kind, reason, request_id.get()]
+    # What one request did is shown as one: nobody may put it among what another did.
+    request = unique_id.get() or request_id.get()
+    shared = [caller.user_id, caller.name, verb, kind, reason or NO_REASON, request]
     each: list[list[str]] = [
         [entry.object_id for entry in entries],
         [dumps(entry.before).decode() for entry in entries],

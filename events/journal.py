@@ -1,12 +1,16 @@
 """Attribution of the triggers' events, and the events that no trigger can write."""
 
+from functools import cache
 from uuid import UUID
 
+import pgtrigger
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
-from accounts.callers import Caller
+from accounts.callers import Caller, CallerKind
 from api.body import JsonDict
+from events import audit
+from events.audit import Entry
 from events.context import request_id
 from events.models import Event, Source
 from events.signals import event_posted
@@ -32,6 +36,23 @@ def attribute(*, actor: str = "", reason: str = "") -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(ATTRIBUTE, [actor, reason, request_id.get()])
+
+
+@cache
+def _writers() -> str:
+    """The triggers that write the journal, as `pgtrigger.ignore` names them."""
+    named = ((trigger, model) for model, trigger in pgtrigger.registered())
+    ids = [one.get_pgid(model) for one, model in named if str(one.name).startswith("journal")]
+    return f"{{{','.join(ids)}}}"
+
+
+def silence() -> None:
+    """Write no events in the current transaction, which is a rehearsal and will be rolled back.
+
+    The ids of its events would be missing for ever, and whoever follows waits for them in vain.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pgtrigger.ignore', %s, true)", [_writers()])
 
 
 def record(
@@ -93,6 +114,9 @@ def post(
         request_id=request_id.get(),
     )
     event.refresh_from_db()
+    if caller.kind is CallerKind.USER:
+        said = {"type": type_, "agent": agent_id, "task": event.task_id}
+        audit.write(caller, "post", "event", "", [Entry(str(event.pk), after=said)])
     return event
 
 

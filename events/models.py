@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from events.querysets import COMMON_TYPES, EventQuerySet, OperatorActionQuerySet
 
@@ -15,8 +16,8 @@ ID_LENGTH = 200  # characters of an id that a client chose
 
 
 class Source(models.TextChoices):
-    COORDINATOR = "coordinator"
-    AGENT = "agent"
+    COORDINATOR = "coordinator", _("Coordinator")
+    AGENT = "agent", _("Agent")
 
 
 class Event(models.Model):
@@ -134,6 +135,11 @@ class OperatorAction(models.Model):
             models.Index(fields=["object_id", "kind", "id"], name="operator_action_on"),
             models.Index(fields=["actor", "id"], name="operator_action_by"),
             models.Index(fields=["kind", "id"], name="operator_action_on_kind"),
+            models.Index(
+                fields=["request_id", "id"],
+                name="operator_action_of_request",
+                condition=~Q(request_id=""),
+            ),
             BrinIndex(fields=["created_at"], name="operator_action_by_time", autosummarize=True),
         ]
         constraints = [

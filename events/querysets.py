@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.db import models
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from events.models import Event, OperatorAction  # noqa: F401  (named in strings below)
 
 
+M = TypeVar("M", bound=models.Model)
+
 COMMON_TYPES = ("task.created", "task.claimed", "task.completed")
 """Most of the journal: they are among its latest rows, so that no index has them by type."""
 
 NEAR = 1_000  # ids
 
 
-class EventQuerySet(models.QuerySet["Event"]):
-    def before(self, moment: datetime) -> Self:
-        """Events older than `moment`."""
-        return self.filter(created_at__lt=moment)
+class InOrderOfTime(models.QuerySet[M]):
+    """Rows whose ids grow with `created_at`, as far as transactions are short."""
 
     def last_before(self, moment: datetime, later: timedelta) -> int:
-        """An id up to which all events are older than that; the first younger is at most NEAR on.
+        """An id up to which all rows are older than that; the first younger is at most NEAR on.
 
-        Found by halving, since ids grow with the time as far as transactions are short.
+        Found by halving.
         """
         seconds = moment.timestamp() + later.total_seconds()
         ids = self.model._default_manager.order_by("id").values_list("id", "created_at")
@@ -41,6 +41,12 @@ class EventQuerySet(models.QuerySet["Event"]):
                 low = found[0]
         return low
 
+
+class EventQuerySet(InOrderOfTime["Event"]):
+    def before(self, moment: datetime) -> Self:
+        """Events older than `moment`."""
+        return self.filter(created_at__lt=moment)
+
     def about_agent(self, agent_id: str) -> Self:
         return self.filter(agent_id=agent_id)
 
@@ -54,7 +60,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(chain_id=chain_id)
 
 
-class OperatorActionQuerySet(models.QuerySet["OperatorAction"]):
+class OperatorActionQuerySet(InOrderOfTime["OperatorAction"]):
     def about(self, kind: str, object_id: object) -> Self:
         """What people did to one object, latest first."""
         return self.filter(kind=kind, object_id=str(object_id))

@@ -261,10 +261,13 @@ RULES_WITHOUT_WORDS: Mapping[str, str] = {
     "is of no user": "or ask whether there is a row; in a body that is an error of the field",
     "chain_id_not_found": "the same",
     "cursor must be one": "what a cursor is, is the list's own business",
+    "sort=queue is of": "which filters go with an order is said in words",
+    "channel_id must name": "the same",
     "password must have": "what a password needs is said in words",
     "The path must": "which names a path may have is said in words",
     "must not contain NUL": "no text may; a pattern at each would hide what else it has to say",
     "bad_values": "what a verb needs besides its reason is in /console/verbs",
+    "reason_missing": "which verbs need a reason is there, too",
     "all must be true with an empty filter": "a filter of blanks is empty, too",
 }
 """Refusals of requests that the schema allows, and why it does not say so."""

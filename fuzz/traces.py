@@ -19,8 +19,10 @@ BY_ITSELF = frozenset(
         "coordinator_project_passrecord",
         "coordinator_project_leaderlease",
         "tasks_tallymark",
+        "tasks_taskrollup",
         "tasks_tasktally",
         "tasks_tasktiming",
+        "tasks_waitrollup",
     }
 )
 """Tables that the maintenance loop writes, whoever asks for what."""
@@ -35,6 +37,7 @@ THE_LOOP = "coordinator"
 SIGN_INS = frozenset({"accounts_user", "accounts_user_groups", "accounts_apitoken"})
 PEOPLE = SIGN_INS | {"accounts_user_user_permissions", "accounts_signincode", "auth_group"}
 OF_THE_VAULT = frozenset({"vault_securekey", "vault_keyversion", "vault_keyaudit"})
+DISMISSED = "agents_dismissal"
 OF_AN_AGENT = frozenset(
     {"tasks_attempt", "tasks_claimkey", "tasks_taskinput", "events_eventkey", "agents_notification"}
 )
@@ -161,6 +164,8 @@ def owning(change: Change, me: str) -> bool:
         return owners <= {None, me}
     if change.table == SNAPSHOTS:
         return change.before is None and change.has(me, "tenant_id")
+    if change.table == DISMISSED:
+        return False
     return steering(change, me)
 
 

@@ -7,12 +7,13 @@ from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts import cells, columns
 from api import sizes
+from console import names
 from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
@@ -28,13 +29,14 @@ SHOWN = 20
 LEADERS = 10
 """Results on a job's page, the smallest `fopt` first."""
 
+names.give(Job, _("job"), _("jobs"))
+
 
 @admin.register(Job)
 class JobAdmin(ConsoleAdmin):
     verbs = JOB_VERBS
     list_display = [
-        "public_id",
-        "name",
+        "called",
         "kind",
         "status",
         "total",
@@ -43,7 +45,9 @@ class JobAdmin(ConsoleAdmin):
         "cancelled",
         "priority",
         "created_at",
+        "whole_id",
     ]
+    sortable = ("created_at",)
     list_filter = ["status", "kind", AgeFilter]
     search_fields = ["name"]
     search_help_text = _("The beginning of an id, or a part of a name")
@@ -55,6 +59,23 @@ class JobAdmin(ConsoleAdmin):
         (_("Specification"), {"fields": ["specification"], "classes": ["collapse"]}),
     ]
     readonly_fields = ["public_id"]
+    read_too = ("name",)
+
+    @admin.display(description=_("name"))
+    def called(self, job: Job) -> str:
+        """Its name, or its id where nobody gave it one."""
+        return cells.long(job.name) if job.name else cells.shortened(job.public_id)
+
+    @admin.display(description=_("id"))
+    def whole_id(self, job: Job) -> str:
+        return cells.short_id(job.public_id)
+
+    @admin.display(description=_("id"))
+    def public_id(self, job: Job) -> str:
+        return job.public_id
+
+    def heading(self, obj: object) -> str:
+        return (obj.name or obj.public_id) if isinstance(obj, Job) else str(obj)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -95,7 +116,9 @@ def _command(job: Job) -> Table:
         gettext("Agent"): command.worker_id,
         gettext("Reason"): command.last_error,
         gettext("Command"): job.specification["job_command"],
-        gettext("Task"): _link(command.task, str(command.task_id)) if command.task else None,
+        gettext("Task"): _link(command.task, cells.shortened(command.task_id))
+        if command.task
+        else None,
         gettext("Log and files"): _run(command.task) if command.task else None,
     }
     return Table(gettext("Command"), list(said), [list(said.values())])
@@ -138,11 +161,11 @@ def _best(job: Job) -> Table:
     found = results.ResultOrder(job, "fopt").applied_to(results.of(job, QueryDict()))
     rows = [
         [
-            _link(task, str(task.pk)),
+            _link(task, cells.shortened(task.pk)),
             answers.result(task).get("fopt"),
             _spelled(coordinates.of(task.payload)),
-            task.last_holder,
-            localize(task.finished_at),
+            columns.linked(task.last_holder, "agents_agent"),
+            cells.moment(task.finished_at),
         ]
         for task in found.filter(Q(by_number__lt=results.BEYOND))[:LEADERS]
     ]
@@ -162,11 +185,11 @@ def _failed(job: Job) -> Table:
     rows = [
         [
             _link(task, task.title),
-            task.get_dead_letter_display(),
+            columns.choice(task, "dead_letter"),
             task.fail_reason,
-            task.last_holder,
+            columns.linked(task.last_holder, "agents_agent"),
             f"{task.attempts} / {task.max_attempts}",
-            localize(task.finished_at),
+            cells.moment(task.finished_at),
         ]
         for task in sizes.without(failed, {"title", "fail_reason"}).order_by("-id")[:SHOWN]
     ]

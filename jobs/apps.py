@@ -15,7 +15,10 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from chains import why
-        from jobs import reasons
+        from jobs import (
+            reasons,
+            receivers,  # noqa: F401  (connects them)
+        )
         from jobs.corndogs import reasons as outside
         from jobs.sweeps import CHANNEL
         from tasks import transitions

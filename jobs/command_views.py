@@ -16,11 +16,15 @@ from jobs.command_answers import CommandSerializer, QueueSerializer
 from jobs.command_forms import ExitRequestSerializer
 from jobs.commands import ExitStatus
 from tasks.models import Channel
+from tasks.views import AuditedTasks
 
 
 @schema.command_tasks
-class CommandTaskViewSet(ApiViewSet):
+class CommandTaskViewSet(AuditedTasks):
     """The task of a command, for its runner."""
+
+    audited_unlocked = frozenset({"exit"})
+    made = {}
 
     lookup_url_kwarg = "task_id"
     lookup_value_converter = "uuid"

@@ -8,6 +8,7 @@ import orjson
 from django.conf import settings
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from api.body import JsonDict
 from api.fields import SPELLED
@@ -31,14 +32,14 @@ class SourceType(models.TextChoices):
 class CommandStatus(models.TextChoices):
     """Seed 001's words for the life of a command; it follows from its task."""
 
-    SUBMITTED = "submitted"
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    TIMEOUT = "timeout"
+    SUBMITTED = "submitted", _("Submitted")
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    CANCELLING = "cancelling", _("Cancelling")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+    TIMEOUT = "timeout", _("Timeout")
 
 
 CANCELLABLE = frozenset({CommandStatus.SUBMITTED, CommandStatus.QUEUED, CommandStatus.RUNNING})

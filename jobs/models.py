@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from api.body import JsonDict
 from api.fields import JOB_PREFIX
@@ -23,18 +24,18 @@ from tasks.states import FINISHED
 
 
 class JobKind(models.TextChoices):
-    SWEEP = "sweep"
-    COMMAND = "command"
+    SWEEP = "sweep", _("Sweep")
+    COMMAND = "command", _("Command")
 
 
 class JobStatus(models.TextChoices):
     """Follows from the counters (`jobs_status` in the database); it is never set directly."""
 
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
+    PENDING = "PENDING", _("Pending")
+    RUNNING = "RUNNING", _("Running")
+    COMPLETED = "COMPLETED", _("Completed")
+    FAILED = "FAILED", _("Failed")
+    CANCELLED = "CANCELLED", _("Cancelled")
 
 
 class Job(models.Model):

@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from console.verbs import Preview, Values, Verb, When, by_key
+from console.conditions import Values, When
+from console.verbs import Preview, Verb, by_key, some_of
 from jobs import transitions
 from jobs.exceptions import JobUnknown
 from jobs.models import Job, JobStatus
@@ -32,6 +33,9 @@ def _snapshot(job: Job) -> dict[str, object]:
     }
 
 
+COUNTS = ("total", "completed", "failed", "cancelled")
+
+
 def _lock(rows: QuerySet[Job], values: Values) -> None:
     """Wait for other verbs on the jobs. The tasks go on, and the counts with them."""
     for job_id in rows.order_by("pk").values_list("pk", flat=True):
@@ -47,6 +51,37 @@ def _not_over(jobs: QuerySet[Job], values: Values) -> QuerySet[Job]:
 
 UNCANCELLED = When(cancel_asked_at=False)
 JOB_VERBS: list[Verb[Job]] = [
+    Verb(
+        "retry_failed",
+        _("Retry failed"),
+        [
+            Preview(
+                lambda jobs, _: _tasks(UNCANCELLED(jobs, _)).failed(),
+                ngettext_lazy(
+                    "Puts %(count)d failed task back in the queue, with all its attempts.",
+                    "Puts %(count)d failed tasks back in the queue, with all their attempts.",
+                    "count",
+                ),
+                always=True,
+            ),
+            Preview(
+                UNCANCELLED,
+                refuses=ngettext_lazy(
+                    "%(count)d job was cancelled and will refuse.",
+                    "%(count)d jobs were cancelled and will refuse.",
+                    "count",
+                ),
+            ),
+        ],
+        by_key(transitions.retry_failed),
+        _snapshot,
+        When(failed=True, cancel_asked_at=False),
+        lock=_lock,
+        moving=COUNTS,
+        beside=lambda jobs: some_of(_tasks(jobs).failed()),
+        help=_("Its failed tasks are tried again."),
+        icon="replay",
+    ),
     Verb(
         "cancel",
         _("Cancel"),
@@ -80,32 +115,10 @@ JOB_VERBS: list[Verb[Job]] = [
         _snapshot,
         When(status=[JobStatus.PENDING, JobStatus.RUNNING]),
         lock=_lock,
-    ),
-    Verb(
-        "retry_failed",
-        _("Retry failed"),
-        [
-            Preview(
-                lambda jobs, _: _tasks(UNCANCELLED(jobs, _)).failed(),
-                ngettext_lazy(
-                    "Puts %(count)d failed task back in the queue, with all its attempts.",
-                    "Puts %(count)d failed tasks back in the queue, with all their attempts.",
-                    "count",
-                ),
-                always=True,
-            ),
-            Preview(
-                UNCANCELLED,
-                refuses=ngettext_lazy(
-                    "%(count)d job was cancelled and will refuse.",
-                    "%(count)d jobs were cancelled and will refuse.",
-                    "count",
-                ),
-            ),
-        ],
-        by_key(transitions.retry_failed),
-        _snapshot,
-        When(failed=True, cancel_asked_at=False),
-        lock=_lock,
+        moving=COUNTS,
+        beside=lambda jobs: some_of(_tasks(jobs).open()),
+        help=_("Nothing more of it begins; what runs is asked to stop."),
+        danger=True,
+        icon="cancel",
     ),
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,6 +22,7 @@ from api.names import spelled
 from api.pagination import requested_offset, requested_size
 from api.traces import traceparent_of
 from api.viewsets import ListViewSet
+from console.audited import Audited
 from jobs import (
     command_forms,
     command_transitions,
@@ -41,6 +43,7 @@ from jobs.filters import JobFilters
 from jobs.models import Command, Job, JobKind
 from jobs.parameter_schema import SCHEMA
 from jobs.querysets import JobQuerySet
+from jobs.verbs import JOB_VERBS
 from problems import Invalid
 from problems.families import answer_as
 from tasks.models import KEY_LENGTH
@@ -50,8 +53,10 @@ PREVIEWED = 5
 
 
 @schema.jobs
-class JobViewSet(ListViewSet[Job]):
+class JobViewSet(Audited, ListViewSet[Job]):
     """Sweeps and commands, the newest first; the id of a job says what it is."""
+
+    audited_as, audited_model = JOB_VERBS[0], Job
 
     queryset = Job.objects.counted().with_program()
     serializer_class = AnyJobSerializer
@@ -62,6 +67,9 @@ class JobViewSet(ListViewSet[Job]):
     ordering = ("-id",)
     lookup_url_kwarg = "job_id"
     lookup_value_regex = "[^/]+"
+
+    def audited_key(self, text: str) -> UUID:
+        return fields.job_identifier(text)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Errors have the form of commands where it is about one, or about all jobs."""

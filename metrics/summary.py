@@ -20,6 +20,7 @@ from metrics import scrape, sources
 from metrics.counted import EXPIRED, OTHER, channel_names
 from tasks import queue, tallies, tally_window
 from tasks.models import Task
+from tasks.series import percentile
 from tasks.states import DeadLetter, Status
 from tasks.tallies import BUCKETS, QUEUE, RUN, Tally, Timing
 from tasks.tally_window import Window
@@ -164,22 +165,6 @@ def _spread(timed: Sequence[Timing]) -> Part:
         "p50": percentile(buckets, 0.5),
         "p95": percentile(buckets, 0.95),
     }
-
-
-def percentile(buckets: Sequence[int], share: float) -> float | None:
-    """The seconds below which so many are, as if those of a bucket were spread evenly in it.
-
-    Beyond the last bound it is that bound; None without any.
-    """
-    wanted = share * sum(buckets)
-    if not wanted:
-        return None
-    lower = below = 0.0
-    for bound, count in zip(BUCKETS, buckets, strict=False):
-        if below + count >= wanted:
-            return round(lower + (bound - lower) * (wanted - below) / count, 4)
-        lower, below = bound, below + count
-    return BUCKETS[-1]
 
 
 def _workers() -> Part:

@@ -1,15 +1,18 @@
-"""Django's error pages: in the API family's form for its paths, HTML elsewhere."""
+"""Django's error pages: in the API family's form for its paths, pages for people elsewhere.
+
+The pages are templates by Django's names: `404.html` and the like.
+"""
 
 import sys
 from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.html import escape
+from django.template import loader
 from django.views import csrf, defaults
 
 from problems import Forbidden, Invalid, NotFound, Problem, database, errors, http
-from problems.families import family_of
+from problems.families import NONE, family_of
 
 HtmlPage = Callable[[], HttpResponseBase]
 
@@ -44,7 +47,7 @@ def crashed(request: HttpRequest) -> HttpResponseBase:
             # Django would log the traceback of a failure that has its line in the log already.
             response._has_been_logged = True  # type: ignore[attr-defined]
             return response
-    if family_of(request.path).pages:
+    if for_people(request):
         return defaults.server_error(request)
     return http.error(request.path, 500, "internal", "Something went wrong here.")
 
@@ -55,14 +58,20 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 
 
 def _either(request: HttpRequest, problem: Problem, html: HtmlPage) -> HttpResponseBase:
-    if family_of(request.path).pages:
+    if for_people(request):
         return html()
     return http.respond(request, problem)
+
+
+def for_people(request: HttpRequest) -> bool:
+    """Whether a person reads the answer: at a path of pages, or of nothing, in a browser."""
+    family = family_of(request.path)
+    in_browser = "text/html" in request.META.get("HTTP_ACCEPT", "")
+    return family.pages or (family is NONE and in_browser)
 
 
 def _page(problem: Problem) -> HttpResponse:
     """The problem for people, without anything that the database would be asked for."""
     status = http.status_of(problem)
-    details = {"title": f"Error {status}", "details": escape(problem.message)}
-    page = defaults.ERROR_PAGE_TEMPLATE % details
+    page = loader.render_to_string("problem.html", {"status": status, "says": problem.message})
     return HttpResponse(page, status=status, headers=http.headers_of(problem))

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from api.fields import LONGEST_NAME
+
 KEY = "{key}"
 MOST = 20
 LONGEST = 500
@@ -16,8 +18,9 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 VALUE = re.compile(r"[\x20-\x7e]{0,500}", re.ASCII)
 OURS = frozenset(
     {"connection", "content-length", "content-type", "host", "transfer-encoding", "accept"}
+    | {"accept-encoding", "expect", "te", "upgrade"}
 )
-"""Headers that are sent anyway, as they have to be."""
+"""Headers that are sent anyway, as they have to be, or ask for what nobody here can read."""
 SECRET = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 """In the name of a header that may hold a secret, which belongs into the vault."""
 
@@ -59,6 +62,14 @@ def parsed(url: str) -> Address:
     return Address(secure, parts.hostname, port or usual, parts.path.rstrip("/"))
 
 
+def is_read_by_others(url: object) -> bool:
+    """Whether it is a URL that can be called, by which a key would not stay secret."""
+    try:
+        return isinstance(url, str) and not parsed(url).keeps_secrets
+    except Unusable:
+        return False
+
+
 def is_here(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -78,7 +89,8 @@ def check_regions(value: object) -> None:
     if not isinstance(value, dict) or len(value) > MOST:
         raise ValidationError(_("This must be an object of base URLs by region."))
     for region, url in value.items():
-        if not region or len(region) > LONGEST or not isinstance(url, str) or len(url) > LONGEST:
+        named = 0 < len(region) <= LONGEST_NAME
+        if not named or not isinstance(url, str) or len(url) > LONGEST:
             raise ValidationError(_("This must be an object of base URLs by region."))
         check_address(url)
 

@@ -1,24 +1,22 @@
 """Providers, models and policies in the admin; their health, usage and snapshots to be read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import JSONField, Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import JSONField, Model, TextField
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts import callers
-from accounts.admin import AdministeredAdmin
-from accounts.callers import Caller
-from accounts.models import User
 from api import body
+from console.editing import EditedAdmin
 from console.lists import ReadOnlyAdmin
 from problems import Problem
-from routing import transitions
+from routing.addresses import is_read_by_others
 from routing.models import (
     LanguageModel,
     Provider,
@@ -33,55 +31,64 @@ class ObjectField(forms.JSONField):
     """A JSON object that the database can store; an empty text is one without members."""
 
     def to_python(self, value: object) -> object:  # type: ignore[override]  # the stubs say text
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str):
             return value or {}
+        if not value.strip():
+            return {}
         try:
             parsed = body.parse(value.encode(errors="replace"))
+        except body.NotJson as problem:
+            why = problem.message.partition(": ")[2]
+            raise ValidationError(_("This is not JSON: %(why)s") % {"why": why}) from None
         except Problem as problem:
             raise ValidationError(problem.message) from None
         if not isinstance(parsed, dict):
             raise ValidationError(_("This must be an object."))
         return parsed
 
+    def bound_data(self, data: object, initial: object) -> object:
+        """What was sent, as it was: Django would parse it once more, and some texts end that."""
+        return initial if self.disabled else InvalidJSONInput(data or "")
 
-class SetByAdministrators(AdministeredAdmin):
-    """Rows that administrators set; each change is in the operators' audit."""
 
-    actions = None
-    list_fullwidth = True
+class SetByAdministrators(EditedAdmin):
+    """Rows that administrators set."""
+
+    deleted_along = (ProviderHealth,)
     formfield_overrides = {
-        JSONField: {"form_class": ObjectField, "widget": UnfoldAdminTextareaWidget}
+        JSONField: {"form_class": ObjectField, "widget": UnfoldAdminTextareaWidget({"rows": 4})},
+        TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 2})},
     }
 
-    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
-        known = self.model._default_manager.filter(pk=obj.pk).first() if change else None
-        before = transitions.said(known) if known is not None else {}
-        transitions.keep(obj, by=_caller(request), before=before)
 
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        transitions.remove(obj, by=_caller(request))
+class ProviderForm(ModelForm):
+    """A provider; where it needs a key, its URLs keep one secret."""
 
-    def get_deleted_objects(
-        self, objs: Sequence[Model] | QuerySet[Model], request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """The health of a provider goes with it, though nobody deletes that alone."""
-        shown, counts, missing, protected = super().get_deleted_objects(objs, request)
-        return shown, counts, missing - {str(ProviderHealth._meta.verbose_name)}, protected
-
-
-def _caller(request: HttpRequest) -> Caller:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return callers.of_user(request.user)
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        urls = {
+            "base_url": [cleaned.get("base_url")],
+            "regions": (cleaned.get("regions") or {}).values(),
+        }
+        for field, given in urls.items():
+            if cleaned.get("needs_key") and any(map(is_read_by_others, given)):
+                self.add_error(field, _("A key is sent by https:// or to this machine alone."))
+        return cleaned
 
 
 @admin.register(Provider)
 class ProviderAdmin(SetByAdministrators):
+    form = ProviderForm
     list_display = ["name", "base_url", "needs_key", "enabled"]
+    sortable = ("name",)
+    search_fields = ["name", "base_url"]
     fieldsets = [
         (None, {"fields": ["name", "base_url", "enabled"]}),
         (_("How it is called"), {"fields": ["needs_key", "headers", "regions"]}),
     ]
+
+    def rows_along(self, obj: Model) -> Iterable[Model]:
+        return obj.models.order_by("pk") if isinstance(obj, Provider) else ()
 
 
 @admin.register(LanguageModel)
@@ -97,6 +104,8 @@ class LanguageModelAdmin(SetByAdministrators):
     ]
     list_select_related = ["provider"]
     list_filter = ["service", "enabled"]
+    sortable = ("name", "provider", "context_limit", "input_usd_per_1k", "output_usd_per_1k")
+    search_fields = ["name", "provider__name"]
     fieldsets = [
         (None, {"fields": ["provider", "name", "service", "enabled"]}),
         (_("Limits"), {"fields": ["context_limit", "max_tokens"]}),
@@ -109,6 +118,8 @@ class LanguageModelAdmin(SetByAdministrators):
 class RoutingPolicyAdmin(SetByAdministrators):
     list_display = ["name", "priority", "enabled", "merge_strategy", "valid_from", "valid_to"]
     list_filter = ["enabled"]
+    sortable = ("name", "priority")
+    search_fields = ["name"]
     fieldsets = [
         (None, {"fields": ["name", "description", "enabled"]}),
         (_("When"), {"fields": ["match_conditions", "valid_from", "valid_to"]}),

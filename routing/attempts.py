@@ -11,7 +11,7 @@ from routing import addresses, completions, wire
 from routing.candidates import Candidate
 from routing.completions import Completion, Question, Unreadable
 from routing.models import Parked
-from routing.wire import Answer, Deadline
+from routing.wire import Deadline, ProviderAnswer
 
 LONGEST_ANSWER = 16 * 1024 * 1024  # bytes
 SHORTEST_PAUSE, USUAL_PAUSE, LONGEST_PAUSE = 1.0, 30.0, 3_600.0
@@ -96,10 +96,10 @@ class Attempt:
         }
 
 
-def without_key(one: Candidate) -> Attempt:
-    """Nobody was asked, since there is no key to ask with."""
-    seen = Seen(pause=KEY_PAUSE, parked_because=Parked.NO_KEY)
-    return Attempt(one, Word.NO_KEY, seen, Billed.NO, is_silent=True)
+def without_key(one: Candidate, *, for_all: bool) -> Attempt:
+    """Nobody was asked, since there is no key to ask with; `for_all`: for no model of this one."""
+    seen = Seen(pause=KEY_PAUSE, parked_because=Parked.NO_KEY) if for_all else Seen()
+    return Attempt(one, Word.NO_KEY, seen, Billed.NO, is_silent=for_all)
 
 
 def ask(
@@ -107,16 +107,16 @@ def ask(
     question: Question,
     headers: Mapping[str, str],
     *,
-    has_key: bool,
+    key: str,
     connect_within: float,
     deadline: Deadline,
 ) -> Attempt:
-    """Ask a candidate once. Raises Invalid for a question that cannot be sent."""
+    """Ask a candidate once; `key` is the one in the headers, "" where none is. Raises Invalid."""
     body = question.body(one.model)
     begun = time.monotonic()
     try:
         address = addresses.parsed(one.base_url)
-        if has_key and not address.keeps_secrets:
+        if key and not address.keeps_secrets:
             raise addresses.Unusable("A key is not sent without TLS.")
         answer = wire.post(
             address,
@@ -131,7 +131,7 @@ def ask(
         return Attempt(one, Word.BAD_ADDRESS, Seen(failed=True), Billed.NO, is_silent=True)
     except wire.Cut as cut:
         return _cut(one, cut, _since(begun))
-    return judged(one, question, answer, _since(begun))
+    return judged(one, question, answer, _since(begun), key=key)
 
 
 def _since(begun: float) -> float:
@@ -147,7 +147,9 @@ def _cut(one: Candidate, cut: wire.Cut, ms: float) -> Attempt:
     return Attempt(one, Word(cut.word), seen, billed, ms, is_silent=silent)
 
 
-def judged(one: Candidate, question: Question, answer: Answer, ms: float) -> Attempt:
+def judged(
+    one: Candidate, question: Question, answer: ProviderAnswer, ms: float, *, key: str = ""
+) -> Attempt:
     """What an answer means: for the caller, and for the provider's health."""
     status = answer.status
     match status:
@@ -162,6 +164,8 @@ def judged(one: Candidate, question: Question, answer: Answer, ms: float) -> Att
             return Attempt(one, Word.BAD_KEY, seen, Billed.NO, ms, status, is_silent=True)
         case _ if 400 <= status < 500:
             word = completions.word_of(answer.body)
+            if key and (key in word or word in key):
+                word = ""
             return Attempt(
                 one, Word.REFUSED, Seen(), Billed.NO, ms, status, refusal=word, goes_on=False
             )
@@ -176,7 +180,7 @@ def judged(one: Candidate, question: Question, answer: Answer, ms: float) -> Att
     return Attempt(one, Word.BAD_ANSWER, Seen(failed=True), Billed.NO, ms, status)
 
 
-def _read(one: Candidate, question: Question, answer: Answer, ms: float) -> Attempt:
+def _read(one: Candidate, question: Question, answer: ProviderAnswer, ms: float) -> Attempt:
     try:
         completion = completions.read(question, answer.body)
     except Unreadable:

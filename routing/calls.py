@@ -23,14 +23,16 @@ from routing.client import RouterSelectClient, Selection
 from routing.completions import Completion, Question
 from routing.exceptions import CallRefused, NoAnswer, NoProvider
 from routing.models import Outcome, ProviderHealth
+from routing.rank import Ranking
 from routing.transitions import Finished, Used
 from routing.wire import Deadline
 
 MOST_ATTEMPTS = 8
+NAMED = 5
+"""Of the models that nobody may call, those that an error names."""
 NOT_ANSWERED = "not_answered"
 EXACT = Decimal("1e-9")
 """Of a USD: as far as usage is kept."""
-
 
 log = logging.getLogger("coordinator.routing")
 
@@ -153,15 +155,17 @@ class _Run:
         if needs_key:
             try:
                 key = keys.key_for(one, self.question.service)
-            except keys.KeyMissing:
-                return attempts.without_key(one)
+            except keys.KeyMissing as missing:
+                extra = {"provider": one.provider, "why": str(missing)}
+                log.info("There is no key for a provider.", extra=extra)
+                return attempts.without_key(one, for_all=missing.for_all)
         left = max(0.001, self.deadline.at - time.monotonic())
         _let_go()
         return attempts.ask(
             one,
             self.question,
             _headers(one, key),
-            has_key=needs_key,
+            key=key,
             connect_within=self.patience.connect,
             deadline=Deadline(min(self.patience.answer, left)),
         )
@@ -214,10 +218,25 @@ def _unanswered(run: _Run, last: Attempt | None) -> Exception:
     reason = "" if not run.selection.ranking.ranked else NOT_ANSWERED
     transitions.record(Finished(run.selection, Outcome.UNANSWERED, run.made, reason=reason))
     if not run.made:
-        return NoProvider()
+        return NoProvider(_why_nobody(run.selection.ranking))
     log.warning("No language model has answered.", extra={"attempts": len(run.made)})
     tried = ", ".join(f"{one.candidate.name} ({one.result})" for one in run.made)
     return NoAnswer(f"No provider of language models has answered: {tried}.")
+
+
+def _why_nobody(ranking: Ranking) -> str:
+    """What keeps the models that there are from being called, and where to see more of it."""
+    said = "No provider of language models can be called now"
+    if ranking.ranked:
+        return f"{said}: those that may are parked, as the health of providers in the admin says."
+    if not ranking.excluded:
+        return (
+            f"{said}: no model for this is set and enabled. Add its provider and it in the admin."
+        )
+    first = ranking.excluded[:NAMED]
+    why = ", ".join(f"{one.candidate.name} ({one.reason})" for one in first)
+    more = len(ranking.excluded) - len(first)
+    return f"{said}: {why}{f' and {more} more' if more else ''}."
 
 
 def _is_parked(one: Candidate) -> bool:

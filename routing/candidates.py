@@ -1,5 +1,6 @@
 """What a call asks for, what could serve it, and what the policies say: plain values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import ID_LENGTH
 from api.fields import LONGEST_NAME
@@ -16,31 +18,32 @@ USUAL_SLO_MS = 2_000
 MOST_TOKENS = 10_000_000
 LONGEST_TAG = 100
 MOST_TAGS = 50
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Service(TextChoices):
     """What a model is asked for."""
 
-    CHAT = "chat"
-    EMBEDDINGS = "embeddings"
+    CHAT = "chat", _("Chat")
+    EMBEDDINGS = "embeddings", _("Embeddings")
 
 
 class Intent(TextChoices):
     """What a call is for."""
 
-    CHAT = "chat"
-    CODE = "code"
-    RESEARCH = "research"
-    RERANK = "rerank"
-    EMBEDDINGS = "embeddings"
+    CHAT = "chat", _("Chat")
+    CODE = "code", _("Code")
+    RESEARCH = "research", _("Research")
+    RERANK = "rerank", _("Rerank")
+    EMBEDDINGS = "embeddings", _("Embeddings")
 
 
 class Level(TextChoices):
     """How urgent a call is, or how much its cost counts; policies look at it."""
 
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
+    LOW = "low", _("Low")
+    NORMAL = "normal", _("Normal")
+    HIGH = "high", _("High")
 
 
 class Scoring(TextChoices):
@@ -85,12 +88,25 @@ class RouteRequest:
             "channel": (self.channel, LONGEST_NAME),
         }
         for name, (text, longest) in texts.items():
-            if len(text) > longest or "\0" in text:
-                raise Invalid(f"{name} must have at most {longest} characters, and no NUL.")
+            if not _is_storable(text, longest):
+                raise Invalid(
+                    f"{name} must be a text of at most {longest} characters, without NUL."
+                )
+        if len(self.tags) > MOST_TAGS or not all(
+            _is_storable(one, LONGEST_TAG) for one in self.tags
+        ):
+            raise Invalid(f"tags must be at most {MOST_TAGS}, each as the other texts are.")
+        if not {self.priority, self.cost_sensitivity} <= {*Level.values}:
+            raise Invalid(f"priority and cost_sensitivity must be of {', '.join(Level.values)}.")
 
     @property
     def tokens(self) -> int:
         return self.tokens_in + self.tokens_out
+
+
+def _is_storable(text: str, longest: int) -> bool:
+    """Whether the database takes it; arguments of commands may have halves of surrogate pairs."""
+    return len(text) <= longest and "\0" not in text and not SURROGATE.search(text)
 
 
 @dataclass(frozen=True, slots=True)

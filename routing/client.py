@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,11 +17,10 @@ ULID_LENGTH = 26
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A ranking with the id of its request, when it was made, and how long that took."""
+    """A ranking with the id of its request, and how long it took."""
 
     request: RouteRequest
     request_id: str
-    at: datetime
     ranking: Ranking
     took_ms: float
 
@@ -43,7 +41,7 @@ class RouterSelectClient:
             health_ttl=settings.HEALTH_TTL,
         )
         took = round((time.perf_counter() - begun) * 1000, 3)
-        return Selection(request, ulid(), now, ranking, took)
+        return Selection(request, ulid(), ranking, took)
 
 
 def ulid() -> str:

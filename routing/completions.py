@@ -13,6 +13,8 @@ from routing.candidates import MOST_TOKENS, Service
 
 CHARACTERS_OF_A_TOKEN = 4
 LARGEST = 8 * 1024 * 1024  # bytes of a question
+NUMBERS = ({int}, {float}, {int, float})
+"""The types that the numbers of a vector may have; JSON has no others."""
 WORD = re.compile("[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
@@ -35,18 +37,22 @@ class Question:
     def body(self, model: str) -> bytes:
         """The body that asks a model. Raises Invalid."""
         name = "input" if self.service == Service.EMBEDDINGS else "messages"
-        try:
-            body = orjson.dumps({**self.options, "model": model, name: list(self.content)})
-        except TypeError:
-            raise Invalid("Messages and options must be JSON.") from None
+        body = _written({**self.options, "model": model, name: list(self.content)})
         if len(body) > LARGEST:
             raise Invalid(f"Messages and options must have at most {LARGEST} bytes.")
         return body
 
     @property
     def tokens(self) -> int:
-        """Roughly how many tokens it has."""
-        return _tokens(len(orjson.dumps(list(self.content))))
+        """Roughly how many tokens it has. Raises Invalid."""
+        return _tokens(_written(list(self.content)))
+
+
+def _written(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        raise Invalid("Messages and options must be JSON.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def read(question: Question, raw: bytes) -> Completion:
     if tokens_in is None:
         tokens_in = question.tokens
     if tokens_out is None:
-        tokens_out = _tokens(len(orjson.dumps(body["choices"])))
+        tokens_out = _tokens(_of_answers(body))
     return Completion(body, tokens_in, tokens_out, estimated)
 
 
@@ -104,11 +110,23 @@ def _has_choice(body: JsonDict) -> bool:
     return isinstance(first, dict) and isinstance(first.get("message"), dict)
 
 
+def _of_answers(body: JsonDict) -> bytes:
+    """What counts of an answer, as JSON; it is read deeper than it is written."""
+    try:
+        return orjson.dumps(body["choices"])
+    except TypeError:
+        raise Unreadable from None
+
+
 def _has_vectors(body: JsonDict, count: int) -> bool:
     data = body.get("data")
     if not isinstance(data, list) or len(data) != count:
         return False
-    return all(isinstance(one, dict) and isinstance(one.get("embedding"), list) for one in data)
+    return all(isinstance(one, dict) and _is_vector(one.get("embedding")) for one in data)
+
+
+def _is_vector(found: object) -> bool:
+    return isinstance(found, list) and {*map(type, found)} in NUMBERS
 
 
 def _count(said: object) -> int | None:
@@ -116,8 +134,8 @@ def _count(said: object) -> int | None:
     return said if type(said) is int and 0 <= said <= MOST_TOKENS else None
 
 
-def _tokens(characters: int) -> int:
-    return min(MOST_TOKENS, -(-characters // CHARACTERS_OF_A_TOKEN))
+def _tokens(written: bytes) -> int:
+    return min(MOST_TOKENS, -(-len(written) // CHARACTERS_OF_A_TOKEN))
 
 
 def word_of(raw: bytes) -> str:

@@ -1,5 +1,6 @@
 """Providers of language models, their models, policies and health."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -38,6 +39,16 @@ __all__ = [
 LONGEST_URL = 500
 DEVIATIONS = 2
 """How many mean deviations above the mean the 95th percentile is taken to be."""
+
+
+def price(name: object) -> models.DecimalField:
+    return models.DecimalField(
+        name,  # type: ignore[arg-type]  # a lazy text
+        default=0,
+        validators=[MinValueValidator(0)],
+        max_digits=18,
+        decimal_places=9,
+    )
 
 
 class Provider(models.Model):
@@ -106,20 +117,8 @@ class LanguageModel(models.Model):
         default="",
         help_text=_("Where it is served, if its provider names no regions."),
     )
-    input_usd_per_1k = models.DecimalField(
-        _("USD for 1,000 tokens in"),
-        default=0,
-        validators=[MinValueValidator(0)],
-        max_digits=18,
-        decimal_places=9,
-    )
-    output_usd_per_1k = models.DecimalField(
-        _("USD for 1,000 tokens out"),
-        default=0,
-        validators=[MinValueValidator(0)],
-        max_digits=18,
-        decimal_places=9,
-    )
+    input_usd_per_1k = price(_("USD for 1,000 tokens in"))
+    output_usd_per_1k = price(_("USD for 1,000 tokens out"))
     cold_start = models.BooleanField(
         _("cold start"), default=False, help_text=_("It is slow after ten minutes without a call.")
     )
@@ -194,6 +193,10 @@ class RoutingPolicy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
+            raise ValidationError({"valid_to": _("It must be after the time from which it holds.")})
 
 
 class Parked(models.TextChoices):

@@ -15,7 +15,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from api.body import dumps
-from problems import Invalid
+from problems import Unavailable
 from routing.candidates import Policy, RouteRequest
 
 MOST_ITEMS = 200
@@ -35,7 +35,7 @@ class MergeStrategy(TextChoices):
     ALL_MATCH = "all_match", _("narrows what they have said")
 
 
-class PolicyWrong(Invalid):
+class PolicyWrong(Unavailable):
     """A routing policy says what cannot be understood."""
 
     code = "policy_wrong"
@@ -53,9 +53,11 @@ class Rule:
     valid_to: datetime | None = None
 
     def is_for(self, request: RouteRequest, now: datetime) -> bool:
+        """Whether it holds for a call now. Raises PolicyWrong."""
         if (self.valid_from and now < self.valid_from) or (self.valid_to and now >= self.valid_to):
             return False
-        return all(_fits(name, wanted, request) for name, wanted in self.match.items())
+        match = checked_conditions(self.match, self.name)
+        return all(_fits(name, wanted, request) for name, wanted in match.items())
 
 
 def together(rules: Iterable[Rule], request: RouteRequest, now: datetime) -> Policy:
@@ -83,9 +85,8 @@ def together(rules: Iterable[Rule], request: RouteRequest, now: datetime) -> Pol
 
 
 def _fits(name: str, wanted: Json, request: RouteRequest) -> bool:
-    found = CONDITIONS[name](request) if name in CONDITIONS else None
     options = wanted if isinstance(wanted, list) else [wanted]
-    return not {str(one) for one in options}.isdisjoint(found or ())
+    return not {*options}.isdisjoint(CONDITIONS[name](request))
 
 
 CONDITIONS: Mapping[str, Callable[[RouteRequest], Sequence[str]]] = {

@@ -4,7 +4,7 @@
 from agents.models import ID_LENGTH
 from api import fields
 from api.serializers import Nested, RequestSerializer, Values
-from collab.serializers import CollabRequestSerializer
+from collab.serializers import CollabRequestSerializer, refused
 from routing.candidates import (
     LONGEST_TAG,
     MOST_TAGS,
@@ -62,6 +62,8 @@ class RouterSelectRequestSerializer(CollabRequestSerializer):
     channel = fields.Name(default="")
 
     def validate(self, attrs: Values) -> Values:
+        if attrs["tenant_id"] == fields.NOBODY:  # for whom no policy holds
+            raise refused("tenant_id", "must be a UUID")
         embeds = attrs["intent"] == Intent.EMBEDDINGS
         service = attrs["service"] or (Service.EMBEDDINGS if embeds else Service.CHAT)
         expected = attrs["expected_tokens"] or {"in": attrs["context_tokens"], "out": 0}

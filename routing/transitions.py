@@ -1,17 +1,15 @@
-"""The only writers of health, usage and snapshots, and of what administrators set."""
+"""The only writers of health, usage and snapshots."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.callers import Caller
-from events import audit
 from routing.attempts import Attempt
 from routing.candidates import Candidate
 from routing.catalogue import FORGIVEN
@@ -21,8 +19,6 @@ from routing.rank import Excluded, Ranked
 
 ALPHA = 0.2
 BATCH = 1_000
-REASON = "admin form"
-"""Of what administrators set, where the audit wants one."""
 FIRST = 10
 """How many candidates a snapshot keeps."""
 
@@ -42,11 +38,11 @@ ON CONFLICT (provider_id, region) DO UPDATE SET
   deviation_ms = h.deviation_ms
     + {ALPHA} * coalesce(abs(excluded.latency_ms - h.latency_ms) - h.deviation_ms, 0),
   error_rate = CASE WHEN excluded.calls = 0 THEN h.error_rate
-    ELSE {1 - ALPHA} * h.error_rate * 0.5 ^ least(coalesce(
+    ELSE {1 - ALPHA} * h.error_rate * 0.5 ^ least(greatest(
       extract(epoch FROM excluded.updated_at - h.updated_at)::float8 / %(forgiven)s, 0), 1000)
     + excluded.error_rate END,
   calls = h.calls + excluded.calls,
-  updated_at = coalesce(excluded.updated_at, h.updated_at),
+  updated_at = greatest(excluded.updated_at, h.updated_at),
   parked_because = CASE
     WHEN excluded.parked_until > coalesce(h.parked_until, '-infinity') THEN excluded.parked_because
     ELSE h.parked_because END,
@@ -99,7 +95,8 @@ class Finished:
 def observe(attempt: Attempt) -> None:
     """Note how a provider was in one attempt: a moving average, in one statement.
 
-    A park that ends later than another stays. Nothing is noted of a provider that is gone.
+    A park that ends later than another stays. Nothing is noted of a provider that is gone. Who has
+    waited for the row comes to it with a time before its own, which is then no age.
     """
     seen = attempt.seen
     with connection.cursor() as cursor:
@@ -247,38 +244,3 @@ def _delete_days(before: date) -> int:
     while ids := list(old[:BATCH]):
         deleted += UsageCounter.objects.filter(pk__in=ids).delete()[0]
     return deleted
-
-
-@transaction.atomic
-def keep(row: models.Model, *, by: Caller, before: Mapping[str, object]) -> None:
-    """Save what an administrator has set, and note it in the audit; `before`: what it said."""
-    row.save()
-    _note(row, by, "change" if before else "add", before, said(row))
-
-
-@transaction.atomic
-def remove(row: models.Model, *, by: Caller) -> None:
-    """Delete what an administrator has set, and note it in the audit."""
-    before = said(row)
-    _note(row, by, "delete", before, {})
-    row.delete()
-
-
-def said(row: models.Model) -> dict[str, object]:
-    """The columns of a row, as the audit keeps them."""
-    return {
-        one.attname: str(value) if isinstance(value, Decimal) else value
-        for one in row._meta.concrete_fields
-        if (value := getattr(row, one.attname)) is not None
-    }
-
-
-def _note(
-    row: models.Model,
-    by: Caller,
-    verb: str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-) -> None:
-    entry = audit.Entry(str(row.pk), before, after)
-    audit.write(by, verb, row._meta.model_name or "", REASON, [entry])

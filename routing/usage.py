@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from routing.models import ProviderHealth, RoutingSnapshot, UsageCounter
@@ -45,15 +45,15 @@ def _of_calls(start: datetime, end: datetime) -> Amounts:
     if start >= end:
         return NOTHING
     rows = RoutingSnapshot.objects.filter(created_at__gte=start, created_at__lt=end)
-    return _amounts(rows.aggregate(i=Sum("input_tokens"), o=Sum("output_tokens"), c=Sum("cost")))
+    return _amounts(rows)
 
 
 def _of_days(first: date, last: date) -> Amounts:
-    rows = UsageCounter.objects.between(first, last)
-    return _amounts(rows.aggregate(i=Sum("input_tokens"), o=Sum("output_tokens"), c=Sum("cost")))
+    return _amounts(UsageCounter.objects.between(first, last))
 
 
-def _amounts(found: Mapping[str, int | Decimal | None]) -> Amounts:
+def _amounts(rows: QuerySet) -> Amounts:
+    found = rows.aggregate(i=Sum("input_tokens"), o=Sum("output_tokens"), c=Sum("cost"))
     return int(found["i"] or 0), int(found["o"] or 0), Decimal(found["c"] or 0)
 
 

@@ -1,19 +1,24 @@
 """One request to a provider: bounded in time and size, without redirects, and without secrets.
 
 Python's own `http.client`, which follows nothing, retries nothing and reads no proxy from the
-environment (ADR 30). No exception of this module has a header or a body in its message.
+environment (ADR 30). Time and size are bounded below it, at the socket, whatever it makes of an
+answer. No exception of this module has a header or a body in its message.
 """
 
 import http.client
 import io
+import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 from routing.addresses import Address
+
+HEAD = 64 * 1024
+"""Bytes of an answer before its body."""
 
 
 class Cut(Exception):
@@ -39,7 +44,7 @@ class TooLong(Cut):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProviderAnswer:
     """What the provider sent, whatever its status."""
 
     status: int
@@ -51,6 +56,7 @@ class Real(Protocol):
     """A socket, with or without TLS."""
 
     def settimeout(self, value: float | None, /) -> None: ...
+    def send(self, data: Any, /) -> int: ...
     def recv_into(self, buffer: Any, /) -> int: ...
     def close(self) -> None: ...
 
@@ -68,6 +74,10 @@ class Deadline:
             raise TimeoutError
         return left
 
+    def within(self, seconds: float) -> "Deadline":
+        """That of a part, which has so many seconds at most."""
+        return Deadline(min(seconds, self.at - time.monotonic()))
+
 
 def post(
     address: Address,
@@ -77,16 +87,23 @@ def post(
     *,
     connect_within: float,
     deadline: Deadline,
-    longest: int,
-) -> Answer:
-    """Send a body to `path` below the address, on a connection of its own. Raises Cut."""
-    connection = _connected(address, min(connect_within, deadline.left()))
-    real: Real = connection.sock
+    longest: int = 0,
+    only_head: bool = False,
+) -> ProviderAnswer:
+    """Send a body to `path` below the address, on a connection of its own. Raises Cut.
+
+    `only_head`: the status is all that is wanted; what comes behind the headers is not read.
+    """
+    real = _connected(address, deadline.within(connect_within))
+    # Framed by chunks a body may be longer on the way than it is.
+    bounded = Bounded(real, deadline, HEAD + 2 * longest)
     try:
-        real.settimeout(deadline.left())
+        connection = _speaking(address)
+        connection.sock = bounded
         connection.request("POST", address.path + path, body, dict(headers))
-        connection.sock = _Bounded(real, deadline)
         response = connection.getresponse()
+        if only_head:
+            return ProviderAnswer(response.status, response.headers.get("Retry-After", ""), b"")
         content = response.read(longest + 1)
         if response.length:  # it said that there is more
             raise (TooLong if len(content) > longest else Cut)(was_sent=True)
@@ -98,26 +115,46 @@ def post(
         real.close()
     if len(content) > longest:
         raise TooLong(was_sent=True)
-    return Answer(response.status, response.headers.get("Retry-After", ""), content)
+    return ProviderAnswer(response.status, response.headers.get("Retry-After", ""), content)
 
 
-def _connected(address: Address, within: float) -> http.client.HTTPConnection:
-    connection = (
-        http.client.HTTPSConnection(
-            address.host, address.port, timeout=within, context=_verifying()
-        )
-        if address.secure
-        else http.client.HTTPConnection(address.host, address.port, timeout=within)
-    )
+def _connected(address: Address, deadline: Deadline) -> Real:
+    """A connection. The system finds the host's addresses in its own time. Raises Cut."""
     try:
-        connection.connect()
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        plain = _to_one_of([(one[0], one[4]) for one in found], deadline)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.settimeout(deadline.left())
+        if not address.secure:
+            return plain
+        return _verifying().wrap_socket(plain, server_hostname=address.host)
     except TimeoutError:
-        connection.close()
         raise TimedOut(was_sent=False) from None
     except (OSError, ValueError):  # a name may be none
-        connection.close()
         raise Cut(was_sent=False) from None
-    return connection
+
+
+def _to_one_of(places: Sequence[tuple[int, Any]], deadline: Deadline) -> socket.socket:
+    """A socket to the first that takes one; each gets its share of the time that is left."""
+    problem = OSError("There is no address.")
+    for number, (family, place) in enumerate(places):
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(deadline.left() / (len(places) - number))
+            plain.connect(place)
+        except OSError as failed:
+            plain.close()
+            problem = failed
+        else:
+            return plain
+    raise problem
+
+
+def _speaking(address: Address) -> http.client.HTTPConnection:
+    """HTTP as the address speaks it, without a connection yet."""
+    if address.secure:
+        return http.client.HTTPSConnection(address.host, address.port, context=_verifying())
+    return http.client.HTTPConnection(address.host, address.port)
 
 
 @cache
@@ -126,12 +163,23 @@ def _verifying() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class _Bounded(io.RawIOBase):
-    """A socket, as far as a response wants one, that is read until the deadline at most."""
+class Bounded(io.RawIOBase):
+    """A socket, as far as HTTP wants one: until the deadline, and for so many bytes of an answer.
 
-    def __init__(self, real: Real, deadline: Deadline) -> None:
+    Otherwise an answer could have all that it likes by saying that a chunk has -1 bytes, and who
+    reads a question slowly as much time as it likes.
+    """
+
+    def __init__(self, real: Real, deadline: Deadline, most: int) -> None:
         self.real = real
         self.deadline = deadline
+        self.left = most
+
+    def sendall(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            self.real.settimeout(self.deadline.left())
+            rest = rest[self.real.send(rest) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -141,7 +189,11 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self.real.settimeout(self.deadline.left())
-        return self.real.recv_into(buffer)
+        count = self.real.recv_into(buffer)
+        self.left -= count
+        if self.left < 0:
+            raise TooLong(was_sent=True)
+        return count
 
     def close(self) -> None:
         """The connection gives it up before its answer is read; `post` closes it."""

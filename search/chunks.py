@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 SOFT, HARD = 2_000, 3_000  # characters: a piece ends at the first break after SOFT, or at HARD
 OVERLAP = 300  # characters, about 64 tokens, that a piece repeats of the one before
+MOST = 400  # pieces of a file
+# Characters. Every method repeats what its class says of itself, every section the headings above.
+LONGEST = 8_000  # of a piece, which may be a single line
+LONGEST_LEAD = 2_000
+LONGEST_ABOUT = 500
+LONGEST_HEADING = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,12 @@ def _back(lines: Sequence[str], first: int) -> int:
 
 
 def joined(lines: Sequence[str], span: Span) -> str:
-    return "\n".join(lines[span.first - 1 : span.last])
+    return "\n".join(lines[span.first - 1 : span.last])[:LONGEST]
 
 
 def of_text(text: str) -> list[Piece]:
     """A text without headings or definitions, in parts of about the same length."""
     lines = text.split("\n")
     spans = windows(lines, Span(1, len(lines)))
-    found = [Piece(joined(lines, span), span.first, span.last) for span in spans]
-    return [piece for piece in found if piece.content.strip()]
+    found = (Piece(joined(lines, span), span.first, span.last) for span in spans)
+    return list(islice((piece for piece in found if piece.content.strip()), MOST))

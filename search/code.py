@@ -6,10 +6,20 @@ import ast
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeAlias
 
 from search import grammars
-from search.chunks import Piece, Span, joined, of_text, windows
+from search.chunks import (
+    LONGEST_ABOUT,
+    LONGEST_LEAD,
+    MOST,
+    Piece,
+    Span,
+    joined,
+    of_text,
+    windows,
+)
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -21,11 +31,11 @@ def pieces(text: str, language: str) -> list[Piece]:
     """The functions and classes of a file, and what stands outside of them."""
     if language == "python":
         try:
-            return list(_of_python(text))
+            return list(islice(_of_python(text), MOST))
         except UNREADABLE:
             return of_text(text)
     found = grammars.definitions(text, language)
-    return list(_of_definitions(text, found)) if found else of_text(text)
+    return list(islice(_of_definitions(text, found), MOST)) if found else of_text(text)
 
 
 def _of_python(text: str) -> Iterator[Piece]:
@@ -35,21 +45,25 @@ def _of_python(text: str) -> Iterator[Piece]:
     lines = text.split("\n")
     top = [node for node in tree.body if isinstance(node, DEFINITIONS)]
     outside = _without(Span(1, len(lines)), [_span(node) for node in top])
-    said = ast.get_docstring(tree) or ""
+    said = _said(tree)
     yield from _cut(lines, outside, "", "module", said)
     for node in top:
         for piece in _defined(lines, node, ""):
             yield replace(piece, about=f"{_first(said)} {piece.about}".strip())
 
 
+def _said(node: Definition | ast.Module) -> str:
+    return (ast.get_docstring(node) or "")[:LONGEST_LEAD]
+
+
 def _first(said: str) -> str:
     """The first paragraph of a docstring."""
-    return said.partition("\n\n")[0]
+    return said.partition("\n\n")[0][:LONGEST_ABOUT]
 
 
 def _defined(lines: Sequence[str], node: Definition, within: str) -> Iterator[Piece]:
     symbol = f"{within}.{node.name}" if within else node.name
-    lead = ast.get_docstring(node) or ""
+    lead = _said(node)
     if isinstance(node, ast.ClassDef):
         inner = [one for one in node.body if isinstance(one, DEFINITIONS)]
         rest = _without(_span(node), [_span(one) for one in inner])
@@ -79,35 +93,25 @@ def _without(span: Span, others: Sequence[Span]) -> list[Span]:
 def _cut(
     lines: Sequence[str], spans: Sequence[Span], symbol: str, kind: str, lead: str
 ) -> Iterator[Piece]:
-    """Pieces of these lines. Short remains between definitions are one piece with the first."""
-    texts = [(span, joined(lines, span)) for span in spans]
-    texts = [(span, text) for span, text in texts if text.strip()]
-    if not texts:
-        return
-    together = "\n".join(text for _, text in texts)
-    if len(texts) > 1 and len(together) <= 2_000:
-        first, last = texts[0][0].first, texts[0][0].last
-        yield Piece(together, first, last, (), symbol[:LONGEST_SYMBOL], kind, lead)
-        return
-    for span, _ in texts:
+    """Pieces of these lines, none that is empty."""
+    name = symbol[:LONGEST_SYMBOL]
+    for span in spans:
         for window in windows(lines, span):
             content = joined(lines, window)
             if content.strip():
-                yield Piece(
-                    content, window.first, window.last, (), symbol[:LONGEST_SYMBOL], kind, lead
-                )
+                yield Piece(content, window.first, window.last, (), name, kind, lead)
 
 
 def _of_definitions(text: str, found: Sequence[grammars.Definition]) -> Iterator[Piece]:
     lines = text.split("\n")
-    outermost = [one for one in found if "." not in one.symbol]
-    outside = _without(Span(1, len(lines)), [one.span for one in outermost])
-    yield from _cut(lines, outside, "", "module", "")
+    outermost = [one.span for one in found if not one.depth]
+    last = outermost[-1].last if len(found) == MOST else len(lines)  # the rest is left out
+    yield from _cut(lines, _without(Span(1, last), outermost), "", "module", "")
     for one in found:
         inner = [
             other.span
             for other in found
-            if other.symbol.startswith(f"{one.symbol}.")
+            if other.depth > one.depth
             and one.span.first <= other.span.first
             and other.span.last <= one.span.last
         ]

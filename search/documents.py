@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
-from search.chunks import Piece, Span, joined, windows
+from search.chunks import LONGEST_HEADING, LONGEST_LEAD, MOST, Piece, Span, joined, windows
 
-HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
+# None of these tries the same characters again and again: a text may be made to that end.
+HEADING = re.compile(r"(#{1,6})\s+(.*)")
 FENCE = re.compile(r"\s{0,3}(```|~~~)")
 UNDERLINE = re.compile(r"(=+|-+|~+|\^+|\"+)\s*$")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
-LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
 MARKS = re.compile(r"[*_`]+")
 LEAD = 300  # characters of a section that tell what it is about
 LONGEST_BOLD = 80
@@ -28,13 +30,14 @@ class Section:
 def pieces(text: str) -> list[Piece]:
     """The sections of a document; long ones in several pieces, none that is empty."""
     lines = text.split("\n")
-    return [piece for section in _sections(lines) for piece in _pieces(lines, section)]
+    found = (piece for section in _sections(lines) for piece in _pieces(lines, section))
+    return list(islice(found, MOST))
 
 
 def under(title: str, text: str) -> list[Piece]:
     """A text without headings of its own, below this one."""
     lines = text.split("\n")
-    return list(_pieces(lines, Section((title,), 1, len(lines))))
+    return list(islice(_pieces(lines, Section((title,), 1, len(lines))), MOST))
 
 
 def _pieces(lines: list[str], section: Section) -> Iterator[Piece]:
@@ -47,7 +50,7 @@ def _pieces(lines: list[str], section: Section) -> Iterator[Piece]:
 def _lead(content: str) -> str:
     """What stands out in a section, which often names its parts, and how it begins."""
     bold = (found for found in BOLD.findall(content) if len(found) <= LONGEST_BOLD)
-    return plain(" ".join(bold)) + "\n" + plain(content)[:LEAD]
+    return plain(" ".join(bold))[:LONGEST_LEAD] + "\n" + plain(content)[:LEAD]
 
 
 def _sections(lines: list[str]) -> list[Section]:
@@ -82,13 +85,17 @@ def _heading(lines: list[str], number: int, levels: dict[str, int]) -> tuple[int
     """Level and title of the heading in this line: Markdown's, or one that is underlined."""
     line = lines[number - 1]
     if found := HEADING.match(line):
-        return len(found[1]), plain(found[2])
+        return len(found[1]), _title(found[2].rstrip().rstrip("#"))
     if number < len(lines) and line.strip() and not line.startswith((" ", "\t", "|", "-", ">")):
         under = UNDERLINE.match(lines[number])
         before = lines[number - 2].strip() if number > 1 else ""
         if under and len(under[1]) >= max(3, len(line.strip()) // 2) and not before:
-            return levels.setdefault(under[1][0], len(levels) + 1), plain(line)
+            return levels.setdefault(under[1][0], len(levels) + 1), _title(line)
     return None
+
+
+def _title(line: str) -> str:
+    return plain(line[: 2 * LONGEST_HEADING])[:LONGEST_HEADING]
 
 
 def plain(text: str) -> str:

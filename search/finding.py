@@ -1,6 +1,7 @@
 """One search, from what was asked to what is shown."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from search.snippets import Snippet, snippet
 USUAL, MOST = 8, 50
 LONGEST = 500  # characters of a query
 WITHOUT = "none"
+AWAY = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,12 @@ def search(text: str, kind: Kind, scope: Scope, k: int = USUAL) -> Answer:
     searched.send(Kind, kind=kind.value)
     if not spread:
         return Answer([], WITHOUT)
-    asked = querysets.asked(spread, kind)
+    asked = querysets.asked(spread, kind, scope)
     vector, embedder = _vector(text)
     found = querysets.candidates(asked, vector, scope)
     ranked = ranking.rank(found, settings.HYBRID_ALPHA)[:k]
-    rows = querysets.shown([one.key for one in ranked])
-    stems = [word for word, among in asked.chunks.items() if among]
+    rows = querysets.shown([one.key for one in ranked], scope)
+    stems = {word for word, among in asked.chunks.items() if among}
     hits = [_hit(rows[one.key], one, stems) for one in ranked if one.key in rows]
     return Answer(hits, embedder)
 
@@ -68,13 +70,30 @@ def present() -> tuple[str, int]:
     return (embedder.name, embedder.dimensions) if embedder else (WITHOUT, 0)
 
 
+class Absence:
+    """Until when an embedder that has failed is not asked again, so that only few searches wait."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+
+    def __bool__(self) -> bool:
+        return time.monotonic() < self.until
+
+    def begin(self) -> None:
+        self.until = time.monotonic() + AWAY
+
+
+is_away = Absence()
+
+
 def _vector(text: str) -> tuple[embedders.Vector | None, str]:
-    embedder = embedders.current() if vectors.are_there() else None
+    embedder = embedders.current() if vectors.are_there() and not is_away else None
     if embedder is None:
         return None, WITHOUT
     try:
         [vector] = embedder.embed([text])
     except EmbedderFailed:
+        is_away.begin()
         embedded.send(Kind, failed=True)
         return None, WITHOUT
     embedded.send(Kind, failed=False)
@@ -82,7 +101,7 @@ def _vector(text: str) -> tuple[embedders.Vector | None, str]:
     return (vector, embedder.name) if any(vector) else (None, WITHOUT)
 
 
-def _hit(row: tuple[Any, ...], rank: ranking.Ranked, stems: Sequence[str]) -> Hit:
+def _hit(row: tuple[Any, ...], rank: ranking.Ranked, stems: Set[str]) -> Hit:
     source, root, path, language, task_id, trail, symbol, symbol_kind, first, last, content = row
     return Hit(
         source,

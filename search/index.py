@@ -3,21 +3,22 @@
 Whoever writes has a lock for its transaction, so that two at once count no word twice.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import groupby
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from search import embedders, trees, vectors, words
 from search.chunks import Piece
 from search.exceptions import EmbedderFailed
 from search.models import Chunk, File, Kind, Source
 
+log = logging.getLogger("coordinator.search")
+
 LOCK = 0x5EA2C4  # an advisory lock of ours
-MOST_PIECES = 400  # of a file
-LONGEST = 8_000  # characters of a piece
 OUTSIDE = 0.8  # how much what stands outside of definitions counts
 
 UPSERT = """
@@ -115,7 +116,23 @@ class Writer:
         return self.embedder.name if self.embedder else ""
 
     def write(self, texts: Sequence[Text]) -> Changes:
-        """Index these texts in place of what there was of them, in one transaction."""
+        """Index these texts in place of what there was of them, in one transaction.
+
+        One that the database refuses, for whatever is in it, does not keep out the others: it has
+        no pieces, and so is not tried again until it has changed.
+        """
+        try:
+            changes = self._written(texts)
+        except DataError as problem:
+            if len(texts) > 1:
+                return sum((self.write([text]) for text in texts), Changes())
+            told = {"path": texts[0].path, "problem": str(problem).partition("\n")[0]}
+            log.warning("A text cannot be indexed.", extra=told)
+            changes = self._written([replace(texts[0], pieces=())]) + Changes(errors=1)
+        self.total += changes
+        return changes
+
+    def _written(self, texts: Sequence[Text]) -> Changes:
         made, name = self._embedded(texts)
         with transaction.atomic():
             lock()
@@ -123,15 +140,13 @@ class Writer:
             ids = _files(texts, name)
             _remove_chunks([before[key][0] for key in ids if key in before])
             _insert(texts, [ids[_key(text)] for text in texts], made)
-            changes = self._changes(texts, before, len(made), name)
-        self.total += changes
-        return changes
+            return self._changes(texts, before, len(made), name)
 
     def _changes(self, texts: Sequence[Text], before: Known, made: int, name: str) -> Changes:
         changes = Changes(errors=int(name != self.name), embedded=made)
         for text in texts:
             old = before[_key(text)][1] if _key(text) in before else 0
-            new = min(len(text.pieces), MOST_PIECES)
+            new = len(text.pieces)
             changes += Changes(max(0, new - old), min(old, new), max(0, old - new))
         return changes
 
@@ -139,7 +154,7 @@ class Writer:
         """A vector for each piece, and who made them: nobody, where the embedder fails."""
         if self.embedder is None:
             return [], ""
-        asked = [told(text, piece) for text in texts for piece in text.pieces[:MOST_PIECES]]
+        asked = [told(text, piece) for text in texts for piece in text.pieces]
         try:
             return self.embedder.embed(asked), self.embedder.name
         except EmbedderFailed:
@@ -198,7 +213,7 @@ def _files(texts: Sequence[Text], embedder: str) -> dict[Key, int]:
 def _insert(texts: Sequence[Text], ids: Sequence[int], made: Sequence[embedders.Vector]) -> None:
     rows: list[tuple[object, ...]] = []
     for text, file_id in zip(texts, ids, strict=True):
-        for number, piece in enumerate(text.pieces[:MOST_PIECES]):
+        for number, piece in enumerate(text.pieces):
             vector = vectors.literal(made[len(rows)]) if made else None
             rows.append((file_id, *_row(text, number, piece), vector))
     if rows:
@@ -208,7 +223,7 @@ def _insert(texts: Sequence[Text], ids: Sequence[int], made: Sequence[embedders.
 
 
 def _row(text: Text, number: int, piece: Piece) -> tuple[object, ...]:
-    content = words.cleaned(piece.content)[:LONGEST]
+    content = words.cleaned(piece.content)
     named = [piece.trail[-1] if piece.trail else text.title, piece.symbol]
     above = [*piece.trail[:-1], text.title, text.path.rpartition(".")[0] or text.path, piece.about]
     return (
@@ -261,6 +276,13 @@ def text_of(root: trees.Root, found: trees.Found, content: str, digest: str) -> 
         found.changed,
         prior=trees.prior_of(found.path),
     )
+
+
+def tidy() -> None:
+    """Put new words where they belong in their indexes; until then every search reads them all."""
+    with connection.cursor() as cursor:
+        for kind in Kind.values:
+            cursor.execute("SELECT gin_clean_pending_list(%s)", [f"search_words_of_{kind}"])
 
 
 def empty() -> None:

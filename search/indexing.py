@@ -69,6 +69,7 @@ class Look:
         took = time.monotonic() - started
         indexed.send(Look, source="tree", changes=self.changes - before, seconds=took)
         if done and (self.changes.pieces or self.changes.errors):
+            index.tidy()
             self._note()
         return done
 

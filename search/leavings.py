@@ -5,6 +5,7 @@ or is no text, is kept as a file without pieces, so that it is not tried again.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from artifacts import joining, reading, store
 from artifacts.exceptions import ObjectMissing, StoreAway
@@ -25,9 +27,12 @@ from search.signals import indexed
 MOST_BYTES = 256 * 1024  # of an artifact
 MOST_OF_TASK = 20  # artifacts
 LOG_CHARACTERS = 32 * 1024  # at the end of a log
+LOG_OBJECTS = 50  # that are read for it, of each stream
 AMONG = 20_000  # of the latest rows
 AT_ONCE = 20  # objects in a turn
 SECONDS = 5.0
+
+log = logging.getLogger("coordinator.search")
 
 ARTIFACTS = """
 SELECT a.task_id, a.epoch, a.path, a.key, a.size, a.sha256
@@ -120,12 +125,42 @@ def _end_of_log(task_id: UUID) -> str:
         return ""
     lines: list[reading.Line] = []
     for stream in Stream.values:
-        row = rows.filter(epoch=last.epoch, stream=stream).order_by("-sequence").first()
-        if row is not None and (content := _object(row.key)):
-            for part in joining.parts_of(row, content):
-                lines += reading.read_batch(part, stream, row.epoch)
+        lines += _end_of_stream(rows.filter(epoch=last.epoch, stream=stream))
     lines.sort(key=lambda line: line.clock)
     return "\n".join(line.message for line in lines)[-LOG_CHARACTERS:]
+
+
+def _end_of_stream(rows: QuerySet[LogBatch]) -> list[reading.Line]:
+    """The lines of its last objects, until they are enough."""
+    lines: list[reading.Line] = []
+    size = 0
+    for row in rows.order_by("-sequence")[:LOG_OBJECTS]:
+        found = _lines(row)
+        lines = found + lines
+        size += sum(len(line.message) for line in found)
+        if size >= LOG_CHARACTERS:
+            break
+    return lines
+
+
+def _lines(row: LogBatch) -> list[reading.Line]:
+    """What is in the object of a row; nothing, where that is lost or damaged."""
+    content = _object(row.key)
+    if not content:  # joined with others meanwhile
+        row = LogBatch.objects.filter(pk=row.pk).first() or row
+        content = _object(row.key)
+    if not content:
+        return []
+    try:
+        return [
+            line
+            for part in joining.parts_of(row, content)
+            for line in reading.read_batch(part, row.stream, row.epoch)
+        ]
+    except (ValueError, KeyError, TypeError) as problem:
+        kind = type(problem).__name__
+        log.warning("A log cannot be read.", extra={"task": str(row.task_id), "problem": kind})
+        return []
 
 
 def _object(key: str) -> bytes:

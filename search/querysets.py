@@ -17,8 +17,13 @@ from search.ranking import Candidate
 MOST_RANKED = 1_500  # pieces whose words are compared for one query
 BY_WORDS, BY_VECTORS = 60, 60  # so many of each are candidates
 FARTHEST = 0.75  # what is farther from a query than that is not near, though nothing may be nearer
-MOST_NEAR = 2_000  # vectors that are all compared; of more, an index finds nearly the nearest
+MOST_NEAR = 2_000  # vectors that are compared; of more, an index finds nearly the nearest
 MILLISECONDS = 2_000  # that a statement may take
+BOUNDED = f"""
+SET LOCAL statement_timeout = {MILLISECONDS}; SET LOCAL plan_cache_mode = force_custom_plan"""
+NEAREST = f"""
+SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = {2 * BY_VECTORS};
+SET LOCAL hnsw.max_scan_tuples = {MOST_NEAR}"""
 NOTHING = "SELECT 0::bigint AS id, 0::real AS prior, ''::tsvector AS body WHERE false"
 
 # How much a word counts in text, in what stands out or a docstring says, in the headings and the
@@ -34,6 +39,18 @@ LEFT JOIN search_term whole ON whole.kind = %(kind)s AND whole.lexeme = ''
 UNION ALL
 SELECT pair.lexeme, t.chunks, 0 FROM unnest(to_tsvector('english', %(pairs)s)) AS pair
 JOIN search_term t ON t.kind = %(kind)s AND t.lexeme = pair.lexeme AND t.chunks > 0"""
+# Of who may not find all: in how many pieces of others a word is shows in nothing.
+LEXEMES_ALONE = """
+SELECT asked.lexeme, 1, COALESCE(whole.chunks, 0)
+FROM unnest(to_tsvector('english', %(text)s)) AS asked
+LEFT JOIN search_term whole ON whole.kind = %(kind)s AND whole.lexeme = ''
+UNION ALL SELECT pair.lexeme, 1, 0 FROM unnest(to_tsvector('english', %(pairs)s)) AS pair"""
+# What a task has left is gone from that moment on, and not when the loop comes to it.
+IS_LEFT = """
+CASE f.source WHEN 'artifact' THEN EXISTS (
+  SELECT FROM artifacts_artifact a WHERE a.task_id = f.task_id AND a.sha256 = f.digest)
+WHEN 'log' THEN EXISTS (SELECT FROM artifacts_logbatch b WHERE b.task_id = f.task_id)
+ELSE true END"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +86,13 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The words of a query as the index has them, in how many pieces each is, and how many there
-    are.
+    are. `counted`: whether that is for the caller to know; else each counts as one.
     """
 
     kind: Kind
     chunks: dict[str, int]
     total: int
+    counted: bool = True
 
     def weight(self, word: str) -> float:
         """How much a word says, as BM25 has it."""
@@ -94,15 +112,16 @@ class Asked:
         return chosen
 
 
-def asked(text: str, kind: Kind) -> Asked:
+def asked(text: str, kind: Kind, scope: Scope) -> Asked:
     """The words of a query, of which those that say nothing are left out."""
     with connection.cursor() as cursor:
         parts = text.split()
         pairs = " ".join(map("".join, pairwise(parts)))
-        cursor.execute(LEXEMES, {"text": text, "kind": kind, "pairs": pairs})
+        sql = LEXEMES if scope.all_tasks else LEXEMES_ALONE
+        cursor.execute(sql, {"text": text, "kind": kind, "pairs": pairs})
         rows = cursor.fetchall()
     found = {lexeme: max(0, among) for lexeme, among, _ in rows}
-    return Asked(kind, found, max([1, *(total for _, _, total in rows)]))
+    return Asked(kind, found, max([1, *(total for _, _, total in rows)]), scope.all_tasks)
 
 
 def candidates(words: Asked, vector: Vector | None, scope: Scope) -> list[Candidate]:
@@ -111,11 +130,7 @@ def candidates(words: Asked, vector: Vector | None, scope: Scope) -> list[Candid
         return []
     sql, values = _statement(words, vector, scope)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {MILLISECONDS}")
-        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        if vector is not None:
-            cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            cursor.execute(f"SET LOCAL hnsw.ef_search = {2 * BY_VECTORS}")
+        cursor.execute(BOUNDED if vector is None else f"{BOUNDED}; {NEAREST}")
         cursor.execute(sql, values)
         return [Candidate(*row) for row in cursor.fetchall()]
 
@@ -138,6 +153,7 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
         matching.append(f"(SELECT c.id, c.prior, c.body || ''::tsvector AS body {among} {found})")
     parts = [
         f"matching AS MATERIALIZED ({' UNION ALL '.join(matching) or NOTHING})",
+        *([] if words.counted else [_says(words)]),
         "best AS MATERIALIZED (SELECT id FROM matching GROUP BY id"  # noqa: S608
         f" ORDER BY max(({score}) * prior) DESC, id LIMIT {BY_WORDS})",
     ]
@@ -156,7 +172,8 @@ def _statement(words: Asked, vector: Vector | None, scope: Scope) -> tuple[str, 
         f"WITH {', '.join(parts)} "  # noqa: S608
         f"SELECT c.id, f.path, c.number, ({score})::float8, (1 - {distance})::float8, c.prior"
         f" FROM ({found}) found JOIN search_chunk c USING (id)"
-        f" JOIN search_file f ON f.id = c.file_id AND {visible} ORDER BY f.path, c.number, c.id"
+        f" JOIN search_file f ON f.id = c.file_id AND {visible} AND {IS_LEFT}"
+        " ORDER BY f.path, c.number, c.id"
     ), values
 
 
@@ -167,7 +184,8 @@ def _queries(words: Asked) -> list[str]:
         return []
     found = [" | ".join(map(quoted, rare))]
     known = [word for word, among in words.chunks.items() if among]
-    if words.chunks[rare[0]] > MOST_RANKED and len(known) > 1:
+    is_common = not words.counted or words.chunks[rare[0]] > MOST_RANKED
+    if is_common and len(known) > 1:
         found.insert(0, " & ".join(map(quoted, known)))
     return found
 
@@ -178,10 +196,23 @@ def _score(words: Asked, values: dict[str, Any]) -> str:
     terms = []
     for number, (word, among) in enumerate(words.chunks.items()):
         if among:
-            values |= {f"word{number}": quoted(word), f"says{number}": words.weight(word)}
+            values[f"word{number}"] = quoted(word)
+            says = f"(TABLE says)[{number + 1}]"
+            if words.counted:
+                values[f"says{number}"] = words.weight(word)
+                says = f"%(says{number})s"
             rank = f"ts_rank(%(weights)s::real[], body, %(word{number})s::tsquery)"
-            terms.append(f"%(says{number})s * {rank}")
+            terms.append(f"{says} * {rank}")
     return " + ".join(terms) or "0"
+
+
+def _says(words: Asked) -> str:
+    """How much each word says, by the pieces alone that the caller may find."""
+    weights = []
+    for number in range(len(words.chunks)):
+        among = f"count(*) FILTER (WHERE body @@ %(word{number})s::tsquery)"
+        weights.append(f"ln(1 + (count(*) + 0.5) / ({among} + 0.5))")
+    return f"says AS MATERIALIZED (SELECT ARRAY[{', '.join(weights)}]::float8[] FROM matching)"  # noqa: S608
 
 
 def quoted(word: str) -> str:
@@ -193,11 +224,12 @@ def quoted(word: str) -> str:
 SHOWN = """
 SELECT c.id, f.source, f.root, f.path, f.language, f.task_id, c.trail, c.symbol, c.symbol_kind,
   c.first_line, c.last_line, c.content
-FROM search_chunk c JOIN search_file f ON f.id = c.file_id WHERE c.id = ANY (%s)"""
+FROM search_chunk c JOIN search_file f ON f.id = c.file_id WHERE c.id = ANY (%(keys)s) AND """
 
 
-def shown(keys: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """What is shown of these pieces, by their keys."""
+def shown(keys: Sequence[int], scope: Scope) -> dict[int, tuple[Any, ...]]:
+    """What is shown of these pieces, by their keys, of those that may be found still."""
+    visible, values = scope.condition()
     with connection.cursor() as cursor:
-        cursor.execute(SHOWN, [list(keys)])
+        cursor.execute(f"{SHOWN} {visible} AND {IS_LEFT}", values | {"keys": list(keys)})
         return {row[0]: row[1:] for row in cursor.fetchall()}

@@ -4,6 +4,7 @@ import http.client
 import json
 import math
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -57,8 +58,8 @@ class RemoteEmbedder:
         try:
             path = f"{address.path.rstrip('/')}/embeddings"
             connection.request("POST", path, json.dumps(body).encode(), headers)
-            answer = connection.getresponse()
-            raw = answer.read(MOST_BYTES + 1)
+            with connection.getresponse() as answer:
+                raw = _read(answer, time.monotonic() + self.timeout)
         except (OSError, http.client.HTTPException) as problem:
             kind = type(problem).__name__
             raise EmbedderFailed(f"The embedder does not answer ({kind}).") from None
@@ -68,7 +69,7 @@ class RemoteEmbedder:
             raise EmbedderFailed(f"The embedder has answered {answer.status}.")
         try:
             return json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise EmbedderFailed("The embedder has answered no JSON.") from None
 
     def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
@@ -82,7 +83,7 @@ class RemoteEmbedder:
         try:
             rows = sorted(answer["data"], key=lambda row: int(row["index"]))
             vectors = [[float(value) for value in row["embedding"]] for row in rows]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise EmbedderFailed("The embedder's answer has no vectors.") from None
         sound = all(all(map(math.isfinite, vector)) for vector in vectors)
         if len(vectors) != count or not sound:
@@ -90,6 +91,17 @@ class RemoteEmbedder:
         if wrong := next((len(one) for one in vectors if len(one) != self.dimensions), None):
             raise EmbedderFailed(f"The embedder has {wrong} dimensions, not {self.dimensions}.")
         return [_unit(vector) for vector in vectors]
+
+
+def _read(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """All of the answer, or as much as shows that it is too long. Raises TimeoutError."""
+    parts, size = [], 0
+    while size <= MOST_BYTES and (part := answer.read1(64 * 1024)):
+        parts.append(part)
+        size += len(part)
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(parts)
 
 
 def _unit(vector: list[float]) -> list[float]:

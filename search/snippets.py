@@ -1,7 +1,7 @@
 """The lines of a piece that show best why it was found, with the words that match marked."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from search.words import HUMP
@@ -22,13 +22,15 @@ class Snippet:
     marks: Sequence[tuple[int, int]]
 
 
-def snippet(content: str, first_line: int, stems: Collection[str]) -> Snippet:
+def snippet(content: str, first_line: int, stems: Set[str]) -> Snippet:
     """The lines with the most different words of the query; of equal ones the first."""
     lines = content.split("\n")
     found = [marks_in(line, stems) for line in lines]
     best, score = 0, -1.0
     for start in range(max(1, len(lines) - MOST_LINES + 1)):
         inside = found[start : start + MOST_LINES]
+        if start and not inside[-1]:
+            continue  # it has no more than the one before
         different = {stem for marks in inside for _, _, stem in marks}
         total = len(different) + min(9, sum(map(len, inside))) / 100
         if total > score:
@@ -45,24 +47,24 @@ def snippet(content: str, first_line: int, stems: Collection[str]) -> Snippet:
     return Snippet(text, first_line + best, first_line + best + len(chosen) - 1, marks)
 
 
-def marks_in(text: str, stems: Collection[str]) -> list[tuple[int, int, str]]:
+def marks_in(text: str, stems: Set[str]) -> list[tuple[int, int, str]]:
     """Where words of the text begin and end that have one of these stems, and which."""
     found = []
+    longest = max(map(len, stems), default=0)
     for match in WORD.finditer(text):
         start = match.start()
         for part in HUMP.split(match[0]):
-            word = part.lower()
-            stem = next((one for one in stems if matches(word, one)), None)
-            if stem is not None:
+            if stem := _stem_of(part.lower(), stems, longest):
                 found.append((start, start + len(part), stem))
             start += len(part)
     return found
 
 
-def matches(word: str, stem: str) -> bool:
-    """Whether the word is of this stem, as far as its letters tell."""
-    if word == stem:
-        return True
-    if len(stem) < LEAST:
-        return False
-    return word.startswith(stem) or (stem.endswith("i") and word == f"{stem[:-1]}y")
+def _stem_of(word: str, stems: Set[str], longest: int) -> str:
+    """The longest of the stems that is the word's, as far as its letters tell; '' if none is.
+
+    Its beginnings are looked up among the stems, since a piece has more words than a query.
+    """
+    beginnings = (word[:size] for size in range(min(len(word), longest), LEAST - 1, -1))
+    candidates = (word, f"{word[:-1]}i" if word.endswith("y") else "", *beginnings)
+    return next((one for one in candidates if one in stems), "")

@@ -41,6 +41,8 @@ SECRET = (
     *(".*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "credentials*", "secret_key*"),
     *("*.password", "*.token", "htpasswd*", "service-account*.json", "*requirements*.txt"),
+    *("*secret*.txt", "*password*.txt", "*passwd*.txt", "*token*.txt", "*api_key*.txt"),
+    *("*apikey*.txt", "*.netrc", "*.pgpass", "kubeconfig*", "*.tfstate*", "*.ovpn", "*.asc"),
 )
 """Names of files that are not read: secrets, and lists that nobody looks for."""
 SECRET_INSIDE = (b"PRIVATE KEY-----", b"\0")
@@ -126,9 +128,12 @@ def _is_wanted(name: str) -> bool:
 
 
 def is_secret(path: str) -> bool:
-    """Whether a file of this name may have secrets in it."""
-    name = path.rpartition("/")[2].lower()
-    return any(fnmatch(name, one) for one in SECRET)
+    """Whether a file of this name, or in a folder whose name begins with a dot, may have secrets
+    in it.
+    """
+    *folders, name = path.lower().split("/")
+    is_hidden = any(folder.startswith(".") for folder in folders)
+    return is_hidden or any(fnmatch(name, one) for one in SECRET)
 
 
 def _stat(folder: Path) -> os.stat_result | None:
@@ -141,14 +146,27 @@ def _stat(folder: Path) -> os.stat_result | None:
 def read(root: Root, path: str) -> str | None:
     """The text of a file; None where it is gone, no text, or has a private key in it."""
     try:
-        handle = os.open(root.folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(_opened(root.folder, path), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None
             raw = file.read(MOST_BYTES + 1)
     except OSError:
         return None
     return as_text(raw)
+
+
+def _opened(folder: Path, path: str) -> int:
+    """Open a file folder by folder, none of which may have become a symbolic link meanwhile."""
+    *folders, name = path.split("/")
+    within = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for one in folders:
+            outer = within
+            within = os.open(one, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
+            os.close(outer)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=within)
+    finally:
+        os.close(within)
 
 
 def as_text(raw: bytes) -> str | None:

@@ -16,11 +16,13 @@ from search.models import Kind
 LOOK_AGAIN = 60.0  # seconds
 # An index with pgvector's own numbers takes three times as long to fill, and finds little more.
 CHEAP = "m = 8, ef_construction = 32"
-NEWEST = (0, 7)  # the first version with vectors of half the size
+OLDEST = (0, 8)  # the first version whose index goes on until enough is found that may be shown
 
-AVAILABLE = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
+AVAILABLE = """
+SELECT COALESCE(installed_version, default_version) FROM pg_available_extensions
+WHERE name = 'vector'"""
 INDEXES = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name"
-IS_THERE = "SELECT to_regtype('halfvec') IS NOT NULL"
+IS_THERE = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
 
 
 class Presence:
@@ -35,9 +37,7 @@ class Presence:
         with self.lock:
             if not self.seen and time.monotonic() >= self.look_at:
                 self.look_at = time.monotonic() + LOOK_AGAIN
-                with connection.cursor() as cursor:
-                    cursor.execute(IS_THERE)
-                    self.seen = cursor.fetchone()[0]
+                self.seen = _is_new(IS_THERE)
             return self.seen
 
     def forget(self) -> None:
@@ -54,9 +54,8 @@ def install(dimensions: int) -> bool:
         cursor.execute(INDEXES, [[_name(kind, dimensions) for kind in Kind.values]])
         if cursor.fetchone()[0]:
             return True
-        cursor.execute(IS_THERE)
-        if not cursor.fetchone()[0] and not _is_available():
-            return False
+    if not _is_new(AVAILABLE):
+        return False
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
@@ -68,12 +67,13 @@ def install(dimensions: int) -> bool:
     return True
 
 
-def _is_available() -> bool:
+def _is_new(sql: str) -> bool:
+    """Whether this asks for a version of pgvector that there is, and that is new enough."""
     with connection.cursor() as cursor:
-        cursor.execute(AVAILABLE)
+        cursor.execute(sql)
         row = cursor.fetchone()
     numbers = [int(part) for part in str(row[0]).split(".")[:2] if part.isdigit()] if row else []
-    return tuple(numbers) >= NEWEST
+    return tuple(numbers) >= OLDEST
 
 
 def _name(kind: str, dimensions: int) -> str:

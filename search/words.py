@@ -22,9 +22,9 @@ def parts(text: str) -> Iterator[str]:
             if len(word) <= LONGEST:
                 yield word
             continue
-        for part in HUMP.split(word):
+        for part in map(str.lower, HUMP.split(word)):  # some letters are two in lower case
             if len(part) <= LONGEST:
-                yield part.lower()
+                yield part
 
 
 def spread(text: str) -> str:

@@ -16,11 +16,14 @@ from accounts.callers import Caller, caller_of
 from accounts.permissions import AsAgent
 from agents.models import Agent, Protocol
 from agents.ownership import speak_for
+from agents.verbs import AGENT_VERBS
 from api.answers import Body, filled
 from api.body import JsonValue
 from api.fields import identifier
+from api.names import spelled
 from api.serializers import Values
 from api.viewsets import ApiViewSet, ListViewSet
+from console.audited import Audited
 from jobs.models import Job
 from jobs.sweeps import CHANNEL
 from problems import Invalid
@@ -39,6 +42,7 @@ from tasks.models import Task
 from tasks.rows import ClaimRequest
 from tasks.scope import beyond_channel
 from tasks.serializers import refusal
+from tasks.views import AuditedTasks
 
 OF_ITSELF = AsAgent("spotId", protocol=Protocol.SPOT)
 OF_SPOTS: list[type[BaseAuthentication]] = [
@@ -59,8 +63,17 @@ class OfSpots(ApiViewSet):
 
 
 @schema.spots
-class SpotViewSet(OfSpots):
+class SpotViewSet(Audited, OfSpots):
     """What a SPOT says of itself."""
+
+    audited_as, audited_model = AGENT_VERBS[0], Agent
+    audited_fields = {"hello": "spotId"}
+    audited_unlocked = frozenset({"hello"})
+    not_audited = frozenset({"heartbeat"})
+    made = {"spotId": "agent"}
+
+    def audited_key(self, text: str) -> str:
+        return spelled(text)
 
     agents_may = {"hello": replace(OF_ITSELF, may_be_new=True), "heartbeat": OF_ITSELF}
 
@@ -87,8 +100,10 @@ class SpotViewSet(OfSpots):
 
 
 @schema.tasks
-class SpotTaskViewSet(OfSpots):
+class SpotTaskViewSet(AuditedTasks, OfSpots):
     """The tasks of SPOTs."""
+
+    audited_unlocked = frozenset({"complete", "fail", "release"})
 
     lookup_url_kwarg = "task_id"
     lookup_value_regex = "[^/]+"

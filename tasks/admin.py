@@ -1,4 +1,4 @@
-"""Channels and tasks in the admin. The page of a task is in `chains`, which knows why it waits."""
+"""Channels and tasks in the admin. Their pages are in `chains`, which has more to say of them."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -7,6 +7,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from accounts import cells, columns
+from console import names
 from console.admin import ConsoleAdmin, Table
 from console.filters import AgeFilter
 from events.models import Event
@@ -16,28 +18,34 @@ from tasks.models import Attempt, Channel, Task
 from tasks.querysets import TaskQuerySet
 from tasks.verbs import TASK_VERBS
 
+names.give(Channel, _("channel"), _("channels"))
+names.give(Task, _("task"), _("tasks"))
+names.give(Attempt, _("attempt"), _("attempts"))
 
-@admin.register(Channel)
+
 class ChannelAdmin(ConsoleAdmin):
     verbs = CHANNEL_VERBS
-    list_display = ["name", "is_open", "paused_at", "pause_reason", "created_at"]
+    list_display = ["name", "state", "paused_at", "pause_reason", "created_at", "id"]
     list_filter = [("paused_at", admin.EmptyFieldListFilter)]
-    search_fields = ["name__istartswith"]
+    search_fields = ["name"]
+    search_help_text = _("A part of its name.")
+    sortable = ("created_at",)
     ordering = ["-pk"]
     fieldsets = [
         (None, {"fields": ["name", "description", "paused_at", "pause_reason"]}),
         (_("Times"), {"fields": ["id", "user", "created_at"]}),
     ]
 
-    @admin.display(description=_("open"), boolean=True)
-    def is_open(self, channel: Channel) -> bool:
-        return channel.paused_at is None
+    @admin.display(description=_("state"))
+    def state(self, channel: Channel) -> str:
+        if channel.paused_at is None:
+            return cells.status("open", _("Open"))
+        return cells.status("paused", _("Paused"))
 
 
 class TaskAdmin(ConsoleAdmin):
     verbs = TASK_VERBS
     list_display = [
-        "id",
         "title",
         "status",
         "channel",
@@ -46,7 +54,9 @@ class TaskAdmin(ConsoleAdmin):
         "priority",
         "attempts",
         "created_at",
+        "id",
     ]
+    sortable = ("created_at",)
     list_filter = [
         "status",
         ("channel", AutocompleteSelectFilter),
@@ -109,6 +119,9 @@ class TaskAdmin(ConsoleAdmin):
         ),
     ]
 
+    def heading(self, obj: object) -> str:
+        return obj.title if isinstance(obj, Task) else str(obj)
+
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
         return Task.objects.defer("description", "payload", "result")
 
@@ -120,7 +133,14 @@ class TaskAdmin(ConsoleAdmin):
         heads += [gettext("Reason"), gettext("From"), gettext("To")]
         attempts = Attempt.objects.filter(task=obj.pk).order_by("-epoch")[:50]
         rows = [
-            [held.epoch, held.agent_id, held.outcome, held.reason, held.started_at, held.ended_at]
+            [
+                held.epoch,
+                columns.linked(held.agent_id, "agents_agent"),
+                columns.choice(held, "outcome"),
+                held.reason,
+                cells.moment(held.started_at),
+                cells.moment(held.ended_at),
+            ]
             for held in attempts
         ]
         return [Table(gettext("Attempts that did not end well"), heads, rows)]

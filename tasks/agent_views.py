@@ -19,9 +19,12 @@ from agents.exceptions import AgentUnknown
 from agents.models import Agent, Notification
 from agents.ownership import check_work, refuse_another, refuse_other_agent, speak_for
 from agents.transitions import Beat
+from agents.verbs import AGENT_VERBS
 from api.answers import Body, filled
+from api.names import spelled
 from api.serializers import Values
 from api.viewsets import ListViewSet
+from console.audited import Audited
 from problems import Invalid
 from tasks import leases, releases, schema
 from tasks.answers import TaskSerializer
@@ -38,8 +41,11 @@ from tasks.serializers import (
 
 
 @schema.agents
-class AgentViewSet(ListViewSet[Agent]):
+class AgentViewSet(Audited, ListViewSet[Agent]):
     """Agents; what is said of their chains stands in `chains`."""
+
+    audited_as, audited_model = AGENT_VERBS[0], Agent
+    not_audited = frozenset({"heartbeat"})
 
     queryset = Agent.objects.with_online()
     serializer_class = ListedAgentSerializer
@@ -52,6 +58,9 @@ class AgentViewSet(ListViewSet[Agent]):
     lookup_url_kwarg = "agent_id"
     lookup_value_converter = "name"
     agents_may = {"heartbeat": AsAgent(may_be_new=True)}
+
+    def audited_key(self, text: str) -> str:
+        return spelled(text)
 
     def completed(self, rows: list[Agent]) -> Sequence[Agent]:
         return with_current_tasks(rows, caller_of(self.request))
@@ -124,14 +133,20 @@ class AgentViewSet(ListViewSet[Agent]):
 
 
 @schema.notifications
-class NotificationViewSet(ListViewSet[Notification]):
+class NotificationViewSet(Audited, ListViewSet[Notification]):
     """Agents that wait for a person, the longest first."""
+
+    audited_as, audited_model = AGENT_VERBS[0], Agent
+    audited_fields = {"dismiss": "agent_id"}
 
     queryset = Notification.objects.shown()
     serializer_class = NotificationSerializer
     owner = "agent__user"
     users_may = frozenset({"dismiss"})
     list_key = "notifications"
+
+    def audited_key(self, text: str) -> str:
+        return spelled(text)
 
     @action(detail=False, methods=["post"])
     def dismiss(self, request: Request) -> Response:

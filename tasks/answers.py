@@ -10,7 +10,7 @@ from rest_framework import serializers
 from api import sizes
 from api.answers import AnswerSerializer, Body, ErrorSerializer
 from api.pagination import MOST
-from tasks import lease_tokens, requirements
+from tasks import lease_tokens, moves, requirements
 from tasks.models import COMMAND, Task
 from tasks.reports import Verdict
 from tasks.rows import TaskRow
@@ -125,7 +125,8 @@ class AttemptSerializer(AnswerSerializer):
 class TaskDetailsSerializer(TaskSerializer):
     """Further fields of a single task.
 
-    `unserved`: it is queued, and no online agent offers what it wants. The attempts are the latest,
+    `unserved`: it is queued, and no online agent offers what it wants. `restorable`: it is
+    cancelled, and nobody has noticed, so an operator may put it back. The attempts are the latest,
     as many as a page may have.
     """
 
@@ -134,12 +135,18 @@ class TaskDetailsSerializer(TaskSerializer):
     requires = serializers.DictField(source="requirement.requires", required=False)
     refused_by = serializers.ListField(source="requirement.refused_by", required=False)
     unserved = serializers.SerializerMethodField()
+    restorable = serializers.SerializerMethodField()
     retry_delay_seconds = serializers.IntegerField(required=False)
 
     @extend_schema_field(AttemptSerializer(many=True))
     def get_bad_attempts(self, row: Task) -> list[Body] | None:
         latest = sizes.first(row.bad_attempts.order_by("-epoch"), MOST)
         return [AttemptSerializer.shown(attempt) for attempt in reversed(latest)] or None
+
+    def get_restorable(self, row: Task) -> bool | None:
+        if row.status != Status.CANCELLED:
+            return None
+        return Task.objects.filter(moves.restorable(), pk=row.pk).exists() or None
 
     def get_unserved(self, row: Task) -> bool | None:
         if row.status != Status.QUEUED or row.requirement is None:

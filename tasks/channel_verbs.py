@@ -1,11 +1,14 @@
 """What people may do to channels: pause and resume."""
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from console.verbs import Preview, Verb, When, by_key
+from console.conditions import When
+from console.verbs import Preview, Verb, by_key
 from tasks import transitions
 from tasks.models import Channel, Task
+from tasks.queue import ALONE, IN_CHAIN, MATCHING, READY
 
 
 def snapshot(channel: Channel) -> dict[str, object]:
@@ -13,6 +16,19 @@ def snapshot(channel: Channel) -> dict[str, object]:
 
 
 OPEN, PAUSED = When(paused_at=False), When(paused_at=True)
+
+
+def has_ready() -> Q:
+    """Channels with a task that a claim may give out now, to somebody."""
+    of_channel = Task.objects.filter(channel=OuterRef("pk")).order_by()
+    reserved = READY & Q(reserved_for__isnull=False)
+    found = Q()
+    for kind in (ALONE, IN_CHAIN, MATCHING, reserved):  # each has an index
+        found |= Q(Exists(of_channel.filter(kind)))
+    return found
+
+
+GIVING = When({"ready": has_ready}, paused_at=False, ready=True)
 CHANNEL_VERBS: list[Verb[Channel]] = [
     Verb(
         "pause",
@@ -49,6 +65,7 @@ CHANNEL_VERBS: list[Verb[Channel]] = [
         snapshot,
         OPEN,
         icon="pause",
+        help=_("Claims get nothing from it; what runs goes on."),
     ),
     Verb(
         "resume",
@@ -67,5 +84,6 @@ CHANNEL_VERBS: list[Verb[Channel]] = [
         snapshot,
         PAUSED,
         icon="play_arrow",
+        help=_("Claims get its tasks again."),
     ),
 ]

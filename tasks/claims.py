@@ -22,6 +22,7 @@ from agents import transitions as agents
 from agents.models import Agent
 from events import journal
 from tasks import fast_path, queue, rows
+from tasks.exceptions import NoTasks, NotReady
 from tasks.fast_path import heads_for, steps_from
 from tasks.models import Channel, ClaimKey, Task
 from tasks.queue import READY, Head
@@ -229,6 +230,24 @@ def forget_keys() -> int:
         total += len(ids)
         if len(ids) < FORGOTTEN_AT_ONCE:
             return total
+
+
+@transaction.atomic
+def claim_for(request: ClaimRequest, *, by: str, reason: str = "") -> TaskRow:
+    """An operator's claim for an agent, which is not heard by it: the first task it may have.
+
+    Raises NoTasks, and AgentLost for an agent from which the next pass would take it.
+    """
+    journal.attribute(actor=by, reason=reason)
+    agent = agents.enter(request.agent_id, seen=False, protocol=request.protocol)
+    agents.refuse_lost(agent)
+    if agent.draining:
+        raise NotReady(f"Agent {agent.pk!r} is draining.")
+    chain_wanted.send(Task, agents=[agent.pk], chains=[], skip_locked=False)
+    given = pick(agent, request)
+    if not given:
+        raise NoTasks("No task of this channel is ready for that agent.")
+    return given[0]
 
 
 def give(ids: Sequence[UUID], agent: Agent, lease_seconds: int | None) -> Sequence[TaskRow]:

@@ -1,7 +1,9 @@
 """`/v1/dead-letters`: list, requeue or purge failed tasks."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
@@ -12,21 +14,24 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import Caller, caller_of
+from accounts.callers import Caller, CallerKind, caller_of
 from accounts.ownership import check_each, visible
 from api import fields, filters
 from api.filters import Given, NameFilter, PeriodFilters, TimeFilter
 from api.pagination import LatestPagination
 from api.serializers import Nested, RequestSerializer, Values, absent
 from api.viewsets import ListViewSet
+from console import verbs
 from problems import Invalid
 from tasks import dead_letters, schema
 from tasks.answers import DeadLetterSerializer
-from tasks.dead_letters import Verb
+from tasks.dead_letters import DeadLetterResult, Verb
 from tasks.exceptions import TaskUnknown
+from tasks.letter_verbs import PURGE
 from tasks.models import Attempt, Task
 from tasks.querysets import TaskQuerySet
 from tasks.serializers import LONGEST_TEXT
+from tasks.verbs import REQUEUE
 
 MOST_IDS = 1000
 
@@ -160,9 +165,25 @@ class DeadLetterViewSet(ListViewSet[Task]):
         return _reply("purged", dead_letters.purge, values, by=caller_of(request))
 
 
+def audited(verb: Verb, by: Caller) -> Verb:
+    """The verb, or for a person at a browser that of the console, which writes the audit too."""
+    if by.kind is not CallerKind.USER:
+        return verb
+    of_console = PURGE if verb is dead_letters.purge else REQUEUE
+
+    def use(ids: Sequence[UUID], actor: str, reason: str) -> DeadLetterResult:
+        rows = Task.objects.filter(pk__in=ids)
+        handled = verbs.use(of_console, rows, by, reason[: verbs.LONGEST_REASON], {})
+        refused = {key: problem for key, problem in handled.refused if isinstance(key, UUID)}
+        return DeadLetterResult(len(handled.done), refused)
+
+    return use
+
+
 def _reply(past: str, verb: Verb, values: Values, *, by: Caller) -> Response:
     """Apply the verb once to each task that the body names; answer with counts and refusals."""
     reason = values["reason"]
+    verb = audited(verb, by)
     malformed = [text for text in values["ids"] if fields.identifier(text) == fields.NOBODY]
     named = {fields.identifier(text): text for text in values["ids"] if text not in malformed}
     if values["ids"]:

@@ -51,6 +51,14 @@ class NotReady(Conflict):
     """The task cannot be assigned to this agent now."""
 
 
+class TooLate(Conflict):
+    """Somebody has noticed, so this cannot be undone."""
+
+
+class NotMovable(Conflict):
+    """The task cannot be moved to this channel."""
+
+
 class BadBatch(Invalid):
     """The tasks of one request do not fit together."""
 

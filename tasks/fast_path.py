@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 from django.db import DatabaseError, transaction
@@ -51,6 +53,7 @@ from tasks.states import (
 
 log = logging.getLogger("coordinator.claims")
 
+_is_left_aside: ContextVar[bool] = ContextVar("fast_path_is_left_aside", default=False)
 MOST_HEADS = 16_384
 """So many tasks that others have locked are walked over; what is behind them waits for those."""
 
@@ -261,6 +264,17 @@ def _answer(parts: Sequence[str], more: str, rows: str) -> Statement:
     )
 
 
+@contextmanager
+def left_aside() -> Iterator[None]:
+    """A transaction that may go on behind a claim or a report: the path does not apply in it."""
+    token = _is_left_aside.set(True)
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        _is_left_aside.reset(token)
+
+
 def run(
     agent_id: str, outcomes: Sequence[Outcome] = (), request: ClaimRequest | None = None
 ) -> FastResult | None:
@@ -271,6 +285,8 @@ def run(
     """
     if not outcomes and not request:
         return FastResult([])
+    if _is_left_aside.get():
+        return None
     if (request and request.key) or len({one.task_id for one in outcomes}) < len(outcomes):
         return None
     return _run(_values(agent_id, outcomes, request), outcomes, request)

@@ -66,6 +66,23 @@ PRIORITIZED = insert_event(
 )
 
 
+MOVED = "".join(
+    insert_event(
+        type="'task.moved'",
+        task_id="NEW.id::text",
+        job_id="NEW.job_id::text",
+        chain_id="NEW.chain_id",
+        channel_id=f"{row}.channel_id",
+        payload=with_type(f"jsonb_build_object('{side}', NEW.status, '{other}', {name})", "NEW"),
+    )
+    for row, side, other, name in (
+        ("OLD", "from", "to_channel", "NEW.channel_id"),
+        ("NEW", "to", "from_channel", "OLD.channel_id"),
+    )
+)
+"""One event in each of the two channels, so that what is counted by channel stays right."""
+
+
 TASK_TRIGGERS = [
     journal(
         "journal_created",
@@ -101,7 +118,8 @@ TASK_TRIGGERS = [
         operation=pgtrigger.Update,
         declare=[("sound", "boolean")],
         func=f"{REFUSE_WHAT_IS_NO_EDGE} {refuse_what_breaks_rules()}"
-        f" IF NEW.priority <> OLD.priority THEN {PRIORITIZED} END IF; RETURN NULL;",
+        f" IF NEW.priority <> OLD.priority THEN {PRIORITIZED} END IF;"
+        f" IF NEW.channel_id <> OLD.channel_id THEN {MOVED} END IF; RETURN NULL;",
     ),
     pgtrigger.Trigger(
         name="rules",

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import ID_LENGTH, Agent, Protocol
 from tasks.constraints import TASK_CONSTRAINTS, TASK_INDEXES
@@ -13,9 +14,10 @@ from tasks.journal import CHANNEL_TRIGGERS, INPUT_TRIGGERS, TASK_TRIGGERS
 from tasks.querysets import ChannelQuerySet, TaskQuerySet
 from tasks.queue import FREE
 from tasks.states import DeadLetter, Status
-from tasks.tally_models import TallyMark, TaskTally, TaskTiming
+from tasks.tally_models import TallyMark, TaskRollup, TaskTally, TaskTiming, WaitRollup
 
-__all__ = ["TallyMark", "TaskTally", "TaskTiming"]  # Django finds models here
+# Django finds models here
+__all__ = ["TallyMark", "TaskRollup", "TaskTally", "TaskTiming", "WaitRollup"]
 
 SESSION_REQUEST = "request_claude_session"
 COMMAND = "command"
@@ -27,9 +29,9 @@ TRACE_LENGTH = 200
 class ExecutionMode(models.TextChoices):
     """How a coding agent may act on a task (seed 000's clients)."""
 
-    ACCEPT_EDITS = "accept-edits"
-    PLAN_MODE = "plan-mode"
-    BYPASS_PERMISSION = "bypass-permission"
+    ACCEPT_EDITS = "accept-edits", _("Accept Edits")
+    PLAN_MODE = "plan-mode", _("Plan Mode")
+    BYPASS_PERMISSION = "bypass-permission", _("Bypass Permission")
 
 
 class Channel(models.Model):
@@ -250,14 +252,14 @@ class Task(models.Model):
 class AttemptOutcome(models.TextChoices):
     """How an attempt ended that did not end well."""
 
-    FAILED = "failed"
-    EXPIRED = "expired"
-    LOST = "lost"
-    DETACHED = "detached"
-    REFUSED = "refused"
-    RELEASED = "released"
-    RESET = "reset"
-    TIMED_OUT = "timed_out"
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+    LOST = "lost", _("Lost")
+    DETACHED = "detached", _("Detached")
+    REFUSED = "refused", _("Refused")
+    RELEASED = "released", _("Released")
+    RESET = "reset", _("Reset")
+    TIMED_OUT = "timed_out", _("Timed Out")
 
 
 class Attempt(models.Model):

@@ -99,6 +99,7 @@ def report_in_transaction(
     *,
     agent_id: str | None,
     by: str,
+    why: str = "",
     request: ClaimRequest | None = None,
 ) -> tuple[list[ReportVerdict], Sequence[TaskRow]]:
     """Take the outcomes one by one, each answered on its own, then claim if that is asked for.
@@ -107,7 +108,7 @@ def report_in_transaction(
     an epoch is taken once; the same again changes nothing, another is lost. The last holder may
     still complete a task that was put back and that nobody has claimed since.
     """
-    journal.attribute(actor=f"agent:{agent_id}" if agent_id else by)
+    journal.attribute(actor=f"agent:{agent_id}" if agent_id else by, reason=why)
     agent = agents.enter(agent_id) if agent_id and request else None
     if agent_id and not request:
         agents.hear(agent_id)
@@ -215,6 +216,8 @@ def _verdict(task: Task | None, outcome: Outcome, agent_id: str | None) -> Verdi
         raise NotHolder(f"Task {task.pk} is not held by agent {agent_id!r}.")
     if outcome.done and task.status == Status.DONE:
         return _complete_again(task, outcome, agent_id)
+    if agent_id and task.status == Status.CANCELLED:
+        _note_noticed(task)
     if task.status not in COMPLETE_LATE.sources or task.closed_epoch == epoch:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
     if agent_id is None and outcome.epoch is None:
@@ -255,6 +258,11 @@ def _complete_again(task: Task, outcome: Outcome, agent_id: str | None) -> Verdi
     if done.filter(result=outcome.result).exists():
         return Verdict.ALREADY
     raise WrongStatus(f"Task {task.pk} is {task.status} with another result.")
+
+
+def _note_noticed(task: Task) -> None:
+    """A cancelled task stays cancelled once its last holder has been told that it is too late."""
+    Task.objects.filter(pk=task.pk, agent=None).update(agent=task.last_holder)
 
 
 def _take_late(task: Task, outcome: Outcome) -> Verdict:

@@ -38,6 +38,12 @@ events_folded = Signal(use_caching=True)
 Once for each event of a task, unless the process ends in between.
 """
 
+restore_wanted = Signal(use_caching=True)
+"""Sent before a cancelled `task` goes back to the queue: raise a Problem if somebody has noticed.
+
+Its chain is locked, no task is.
+"""
+
 chain_changed = Signal(use_caching=True)
 """Sent after tasks of `chains` changed: settle these chains.
 

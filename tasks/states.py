@@ -6,6 +6,7 @@ queued ──claim, assign──▶ in_progress ──complete──▶ done
   │                        │  └──detach, expiry or loss in a chain──▶ locked
   └──────unlock────────────┼───────────────────────────────────────── locked ──unlock──▶ done
 queued, locked ──cancel──▶ cancelled ◀──cancel asked, then the lease ends──┘
+cancelled while it waited, and nobody has noticed ──restore──▶ queued
 queued ──give up──▶ failed
 queued ──late report of the last holder──▶ done
 failed by expiry or loss ──late report of the last holder──▶ done
@@ -23,30 +24,32 @@ from django.db import models
 from django.db.models import Case, ExpressionWrapper, F, Func, Q, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
+from django.utils.translation import gettext_lazy as _
 
 Columns = Mapping[str, object]
 """Values and expressions by field, as `QuerySet.update` takes them."""
 
 
 class Status(models.TextChoices):
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    DONE = "done"
-    FAILED = "failed"
-    LOCKED = "locked"
-    CANCELLED = "cancelled"
+    QUEUED = "queued", _("Queued")
+    IN_PROGRESS = "in_progress", _("In Progress")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    LOCKED = "locked", _("Locked")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class DeadLetter(models.TextChoices):
     """Why a task failed for good."""
 
-    EXHAUSTED = "exhausted"
-    NOT_RETRIABLE = "not_retriable"
-    LEASE_EXPIRED = "lease_expired"
-    AGENTS_LOST = "agents_lost"
-    UNSUPPORTED = "unsupported"
-    TIMEOUT = "timeout"
-    UNSERVED = "unserved"
+    EXHAUSTED = "exhausted", _("no attempts left")
+    NOT_RETRIABLE = "not_retriable", _("its agent said so")
+    LEASE_EXPIRED = "lease_expired", _("not renewed in time")
+    AGENTS_LOST = "agents_lost", _("its agents were lost")
+    UNSUPPORTED = "unsupported", _("nobody can run it")
+    TIMEOUT = "timeout", _("took too long")
+    UNSERVED = "unserved", _("nobody came to run it")
 
 
 BY_COORDINATOR = frozenset({DeadLetter.LEASE_EXPIRED, DeadLetter.AGENTS_LOST})
@@ -138,6 +141,17 @@ REQUEUE = Edge(
     },
 )
 CANCEL = Edge("task.cancelled", OPEN, Status.CANCELLED, ENDED)
+RESTORE = Edge(
+    "task.restored",
+    frozenset({Status.CANCELLED}),
+    Status.QUEUED,
+    # It waits as before, also for its time.
+    {
+        **WAITING,
+        "available_at": F("available_at"),
+        "postponed": GreaterThan(F("available_at"), Now()),
+    },
+)
 
 EDGES = (
     CLAIM,
@@ -151,6 +165,7 @@ EDGES = (
     UNLOCK_TO_DONE,
     REQUEUE,
     CANCEL,
+    RESTORE,
 )
 
 EVENTS: Mapping[tuple[Status, Status], str] = {

@@ -21,6 +21,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from tasks import rollups
 from tasks.signals import events_folded
 from tasks.states import Status
 from tasks.tally_models import TallyMark, TaskTally, TaskTiming
@@ -48,13 +49,15 @@ NOWHERE = UUID(int=0)
 
 # The transactions that may still write an event with an id from before: all that run, but for
 # those that have written nothing for longer than any transaction of ours takes (events/bounds.py),
-# as a dump does. Of other roles the server may not tell us; then that time alone counts.
+# as a dump does. Of other roles the server may not tell us; then that time alone counts. Processes
+# of the server's own, as autovacuum, have no role and write no event.
 HORIZON = """
 SELECT LEAST(clock_timestamp(), min(CASE
     WHEN query = '<insufficient privilege>' THEN clock_timestamp() - interval '90 seconds'
     WHEN backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '90 seconds'
     THEN xact_start END)) - interval '1 second'
-FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
 """
 LAST_ID = (
     "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM events_event_id_seq"
@@ -124,7 +127,8 @@ WHERE status <> '' GROUP BY 1"""  # noqa: S608
 
 IN_HOUR = f"(VALUES (date_trunc('hour', created_at, 'UTC')), ('{EVER}'::timestamptz)) AS at (hour)"
 FOLD_COUNTS = f"""
-WITH {FOLDED}
+WITH {FOLDED},
+rolled AS ({rollups.COUNTS})
 INSERT INTO tasks_tasktally AS t (hour, {KIND}, count)
 SELECT hour, {KIND}, count(*)
 FROM typed CROSS JOIN LATERAL {IN_HOUR} GROUP BY hour, {KIND}
@@ -156,7 +160,8 @@ timed AS (
 took AS (
   SELECT created_at, channel_id, type, of_job, phase,
     GREATEST(extract(epoch FROM created_at - since)::float8, 0) AS seconds
-  FROM timed WHERE since IS NOT NULL)
+  FROM timed WHERE since IS NOT NULL),
+rolled AS ({rollups.waits(BUCKETS)})
 INSERT INTO tasks_tasktiming AS t (hour, channel_id, type, of_job, phase, bucket, count, seconds)
 SELECT hour, channel_id, type, of_job, phase,
   width_bucket(seconds, ARRAY[{", ".join(map(str, BUCKETS))}]::float8[]), count(*), sum(seconds)
@@ -353,4 +358,4 @@ def forget_hours() -> int:
     before = timezone.now() - HOURS_KEPT
     old = {"hour__gt": EVER, "hour__lt": before}
     counts, _ = TaskTally.objects.filter(**old).delete()
-    return counts + TaskTiming.objects.filter(**old).delete()[0]
+    return counts + TaskTiming.objects.filter(**old).delete()[0] + rollups.forget()

@@ -60,6 +60,57 @@ class TaskTiming(models.Model):
         return f"{self.phase}: {self.count}"
 
 
+class TaskRollup(models.Model):
+    """What became of the tasks of a channel within a span of time; of all channels without one.
+
+    The spans are those of `rollups.KEPT`. What waits and what runs is kept as the difference that
+    the span made, since only the present counts are known.
+    """
+
+    span = models.IntegerField(help_text="Seconds.")
+    at = models.DateTimeField(help_text="Its beginning.")
+    channel_id = models.UUIDField(null=True)
+    done = models.BigIntegerField()
+    failed = models.BigIntegerField()
+    cancelled = models.BigIntegerField()
+    waiting = models.BigIntegerField(help_text="How many more are queued at its end.")
+    running = models.BigIntegerField(help_text="How many more are in progress at its end.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["span", "channel_id", "at"],
+                nulls_distinct=False,
+                name="task_rollup_is_one_of_its_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.span} s from {self.at}"
+
+
+class WaitRollup(models.Model):
+    """How many of the tasks that were claimed within a span of time had waited as long."""
+
+    span = models.IntegerField(help_text="Seconds.")
+    at = models.DateTimeField(help_text="Its beginning.")
+    channel_id = models.UUIDField(null=True)
+    bucket = models.SmallIntegerField(help_text="Its place in `series.WAITS`; one more: longer.")
+    count = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["span", "channel_id", "at", "bucket"],
+                nulls_distinct=False,
+                name="wait_rollup_is_one_of_its_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.span} s from {self.at}: {self.count}"
+
+
 class TallyMark(models.Model):
     """Up to which id the journal is folded, and up to which it will be next; one row."""
 

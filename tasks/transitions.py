@@ -1,4 +1,4 @@
-"""The verbs of channels and tasks, except claims, reports and leases, which have their modules.
+"""The verbs of channels and tasks, except claims, reports, leases and moves: these have modules.
 
 Each public function is one transaction: it locks the chain, locks the row, checks, changes it and
 settles the chain. It returns the row as it is now, and raises a Problem if the change is refused.
@@ -180,7 +180,7 @@ def assign(task_id: UUID, agent_id: str, *, by: str, reason: str = "") -> TaskRo
     """
     journal.attribute(actor=by, reason=reason)
     agent = agents.enter(agent_id, seen=False)
-    task = _locked(task_id, owner=agent)
+    task = locked(task_id, owner=agent)
     if task.status == Status.IN_PROGRESS and task.agent_id == agent.pk:
         return rows.read([task.pk])[0]
     _refuse_assignment(task, agent)
@@ -219,20 +219,20 @@ def is_full(agent: Agent) -> bool:
 def unlock(task_id: UUID, to: Status, *, by: str, reason: str = "") -> Task:
     """Put a locked task back in the queue, or mark it done."""
     journal.attribute(actor=by, reason=reason)
-    task = _locked(task_id)
+    task = locked(task_id)
     if task.status != Status.LOCKED or to not in {Status.QUEUED, Status.DONE}:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a locked one is unlocked.")
-    return _moved(task, UNLOCK if to == Status.QUEUED else UNLOCK_TO_DONE)
+    return along(task, UNLOCK if to == Status.QUEUED else UNLOCK_TO_DONE)
 
 
 @transaction.atomic
 def requeue(task_id: UUID, *, by: str, reason: str = "") -> Task:
     """Put a failed task back in the queue with all its attempts."""
     journal.attribute(actor=by, reason=reason)
-    task = _locked(task_id)
+    task = locked(task_id)
     if task.status != Status.FAILED:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a failed one is requeued.")
-    return _moved(task, REQUEUE, requirement=requirements.without_refusals(task.requirement))
+    return along(task, REQUEUE, requirement=requirements.without_refusals(task.requirement))
 
 
 @transaction.atomic
@@ -243,13 +243,13 @@ def cancel(task_id: UUID, *, by: str, reason: str = "", force: bool = False) -> 
     changes nothing.
     """
     journal.attribute(actor=by, reason=reason)
-    task = _locked(task_id)
+    task = locked(task_id)
     if task.status == Status.CANCELLED:
         return task
     if task.status in FINISHED:
         raise WrongStatus(f"Task {task.pk} is {task.status}.")
     if task.status != Status.IN_PROGRESS or force:
-        return _moved(task, CANCEL)
+        return along(task, CANCEL)
     if task.cancel_asked_at is None:
         Task.objects.filter(pk=task.pk).update(cancel_asked_at=Now(), updated_at=Now())
         journal.record(
@@ -269,7 +269,7 @@ def prioritize(task_id: UUID, priority: int, *, by: str, reason: str = "") -> Ta
     The order of a chain stays: there the priority counts once the task has the turn.
     """
     journal.attribute(actor=by, reason=reason)
-    task = _locked(task_id)
+    task = locked(task_id)
     if task.status != Status.QUEUED:
         raise WrongStatus(f"Task {task.pk} is {task.status}; only a queued one is prioritized.")
     Task.objects.filter(pk=task.pk).update(priority=priority, updated_at=Now())
@@ -295,27 +295,27 @@ def admit(task_id: UUID, *, by: str, reason: str = "") -> None:
 
 def lock(task_ids: Collection[UUID], *, owner: Agent | None = None) -> None:
     """Lock the tasks until the transaction ends, after their chains and the one `owner` owns."""
-    _lock_chains(task_ids, owner)
+    lock_chains(task_ids, owner)
     list(Task.objects.filter(pk__in=task_ids).lock().values_list("pk"))
 
 
-def _lock_chains(task_ids: Collection[UUID], owner: Agent | None) -> None:
+def lock_chains(task_ids: Collection[UUID], owner: Agent | None) -> None:
     chains = Task.objects.chains_of(task_ids)
     if chains or owner:
         agents_ = [owner.pk] if owner else []
         chain_wanted.send(Task, agents=agents_, chains=chains, skip_locked=False)
 
 
-def _locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
+def locked(task_id: UUID, *, owner: Agent | None = None) -> Task:
     """Lock the task, after its chain and the chain that `owner` owns."""
-    _lock_chains([task_id], owner)
+    lock_chains([task_id], owner)
     task = Task.objects.filter(pk=task_id).lock().first()
     if task is None:
         raise TaskUnknown(f"There is no task {task_id}.")
     return task
 
 
-def _moved(task: Task, edge: Edge, **more: object) -> Task:
+def along(task: Task, edge: Edge, **more: object) -> Task:
     """Take the locked task along an edge, and settle its chain."""
     if task.status not in edge.sources:
         raise WrongStatus(f"Task {task.pk} is {task.status}, so it cannot become {edge.target}.")

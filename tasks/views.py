@@ -1,6 +1,7 @@
 """The verbs of tasks and channels under /v1 (contract 000-002, 1.3)."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import ClassVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.callers import Caller, caller_of
+from accounts.callers import Caller, CallerKind, caller_of
 from accounts.ownership import check_each, is_limited
 from accounts.permissions import AsAgent
 from agents.ownership import refuse_other_agent, speak_for
@@ -19,8 +20,12 @@ from api.answers import Body
 from api.fields import NOBODY
 from api.serializers import Refused, Values
 from api.viewsets import ListViewSet
+from console.audited import Audited
+from events import audit
+from events.audit import Entry
 from tasks import (
     claims,
+    fast_path,
     inputs,
     leases,
     releases,
@@ -39,6 +44,7 @@ from tasks.answers import (
     TaskInputSerializer,
     TaskSerializer,
 )
+from tasks.channel_verbs import CHANNEL_VERBS
 from tasks.exceptions import ChannelUnknown, NoTasks, TaskUnknown, WrongStatus
 from tasks.filters import ChannelFilters, TaskFilters
 from tasks.models import Channel, Task
@@ -61,11 +67,14 @@ from tasks.serializers import (
     StatusRequestSerializer,
 )
 from tasks.states import Status
+from tasks.verbs import TASK_VERBS
 
 
 @schema.channels
-class ChannelViewSet(ListViewSet[Channel]):
+class ChannelViewSet(Audited, ListViewSet[Channel]):
     """Channels, the oldest first."""
+
+    audited_as, audited_model = CHANNEL_VERBS[0], Channel
 
     queryset = Channel.objects.all()
     serializer_class = ChannelSerializer
@@ -111,9 +120,25 @@ class ChannelViewSet(ListViewSet[Channel]):
         return Response({"channel": ChannelSerializer(channel).data})
 
 
+class AuditedTasks(Audited):
+    """A resource whose changes of tasks by people are in the audit."""
+
+    audited_as, audited_model = TASK_VERBS[0], Task
+
+    def audited_transaction(self) -> AbstractContextManager[object]:
+        return fast_path.left_aside()
+
+
 @schema.tasks
-class TaskViewSet(ListViewSet[Task]):
+class TaskViewSet(AuditedTasks, ListViewSet[Task]):
     """Tasks; making them is said of chains too, so that part stands in `chains`."""
+
+    audited_fields = {
+        **dict.fromkeys(("assign", "complete", "fail", "inputs"), "task_id"),
+        "report": "outcomes.task_id",
+    }
+    audited_unlocked = frozenset({"report", "assign", "complete", "fail", "release"})
+    not_audited = frozenset({"renew", "secrets", "claim_input"})
 
     queryset = Task.objects.all()
     serializer_class = TaskSerializer
@@ -269,6 +294,17 @@ def claim(values: Values, caller: Caller) -> Sequence[TaskRow]:
     """Claim for the agent, if the process that asks is the one that uses its id."""
     releases.recognize(values["agent_id"], values["incarnation"])
     return claims.claim(claim_request(values, values["agent_id"], caller))
+
+
+def claim_noted(values: Values, caller: Caller) -> Sequence[TaskRow]:
+    """The same; what a person claims by their session is in the audit."""
+    if caller.kind is not CallerKind.USER:
+        return claim(values, caller)
+    with fast_path.left_aside():
+        tasks = claim(values, caller)
+        entries = [Entry(str(task.id)) for task in tasks]
+        audit.write(caller, "claim", "task", "", entries)
+        return tasks
 
 
 def claimed(values: Values, tasks: Sequence[TaskRow]) -> Response:

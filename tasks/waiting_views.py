@@ -31,7 +31,7 @@ class WaitingClaimView(AsyncAPIView):
         values, caller = ClaimRequestSerializer.read(request.data), caller_of(request)
         async with watching(caller) as watch:
             tasks = await waiting.claim(
-                partial(views.claim, values, caller),
+                partial(views.claim_noted, values, caller),
                 agent_id=values["agent_id"],
                 ids=values["ids"],
                 names=values["names"],

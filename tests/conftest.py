@@ -12,10 +12,12 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone, translation
 
 from accounts import recognition
 from accounts.hashers import PatientPBKDF2Hasher
 from coordinator_project import databases, embedded, env
+from dashboard import attention, counters, overview
 from events import bounds
 from tests import emptying
 from tests.coordinator_project.running import running
@@ -25,6 +27,7 @@ pytest_plugins = ["tests.schema_check"]
 FOLDER = pytest.StashKey[str]()
 MIGRATED = "migrated"  # the database that those of all processes are copies of
 TESTS = Path(__file__).parent
+KEPT = counters.counters, counters.channels, counters.waits, attention.kept, overview.overview
 # Folders and modules that start processes or a browser, race in many threads, replay many states,
 # fill large tables or try every path, list or page. `script/test quick` leaves them out.
 SLOW = {
@@ -36,6 +39,7 @@ SLOW = {
     "smoke",
     "accounts/test_agent_key.py",
     "accounts/test_agent_tokens.py",
+    "accounts/test_escalation.py",
     "accounts/test_first_start.py",
     "accounts/test_hashers.py",
     "accounts/test_headers.py",
@@ -72,6 +76,7 @@ SLOW = {
     "chains/test_model.py",
     "chains/test_races.py",
     "chains/test_reset_commands.py",
+    "chains/test_undo_races.py",
     "collab/test_bad_input.py",
     "collab/test_bus.py",
     "collab/test_function_plans.py",
@@ -81,9 +86,11 @@ SLOW = {
     "collab/test_races.py",
     "collab/test_realtime.py",
     "collab/test_streams.py",
+    "console/test_every_form.py",
     "console/test_forms.py",
     "console/test_fuzz.py",
     "console/test_large.py",
+    "console/test_lists.py",
     "console/test_races.py",
     "console/test_speed.py",
     "console/test_verbs.py",
@@ -117,7 +124,10 @@ SLOW = {
     "coordinator_project/test_silence.py",
     "coordinator_project/test_traces.py",
     "coordinator_project/test_websockets_at_door.py",
+    "dashboard/test_attention_plans.py",
+    "dashboard/tables/test_plans.py",
     "dashboard/test_far_behind.py",
+    "dashboard/test_hostile_acts.py",
     "dashboard/test_live.py",
     "dashboard/test_nonsense.py",
     "dashboard/test_shutdown.py",
@@ -144,10 +154,13 @@ SLOW = {
     "jobs/test_streaming.py",
     "jobs/test_tally.py",
     "metrics/test_recount.py",
+    "notifications/test_admin.py",
+    "notifications/test_sending.py",
     "routing/test_calls.py",
     "routing/test_keys.py",
     "routing/test_races.py",
     "search/test_evaluation.py",
+    "search/test_grammars.py",
     "spots/test_bad_input.py",
     "spots/test_defects.py",
     "spots/test_health.py",
@@ -167,6 +180,7 @@ SLOW = {
     "tasks/test_matching_plans.py",
     "tasks/test_plans.py",
     "tasks/test_races.py",
+    "tasks/test_series.py",
     "tasks/test_waiting.py",
     "tasks/test_waiting_claims.py",
     "vault/test_admin.py",
@@ -228,12 +242,27 @@ def pytest_configure_node(node):
 
 
 @pytest.fixture(autouse=True)
+def _language_and_zone_are_the_usual():
+    """A request leaves its thread in the language and the time zone of its reader."""
+    yield
+    translation.deactivate()
+    timezone.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def _nobody_is_remembered():
     """Each test begins as if it had just been found that no token is issued."""
     recognition.forget()
     recognition._memory.issued = math.inf, False
     yield
     recognition.forget()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept_from_the_test_before():
+    """What the console keeps for a second or two is made anew."""
+    for kept in KEPT:
+        kept.forget()
 
 
 @pytest.fixture(scope="session")

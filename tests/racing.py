@@ -1,7 +1,10 @@
 """Threads that start at once, each with its own connection."""
 
+import random
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 from django.db import connection
@@ -26,6 +29,37 @@ def at_once(*calls, within=100):
     with ThreadPoolExecutor(len(calls)) as pool:
         running = [pool.submit(run, call) for call in calls]
         return [future.result(timeout=within) for future in running]
+
+
+LEAST, MOST = 24, 400
+SPREAD = 0.012
+"""Seconds by which one side of a race may start before the other: longer than either takes."""
+
+
+def race(one, other, ahead):
+    """The results of two concurrent calls, of which the first starts so much ahead of the other."""
+
+    def after(seconds, call):
+        time.sleep(max(0.0, seconds))
+        return call()
+
+    return at_once(partial(after, -ahead, one), partial(after, ahead, other))
+
+
+def seen_in_rounds(play, *outcomes, often=3):
+    """Play rounds until each outcome has come up a few times; any other is an error.
+
+    `play` gets the seconds by which its first side starts ahead, checks what must hold however it
+    ends, and names how it ended. Where an outcome is late in coming, the sides start closer.
+    """
+    seen = Counter()
+    rng = random.Random(17)  # noqa: S311
+    while sum(seen.values()) < LEAST or any(seen[name] < often for name in outcomes):
+        assert sum(seen.values()) < MOST, f"not all of {outcomes} were seen: {seen}"
+        closer = 1 + sum(seen.values()) // LEAST
+        seen[play(rng.uniform(-SPREAD, SPREAD) / closer)] += 1
+        assert set(seen) <= set(outcomes), seen
+    return seen
 
 
 WAITING = """SELECT count(*) FROM pg_stat_activity

@@ -17,7 +17,8 @@ from django.urls import resolve
 from jsonschema import Draft202012Validator, FormatChecker
 
 ROOT = "coordinator_project.urls"
-NOTHING = {"", "^internal/"}  # the routes of all paths at which there is nothing
+NOTHING = {"", "^internal/", "^functions/", "^api/collab/"}
+"""The routes of all paths at which there is nothing."""
 FAMILIES_OWN = {400, 401, 403, 404, 405, 413, 503}  # what paths without operations answer
 BODILESS = "HEAD"
 ANY = "*/*"  # the type of a file that somebody has sent

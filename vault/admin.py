@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import callers
+from accounts import callers, cells, columns
 from accounts.models import User
 from accounts.rights import ADMINISTER
 from api.throttling import address_of
@@ -34,8 +34,8 @@ class SecureKeyAdmin(ConsoleAdmin):
     add_form_template = "admin/change_form.html"
     list_display = ["name", "env", "provider", "service", "resource", "status", "latest"]
     list_filter = ["status"]
-    search_fields = ["name__istartswith", "provider__istartswith"]
-    search_help_text = _("How its name, or its provider, begins.")
+    search_fields = ["name", "provider"]
+    search_help_text = _("A part of its name, or of its provider.")
     ordering = ["-pk"]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:
@@ -77,10 +77,10 @@ class SecureKeyAdmin(ConsoleAdmin):
 
 @admin.register(KeyAudit)
 class KeyAuditAdmin(ReadOnlyAdmin):
+    sortable = ("created_at",)
     list_display = [
-        "id",
-        "created_at",
         "event",
+        "created_at",
         "operation",
         "name",
         "env",
@@ -118,15 +118,15 @@ def _versions(key: SecureKey) -> Table:
     rows = [
         [
             one.version,
-            one.get_status_display(),
-            one.not_before_at,
-            one.expires_at,
-            one.rotate_after,
+            columns.choice(one, "status"),
+            cells.moment(one.not_before_at),
+            cells.moment(one.expires_at),
+            cells.moment(one.rotate_after),
             one.usage_count,
-            one.last_used_at,
+            cells.moment(one.last_used_at),
             one.sealed_by,
             one.created_by,
-            one.created_at,
+            cells.moment(one.created_at),
         ]
         for one in key.versions.defer("sealed", "checksum").order_by("-version")[:SHOWN]
     ]
@@ -142,7 +142,7 @@ def _uses(key: SecureKey) -> Table:
         gettext("Reason"),
     ]
     rows = [
-        [one.created_at, one.get_event_display(), one.version, one.actor, one.reason]
+        [cells.moment(one.created_at), one.get_event_display(), one.version, one.actor, one.reason]
         for one in KeyAudit.objects.filter(key_id=key.pk).order_by("-id")[:SHOWN]
     ]
     return Table(gettext("Latest uses"), heads, rows)

@@ -99,6 +99,7 @@ class KeyRefused(VaultProblem, Invalid):
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field} {why}")
+        self.field = field
         self.details = {field: [self.message]}
 
 

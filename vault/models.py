@@ -19,6 +19,7 @@ from vault.triggers import AUDIT_TRIGGERS
 NAME_LENGTH = 200
 ENV_LENGTH = 32
 SCOPE_LENGTH = 64
+MOST_SCOPES = 100
 DIGEST = 64  # characters of a SHA-256 in hex
 TOKEN = b"gAAAA"
 """How everything begins that Fernet has sealed."""

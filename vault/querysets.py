@@ -34,6 +34,10 @@ class KeyQuerySet(QuerySet["SecureKey"]):
         service, resource = (_differs(column, getattr(selector, column)) for column in OF_ANY)
         return rows.order_by(service + resource, "name", "pk")
 
+    def active_of(self, provider: str, env: str) -> Self:
+        """The keys of a provider that were not revoked, whatever they are for."""
+        return self.filter(env=env, provider=provider, status="active")
+
 
 def _differs(column: str, wanted: str) -> Case:
     """1 where the column is not exactly as it is wanted."""

@@ -47,11 +47,8 @@ def read(selector: Selector, *, by: By | str) -> Secret:
     wanted = replace(selector, env=selector.env or settings.KEY_VAULT_MODE)
     by = By.of(by)
     with audit.failures(Operation.READ, asked_for(wanted), by), transaction.atomic():
-        version = found(wanted)
+        version = _counted(wanted)
         secret = seals.opened(version)
-        KeyVersion.objects.filter(pk=version.pk).update(
-            usage_count=F("usage_count") + 1, last_used_at=Now()
-        )
         audit.succeeded(Operation.READ, subject_of(version), by=by)
     return Secret(
         value=secret,
@@ -75,6 +72,15 @@ def found(selector: Selector) -> KeyVersion:
         except VaultProblem as refused:
             problem = problem or refused
     raise problem or KeyUnknown(f"There is no key {asked_for(selector).name} in {selector.env}.")
+
+
+def _counted(selector: Selector) -> KeyVersion:
+    """The same, once its use is counted: what was revoked while this waited for its row is not."""
+    while True:
+        version = found(selector)
+        active = KeyVersion.objects.filter(pk=version.pk, status=KeyStatus.ACTIVE)
+        if active.update(usage_count=F("usage_count") + 1, last_used_at=Now()):
+            return version
 
 
 def asked_for(selector: Selector) -> Subject:

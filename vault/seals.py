@@ -51,7 +51,7 @@ def opened(version: KeyVersion) -> str:
     except sealing.Altered:
         raise tampered(version) from None
     secret = found.get(VALUE, "")
-    right = hmac.compare_digest(checksum_of(secret), version.checksum)
+    right = hmac.compare_digest(checksum_of(secret).encode(), version.checksum.encode())
     if not right or found.get(OF) != _name(version.key_id, version.version):
         raise tampered(version)
     return secret

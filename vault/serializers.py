@@ -8,12 +8,11 @@ from api import fields
 from api.serializers import Values
 from collab.fields import Time
 from collab.serializers import CollabRequestSerializer
-from vault.models import ENV_LENGTH, NAME_LENGTH, SCOPE_LENGTH
+from vault.models import ENV_LENGTH, MOST_SCOPES, NAME_LENGTH, SCOPE_LENGTH
 from vault.selectors import Selector
 from vault.transitions import LONGEST_VALUE, Draft, Times
 
 LONGEST_REASON = 1_000
-MOST_SCOPES = 100
 
 
 def text(default: str | None = "") -> fields.Name:

@@ -131,7 +131,10 @@ def revoke(key_id: UUID, *, reason: str, version: int | None = None, by: By | st
             rows = rows.filter(version=version)
             if not rows.exists():
                 raise KeyUnknown(f"{key} has no version {version}.").about(_subject(key))
-        rows.filter(status=KeyStatus.ACTIVE).update(status=KeyStatus.REVOKED, revoked_at=Now())
+        active = rows.filter(status=KeyStatus.ACTIVE)
+        # In the order in which they are resealed.
+        list(active.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        active.update(status=KeyStatus.REVOKED, revoked_at=Now())
         if not KeyVersion.objects.filter(key=key, status=KeyStatus.ACTIVE).exists():
             _change(key, by, status=KeyStatus.REVOKED)
         subject = _subject(key)._replace(version=version)
@@ -173,8 +176,9 @@ def check(value: str, times: Times, *, about: Subject = NO_KEY) -> None:
         raise KeyRefused("value", f"must not be longer than {LONGEST_VALUE} characters").about(
             about
         )
-    begins = times.not_before_at or timezone.now()
-    if times.expires_at is not None and times.expires_at < max(begins, timezone.now()) + NEAR:
+    now = timezone.now()
+    begins = max(times.not_before_at or now, now)
+    if times.expires_at is not None and times.expires_at - begins < NEAR:
         hours = NEAR // timedelta(hours=1)
         raise KeyRefused(
             "expires_at", f"must be at least {hours} hours after the key may first be used"

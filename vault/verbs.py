@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from accounts.rights import ADMINISTER
-from console.verbs import By, Preview, Values, Verb, VerbResult, When
+from console.conditions import Values, When
+from console.verbs import By, Preview, Verb, VerbResult
 from vault import transitions
 from vault.exceptions import VaultProblem
 from vault.forms import moment_field, secret_field
@@ -99,5 +100,6 @@ KEY_VERBS: list[Verb[SecureKey]] = [
         ACTIVE,
         permission=ADMINISTER,
         icon="block",
+        danger=True,
     ),
 ]

@@ -52,7 +52,7 @@ def measure(run: Run) -> list[Section]:
         # The journal stays whole from its first event, so that a page can resume from any of them.
         tasks = int(size.rate * size.seconds * 2) + size.rate
         queue.insert(db, tasks, channel_id=f"'{channel}'::uuid", queue_at=queue.queue_at(tasks))
-        _work(coordinator, size.rate, 0.5)  # connections and caches are there
+        work_steadily(coordinator, size.rate, 0.5)  # connections and caches are there
         run.say(f"  {size.idle:,} idle")
         findings = _idle(coordinator, pages, size)
         run.say(f"  {size.pages:,} open while {size.rate} tasks a second are worked")
@@ -86,11 +86,11 @@ def _watched(
 ) -> list[Finding]:
     """Pages open, tasks worked at a steady pace, each page once connecting anew meanwhile."""
     pages.open(size.pages)
-    before = _last_event(db)
+    before = last_event(db)
     pages.ask(ReconnectPages(after=size.seconds / 4, over=size.seconds / 2))
     meter = Meter({**coordinator.processes, "pages": pages.pid})
     meter.start()
-    rate = _work(coordinator, size.rate, size.seconds)
+    rate = work_steadily(coordinator, size.rate, size.seconds)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in meter.stop().items())
     rows = db.execute("SELECT id FROM events_event WHERE id > %s", [before]).fetchall()
     delivery = pages.judge([number for (number,) in rows], PATIENCE)
@@ -129,12 +129,12 @@ def findings(delivery: Delivery) -> list[Finding]:
     ]
 
 
-def _last_event(db: psycopg.Connection) -> int:
+def last_event(db: psycopg.Connection) -> int:
     row = db.execute("SELECT coalesce(max(id), 0) FROM events_event").fetchone()
     return int(row[0]) if row else 0
 
 
-def _work(coordinator: Coordinator, rate: int, seconds: float) -> float:
+def work_steadily(coordinator: Coordinator, rate: int, seconds: float) -> float:
     """Claim and complete tasks at this rate, or as near to it as they can; how many a second."""
     each = int(rate * seconds / WORKERS)
     started = time.perf_counter()

@@ -18,8 +18,8 @@ HELLO = (
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 TEXT, CLOSE, PING = 0x81, 0x88, 0x89
-# A client masks its frames; this mask changes nothing.
-PONG = b"\x8a\x80\x00\x00\x00\x00"
+PONG = 0x8A
+MASK = b"\x00\x00\x00\x00"  # a client masks its frames; this mask changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ class DashboardPage:
             if kind == TEXT:
                 self._take(now, body)
             elif kind == PING:
-                self.socket.sendall(PONG)
+                # The server waits for what it sent.
+                self.socket.sendall(bytes([PONG, 0x80 | len(body)]) + MASK + body)
             else:
                 raise CoordinatorFailed(f"A dashboard received a frame {kind:#x}: {body!r}")
 

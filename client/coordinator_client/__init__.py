@@ -18,6 +18,8 @@ from coordinator_client.errors import (
     Unreachable,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Agent",
     "AsyncCoordinator",

@@ -11,7 +11,8 @@ from events import partitions
 
 HOT = (
     *("tasks_task", "agents_agent", "jobs_job", "jobs_tally", "chains_chain"),
-    *("tasks_tasktally", "tasks_tasktiming", "coordinator_project_passrecord"),
+    *("tasks_tasktally", "tasks_tasktiming", "tasks_taskrollup", "tasks_waitrollup"),
+    "coordinator_project_passrecord",
 )
 DEAD_SHARE = 0.3  # of the rows of a table
 FEW_DEAD = 20_000
@@ -28,7 +29,7 @@ WHERE relname = ANY (%s) AND n_dead_tup > %s AND n_dead_tup > %s * n_live_tup OR
 AGED = """
 SELECT pid, application_name, state, extract(epoch FROM clock_timestamp() - xact_start)::int
 FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
   AND xact_start < clock_timestamp() - %s * interval '1 second' ORDER BY xact_start"""
 USED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 

@@ -16,6 +16,7 @@ from chains import transitions as chains
 from chains.models import Chain
 from collab import signing
 from collab.models import DeadLetter
+from events.models import OperatorAction
 from jobs import command_transitions
 from jobs.commands import CommandRequest
 from jobs.models import Job
@@ -59,6 +60,7 @@ class Things:
     held_by_spot: Task
     token: ApiToken
     key: SecureKey
+    use: OperatorAction
 
 
 def things_of(user: User) -> Things:
@@ -100,6 +102,9 @@ def things_of(user: User) -> Things:
         held_by_spot=fresh(held_by_spot),
         token=issue(f"of {name}", user=user).token,
         key=make_key(name=f"key of {name}"),
+        use=OperatorAction.objects.create(
+            actor=name, verb="drain", kind="agent", object_id=agent.pk, reason="a test"
+        ),
     )
 
 
@@ -342,7 +347,21 @@ def requests_for(things: Things) -> dict[str, tuple[str, object]]:
         "GET /console/chains/{chain_id}/tasks": (f"/console/chains/{t.chain.pk}/tasks", None),
         "GET /console/jobs": ("/console/jobs", None),
         "GET /console/jobs/{job_id}/plot": (f"/console/jobs/{t.job.public_id}/plot", None),
+        "GET /console/tasks/{task_id}/surroundings": (f"/console/tasks/{task}/surroundings", None),
+        "GET /console/agents/{agent_id}/work": (f"/console/agents/{t.agent.pk}/work", None),
+        "GET /console/find": ("/console/find?text=a", None),
         "GET /console/usage": ("/console/usage", None),
+        "GET /console/series": ("/console/series?range=7d", None),
+        "POST /console/attention/dismiss": ("/console/attention/dismiss", {"key": "no_such"}),
+        "GET /console/tables/tasks": ("/console/tables/tasks", None),
+        "GET /console/tables/tasks/ids": ("/console/tables/tasks/ids", None),
+        "GET /console/tables/agents": ("/console/tables/agents", None),
+        "GET /console/tables/dead-letters": ("/console/tables/dead-letters", None),
+        "GET /console/tables/dead-letters/rows": ("/console/tables/dead-letters/rows", None),
+        "GET /console/tables/dead-letters/ids": ("/console/tables/dead-letters/ids", None),
+        "GET /console/tables/jobs": ("/console/tables/jobs", None),
+        "GET /console/tables/actions": ("/console/tables/actions", None),
+        "GET /console/tables/actions/{use_id}": (f"/console/tables/actions/{t.use.pk}", None),
         "GET /console/verbs": ("/console/verbs", None),
         "GET /console/changes": ("/console/changes", None),
         "GET /console/stream": ("/console/stream", None),

@@ -114,6 +114,16 @@ def create(*arguments):
     return printed.getvalue()
 
 
+def test_the_first_token_is_said_to_end_protected_mode(capsys):
+    make_person("Operator")
+
+    for name in ("one", "two"):
+        call_command("create_token", "--user", "operator", "--name", name)
+        printed, said = capsys.readouterr()
+        assert re.fullmatch("coordinator_[0-9a-f]{64}\n", printed)
+        assert ("every request needs a token" in said) is (name == "one")
+
+
 def test_a_command_makes_a_token_of_a_user_and_prints_it():
     person = make_person("Operator")
 

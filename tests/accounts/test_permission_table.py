@@ -41,6 +41,7 @@ ALSO = {
     "GET /v1/agents/{agent_id}/chain": {404},  # it owns none
     "POST /v1/chains/{chain_id}/detach": {409},
     "POST /v1/tasks/{task_id}/exit": {400},  # it is no command
+    "POST /console/attention/dismiss": {404},  # nothing needs a person
     "POST /api/v1/jobs/{job_id}/kill": {404},
     "DELETE /api/v1/jobs/{job_id}": {409},
     "GET /v1/agents/heartbeat": {404},  # no agent of this name

@@ -173,3 +173,19 @@ def test_an_owner_may_be_removed_with_their_tokens():
 
     assert not User.objects.filter(pk=token.user_id).exists()
     assert not ApiToken.objects.exists()
+
+
+def test_the_page_of_a_new_token_has_a_button_that_copies_it():
+    page = add(browser_of("Operator"))
+
+    assert f'data-copy="{secret_in(page)}"' in page.content.decode()
+
+
+def test_who_makes_the_first_token_is_told_that_everybody_needs_one_then():
+    browser = browser_of("Operator")
+    warning = "This is the first token."
+    assert warning in browser.get(ADD).content.decode()
+
+    add(browser)
+
+    assert warning not in browser.get(ADD).content.decode()

@@ -34,7 +34,18 @@ OTHERS = {
     "console/chains/<uuid:chain_id>/tasks": 100,
     "console/jobs": 100,
     "console/jobs/<str:job_id>/plot": 1_000,
+    "console/tasks/<uuid:task_id>/surroundings": 100,
+    "console/agents/<name:agent_id>/work": 1_000,  # looks through so many of its events
+    "console/find": 11_000,  # looks through the latest 10,000 tasks
     "console/usage": 0,
+    "console/series": 100,
+    "console/tables/tasks/ids": 11_000,
+    "console/tables/agents": 13_000,  # the latest events of each of 200 agents
+    "console/tables/dead-letters": 11_000,
+    "console/tables/dead-letters/rows": 11_000,
+    "console/tables/dead-letters/ids": 11_000,
+    "console/tables/actions": 0,
+    "console/tables/actions/<str:use_id>": 0,
     "console/verbs": 0,
     "v1/dashboard": 11_000,
     "api/v1/parameter-schema": 0,
@@ -101,6 +112,8 @@ VALUES = {
     "source": ["coordinator", "agent"],
     "reason": ["exhausted", "unsupported"],
     "online": ["true", "false"],
+    "dead_letter": ["exhausted", "x"],
+    "text": ["task 17", "nothing like it", "{task}"],
     "kind": ["sweep", "command"],
     "queue_name": ["list-queue", "none"],
     "source_type": ["git", "none"],
@@ -119,6 +132,7 @@ VALUES = {
 ASKED = {
     "console/board": "?channel={channel}&column=done",
     "console/tasks": "?channel={channel}&column=done",
+    "console/find": "?text=no+such+title",
     "api/search/docs": "?q=task+7",
     "api/search/code": "?q=task+7",
     "functions/v1/job-status": "?id={alone}",
@@ -128,6 +142,7 @@ ASKED = {
 }
 # Others are refused.
 STATUSES = {
+    "console/tables/jobs": ["completed", "RUNNING", "cancelling", "timeout"],
     "api/v1/jobs": ["completed", "RUNNING", "cancelling", "timeout"],
     "api/collab/jobs/recent": JobStatus.values,
     "functions/v1/jobs-recent": JobStatus.values,

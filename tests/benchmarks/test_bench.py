@@ -28,6 +28,7 @@ ROWS = [
     "20 idle, memory of the server",
     "- lost, of",
     "claims at full speed, none open",
+    "- longest task of the browser",
     "heartbeat, median",
     "health beside them, at most",
     "lines followed, by SHA-256 10,000 of 10,000 all met",

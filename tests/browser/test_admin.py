@@ -5,6 +5,19 @@ from playwright.sync_api import expect
 
 from tests.browser import accessibility
 
+TWICE = """() => {
+  const prevented = [];
+  addEventListener("submit", (event) => {
+    prevented.push(event.defaultPrevented);
+    event.preventDefault();
+  });
+  const form = document.getElementById("verb-form");
+  form.requestSubmit();
+  form.requestSubmit();
+  return prevented;
+}"""
+"""Sends the form of a verb twice, and says which time the page kept it back."""
+
 
 def confirm(page, verb, reason):
     """Read what the verb will do, give the reason and do it; returns the sentences."""
@@ -61,6 +74,21 @@ def test_a_verb_is_used_on_all_that_match_a_filter(operator, fleet):
     expect(operator.get_by_text("149", exact=False).first).to_be_visible()
     statuses = [fleet.seen(task)["status"] for task in (tasks[1], tasks[-1], taken)]
     assert statuses == ["cancelled", "cancelled", "in_progress"]
+
+
+def test_a_second_click_makes_nothing_twice(operator, fleet):
+    channel = fleet.channel("clicked twice")
+    operator.goto(f"/admin/tasks/channel/{channel['id']}/verb/new_task/")
+    operator.get_by_label("Title").fill("only once")
+
+    assert operator.evaluate(TWICE) == [False, True]
+    operator.reload()
+    operator.get_by_label("Title").fill("only once")
+    operator.get_by_role("button", name="New task").dblclick(no_wait_after=True)
+
+    expect(operator.get_by_text("New task: 1 done.")).to_be_visible()
+    found = fleet.ask("GET", f"tasks?channel_id={channel['id']}")["tasks"]
+    assert [task["title"] for task in found] == ["only once"]
 
 
 @pytest.mark.parametrize("kind", ["agents/agent", "tasks/channel", "tasks/task", "chains/chain"])

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import accessibility
-from tests.browser.pages import PARTS, chain_on, open_board, part_of, use_verb
+from tests.browser.pages import PARTS, chain_on, open_board, part_of, use_verb, verb_of
 from tests.coordinator_project.running import eventually
 
 
@@ -15,13 +15,13 @@ def test_a_chain_is_made_worked_by_an_agent_and_seen_moving_without_a_reload(ope
 
     operator.get_by_role("button", name="New chain", exact=True).click()
     operator.get_by_role("dialog").get_by_label("Name").fill("release")
-    operator.get_by_role("button", name="Create chain").click()
+    operator.get_by_role("dialog").get_by_role("button", name="New chain").click()
     chain = chain_on(operator, "release")
     chain.get_by_role("button", name="release").click()
     for title in ("compile", "publish"):
         chain.get_by_role("button", name="New task").click()
         operator.get_by_role("dialog").get_by_label("Title").fill(title)
-        operator.get_by_role("button", name="Create task").click()
+        operator.get_by_role("dialog").get_by_role("button", name="New task").click()
         expect(part_of(chain, "Queued")).to_contain_text(title)
 
     operator.evaluate("() => { window.stillHere = true }")
@@ -76,26 +76,27 @@ def test_a_chain_whose_agent_hangs_is_detached_and_unlocked_from_the_dashboard(o
     } <= reasons
 
 
-def test_a_task_is_assigned_from_its_dialog_and_then_offers_other_verbs(operator, fleet):
+def test_a_task_is_assigned_from_its_page_and_then_offers_other_verbs(operator, fleet):
     channel = fleet.channel("assigned")
     fleet.task(channel, "known by it")
     fleet.complete("agent-9", fleet.claim("agent-9", channel))
     task = fleet.task(channel, "by hand")
     open_board(operator, channel)
-    operator.get_by_role("button", name="by hand").click()
-    shown = operator.get_by_role("dialog", name="by hand")
+    operator.get_by_role("link", name="by hand").click()
+    expect(operator.get_by_role("heading", level=1)).to_have_text("by hand")
 
-    shown.get_by_role("button", name="Assign: by hand").click()
+    verb_of(operator, "Assign").click()
     dialog = operator.get_by_role("dialog").last
     dialog.get_by_label("Agent").fill("agent-9")
     dialog.get_by_label("Reason").fill("it knows how")
     dialog.get_by_role("button", name="Assign", exact=True).click()
 
-    expect(shown.get_by_role("button", name="Complete")).to_be_visible()
-    expect(shown.get_by_role("button", name=re.compile("^(Assign|Requeue|Unlock)"))).to_have_count(
-        0
-    )
-    expect(shown.get_by_role("button", name="Cancel: by hand")).to_be_visible()
+    expect(operator.locator(".thing-head")).to_contain_text("in progress")
+    verbs = operator.locator(".verbs")
+    expect(verbs.locator("button").filter(has_text=re.compile("^Cancel"))).not_to_have_count(0)
+    expect(
+        verbs.locator("button").filter(has_text=re.compile("^(Assign|Requeue|Unlock)"))
+    ).to_have_count(0)
     assert fleet.seen(task)["assigned_agent_id"] == "agent-9"
 
 
@@ -106,11 +107,10 @@ def test_a_task_says_why_it_waits(operator, fleet):
     open_board(operator, channel)
     chain_on(operator, "ordered").get_by_role("button", name="ordered").click()
 
-    operator.get_by_role("button", name="2. second").click()
+    operator.get_by_role("link", name="2. second").click()
 
-    dialog = operator.get_by_role("dialog", name="second")
-    expect(dialog.get_by_role("heading", name="Why is it not running?")).to_be_visible()
-    expect(dialog.locator("[data-why]").first).to_be_visible()
+    expect(operator.get_by_role("heading", name="Why is it not running?")).to_be_visible()
+    expect(operator.locator("[data-why]").first).to_be_visible()
     accessibility.check(operator)
 
 
@@ -126,7 +126,7 @@ def test_who_may_only_look_sees_no_controls(people, fleet):
     for page in pages.values():
         open_board(page, channel)
         chain_on(page, "watched").get_by_role("button", name="watched").click()
-        expect(page.get_by_role("button", name="1. one")).to_be_visible()
+        expect(page.get_by_role("link", name="1. one")).to_be_visible()
 
     shown = {
         name: page.get_by_role("button", name=CONTROLS).count() for name, page in pages.items()
@@ -171,5 +171,5 @@ def test_a_task_and_an_agent_are_found_by_their_words(operator, fleet):
     expect(found.locator("pre")).to_contain_text("<b>the widget</b>")
     expect(operator.get_by_role("link", name="agent-frobnicate")).to_be_visible()
     accessibility.check(operator)
-    found.get_by_role("button").click()
-    expect(operator.get_by_role("dialog")).to_contain_text("agent-frobnicate")
+    found.get_by_role("link").first.click()
+    expect(operator.locator(".thing-head")).to_contain_text("agent-frobnicate")

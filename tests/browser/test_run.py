@@ -25,7 +25,7 @@ def test_a_log_is_seen_as_it_grows_and_the_end_of_the_command(operator, fleet):
     fleet.file(task, "reports/résumé 1.txt", b"content")
     fleet.exit(task, "failed", 37)
 
-    expect(operator.locator("h1 + .status")).to_have_text("failed")
+    expect(operator.locator(".thing-head .status")).to_have_text("failed")
     expect(operator.get_by_text("The log is complete.")).to_be_visible()
     expect(operator.locator(".facts")).to_contain_text("37")
     expect(operator.locator(".facts")).to_contain_text("coordinator job retry")
@@ -58,10 +58,13 @@ def test_a_command_is_found_among_the_jobs_and_from_its_task(operator, fleet):
 
     operator.goto("/#/jobs")
     operator.get_by_role("link", name="from the jobs").click()
-    expect(lines(operator)).to_have_count(1)
-    operator.get_by_role("button", name="Task", exact=True).click()
+    expect(operator).to_have_url(re.compile(f"#/jobs/{task['job_id']}$"))
     operator.get_by_role("link", name="Log and files").click()
-    expect(operator.get_by_role("dialog")).to_have_count(0)
+    expect(lines(operator)).to_have_count(1)
+    operator.get_by_role("link", name="Task", exact=True).click()
+    expect(operator).to_have_url(re.compile(f"#/tasks/{task['id']}$"))
+    operator.get_by_role("link", name="Log and files").click()
+    expect(operator).to_have_url(re.compile(f"#/run/{task['id']}$"))
     fleet.exit(task)
 
 

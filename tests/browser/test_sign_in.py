@@ -1,4 +1,5 @@
 import re
+from uuid import uuid4
 
 from playwright.sync_api import expect
 
@@ -28,23 +29,23 @@ def test_a_wrong_password_is_told_and_opens_nothing(people):
 
 
 def test_a_person_is_made_in_the_admin_and_signs_in_once_a_group_is_chosen(people):
-    boss, page = people.page_of("boss"), people.page()
+    boss, page, name = people.page_of("boss"), people.page(), f"newcomer-{uuid4().hex[:8]}"
     boss.goto("/admin/accounts/user/add/")
     accessibility.check(boss)
-    boss.get_by_label("Username").fill("newcomer")
+    boss.get_by_label("Username").fill(name)
     boss.get_by_label("Password", exact=True).fill(PASSWORD)
     boss.get_by_label("Password confirmation").fill(PASSWORD)
     boss.get_by_role("button", name="Save", exact=True).click()
     expect(boss.get_by_text("added successfully")).to_be_visible()
 
     page.goto("/login?next=/admin/")
-    sign_in(page, "newcomer")
+    sign_in(page, name)
     expect(page.get_by_role("alert")).to_contain_text("Ask an administrator")
 
     boss.get_by_label("Viewer").check()
     boss.get_by_role("button", name="Save", exact=True).click()
     expect(boss.get_by_text("changed successfully")).to_be_visible()
-    sign_in(page, "newcomer")
+    sign_in(page, name)
     expect(page).to_have_url(re.compile(r"/admin/$"))
 
 

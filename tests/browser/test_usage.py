@@ -55,3 +55,32 @@ def test_usage_is_plotted_by_day_and_listed(used, operator):
     expect(operator.get_by_role("img", name="Tokens: 3,720 in 30 days")).to_be_visible()
     operator.get_by_label("Days", exact=True).select_option("7")
     expect(operator.locator("rect")).to_have_count(7)
+    operator.reload()
+    expect(operator.locator("rect")).to_have_count(7)
+    expect(operator.get_by_label("By", exact=True)).to_have_value("channel")
+
+
+def with_many_tokens(route):
+    answer = route.fetch()
+    used = answer.json()
+    for row in used["rows"]:
+        row["tokens_in"] *= 100_000
+        row["tokens_out"] *= 1_000_000
+    route.fulfill(response=answer, json=used)
+
+
+def test_on_a_phone_no_number_is_broken_and_the_page_is_named_at_the_top(used, people):
+    phone = {"width": 390, "height": 844}
+    page = people.page_of("operator", viewport=phone, has_touch=True, is_mobile=True)
+    page.route("**/console/usage?*", with_many_tokens)
+    page.goto("/#/usage")
+    row = page.locator("tbody tr").first
+    expect(row).to_contain_text("far")
+
+    tall = row.evaluate("(row) => row.offsetHeight / parseFloat(getComputedStyle(row).lineHeight)")
+    assert tall < 2
+    assert page.evaluate("() => document.documentElement.scrollWidth") == phone["width"]
+    day = page.locator("svg.plot text").first
+    assert day.evaluate("(text) => text.getBoundingClientRect().height") > 10
+    here = page.locator("nav .here > summary").bounding_box()
+    assert 0 <= here["x"] < here["x"] + here["width"] <= phone["width"]

@@ -8,6 +8,7 @@ from agents.models import Agent
 from chains import transitions as chains
 from chains import verbs
 from chains.models import Chain, OnFailure
+from console.previews import foretell
 from events.models import Event
 from problems import Problem
 from tasks.states import Status
@@ -117,11 +118,6 @@ def _lost(chain):
     silence(make_agent("agent-2", subscriptions=(chain.channel.name,)))
 
 
-def _running(chain):
-    make_agent("agent-2", subscriptions=(chain.channel.name,))
-    give(make_agent("agent-1"), chain.channel)
-
-
 def _bound(chain):
     make_agent("agent-2", subscriptions=(chain.channel.name,))
     other = make_chain(chain.channel, tasks=1)
@@ -134,7 +130,6 @@ def _bound(chain):
         (_unsubscribed, "is not subscribed"),
         (_draining, "is draining"),
         (_lost, "is lost"),
-        (_running, "runs for agent"),
         (_bound, "is bound to another chain"),
     ],
 )
@@ -144,7 +139,7 @@ def test_the_preview_of_a_reassignment_says_why_it_will_refuse(given, says):
     verb = next(verb for verb in verbs.CHAIN_VERBS if verb.name == "reassign")
     agent = Agent.objects.get(pk="agent-2")
 
-    (sentence,) = verb.preview(Chain.objects.filter(pk=chain.pk), {"agent": agent})
+    (sentence,) = foretell(verb, Chain.objects.filter(pk=chain.pk), {"agent": agent}).will
 
     assert sentence.startswith("It will refuse: ")
     assert says in sentence
@@ -188,7 +183,6 @@ def test_a_chain_without_a_locked_task_cannot_be_unlocked(operator, verb):
     chain = make_chain(tasks=1)
 
     assert preview(operator, chain, verb) == [
-        "Unlocks 0 tasks.",
         "1 chain has no locked task and will refuse.",
     ]
     page = click(operator, chain, verb)

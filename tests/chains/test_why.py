@@ -1,9 +1,10 @@
 """Why a task does not run: every reason, and their order."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from agents import transitions as agents
 from agents.models import Agent, Protocol
@@ -396,3 +397,18 @@ def test_several_reasons_come_in_the_order_in_which_to_remove_them():
     tasks.pause_channel(chain.channel_id, by="operator", reason="night")
 
     assert codes(steps_of(chain)[1]) == [Code.CHANNEL_PAUSED, Code.BEHIND, Code.NO_AGENTS]
+
+
+def test_a_sentence_has_its_time_in_the_zone_of_the_reader(client):
+    task = make_task()
+    at = datetime(2031, 5, 6, 12, 0, tzinfo=UTC)
+    Task.objects.filter(pk=task.pk).update(available_at=at, postponed=True)
+
+    def said():
+        reasons = client.get(f"/v1/tasks/{task.pk}/why").json()["why"]
+        return next(one["text"] for one in reasons if one["code"] == "not_before")
+
+    assert said() == "It is postponed until 2031-05-06 12:00:00 UTC."
+    client.cookies["timezone"] = "Asia/Seoul"
+    assert said() == "It is postponed until 2031-05-06 21:00:00 +09:00."
+    assert timezone.get_current_timezone_name() == "UTC"

@@ -5,6 +5,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from coordinator_client import __version__
+from coordinator_client.commands import main
+
 CLIENT = Path(__file__).parents[2] / "client"
 
 
@@ -14,6 +19,15 @@ def imported(path):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module.partition(".")[0]
+
+
+def test_it_says_its_version(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["coordinator", "--version"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"coordinator {__version__}\n")
 
 
 def test_it_imports_only_what_it_declares():

@@ -21,6 +21,7 @@ OTHERS = {
     "task.locked": ("job.locked",),
     "task.unlocked": ("job.unlocked",),
     "task.requeued": ("job.requeued",),
+    "task.restored": ("job.restored",),
 }
 
 

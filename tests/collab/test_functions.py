@@ -386,6 +386,27 @@ def test_a_token_may_come_as_clients_of_the_older_project_send_it(client, header
     assert client.get("/functions/v1/jobs-recent").status_code == 401
 
 
+def test_a_path_without_a_function_is_none_also_for_who_sends_apikey(client):
+    secret = of_person("Viewer").secret
+
+    found = client.get("/functions/v1/nothing", headers={"apikey": secret})
+
+    assert refusal(found) == (404, "not_found")
+
+
+def test_a_token_that_is_none_is_said_to_be_none_whatever_its_header(client):
+    of_person("Viewer")  # protected mode ends
+
+    said = [
+        client.get("/functions/v1/jobs-recent", headers=headers).json()["error"]
+        for headers in ({}, {"apikey": "x"}, {"X-Api-Key": "x"}, {"Authorization": "Bearer x"})
+    ]
+
+    assert said[0].startswith("Send a token as 'Authorization: Bearer <token>' or 'X-Api-Key'")
+    assert {one.removesuffix(said[0]) for one in said[1:]} == {"Invalid or expired token. "}
+    assert "'apikey'; `manage.py create_token` makes one" in said[0]
+
+
 def test_a_trace_is_echoed(functions):
     response = functions.get("workers-active", trace_id="abc")
 

@@ -1,12 +1,15 @@
 """A verb needs a permission and a reason, and is audited."""
 
+from dataclasses import replace
+
 import pytest
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.callers import LOCAL, Caller, CallerKind
 from accounts.rights import OPERATE, VIEW
-from console.exceptions import BadValues, ReasonMissing, VerbNotAllowed
+from console.exceptions import BadValues, ChangedSince, ReasonMissing, VerbNotAllowed
+from console.previews import foretell
 from console.verbs import Verb, carry_out, one_by_one
 from events.models import Event, OperatorAction
 from problems import Conflict
@@ -83,6 +86,58 @@ def test_a_permission_is_required():
 
     assert Event.objects.get().type == "a.b"
     assert not OperatorAction.objects.exists()
+
+
+@pytest.fixture
+def seen():
+    """What a preview of the only event says that it is."""
+    make_event("a.b")
+    return foretell(RENAME, Event.objects.all(), {"type": "x.y"}).seen
+
+
+def test_what_is_as_it_was_seen_is_changed(seen):
+    result = carry_out(RENAME, Event.objects.all(), LOCAL, "why", {"type": "x.y"}, seen)
+
+    assert (len(result.done), result.refused) == (1, [])
+    assert Event.objects.get().type == "x.y"
+
+
+def test_what_has_changed_since_it_was_seen_is_left_as_it_is(seen):
+    Event.objects.update(type="c.d")
+
+    result = carry_out(RENAME, Event.objects.all(), LOCAL, "why", {"type": "x.y"}, seen)
+
+    assert [(key, type(problem)) for key, problem in result.refused] == [
+        (Event.objects.get().pk, ChangedSince)
+    ]
+    assert (result.done, Event.objects.get().type) == ([], "c.d")
+    written = OperatorAction.objects.get()
+    assert (written.refused, written.before) == ("changed_since", {"type": "c.d"})
+
+
+def test_what_moves_by_itself_is_no_change(seen):
+    Event.objects.update(type="c.d")
+    verb = replace(RENAME, moving=("type",))
+    moved = foretell(verb, Event.objects.all(), {"type": "x.y"}).seen
+    Event.objects.update(type="e.f")
+
+    assert carry_out(verb, Event.objects.all(), LOCAL, "why", {"type": "x.y"}, moved).done
+
+
+def test_of_several_objects_or_none_nothing_is_seen():
+    assert foretell(RENAME, Event.objects.none(), {"type": "x.y"}).seen == ""
+    make_event("a.b")
+    make_event("a.b")
+    assert foretell(RENAME, Event.objects.all(), {"type": "x.y"}).seen == ""
+
+
+def test_what_is_gone_is_no_refusal(seen):
+    rows = Event.objects.all()
+    Event.objects.all().delete()
+
+    result = carry_out(RENAME, rows, LOCAL, "why", {"type": "x.y"}, seen)
+
+    assert (result.done, result.refused) == ([], [])
 
 
 def test_values_are_cleaned_by_the_fields():

@@ -1,6 +1,6 @@
 """No page of the console fails on what is in its address or its form: 4xx, or it says so."""
 
-from itertools import product
+from itertools import cycle
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -15,7 +15,9 @@ from events.models import Event, OperatorAction
 from jobs.models import Job
 from tasks.models import Channel, Task
 from tests.console.clicking import messages_of
+from tests.emptying import empty
 from tests.factories import make_agent, make_artifact, make_chain, make_job, make_task
+from tests.notifications.receivers import make_delivery, make_mail
 from tests.vault.keys import make_key
 
 pytestmark = pytest.mark.django_db
@@ -52,14 +54,24 @@ VERBS = [(model, verb) for model, page in ADMINS.items() for verb in getattr(pag
 STEERED = [model for model, page in ADMINS.items() if getattr(page, "verbs", ())]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def rows(django_db_setup, django_db_blocker):
+    """Made once: what a test does to them is rolled back."""
+    with django_db_blocker.unblock():
+        make_agent("agent")
+        make_chain()
+        make_job(tasks=1)
+        make_artifact(make_task())
+        make_key()
+        make_delivery(make_mail())
+    yield
+    with django_db_blocker.unblock():
+        empty()
+
+
 @pytest.fixture
 def browser(admin_client):
     admin_client.raise_request_exception = False
-    make_agent("agent")
-    make_chain()
-    make_job(tasks=1)
-    make_artifact(make_task())
-    make_key()
     return admin_client
 
 
@@ -78,9 +90,9 @@ def query(**fields):
 
 
 def some_of_each(names):
-    """Each name with three values, so that each value has its turn."""
+    """Each name with two values, so that each value has its turn."""
     for place, name in enumerate(names):
-        for step in (0, 4, 8):
+        for step in (0, 5):
             yield name, NASTY[(place + step) % len(NASTY)]
 
 
@@ -110,7 +122,7 @@ def test_lists_with_nonsense_in_their_address(browser, model):
     looked_up = {f"{column.partition('__')[0]}__{how}" for column in offered for how in LOOKUPS}
     tried = [
         *some_of_each(sorted(offered | set(PAGING))),
-        *product(sorted(columns | looked_up | {"nothing", "a\0b"}), FEW),
+        *zip(sorted(columns | looked_up | {"nothing", "a\0b"}), cycle(FEW)),
     ]
     for name, value in tried:
         address = f"{path}?{query(**{name: value})}"
@@ -121,7 +133,7 @@ def test_lists_with_nonsense_in_their_address(browser, model):
 @pytest.mark.parametrize("page", ["change", "delete", "history"])
 def test_pages_of_nonsense(browser, model, page):
     known = url(model, page, "KNOWN")
-    for text in NASTY:
+    for text in NASTY if page == "change" else FEW:
         address = known.replace("KNOWN", encoded(text))
         assert_answered(browser.get(address), address[:200])
         assert_answered(browser.post(address, {"post": "yes"}), address[:200])
@@ -153,12 +165,11 @@ def test_forms_of_verbs_filled_with_nonsense(browser, model, verb):
 def test_actions_of_lists_filled_with_nonsense(browser, model):
     path = url(model, "changelist")
     verb = ADMINS[model].verbs[0].name
-    for text in NASTY:
+    good = {"action": verb, "index": 0, "select_across": 0, "_selected_action": ["x"]}
+    for field, text in some_of_each(good):
         raw = text.encode(errors="surrogatepass")
-        good = {"action": verb, "index": 0, "select_across": 0, "_selected_action": ["x"]}
-        for field in good:
-            form = good | {field: raw, "confirmed": "yes", "reason": "why"}
-            assert_answered(browser.post(path, form), (path, field, text[:50]))
+        form = good | {field: raw, "confirmed": "yes", "reason": "why"}
+        assert_answered(browser.post(path, form), (path, field, text[:50]))
 
 
 @pytest.mark.parametrize("field", ["app_label", "model_name", "field_name", "term", "page"])
@@ -217,10 +228,9 @@ def test_other_pages_of_nonsense(browser, path):
 )
 def test_forms_filled_with_nonsense(browser, path, fields):
     good = {"username": "u", "password": "p", "password1": "p", "password2": "p", "name": "n"}
-    for text in NASTY:
-        for field in fields:
-            form = good | {field: text.encode(errors="surrogatepass")}
-            assert_answered(browser.post(path, form), (path, field, text[:50]))
+    for field, text in some_of_each(fields * 2):
+        form = good | {field: text.encode(errors="surrogatepass")}
+        assert_answered(browser.post(path, form), (path, field, text[:50]))
 
 
 def test_forms_of_people_filled_with_nonsense(browser, admin_user):

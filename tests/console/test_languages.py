@@ -1,5 +1,7 @@
 """The console in the language of its reader."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -75,3 +77,17 @@ def test_the_reasons_of_a_task_are_in_the_language_of_their_reader(chain, langua
 
     assert text in page.content.decode()
     assert remedy in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("ko", ["날짜", "값 선택"]), ("ru", ["Дата", "Выберите значение"])]
+)
+def test_a_form_has_no_words_of_another_language(language, said):
+    administrator = browser_of("Admin")
+    administrator.defaults["HTTP_ACCEPT_LANGUAGE"] = language
+
+    page = administrator.get(reverse("admin:accounts_apitoken_add")).content.decode()
+
+    assert all(word in page for word in said)
+    assert not re.search(r"\b(Date|Time|Select value)\b", re.sub(r"<[^>]*>", "", page))
+    assert not re.search(r'placeholder="(Date|Time)"', page)

@@ -4,6 +4,7 @@
 """
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 
 from benchmarks import lists
@@ -40,6 +41,9 @@ LISTS = [
             "?q={task}",
             "?q=task 77",
             "?q=nothing at all",
+            "?o={made}",
+            "?o={made}&status__exact=done",
+            "?o=1",
         ],
         "chains/chain": [
             "",
@@ -75,6 +79,7 @@ def filled(django_db_setup, django_db_blocker):
             "task": Task.objects.order_by("id")[TASKS // 2].pk,
             "chain": Chain.objects.order_by("id")[100].pk,
             "channel": Task.objects.order_by("id")[TASKS // 2].channel_id,
+            "made": admin.site._registry[Task].list_display.index("created_at"),
         }
     yield known
     with django_db_blocker.unblock(), connection.cursor() as cursor:

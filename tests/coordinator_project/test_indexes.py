@@ -26,6 +26,7 @@ JOIN pg_type t ON t.oid = a.atttypid
 KNOWN = {
     "channel_name_is_unique": 4 * 200,
     "operator_action_by": 4 * 200,
+    "operator_action_of_request": 200,
     "artifact_path_is_unique_in_its_attempt": 32,
     "user_by_name_of_any_case": 3 * 4 * 150,
     "api_token_is_one_of_its_digest": 32,

@@ -1,11 +1,21 @@
 import pytest
 from django.contrib.auth.models import Permission
+from django.forms import model_to_dict
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from dashboard.acts import KINDS
 from events.models import OperatorAction
-from tests.factories import fresh, make_agent, make_chain, make_channel, make_job, make_task
+from tests.factories import (
+    fresh,
+    make_agent,
+    make_chain,
+    make_channel,
+    make_held_task,
+    make_job,
+    make_task,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +55,36 @@ def test_a_verb_is_applied_and_audited_with_its_reason():
     assert fresh(task).status == "cancelled"
     written = OperatorAction.objects.get()
     assert (written.verb, written.reason) == ("cancel", "not needed")
+
+
+@pytest.mark.parametrize(
+    ("path", "make", "change"),
+    [
+        ("tasks/put_back", make_held_task, {"agent_id": "agent-2"}),
+        ("tasks/cancel", make_task, {"agent_id": "agent-2", "status": "in_progress"}),
+        ("tasks/prioritize", make_task, {"priority": 5}),
+        ("channels/pause", make_channel, {"paused_at": timezone.now()}),
+        ("chains/release", lambda: make_chain(tasks=2), {"owner_id": "agent-2"}),
+        ("agents/drain", make_agent, {"subscriptions": ["other"]}),
+        ("jobs/cancel", lambda: make_job(tasks=1), {"cancel_asked_at": timezone.now()}),
+    ],
+)
+def test_what_has_changed_since_the_preview_is_left_as_it_is(path, make, change):
+    row = make()
+    make_agent("agent-2")
+    asked = {"ids": [getattr(row, "public_id", str(row.pk))], "values": {"priority": 7}}
+    seen = post(f"/console/{path}", **asked, preview=True).json()["seen"]
+    type(row).objects.filter(pk=row.pk).update(**change)
+    before = model_to_dict(fresh(row))
+
+    [refusal] = post(f"/console/{path}", **asked, reason="x", seen=seen).json()["refused"]
+
+    assert refusal["code"] == "changed_since"
+    assert model_to_dict(fresh(row)) == before
+    again = post(f"/console/{path}", **asked, preview=True).json()
+    answer = post(f"/console/{path}", **asked, reason="x", seen=again["seen"]).json()
+    assert answer["done"] == again["done"]
+    assert [one["code"] for one in answer["refused"]] == [one["code"] for one in again["refused"]]
 
 
 def test_each_refused_row_is_in_the_response():

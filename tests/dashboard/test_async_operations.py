@@ -7,7 +7,11 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from dashboard import hub
+from events import audit
+from events.models import OperatorAction
 from tasks import waiting
+from tests.console.people import make_person
+from tests.factories import make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,9 +47,10 @@ async def test_changes_are_one_message(async_client):
 
 
 async def claim(client, **more):
+    named = {} if "channel_id" in more else {"channel": "none"}
     return await client.post(
         "/v1/tasks/claim/wait?wait_seconds=0",
-        {"agent_id": "a", "channel": "none", **more},
+        {"agent_id": "a", **named, **more},
         content_type="application/json",
     )
 
@@ -62,3 +67,23 @@ async def test_a_claim_by_a_process_that_has_been_replaced(async_client):
         assert (await claim(async_client, incarnation=process)).status_code == 404
 
     assert (await claim(async_client, incarnation="first")).status_code == 409
+
+
+async def test_what_a_person_claims_is_audited_in_its_transaction(async_client, monkeypatch):
+    task = await sync_to_async(make_task)()
+    await async_client.aforce_login(await sync_to_async(make_person)("Operator"))
+    asked = {"agent_id": "a", "channel_id": str(task.channel_id), "max_tasks": 1}
+
+    with monkeypatch.context() as lost:
+        lost.setattr(audit, "write", refuse_to_be_called)
+        with pytest.raises(AssertionError):
+            await claim(async_client, **asked)
+    answer = await claim(async_client, **asked)
+
+    assert [row["id"] for row in answer.json()["tasks"]] == [str(task.pk)]
+    entry = await OperatorAction.objects.aget()
+    assert (entry.verb, entry.object_id, entry.actor) == ("claim", str(task.pk), "user:operator")
+
+
+def refuse_to_be_called(*args):
+    raise AssertionError

@@ -12,10 +12,12 @@ from websockets.sync.client import connect
 
 from accounts.models import User
 from agents import transitions as agents
+from chains import transitions as chains
 from dashboard import deltas
 from events.models import Event
 from jobs.models import Job
 from tasks.models import Task
+from tasks.states import Status
 from tests.factories import give, make_agent, make_chain, make_channel, make_job, make_task
 from tests.serving import NO_TLS, TOKEN, serving
 
@@ -156,6 +158,21 @@ def test_a_page_gets_a_job_when_its_tasks_change(server):
         give(agent, task.channel)
 
         assert page.row("jobs", job.public_id, running=1)["waiting"] == 1
+
+
+def test_a_page_gets_what_needs_a_person_and_hears_when_it_is_put_right(server):
+    channel, agent = make_channel(), make_agent()
+    chain = make_chain(channel, tasks=1)
+    give(agent, channel)
+    with greeted(server) as page:
+        chains.detach(chain.pk, owner_id=agent.pk, by="tests")
+
+        [finding] = page.until(lambda message: message.get("attention"))["attention"]
+        assert finding["kind"] == "chain_locked"
+        assert [one["id"] for one in finding["subjects"]] == [str(chain.pk)]
+
+        chains.unlock_all(chain.pk, Status.QUEUED, by="tests")
+        assert page.until(lambda message: message.get("attention") == [])
 
 
 def test_an_agent_that_waits_for_a_person_makes_the_notifications_stale(server):

@@ -247,6 +247,7 @@ def test_a_plot_shows_each_result_and_the_best_so_far():
         "/console/board?channel=x",
         f"/console/chains/{NOBODY}",
         f"/console/chains/{NOBODY}/tasks",
+        f"/console/tasks/{NOBODY}/surroundings",
         "/console/jobs/x/plot",
         "/console/tasks?column=queued",
     ],

@@ -15,8 +15,8 @@ def test_the_journal_is_listed_and_searched(admin_client):
     page = admin_client.get(reverse("admin:events_event_changelist"), {"q": "a-1"})
 
     assert page.status_code == 200
-    assert "task.claimed" in page.content.decode()
-    assert "task.failed" not in page.content.decode()
+    assert "Task claimed" in page.content.decode()
+    assert "Task failed" not in page.content.decode()
 
 
 def test_an_event_is_shown_and_not_changed(admin_client):

@@ -77,7 +77,6 @@ def test_a_cancelled_job_is_not_retried(operator):
     jobs.cancel(job.pk, by="tests")
 
     assert preview(operator, job, "retry_failed") == [
-        "Puts 0 failed tasks back in the queue, with all their attempts.",
         "1 job was cancelled and will refuse.",
     ]
     page = click(operator, job, "retry_failed")

@@ -6,8 +6,7 @@ import pytest
 from django.utils import timezone
 
 from events.models import Event
-from metrics import summary
-from tasks import leases, tally_window
+from tasks import leases, series, tally_window
 from tasks.models import Task
 from tasks.tallies import BUCKETS
 from tests.factories import give, make_agent, make_channel, make_job, make_task, make_tasks
@@ -157,7 +156,7 @@ def test_latency_is_by_phase_and_type(client):
 def test_percentiles_lie_within_their_bucket(counts, share, expected):
     buckets = [counts.get(place, 0) for place in range(len(BUCKETS) + 1)]
 
-    assert summary.percentile(buckets, share) == expected
+    assert series.percentile(buckets, share) == expected
 
 
 def test_the_backlog_is_told(client):

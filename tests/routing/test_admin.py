@@ -135,18 +135,22 @@ WRONG = [
     (Provider, "base_url", "https://x:99999"),
     (Provider, "base_url", "https:// x"),
     (Provider, "base_url", "https://" + "x" * 500),
+    (Provider, "base_url", "http://models.example.org/v1"),
+    (Provider, "regions", '{"eu": "https://x", "us": "http://models.example.org"}'),
     (Provider, "headers", "{"),
     (Provider, "headers", "[]"),
     (Provider, "headers", '{"a b": "c"}'),
     (Provider, "headers", '{"X": "a\\nb"}'),
     (Provider, "headers", '{"X": 1}'),
     (Provider, "headers", '{"Host": "x"}'),
+    (Provider, "headers", '{"Accept-Encoding": "gzip"}'),
     (Provider, "headers", '{"X-Api-Key": "sk-1"}'),
     (Provider, "headers", '{"X": "\\u0000"}'),
     (Provider, "headers", '{"X": "1", "X": "2"}'),
     (Provider, "regions", '{"eu": 1}'),
     (Provider, "regions", '{"eu": "ftp://x"}'),
     (Provider, "regions", '{"": "https://x"}'),
+    (Provider, "regions", f'{{"{"r" * 201}": "https://x"}}'),
     (LanguageModel, "name", ""),
     (LanguageModel, "context_limit", "-1"),
     (LanguageModel, "context_limit", str(2**31)),
@@ -175,12 +179,74 @@ def test_a_wrong_form_is_shown_again(administrator, model, field, value):
     assert not OperatorAction.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("url_of_it", "needs_key"),
+    [("http://127.0.0.1:8000/v1", "on"), ("http://[::1]/v1", "on"), ("http://models.example", "")],
+)
+def test_what_keeps_no_secret_is_for_this_machine_or_without_a_key(
+    administrator, url_of_it, needs_key
+):
+    form = {**PROVIDER, "base_url": url_of_it, "needs_key": needs_key}
+
+    assert administrator.post(url(Provider, "add"), form).status_code == 302
+
+
+def test_with_a_provider_its_models_are_in_the_audit_of_its_end(administrator):
+    model = make_model("p", "gpt")
+
+    administrator.post(url(Provider, "delete", model.provider_id), {"post": "yes"})
+
+    gone = OperatorAction.objects.order_by("pk").values_list("verb", "kind", "before__name")
+    assert list(gone) == [("delete", "provider", "p"), ("delete", "languagemodel", "gpt")]
+
+
+TEXTS = {
+    "deep": "[" * 100_000,
+    "deep objects": '{"a": ' * 50_000,
+    "a long number": '{"a": ' + "1" * 5_000 + "}",
+    "half a pair": '{"\\ud800": "\\udfff"}',
+    "a blank": " ",
+    "markup": '{"<script>": "</textarea>',
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [(Provider, "headers"), (Provider, "regions"), (RoutingPolicy, "action")],
+    ids=["headers", "regions", "action"],
+)
+def test_a_text_that_is_hard_to_parse_is_shown_again(administrator, model, field, text):
+    page = administrator.post(url(model, "add"), {**forms()[model], field: text, "name": ""})
+
+    assert page.status_code == 200
+    assert page.context["adminform"].form[field].value() == text
+    assert (field in page.context["adminform"].form.errors) == bool(text.strip())
+    assert '{"<script>' not in page.content.decode()
+
+
 def test_a_name_is_taken_once(administrator):
     administrator.post(url(Provider, "add"), PROVIDER)
 
     page = administrator.post(url(Provider, "add"), PROVIDER)
 
     assert "name" in page.context["adminform"].form.errors
+
+
+def test_a_form_is_no_longer_than_what_is_written_into_it(administrator):
+    page = administrator.get(url(RoutingPolicy, "add"))
+
+    rows = [
+        field.widget.attrs.get("rows") for field in page.context["adminform"].form.fields.values()
+    ]
+    assert {2, 4} == set(rows) - {None}
+
+
+def test_what_is_no_json_is_said_of_the_field(administrator):
+    page = administrator.post(url(Provider, "add"), PROVIDER | {"headers": '{"X": '})
+
+    said = page.context["adminform"].form.errors["headers"][0]
+    assert said.startswith("This is not JSON: unexpected end of data")
 
 
 def test_a_policy_begins_before_it_ends(administrator):
@@ -190,4 +256,6 @@ def test_a_policy_begins_before_it_ends(administrator):
     page = administrator.post(url(RoutingPolicy, "add"), POLICY | times)
 
     assert page.status_code == 200
-    assert page.context["adminform"].form.errors
+    assert page.context["adminform"].form.errors == {
+        "valid_to": ["It must be after the time from which it holds."]
+    }

@@ -137,6 +137,7 @@ WRONG = [
     ({"domain_tags": ["x" * 101]}, "domain_tags"),
     ({"domain_tags": [f"t{n}" for n in range(51)]}, "domain_tags"),
     ({"tenant_id": 5}, "tenant_id"),
+    ({"tenant_id": "of nobody"}, "tenant_id"),
     ({"agentId": "x" * 201}, "agentId"),
     ({"channel": 1}, "channel"),
 ]
@@ -177,7 +178,7 @@ def test_a_policy_that_cannot_be_understood_keeps_all_from_being_ranked(models):
 
     answer = select()
 
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()["code"]) == (503, "policy_wrong")
     assert "odd has 'denny'" in answer.json()["error"]
 
 

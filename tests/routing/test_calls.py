@@ -20,7 +20,7 @@ from routing.models import (
 )
 from routing.transitions import forget
 from tests.routing.calling import ask, failing, health, make_two, results, snapshot
-from tests.routing.making import MESSAGES, QUICK, SECRET, make_model
+from tests.routing.making import MESSAGES, QUICK, SECRET, make_model, make_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -193,8 +193,17 @@ def test_nobody_is_left(serve):
     assert FailoverTotal.objects.get().count == 1  # there was none to go on to from the second
 
 
+def test_who_may_not_be_called_is_named_with_the_reason():
+    make_policy(action={"deny": ["*"]})
+    for number in range(7):
+        make_model(f"p{number}")
+
+    with pytest.raises(NoProvider, match=r"p0/m \(denied\), .* and 2 more\.$"):
+        ask()
+
+
 def test_there_is_nobody():
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoProvider, match="no model for this is set and enabled"):
         ask()
 
     assert (snapshot().outcome, snapshot().reason) == ("unanswered", "no_candidate")

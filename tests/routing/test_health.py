@@ -99,6 +99,21 @@ def test_health_is_a_moving_average(serve):
     assert health().calls == 3
 
 
+def test_a_failure_that_comes_late_to_the_row_of_a_failing_provider_is_noted():
+    """Who waited for the row has a time before the one of who had it, as if a clock went back."""
+    model = make_model("bad")
+    later = Now() + timedelta(minutes=2)
+    ProviderHealth.objects.create(provider=model.provider, error_rate=1, calls=3, updated_at=later)
+    before = health().updated_at
+    failed = attempts.Seen(failed=True)
+
+    observe(
+        attempts.Attempt(candidate("bad"), attempts.Word.SERVER_ERROR, failed, attempts.Billed.NO)
+    )
+
+    assert (health().error_rate, health().calls, health().updated_at) == (1, 4, before)
+
+
 def test_who_has_spent_the_budget_of_the_day_is_not_called(serve):
     make_policy(action={"daily_usd": "0.05", "budget_is_hard": True})
     make_model("one", url=serve().url)

@@ -6,6 +6,8 @@ import logging
 import pytest
 from django.db.models.functions import Now
 
+from routing import calls
+from routing.candidates import RouteRequest
 from routing.exceptions import CallRefused, NoAnswer
 from routing.models import (
     FailoverTotal,
@@ -13,7 +15,7 @@ from routing.models import (
     RoutingSnapshot,
 )
 from tests.routing.calling import ask, failing, health, results
-from tests.routing.making import MESSAGES, SECRET, make_key, make_model
+from tests.routing.making import MESSAGES, QUICK, SECRET, make_key, make_model
 from vault.models import KeyAudit, KeyVersion
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +61,27 @@ def test_a_secret_of_the_coordinator_itself_goes_to_no_provider(serve, monkeypat
     assert provider.count == 0
 
 
+def test_the_line_end_that_was_pasted_with_a_key_is_not_sent(keyed):
+    make_key("kept-here", f" {SECRET}\r\n")
+
+    assert ask().provider == "kept-here"
+
+
+@pytest.mark.parametrize(
+    "value", ["sk-1\nX-Other: 2", "ключ", "sk-\x7f"], ids=["lines", "letters", "DEL"]
+)
+def test_a_key_that_no_header_can_have_is_none(keyed, monkeypatch, value):
+    make_key("kept-here", value)
+
+    assert ask().provider == "good"
+
+    assert results()[0] == ("kept-here", "no_key", "no")
+    assert health("kept-here").error_rate == 0
+    ProviderHealth.objects.update(parked_until=None)
+    monkeypatch.setenv("KEPT_HERE_API_KEY", SECRET)
+    assert ask().provider == "kept-here"
+
+
 def test_without_any_another_provider_is_called_and_it_is_said(keyed):
     reply = ask()
     again = ask()
@@ -80,6 +103,35 @@ def test_a_key_that_expires_in_the_middle(keyed):
     assert (first.provider, second.provider) == ("kept-here", "good")
     assert keyed.count == 1
     assert KeyAudit.objects.filter(event="fail", reason="key_expired").count() == 1
+
+
+@pytest.mark.parametrize(
+    "of_embeddings",
+    [{"service": "chat"}, {"service": "", "scopes": ["chat"]}, {"expired": True}],
+    ids=["of chat", "for chat", "expired"],
+)
+def test_a_service_without_a_key_leaves_the_others_of_its_provider_alone(keyed, of_embeddings):
+    make_model("kept-here", "e", service="embeddings")
+    if of_embeddings.pop("expired", False):
+        make_key("kept-here", "old", name="old", service="embeddings")
+        KeyVersion.objects.update(expires_at=Now())
+    make_key("kept-here", **{"service": "chat"} | of_embeddings)
+    request = RouteRequest(service="embeddings", intent="embeddings")
+
+    with pytest.raises(NoAnswer):
+        calls.embed_routed(request, ["a"], patience=QUICK)
+
+    assert RoutingSnapshot.objects.first().attempts[0]["result"] == "no_key"
+    assert ask().provider == "kept-here"
+
+
+def test_a_model_without_a_key_does_not_keep_the_others_of_its_provider_from_being_asked(keyed):
+    make_model("kept-here", "a", input_usd_per_1k=0, output_usd_per_1k=0)
+    make_key("kept-here", resource="m")
+
+    reply = ask()
+
+    assert (reply.provider, reply.model, reply.failovers) == ("kept-here", "m", 1)
 
 
 def test_a_key_that_is_refused_is_said_in_health(keyed):

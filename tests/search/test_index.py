@@ -6,7 +6,7 @@ import shutil
 import pytest
 from django.db import connection
 
-from search import index, indexing, trees
+from search import chunks, index, indexing, trees
 from search.embedders import HashingEmbedder
 from search.exceptions import EmbedderFailed
 from search.index import Changes, Writer
@@ -176,8 +176,8 @@ def test_hostile_content_is_stored_as_text(tree):
     look()
 
     assert Chunk.objects.filter(trail="<script>  'x' \\ %s {}").exists()
-    assert max(map(len, Chunk.objects.values_list("content", flat=True))) <= index.LONGEST
-    assert Chunk.objects.filter(file__path="b.py").count() <= index.MOST_PIECES
+    assert max(map(len, Chunk.objects.values_list("content", flat=True))) <= chunks.LONGEST
+    assert Chunk.objects.filter(file__path="b.py").count() <= chunks.MOST
     assert are_counted_rightly()
 
 
@@ -229,3 +229,32 @@ def test_who_indexes_nothing_leaves_what_others_have_indexed(tree, settings):
 
     assert look() == Changes()
     assert paths() == ["a.md"]
+
+
+def test_after_a_look_no_words_wait_outside_of_their_index(tree):
+    tree("a.md", sections("One"))
+    look()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('search_words_of_docs')")
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_text_that_the_database_refuses_keeps_out_no_other(tree, monkeypatch):
+    real = index._row
+
+    def refused(text, number, piece):
+        row = list(real(text, number, piece))
+        if text.path == "b.md":
+            row[3] = "x" * 300  # longer than its column
+        return tuple(row)
+
+    monkeypatch.setattr(index, "_row", refused)
+    for name in ("a.md", "b.md", "c.md"):
+        tree(name, sections("One"))
+
+    assert indexing.all_at_once().changes.errors == 1
+    assert paths() == ["a.md", "b.md", "c.md"]
+    assert Chunk.objects.values_list("file__path", flat=True).distinct().count() == 2
+    assert are_counted_rightly()
+    assert indexing.all_at_once().changes.errors == 0

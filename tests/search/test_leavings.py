@@ -4,10 +4,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from artifacts import joining, removals
 from artifacts.exceptions import StoreAway
-from artifacts.models import Artifact
+from artifacts.models import Artifact, LogBatch, Removal
 from search import finding, leavings, work
-from search.models import File, Kind, Source
+from search.models import Chunk, File, Kind, Source
 from search.querysets import Scope
 from tasks.models import Task
 from tests.artifacts.calls import Runner
@@ -136,3 +137,85 @@ def test_a_store_that_is_away_is_waited_for(runner, monkeypatch):
         broken.setattr(leavings, "_object", away)
         assert run() == 0
     assert run() == 1
+
+
+def test_the_end_of_a_log_may_be_in_many_batches(runner, monkeypatch):
+    for number in range(5):
+        runner.send(f"quokka{number} hello")
+    runner.send("and a warning", stream="stderr")
+    end(runner)
+    run()
+
+    assert found("quokka0", Source.LOG)
+    text = "\n".join(Chunk.objects.values_list("content", flat=True))
+    assert text.split("\n")[:5] == [f"quokka{number} hello" for number in range(5)]
+
+
+def test_a_log_that_is_damaged_keeps_out_no_other(runner, monkeypatch):
+    other = Runner(Client())
+    runner.send("frobnicator")
+    other.send("quokka")
+    end(runner)
+    end(other)
+    real, damaged = leavings._object, LogBatch.objects.get(task=runner.task).key
+
+    def one_is_damaged(key):
+        return b'{"entries": [{"a' if key == damaged else real(key)
+
+    monkeypatch.setattr(leavings, "_object", one_is_damaged)
+    run()
+
+    assert found("quokka", Source.LOG)
+    assert run() == 0
+
+
+def test_a_log_that_is_joined_while_it_is_read_is_found(runner, monkeypatch):
+    runner.send("frobnicator")
+    runner.send("quokka")
+    end(runner)
+    real = leavings._object
+
+    def joined(key):
+        if not joined.done:
+            joined.done = True
+            joining.join_all()
+            Removal.objects.update(due_at="2000-01-01T00:00:00Z")
+            removals.carry_out()
+        return real(key)
+
+    joined.done = False
+    monkeypatch.setattr(leavings, "_object", joined)
+    run()
+
+    assert found("frobnicator", Source.LOG)
+    assert found("quokka", Source.LOG)
+
+
+@pytest.mark.parametrize("model", [Artifact, LogBatch])
+def test_what_is_removed_is_not_found_from_that_moment_on(runner, model):
+    runner.put("a.txt", b"frobnicator")
+    runner.send("frobnicator")
+    end(runner)
+    run()
+    source = Source.ARTIFACT if model is Artifact else Source.LOG
+    assert found("frobnicator", source)
+
+    model.objects.all().delete()
+
+    assert found("frobnicator", source) == []
+
+
+def test_all_that_is_gone_is_taken_out_however_much_a_task_has_left(runner, monkeypatch):
+    monkeypatch.setattr(work, "CHECKED_AT_ONCE", 2)
+    for number in range(5):
+        runner.put(f"{number}.txt", b"frob%d" % number)
+    end(runner)
+    run()
+    work.TaskIndexer().run()
+    Artifact.objects.filter(path="4.txt").delete()
+
+    indexer = work.TaskIndexer()
+    for _ in range(4):
+        indexer.run()
+
+    assert File.objects.filter(source=Source.ARTIFACT).count() == 4

@@ -1,11 +1,13 @@
 """Files in pieces: sections, functions, and windows of lines."""
 
 import itertools
+import time
 
 import pytest
 
 from search import code, documents
-from search.chunks import HARD, of_text
+from search.chunks import HARD, LONGEST_ABOUT, LONGEST_HEADING, LONGEST_LEAD, MOST, of_text
+from search.snippets import snippet
 
 DOCUMENT = """# Guide
 
@@ -111,15 +113,19 @@ def test_python_is_cut_into_functions_and_classes():
 
     assert [(piece.symbol, piece.symbol_kind, piece.first_line) for piece in found] == [
         ("", "module", 1),
+        ("", "module", 28),
         ("claim", "function", 8),
         ("Queue", "class", 14),
         ("Queue.pop", "method", 19),
         ("Queue.push", "method", 27),
     ]
-    assert found[1].lead == "Give a task."
-    assert found[1].about == "The module."
-    assert "def pop" not in found[2].content
-    assert "claim(1)" in found[0].content
+    assert found[2].lead == "Give a task."
+    assert found[2].about == "The module."
+    assert "def pop" not in found[3].content
+    assert "claim(1)" in found[1].content
+    lines = PYTHON.split("\n")
+    for piece in found:
+        assert piece.content == "\n".join(lines[piece.first_line - 1 : piece.last_line])
 
 
 @pytest.mark.parametrize(
@@ -144,3 +150,42 @@ def test_other_languages_are_cut_by_lines_where_no_grammar_is_installed():
 
     assert len(found) > 1
     assert "".join(piece.content for piece in found).count("f299") >= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[](" * 40_000, "[\n" * 100_000, "# a" + " " * 20_000 + "b", "**a" * 50_000],
+    ids=["brackets", "links", "lines", "blanks", "bold"],
+)
+def test_no_text_takes_long(text):
+    started = time.process_time()
+
+    for pieces in (documents.pieces(text), documents.under("a.txt", text)):
+        assert 0 < len(pieces) <= MOST
+
+    assert time.process_time() - started < 10
+
+
+def test_what_is_repeated_in_every_piece_is_short():
+    says = "word " * 100_000
+    methods = "".join(f"    def f{n}(self): ...\n" for n in range(1_000))
+
+    found = code.pieces(f'"""{says}"""\nclass A:\n    """{says}"""\n{methods}', "python")
+    sections = documents.pieces("".join(f"{'#' * n} {says}\n\nText.\n\n" for n in range(1, 7)))
+
+    assert len(found) == MOST
+    assert max(len(piece.lead) for piece in found) == LONGEST_LEAD
+    assert max(len(piece.about) for piece in found) <= 2 * LONGEST_ABOUT + 1
+    assert max(len(heading) for piece in sections for heading in piece.trail) == LONGEST_HEADING
+
+
+def test_many_long_snippets_are_made_in_little_time():
+    stems = {f"word{n}" for n in range(60)}
+    content = " ".join(f"text{n % 10}" for n in range(1_300))
+    started = time.process_time()
+
+    for _ in range(50):
+        snippet(content, 1, stems)
+        snippet("a\n" * 4_000, 1, stems)
+
+    assert time.process_time() - started < 5

@@ -5,7 +5,9 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from chains.models import Chain
 from search import finding, work
 from search.models import File, Kind, Source
 from search.querysets import Scope
@@ -152,3 +154,39 @@ def test_the_tasks_of_a_chain_are_found_by_its_name():
     found = finding.search("quarterly", Kind.DOCS, Scope([Source.TASK])).hits
 
     assert len(found) == 2
+
+
+def test_a_key_of_a_clock_that_was_ahead_hides_no_task():
+    ahead = int((timezone.now() + timedelta(days=1)).timestamp() * 1000)
+    make_task(id=UUID(f"{ahead:012x}70008000{0:012x}"))
+    run()
+
+    later = make_task()
+    run()
+
+    assert later.pk in indexed()
+
+
+def test_no_title_keeps_out_the_others():
+    make_task(title="\u0130" * 40)
+    other = make_task(title="Paint the shed")
+    run()
+
+    assert other.pk in indexed()
+
+
+def test_a_chain_is_found_by_its_id_and_by_what_it_says():
+    chain = make_chain(name="Shed")
+    Chain.objects.filter(pk=chain.pk).update(description="Frobnicate the quokka")
+    first, second = make_tasks(2, chain=chain)
+    make_tasks(2, chain=make_chain(name="Other"))
+    run()
+
+    def found(words):
+        hits = finding.search(words, Kind.DOCS, Scope([Source.TASK])).hits
+        return [hit.task_id for hit in hits if hit.rank.text]
+
+    assert found("frobnicate quokka") == [first.pk]
+    assert found(str(chain.pk))[0] == first.pk
+    assert found(str(second.pk))[0] == second.pk
+    assert set(found("shed")) == {first.pk, second.pk}

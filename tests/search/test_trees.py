@@ -121,3 +121,30 @@ def test_a_name_that_is_no_text_is_left_out(tree):
 def test_tests_count_less_than_what_they_test():
     assert trees.prior_of("tests/tasks/test_claim.py") < trees.prior_of("tasks/claims.py") == 1.0
     assert trees.prior_of("CHANGELOG.md") < trees.prior_of("README.md")
+
+
+def test_a_folder_that_has_become_a_link_leads_nowhere(tmp_path):
+    root, outside = trees.Root("tree", tmp_path / "root"), tmp_path / "outside"
+    place = root.folder / "docs" / "inside" / "a.md"
+    for file, text in ((place, "# Here\n"), (outside / "a.md", "# Elsewhere\n")):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    assert trees.read(root, "docs/inside/a.md") == "# Here\n"
+
+    place.unlink()
+    place.parent.rmdir()
+    place.parent.symlink_to(outside)
+
+    assert trees.read(root, "docs/inside/a.md") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["passwords.txt", "my-secret.txt", "api_token.txt", ".aws/config.txt", "a/.x/b.md"]
+)
+def test_what_may_be_secret_is_told_by_its_name_and_folders(path):
+    assert trees.is_secret(path)
+
+
+@pytest.mark.parametrize("path", ["docs/secrets.md", "tokens.py", "a.b/c.txt", "password_reset.py"])
+def test_what_is_about_secrets_is_none(path):
+    assert not trees.is_secret(path)

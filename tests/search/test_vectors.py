@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -191,6 +192,11 @@ WRONG = {
     "other dimensions": (200, {"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}]}),
     "no numbers": (200, {"data": [{"index": 0, "embedding": [1.0, float("nan")]}]}),
     "a list": (200, []),
+    "a number too large": (
+        200,
+        b'{"data": [{"index": 0, "embedding": [1, 1' + b"0" * 400 + b"]}]}",
+    ),
+    "much within much": (200, b"[" * 100_000),
 }
 
 
@@ -240,3 +246,45 @@ def test_a_role_that_may_not_make_the_extension_goes_without(without_pgvector):
 
     assert installed is False
     assert vectors.are_there() is False
+
+
+@pytest.mark.django_db
+def test_an_embedder_that_is_away_is_not_asked_by_every_search(tree, monkeypatch):
+    tree("a.md", "# Backup\n\nDump it.\n")
+    look()
+    with serving(lambda asked: (500, {})) as server:
+        away = of(server)
+        monkeypatch.setattr(embedders, "current", lambda: away)
+
+        for _ in range(3):
+            assert finding.search("backup", Kind.DOCS, Scope()).embedder == "none"
+
+        assert len(server.asked) == 1
+        monkeypatch.setattr(finding.is_away, "until", 0.0)
+        finding.search("backup", Kind.DOCS, Scope())
+        assert len(server.asked) == 2
+
+
+def test_an_answer_that_trickles_is_not_waited_for(monkeypatch):
+    def trickle(self):
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(100):
+            self.wfile.write(b" ")
+            time.sleep(0.1)
+
+    monkeypatch.setattr(Endpoint, "do_POST", trickle)
+    started = time.monotonic()
+    with serving(None) as server:
+        server.handle_error = lambda *args: None  # it is left while it writes
+        with pytest.raises(EmbedderFailed):
+            of(server, timeout=0.5).embed(["one"])
+
+    assert time.monotonic() - started < 8
+
+
+def test_an_older_pgvector_is_left_alone(without_pgvector, monkeypatch):
+    """Its index ends before it has found what may be shown, and it refuses the setting for that."""
+    monkeypatch.setattr(vectors, "AVAILABLE", "SELECT '0.7.4' WHERE true")
+
+    assert vectors.install(256) is False

@@ -186,6 +186,37 @@ def test_a_second_cancel_does_not_take_a_task_from_its_agent(operator):
     assert (fresh(task).status, fresh(other).status) == (Status.IN_PROGRESS, Status.CANCELLED)
 
 
+def test_a_task_that_changed_hands_since_the_page_was_shown_is_left_as_it_is(operator):
+    task, other = make_held_task(), make_agent("agent-2")
+    page = page_of(task, "verb", "put_back")
+    shown = dict(operator.get(page).context["posted"])
+    Task.objects.filter(pk=task.pk).update(agent=other)
+
+    done = operator.post(page, {"confirmed": "yes", "reason": "x", **shown}, follow=True)
+
+    [message] = messages_of(done)
+    assert message.endswith("Look again, then decide.")
+    assert (fresh(task).status, fresh(task).agent) == (Status.IN_PROGRESS, other)
+    again = dict(operator.get(page).context["posted"])
+    operator.post(page, {"confirmed": "yes", "reason": "x", **again})
+    assert fresh(task).status == Status.QUEUED
+
+
+def test_the_preview_follows_the_agent_that_is_chosen(operator):
+    task, agent = make_task(), make_agent("agent-1")
+    lost = make_agent("agent-2", seen_ago=settings.AGENT_LOST_AFTER)
+    page = page_of(task, "verb", "reassign")
+
+    for chosen, says in [(agent, "to agent agent-1"), (lost, "It will refuse: Agent 'agent-2'")]:
+        shown = operator.post(page, {"confirmed": "yes", "look": "yes", "agent": chosen.pk})
+        assert says in shown.context["will"][0]
+        assert shown.context["title"] == f"Assign: {task.title}"
+        assert not shown.context["form"].is_bound
+        assert f'value="{chosen.pk}" selected' in shown.content.decode()
+    assert fresh(task).status == Status.QUEUED
+    assert not OperatorAction.objects.exists()
+
+
 def test_an_assignment_to_a_lost_agent_is_foretold_to_refuse(operator):
     task, lost = make_task(), make_agent("agent-1", seen_ago=settings.AGENT_LOST_AFTER)
 

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from agents.exceptions import AgentLost
 from agents.models import Agent, Protocol
+from console.previews import foretell
 from tasks import leases, transitions
 from tasks.exceptions import NotReady, WrongStatus
 from tasks.models import Task
@@ -157,10 +158,6 @@ def test_assign_refuses_an_agent_at_its_capacity():
     task = make_task()
 
     assert refuses(NotReady, transitions.assign, task, "a", by="operator")
-    assert not preview_of("reassign", task, agent=agent)
-
-
-def preview_of(verb, task, **values):
-    """How many tasks the verb's preview says that it affects."""
-    (preview,) = next(one for one in TASK_VERBS if one.name == verb).previews
-    return preview.affects(Task.objects.filter(pk=task.pk), values).count()
+    verb = next(one for one in TASK_VERBS if one.name == "reassign")
+    told = foretell(verb, Task.objects.filter(pk=task.pk), {"agent": agent})
+    assert (told.done, [one.code for one in told.refused]) == (0, [NotReady.code])

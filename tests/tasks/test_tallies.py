@@ -190,6 +190,33 @@ def test_a_long_dump_does_not_hold_the_fold_back_for_ever(monkeypatch):
     assert TallyMark.objects.get().folded == Event.objects.latest("id").pk
 
 
+@pytest.mark.parametrize(
+    ("process", "seconds"),
+    [
+        ("10, 'INSERT', now() - interval '40 seconds', '7'", 41),
+        ("10, 'INSERT', now() - interval '400 seconds', '7'", 401),
+        ("10, 'COPY', now() - interval '40 seconds', NULL", 41),
+        ("10, 'COPY', now() - interval '400 seconds', NULL", 1),
+        ("10, '<insufficient privilege>', NULL::timestamptz, NULL", 91),
+        ("NULL, 'autovacuum: VACUUM', now() - interval '40 seconds', NULL", 1),
+        ("NULL, '<insufficient privilege>', NULL::timestamptz, NULL", 1),
+    ],
+)
+def test_only_who_may_still_write_an_event_holds_the_fold_back(process, seconds):
+    """The server's list of its processes has one row here."""
+    listed = (
+        "WITH pg_stat_activity (datname, pid, usesysid, query, xact_start, backend_xid)"
+        f" AS (SELECT current_database(), 0, {process}) "
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(listed + tallies.HORIZON)
+        [horizon] = cursor.fetchone()
+        cursor.execute("SELECT now()")
+        [now] = cursor.fetchone()
+
+    assert (now - horizon).total_seconds() == pytest.approx(seconds, abs=0.5)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_who_fold_at_once_count_each_event_once():
     make_tasks(300)

@@ -69,11 +69,14 @@ def test_no_page_shows_a_value_nor_its_checksum(admin):
     ("wrong", "field"),
     [
         ({"value": ""}, "value"),
-        ({"value": "   "}, "__all__"),
-        ({"name": ""}, "name"),
+        ({"value": "   "}, "value"),
         ({"provider": ""}, "provider"),
         ({"name": "x" * 201}, "name"),
-        ({"expires_at_0": "2026-01-31", "expires_at_1": "12:00"}, "__all__"),
+        ({"scopes": "x" * 65}, "scopes"),
+        ({"scopes": "\u0958" * 64}, "scopes"),  # two characters each, as it is stored
+        ({"scopes": ",".join("x" * 101)}, "scopes"),
+        ({"name": "", "provider": "x" * 150, "service": "y" * 150}, "name"),
+        ({"expires_at_0": "2026-01-31", "expires_at_1": "12:00"}, "expires_at"),
         ({"expires_at_0": "soon", "expires_at_1": "12:00"}, "expires_at"),
     ],
     ids=str,
@@ -103,6 +106,24 @@ def test_what_the_vault_refuses_in_the_form_is_in_the_audit(admin):
     admin.post(ADD, FORM | {"expires_at_0": "2026-01-31", "expires_at_1": "12:00"})
 
     assert failures() == [("write", "validation_error")]
+
+
+def test_a_key_without_a_name_is_named_after_what_it_is_for(admin):
+    admin.post(ADD, FORM | {"name": " ", "service": "chat"})
+
+    assert SecureKey.objects.get().name == "openai/chat"
+
+    again = admin.post(ADD, FORM | {"name": "", "service": "chat"})
+
+    assert "rotate it instead" in again.content.decode()
+    assert SecureKey.objects.get().latest == 1
+
+
+def test_a_wrong_time_is_named_beside_its_field_in_the_words_of_people(admin):
+    page = admin.post(ADD, FORM | {"expires_at_0": "2026-01-31", "expires_at_1": "12:00"})
+
+    said = page.context["adminform"].form.errors["expires_at"]
+    assert said == ["It must be at least 24 hours after the key may first be used."]
 
 
 def test_a_name_that_there_is_is_rotated_instead(admin):

@@ -1,14 +1,17 @@
 """Many at once: versions have one number each, and nothing is lost."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from problems import Problem
-from tests.racing import at_once
+from tests.racing import at_once, waits_for_a_lock, with_connection
 from tests.vault.keys import SECRET, audited, make_key, new_key, store
 from vault import transitions
+from vault.exceptions import KeyRevoked
 from vault.models import KeyStatus, KeyVersion, SecureKey
 from vault.reading import Selector, read
 
@@ -85,6 +88,39 @@ def test_reads_beside_a_rotation_and_a_revocation_get_a_whole_answer(turn):
     active = KeyVersion.objects.filter(status=KeyStatus.ACTIVE).count()
     assert (status == KeyStatus.ACTIVE) == bool(active)
     assert len(audited()) == 7
+
+
+@pytest.mark.parametrize("version", [None, 1], ids=["newest", "pinned"])
+def test_who_waits_for_a_revocation_does_not_read_behind_it(version):
+    key = make_key()
+    selector = Selector(provider="openai", version=version)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            transitions.revoke(key.pk, reason="r", by="tests")
+            reading = pool.submit(with_connection, lambda: read(selector, by="tests"))
+            assert waits_for_a_lock(reading)
+        with pytest.raises(KeyRevoked):
+            reading.result(timeout=30)
+
+    assert [row[0] for row in audited()] == ["write", "revoke", "fail"]
+    assert KeyVersion.objects.get().usage_count == 0
+
+
+def test_who_waits_for_the_revocation_of_a_version_reads_the_one_before():
+    key = make_key("one")
+    store("two")
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            transitions.revoke(key.pk, reason="r", version=2, by="tests")
+            wanted = Selector(provider="openai")
+            reading = pool.submit(with_connection, lambda: read(wanted, by="tests"))
+            assert waits_for_a_lock(reading)
+        assert reading.result(timeout=30).value == "one"
+
+    used = KeyVersion.objects.order_by("version").values_list("usage_count", flat=True)
+    assert list(used) == [1, 0]
 
 
 def test_resealing_twice_at_once_beside_reads_seals_each_once(settings):

@@ -185,9 +185,10 @@ def test_the_command_wants_a_batch_and_in_production_a_key(settings):
         "UPDATE vault_keyversion SET sealed = 'gAAAAAplaintext'",
         "UPDATE vault_keyversion SET checksum = repeat('0', 64)",
         "UPDATE vault_keyversion SET checksum = upper(checksum)",
+        "UPDATE vault_keyversion SET checksum = repeat('ß', 64)",
         "UPDATE vault_keyversion SET version = 7",
     ],
-    ids=["a byte", "shorter", "longer", "plain", "checksum", "case", "number"],
+    ids=["a byte", "shorter", "longer", "plain", "checksum", "case", "letters", "number"],
 )
 def test_a_row_that_others_have_changed_is_a_clear_error(statement):
     key = make_key()

@@ -1,6 +1,6 @@
 """Upsert, rotate and revoke: versions, what stays, what is refused, and what the audit says."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -97,6 +97,17 @@ def test_a_version_that_would_end_within_a_day_is_refused(begins, ends):
 
     assert not KeyVersion.objects.exists()
     assert failures() == [("write", "validation_error")]
+
+
+def test_a_version_of_the_last_day_there_is_is_refused():
+    last = datetime(9999, 12, 31, 23, tzinfo=UTC)
+
+    with pytest.raises(KeyRefused, match="expires_at must be at least 24 hours"):
+        store(times=Times(not_before_at=last, expires_at=last + timedelta(minutes=5)))
+    with pytest.raises(KeyRefused, match="expires_at must be at least 24 hours"):
+        store(times=Times(expires_at=datetime.min.replace(tzinfo=UTC)))
+
+    assert failures() == [("write", "validation_error")] * 2
 
 
 def test_a_version_that_ends_later_is_taken():

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts import transitions
+from accounts import credentials, transitions
 from accounts.callers import Caller, CallerKind
 from accounts.models import LONGEST_NAME, User
 from accounts.rights import EVERYTHING
@@ -17,6 +17,10 @@ from accounts.scopes import Scope
 from api.names import spelled
 
 MOST_DAYS = 36_500
+FIRST = (
+    "It is the first: from now on every request needs a token, from this machine too."
+    " Send one as 'Authorization: Bearer <token>' or 'X-Api-Key: <token>'."
+)
 
 
 class Command(BaseCommand):
@@ -72,6 +76,7 @@ class Command(BaseCommand):
             raise CommandError(f"No name may be longer than {LONGEST_NAME} characters.")
         if days is not None and not 0 < days <= MOST_DAYS:
             raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
+        is_first = not credentials.issued()
         issued = transitions.issue(
             name.strip(),
             user=_user(user) if user is not None else None,
@@ -85,6 +90,8 @@ class Command(BaseCommand):
             reason=reason.strip(),
         )
         self.stdout.write(issued.secret)
+        if is_first:
+            self.stderr.write(FIRST)
 
 
 def _user(username: str) -> User:

@@ -6,6 +6,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
+from coordinator_client import __version__
 from coordinator_client.commands import agents, chains, jobs, queues, status, sweeps, tasks, tokens
 from coordinator_client.commands.output import note
 
@@ -33,11 +34,21 @@ def announce_retry(details: stamina.instrumentation.RetryDetails) -> None:
         note(f"{details.caused_by}; trying again")
 
 
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"coordinator {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     url: Annotated[
         str | None, typer.Option(help="Where the coordinator is; else COORDINATOR_URL.")
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which it is.", callback=show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """The credential is COORDINATOR_TOKEN, or in ~/.config/coordinator/config.toml."""
     if url:

@@ -1,5 +1,6 @@
 // Requests to the server; a refusal becomes an exception.
 
+import { isNow } from "./format.js";
 import { _ } from "./i18n.js";
 
 export class Refusal extends Error {
@@ -13,6 +14,19 @@ export class Refusal extends Error {
 const token = () =>
   document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ??
   document.querySelector("meta[name=csrf-token]").content;
+
+/** Sign in, and come back to where the page is now. */
+export function signIn() {
+  location.assign(`/login?next=${encodeURIComponent(`/${location.hash}`)}`);
+}
+
+const LONG = /\d{16}/;
+
+/** An integer that the browser would round stays as it is written, where it can keep that. */
+const exact = (name, value, { source } = {}) =>
+  (Number.isSafeInteger(value) || !/^-?\d+$/.test(source ?? "") || !JSON.rawJSON ? value : JSON.rawJSON(source));
+
+const parsed = (text) => JSON.parse(text, LONG.test(text) ? exact : undefined);
 
 /** The response's JSON; throws a Refusal if the server refuses or cannot be reached. */
 export async function ask(method, path, body) {
@@ -28,9 +42,10 @@ export async function ask(method, path, body) {
   } catch {
     throw new Refusal(0, "unreachable", _("The server cannot be reached."));
   }
-  const data = await answer.json().catch(() => null);
+  isNow(answer.headers.get("Date"));
+  const data = await answer.text().then(parsed).catch(() => null);
   if (answer.ok) return data;
-  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent("/")}`);
+  if (answer.status === 401) signIn();
   const error = data?.error;
   throw new Refusal(
     answer.status,

@@ -1,58 +1,73 @@
 // The page: which part is shown, and what surrounds it.
 
+import { Actions } from "./actions_table.js";
+import { AgentPage } from "./agent_page.js";
 import { Agents } from "./agents.js";
+import { Bell } from "./attention.js";
 import { Board } from "./board.js";
+import { ChainPage } from "./chain_page.js";
 import { Dialogs } from "./dialog.js";
 import { number, since } from "./format.js";
-import { _, ngettext, say } from "./i18n.js";
+import { _, say } from "./i18n.js";
+import { JobPage } from "./job_page.js";
 import { Jobs } from "./jobs.js";
 import { Letters } from "./letters.js";
+import { Nav } from "./nav.js";
 import { Overview } from "./overview.js";
+import { offerPages, openPalette, Palette } from "./palette.js";
 import { Empty, useStore } from "./parts.js";
-import { html, render, useEffect, useState } from "./preact.js";
-import { open, state } from "./store.js";
+import { html, render, useEffect } from "./preact.js";
+import { usePlace } from "./route.js";
 import { Run } from "./run.js";
 import { Search } from "./search.js";
+import { open, state } from "./store.js";
+import { TaskPage } from "./task_page.js";
+import { Tasks } from "./tasks_table.js";
 import { Timeline } from "./timeline.js";
 import { Usage } from "./usage.js";
 
+// In the order of the navigation. `one`: the page of a single thing, whose id follows the path;
+// `rare`: under "More"; `icon`: with one, a page may be at hand on a phone.
 const pages = [
-  { path: "", name: () => _("Overview"), page: Overview },
-  { path: "board", name: () => _("Board"), page: Board },
-  { path: "agents", name: () => _("Agents"), page: Agents },
-  { path: "jobs", name: () => _("Jobs"), page: Jobs },
-  { path: "timeline", name: () => _("Timeline"), page: Timeline },
-  { path: "usage", name: () => _("Usage"), page: Usage },
+  { path: "", name: () => _("Overview"), page: Overview, icon: "overview" },
+  { path: "board", name: () => _("Board"), page: Board, icon: "board" },
+  { path: "tasks", name: () => _("Tasks"), page: Tasks, one: TaskPage, icon: "tasks" },
+  { path: "agents", name: () => _("Agents"), page: Agents, one: AgentPage, icon: "agents" },
+  { path: "jobs", name: () => _("Jobs"), page: Jobs, one: JobPage },
   {
     path: "dead-letters", name: () => _("Dead letters"), page: Letters,
     count: () => state.counters?.dead_letters,
   },
-  { path: "search", name: () => _("Search"), page: Search },
+  { path: "timeline", name: () => _("Timeline"), page: Timeline, rare: true },
+  { path: "actions", name: () => _("Operator actions"), page: Actions, rare: true },
+  { path: "usage", name: () => _("Usage"), page: Usage, rare: true },
+  { path: "search", name: () => _("Search"), page: Search, rare: true },
 ];
-const unlisted = [{ path: "run", name: () => _("Run"), page: Run }];
 
-function place() {
-  const [path = "", id, more] = location.hash.replace(/^#\/?/, "").split("/");
-  return { page: [...pages, ...unlisted].find((one) => one.path === path) ?? pages[0], id, more };
+// Not in the navigation; `within`: the page there to which they belong.
+const further = [
+  { path: "chains", name: () => _("Chain"), one: ChainPage, within: "board" },
+  { path: "channels", name: () => _("Board"), page: Board, within: "board" },
+  { path: "run", name: () => _("Run"), one: Run, within: "jobs" },
+];
+
+/** What is shown at a place: what has a page for an id there, or for all. */
+function pageAt({ path, id }) {
+  const found = [...pages, ...further].filter((one) => one.path === path);
+  const of = found.find((one) => (id ? one.one : one.page)) ?? found.find((one) => one.page);
+  return of ? { ...of, view: id && of.one ? of.one : of.page } : null;
 }
 
-function usePlace() {
-  const [here, go] = useState(place);
-  useEffect(() => {
-    const changed = () => go(place());
-    addEventListener("hashchange", changed);
-    return () => removeEventListener("hashchange", changed);
-  }, []);
-  return here;
+offerPages(pages);
+
+function Navigation() {
+  const found = pageAt(usePlace());
+  return html`<${Nav} pages=${pages} current=${found?.within ?? found?.path} />`;
 }
 
-function Nav() {
-  useStore();
-  const here = usePlace();
-  return html`<ul>${pages.map(({ path, name, count }) => html`<li key=${path}>
-    <a href="#/${path}" aria-current=${here.page.path === path ? "page" : undefined}>${name()}${count?.() > 0 && html`<span class="count bad">${number(count())}</span>`}</a>
-  </li>`)}</ul>`;
-}
+const Nowhere = () => html`<section class="panel"><header><h1>${_("There is no such page")}</h1></header>
+  <${Empty}>${_("The address names no page of the dashboard.")}<br /><a href="#/">${_("Overview")}</a>${" · "}
+    <button type="button" class="link" onClick=${openPalette}>${_("Find")}</button><//></section>`;
 
 const connections = {
   live: () => _("Live"),
@@ -77,29 +92,65 @@ function connection() {
   if (element.lastChild.textContent !== away) element.lastChild.textContent = away;
 }
 
-function Bell() {
-  useStore();
-  const count = state.notifications.length;
-  if (!count) return null;
-  const label = say(ngettext("%(n)s notification", "%(n)s notifications", count), { n: number(count) });
-  return html`<a class="count bad" href="#/" aria-label=${label} title=${label}>${number(count)} !</a>`;
-}
-
 function Main() {
   useStore();
   const here = usePlace();
   useEffect(connection);
-  const title = here.page.name();
+  const found = pageAt(here);
+  const title = found ? found.name() : _("There is no such page");
+  // The board stays where it is when the channel is another; things have a page each.
+  const key = `${here.path}/${found?.view === found?.one ? here.id : ""}`;
   useEffect(() => {
-    document.title = `${title} · ${_("Coordinator")}`;
-  }, [title]);
+    if (!state.open) document.title = `${title} · ${_("Coordinator")}`;
+  }, [title, key]);
   useEffect(() => {
     if (state.ready) document.getElementById("main").removeAttribute("aria-busy");
   }, [state.ready]);
+  useArrival(key);
   if (!state.ready) {
     return html`<${Empty}>${state.failure ? state.failure.message : _("One moment…")}<//>`;
   }
-  return html`<${here.page.page} key=${`${here.page.path}/${here.page.path === "run" ? here.id : ""}`} id=${here.id} chain=${here.more} />`;
+  if (!found) return html`<${Nowhere} />`;
+  return html`<${found.view} key=${key} id=${here.id} more=${here.more} />`;
+}
+
+const PATIENCE = 5_000; // milliseconds within which what was there is there again
+const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
+
+history.scrollRestoration = "manual";
+let scrolling;
+addEventListener("scroll", () => {
+  clearTimeout(scrolling);
+  scrolling = setTimeout(() => history.replaceState({ y: scrollY }, ""), 200);
+}, { passive: true });
+
+/** A new page begins at its top; back and forward lead to where one was, as soon as so much is read
+again, unless somebody goes elsewhere meanwhile. Who came by a link that is gone now goes on from the
+content. */
+function useArrival(key) {
+  useEffect(() => {
+    clearTimeout(scrolling);
+    const goal = history.state?.y ?? 0;
+    const until = performance.now() + (goal ? PATIENCE : 0);
+    let wanted = true;
+    const stop = () => {
+      wanted = false;
+      for (const name of MOVES) removeEventListener(name, stop);
+    };
+    const step = () => {
+      if (!wanted) return;
+      scrollTo(0, goal);
+      if (Math.abs(scrollY - goal) > 1 && performance.now() < until) requestAnimationFrame(step);
+      else stop();
+    };
+    for (const name of MOVES) addEventListener(name, stop, { passive: true });
+    step();
+    const { activeElement } = document;
+    if (state.ready && (activeElement === document.body || activeElement?.closest("#nav"))) {
+      document.getElementById("main").focus({ preventScroll: true });
+    }
+    return stop;
+  }, [key, state.ready]);
 }
 
 function Stack() {
@@ -132,8 +183,17 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-put(html`<${Nav} />`, "nav");
+put(html`<${Navigation} />`, "nav");
 put(html`<${Bell} />`, "bell");
 put(html`<${Main} />`, "main");
 put(html`<${Stack} />`, "dialogs");
+put(html`<${Palette} />`, "palette");
+const find = document.getElementById("find");
+find.addEventListener("click", openPalette);
+if (/Mac|iP/.test(navigator.platform)) find.querySelector("kbd").textContent = "⌘ K";
+
+// Another language is that of the same page.
+document.getElementById("language")?.form.addEventListener("submit", ({ target }) => {
+  target.elements.next.value = `/${location.hash}`;
+});
 open();

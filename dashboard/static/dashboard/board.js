@@ -6,24 +6,34 @@ import { number } from "./format.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Act, Ago, announce, Bar, Empty, rove, Status, tasksOf } from "./parts.js";
+import { go as goTo, href } from "./route.js";
 import { closeChain, moreChains, moreOf, readChain, showBoard, state } from "./store.js";
-import { openTask } from "./task.js";
-import { Verbs } from "./verbs.js";
+import { AgentLink, ChainLink, TaskLink } from "./links.js";
+import { Gone, ThingVerbs, useOpen } from "./thing.js";
 
 const names = { queued: () => _("Queued"), in_progress: () => _("In progress"), done: () => _("Done") };
 const MOST_DRAWN = 200;
 
 const announceRefusal = (refusal) => announce(refusal.message);
 
-export function Board({ id, chain }) {
+/** The board of a channel, with a chain opened; without an id of the first, by name. */
+export function Board({ id, more: chain }) {
+  const [refusal, setRefusal] = useState(null);
   const rows = [...state.channels.values()].sort((a, b) => a.name.localeCompare(b.name));
-  const channel = state.channels.get(id) ?? rows[0];
+  const wanted = id ?? rows[0]?.id;
+  // The page knows the first channels; a further one is read with its board.
+  const channel = state.channels.get(wanted) ?? (state.board.id === wanted ? state.board.channel : null);
+  const there = state.channels.has(wanted);
   useEffect(() => {
-    if (channel) showBoard(channel.id).catch(announceRefusal);
-  }, [channel?.id]);
+    setRefusal(null);
+    if (wanted) showBoard(wanted).catch(setRefusal);
+  }, [wanted, there]);
   useEffect(() => {
     if (chain && state.board.loaded) readChain(chain).catch(announceRefusal);
   }, [chain, state.board.loaded]);
+  useOpen("channels", channel, channel?.name);
+  if (wanted && refusal?.status === 404) return html`<${Gone} kind="channels" />`;
+  if (wanted && !channel) return html`<${Empty}>${refusal?.message ?? _("One moment…")}<//>`;
   if (!channel) {
     return html`<section class="panel"><header><h1>${_("Board")}</h1></header>
       <${Empty}>${_("No channels yet. Agents and tasks meet in channels.")}<br />
@@ -36,7 +46,7 @@ export function Board({ id, chain }) {
 }
 
 const go = (id) => {
-  location.hash = `#/board/${id}`;
+  goTo(href("board", id));
 };
 
 function Head({ channel, rows }) {
@@ -54,7 +64,7 @@ function Head({ channel, rows }) {
         <button type="button" onClick=${() => newChannel(go)}>${_("New channel")}</button>
         <button type="button" onClick=${() => claimFor(channel)}>${_("Claim for an agent")}</button>
         <button type="button" onClick=${() => requestSession(channel)}>${_("Ask for a session")}</button>`}
-      <${Verbs} kind="channels" row=${channel} title=${channel.name} />
+      <${ThingVerbs} kind="channels" row=${channel} title=${channel.name} quiet=${!channel.paused_at} />
     </div>
     ${channel.paused_at && html`<p class="warn">${_("Paused: claims get nothing.")} ${channel.pause_reason}</p>`}
   </div>`;
@@ -82,11 +92,12 @@ function Chain({ row, opened }) {
       ${row.locked?.length > 0 && html`<span class="count bad">${say(_("%(n)s locked"), { n: row.locked.length })}</span>`}
       <${Bar} counts=${row.counts} total=${row.total} />
       <span class="soft small">${number(ended)} / ${number(row.total)}</span>
-      <span class="small">${row.owner ? html`<span class="soft">${_("owner")}</span> ${row.owner}` : html`<span class="soft">${_("no owner")}</span>`}</span>
+      <span class="small">${row.owner ? html`<span class="soft">${_("owner")}</span> <${AgentLink} id=${row.owner} />` : html`<span class="soft">${_("no owner")}</span>`}</span>
+      <${ChainLink} class="page" id=${row.id} aria-label=${say(_("Page of %(name)s"), row)}>↗<//>
     </header>
     ${opened && html`<div class="row body">
       ${state.me.operate && html`<button type="button" onClick=${() => newTask(row.channel_id, row)}>${_("New task")}</button>`}
-      <${Verbs} kind="chains" row=${row} title=${row.name} />
+      <${ThingVerbs} kind="chains" row=${row} title=${row.name} />
       ${row.on_failure === "stop" && html`<span class="tag">${_("stops when a task fails")}</span>`}
     </div>
     <${ChainTasks} row=${row} opened=${opened} />`}
@@ -130,14 +141,14 @@ function Cards({ tasks }) {
 
 function Card({ task }) {
   return html`<li class="card ${task.status}" data-task=${task.id}>
-    <button type="button" class="link title" data-item="task" onClick=${() => openTask(task.id, task.title)}>
-      ${task.sequence ? `${task.sequence}. ` : ""}${task.title}</button>
+    <${TaskLink} class="title" data-item="task" id=${task.id}>
+      ${task.sequence ? `${task.sequence}. ` : ""}${task.title}<//>
     <span class="row small">
       <${Status} status=${task.status} />
-      ${task.assigned_agent_id && html`<span>${task.assigned_agent_id}</span>`}
+      ${task.assigned_agent_id && html`<${AgentLink} id=${task.assigned_agent_id} />`}
       ${task.priority > 0 && html`<span class="tag">${say(_("priority %(n)s"), { n: task.priority })}</span>`}
       ${task.cancel_asked_at && html`<span class="warn">${_("cancel asked")}</span>`}
-      ${task.dead_letter && html`<span class="alarm">${_("dead letter")}</span>`}
+      ${task.dead_letter && html`<span class="tag alarm">${_("dead letter")}</span>`}
       <span class="soft"><${Ago} at=${task.finished_at ?? task.claimed_at ?? task.created_at} /></span>
     </span>
   </li>`;

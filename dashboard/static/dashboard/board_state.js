@@ -8,7 +8,7 @@ const FEWEST_SHOWN = 25;
 const column = () => ({ tasks: new Map(), count: 0, more: false, next: null });
 
 export const empty = (id = null) => ({
-  id, loaded: false, uncertain: false, chains: new Map(), next: null,
+  id, channel: null, loaded: false, uncertain: false, chains: new Map(), next: null,
   columns: Object.fromEntries(COLUMNS.map((name) => [name, column()])),
   opened: new Map(), // chain id -> {tasks: Map, next}
 });
@@ -17,6 +17,7 @@ const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
 export function fill(board, data) {
   if (data.channel && data.channel.id !== board.id) return;
+  board.channel = data.channel ?? null;
   board.loaded = true;
   board.uncertain = false;
   board.chains = byId(data.chains);

@@ -24,13 +24,23 @@ function close(key) {
 export const Dialogs = () =>
   open.map((dialog) => html`<${Dialog} key=${dialog.key} ...${dialog} close=${() => close(dialog.key)} />`);
 
+const FIELDS = "form :is(input:not([type=hidden]), select, textarea)";
+const BY_TOUCH = "(pointer: coarse)"; // there a field that has the focus covers half of the page with a keyboard
+
+/** A dialog begins in its first field; when it closes, one goes on where it was opened, or in the content. */
 function Dialog({ title, render, wide, close }) {
   const element = useRef();
   const [heading] = useState(() => `dialog-${serial}`);
   useEffect(() => {
     const from = document.activeElement;
     element.current.showModal();
-    return () => from?.isConnected && from.focus();
+    if (!matchMedia(BY_TOUCH).matches) element.current.querySelector(FIELDS)?.focus();
+    return () => {
+      if (from?.isConnected) from.focus();
+      requestAnimationFrame(() => {
+        if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+      });
+    };
   }, []);
   const outside = (event) => event.target === element.current && close();
   return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-labelledby=${heading}
@@ -73,8 +83,8 @@ export function Field({ field, value, set }) {
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}</div>`;
 }
 
-/** A form: `submit(values)` does it and gives the sentence to announce, or null to stay open. */
-export function Form({ fields: asked, button, submit, close, note, watch }) {
+/** A form: `leave` closes it, `submit(values)` does it and gives the sentence to announce, or null to stay open. */
+export function Form({ fields: asked, button, leave, submit, close, note, watch }) {
   const [values, setValues] = useState(() =>
     Object.fromEntries(asked.map((field) => [field.name, field.value ?? (field.kind === "check" ? false : "")])));
   const [busy, setBusy] = useState(false);
@@ -102,7 +112,7 @@ export function Form({ fields: asked, button, submit, close, note, watch }) {
     ${note}
     ${problem && html`<p class="alarm" role="alert">${problem}</p>`}
     <footer>
-      <button type="button" onClick=${close}>${_("Do nothing")}</button>
+      <button type="button" onClick=${close}>${leave ?? _("Cancel")}</button>
       <button class="primary" disabled=${busy}>${button}</button>
     </footer>
   </form>`;

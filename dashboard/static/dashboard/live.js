@@ -1,7 +1,8 @@
 // One connection to the server: WebSocket, else server-sent events, else polling.
 // Each goes on after the last cursor, so nothing is lost between them.
 
-import { get, query } from "./api.js";
+import { get, query, signIn } from "./api.js";
+import { now } from "./format.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
@@ -67,8 +68,8 @@ export class Live {
     this.stop();
     const mine = this.round;
     this.failures += 1;
-    this.brokenAt ??= Date.now();
-    this.report(Date.now() - this.brokenAt > OFFLINE_AFTER ? "offline" : "reconnecting");
+    this.brokenAt ??= now();
+    this.report(now() - this.brokenAt > OFFLINE_AFTER ? "offline" : "reconnecting");
     if (next && again) {
       try {
         this.take(await get(query("/console/changes", { cursor: this.cursor })));
@@ -99,7 +100,7 @@ export class Live {
     socket.onclose = ({ code }) => {
       if (round !== this.round) return;
       if (code === 4400) this.lost();
-      else if (code === 4401) location.assign("/login?next=/");
+      else if (code === 4401) signIn();
       else if (code === 4403) this.report("refused");
       else if (code === 4503) this.byEvents(round);
       else this.failed(round, (mine) => this.byEvents(mine));

@@ -4,7 +4,7 @@ import { pieces, plain } from "./ansi.js";
 import { number, time } from "./format.js";
 import { _, ngettext, say } from "./i18n.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
-import { announce, Empty } from "./parts.js";
+import { copy, Empty } from "./parts.js";
 
 const MOST = 100_000; // lines that a page keeps; all of them are in the text
 const PAINT_AFTER = 100;
@@ -166,12 +166,10 @@ export function Log({ id, line }) {
 }
 
 function Row({ row, id, number: place, chosen, hit }) {
-  const copy = () => {
-    const address = `${location.origin}${location.pathname}#/run/${id}/${place}`;
-    navigator.clipboard?.writeText(address).then(() => announce(_("The link to this line has been copied.")), () => {});
-  };
+  const address = `#/run/${id}/${place}`;
+  const link = () => copy(`${location.origin}${location.pathname}${address}`, _("The link to this line has been copied."));
   return html`<div class="line ${row.stream} ${chosen ? "chosen" : ""} ${hit ? "hit" : ""}" data-line=${place}>
-    <a href="#/run/${id}/${place}" onClick=${copy} tabindex="-1">${place}</a>
+    <a href=${address} onClick=${link} tabindex="-1">${place}</a>
     <time datetime=${row.timestamp}>${time(row.timestamp)}</time>
     <span>${pieces(row.message).map(([text, classes]) => (classes ? html`<i class=${classes}>${text}</i>` : text))}</span>
   </div>`;

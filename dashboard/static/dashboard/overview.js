@@ -1,35 +1,44 @@
-// Everything at a glance.
+// Everything at a glance: what needs a person, four numbers, how they were over time, and what there is.
 
 import { AgentList } from "./agents.js";
-import { duration, number, rate, word } from "./format.js";
-import { Dismiss, newChannel } from "./forms.js";
-import { _, say } from "./i18n.js";
+import { Attention } from "./attention.js";
+import { FirstRun, useFirstRun } from "./first_run.js";
+import { duration, number, rate } from "./format.js";
+import { newChannel } from "./forms.js";
+import { _, ngettext, say } from "./i18n.js";
 import { JobRow } from "./jobs.js";
 import { html } from "./preact.js";
-import { Ago, Empty, Spark } from "./parts.js";
-import { readNotifications, state } from "./store.js";
+import { Empty, Spark } from "./parts.js";
+import { Series } from "./series.js";
+import { state } from "./store.js";
+import { ThingVerbs } from "./thing.js";
 import { Events } from "./timeline.js";
-import { Verbs } from "./verbs.js";
 
-export const Overview = () => html`
-  <h1 class="sr">${_("Overview")}</h1>
-  <${Counters} />
-  <${Notifications} />
-  <div class="grid">
-    <${Channels} />
-    <section class="panel" aria-labelledby="jobs-now">
-      <header><h2 id="jobs-now">${_("Jobs")}</h2><a href="#/jobs">${_("All")}</a></header>
-      <${JobsNow} />
-    </section>
-    <section class="panel" aria-labelledby="agents-now">
-      <header><h2 id="agents-now">${_("Agents")}</h2><a href="#/agents">${_("All")}</a></header>
-      <div class="scroll" tabindex="0" role="group" aria-labelledby="agents-now"><${AgentList} most=${30} brief=${true} /></div>
-    </section>
-    <section class="panel" aria-labelledby="events-now">
-      <header><h2 id="events-now">${_("Latest")}</h2><a href="#/timeline">${_("All")}</a></header>
-      <div class="scroll" tabindex="0" role="group" aria-labelledby="events-now"><${Events} rows=${state.events.slice(0, 40)} /></div>
-    </section>
-  </div>`;
+export function Overview() {
+  const { greets, dismiss } = useFirstRun();
+  const { counters } = state;
+  return html`
+    <h1 class="sr">${_("Overview")}</h1>
+    ${greets && html`<${FirstRun} dismiss=${dismiss} />`}
+    ${(!greets || state.attention.length > 0) && html`<${Attention} />`}
+    <${Numbers} />
+    ${(!greets || counters.agents_total > 0) && html`<${Series} />`}
+    <div class="grid">
+      <${Channels} />
+      <section class="panel" aria-labelledby="jobs-now">
+        <header><h2 id="jobs-now">${_("Jobs")}</h2><a href="#/jobs">${_("All")}</a></header>
+        <${JobsNow} />
+      </section>
+      <section class="panel" aria-labelledby="agents-now">
+        <header><h2 id="agents-now">${_("Agents")}</h2><a href="#/agents">${_("All")}</a></header>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="agents-now"><${AgentList} most=${30} /></div>
+      </section>
+      <section class="panel" aria-labelledby="events-now">
+        <header><h2 id="events-now">${_("Latest")}</h2><a href="#/timeline">${_("All")}</a></header>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="events-now"><${Events} rows=${state.events.slice(0, 40)} /></div>
+      </section>
+    </div>`;
+}
 
 function JobsNow() {
   const jobs = [...state.jobs.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, 8);
@@ -37,45 +46,38 @@ function JobsNow() {
   return html`<ul class="list">${jobs.map((row) => html`<${JobRow} key=${row.id} row=${row} />`)}</ul>`;
 }
 
-const SHOWN = ["queued", "in_progress", "locked", "done", "failed", "cancelled"];
-const TONES = { failed: "bad", locked: "held" };
+const WHOLE_MINUTES = 5; // over which the pace of now is told
 
-function Counters() {
-  const { counters } = state;
-  const now = counters.rate.at(-1) ?? 0;
-  const peak = Math.max(0, ...counters.rate);
-  const speech = say(_("Tasks ended per second over the last hour: now %(now)s, at most %(peak)s"), {
-    now: rate(now), peak: rate(peak),
-  });
-  return html`<dl class="counters">
-    <div><dt>${_("Agents online")}</dt>
-      <dd>${number(counters.agents_online)}<span class="soft small"> / ${number(counters.agents_total)}</span></dd></div>
-    ${SHOWN.map((status) => html`<div key=${status} class=${counters.tasks[status] ? TONES[status] : ""}>
-      <dt>${word(status)}</dt><dd>${number(counters.tasks[status] ?? 0)}</dd></div>`)}
-    <div><dt>${_("Oldest waiting")}</dt>
-      <dd class="small">${counters.oldest_waiting_at
-        ? duration((state.now - new Date(counters.oldest_waiting_at)) / 1000) : "–"}</dd></div>
-    <div class=${counters.failures_last_hour ? "bad" : ""}><dt>${_("Failures, last hour")}</dt>
-      <dd>${number(counters.failures_last_hour)}</dd></div>
-    <div class=${counters.dead_letters ? "bad" : ""}><dt><a href="#/dead-letters">${_("Dead letters")}</a></dt>
-      <dd>${number(counters.dead_letters)}</dd></div>
-    <div class="wide"><dt>${say(_("%(n)s tasks/s, last hour"), { n: rate(now) })}</dt>
-      <dd><${Spark} points=${counters.rate} label=${speech} /></dd></div>
-  </dl>`;
+/** Tasks that ended per minute lately, without the minute that is not over. */
+function pace(ended) {
+  const latest = ended.slice(-1 - WHOLE_MINUTES, -1);
+  return latest.reduce((sum, count) => sum + count, 0) / latest.length;
 }
 
-export function Notifications() {
-  if (!state.notifications.length) return null;
-  return html`<section class="panel" id="notifications" aria-labelledby="notes">
-    <header><h2 id="notes">${_("Notifications")}</h2></header>
-    <ul class="list">${state.notifications.map((note) => html`<li key=${note.key}>
-      <span class="name">${note.agent_name || note.agent_id}</span>
-      <span class="grow">${note.message}</span>
-      ${note.channel && html`<span class="tag">${note.channel}</span>`}
-      <span class="soft small"><${Ago} at=${note.created_at} /></span>
-      ${state.me.operate && html`<${Dismiss} note=${note} then=${readNotifications} />`}
-    </li>`)}</ul>
-  </section>`;
+function Numbers() {
+  const { counters } = state;
+  const { tasks, trends } = counters;
+  const oldest = counters.oldest_waiting_at;
+  return html`<ul class="numbers">
+    <${Figure} name="waiting" label=${_("Waiting")} value=${number(tasks.queued ?? 0)} points=${trends.waiting} to="#/tasks?status=queued"
+      note=${oldest ? say(_("the oldest for %(time)s"), { time: duration((state.now - new Date(oldest)) / 1000) }) : _("nothing is ready")} />
+    <${Figure} name="running" label=${_("Running")} value=${number(tasks.in_progress ?? 0)} points=${trends.running} to="#/tasks?status=in_progress"
+      note=${say(_("%(online)s of %(all)s agents online"), { online: number(counters.agents_online), all: number(counters.agents_total) })} />
+    <${Figure} name="ended" label=${_("Ended per minute")} value=${rate(pace(trends.ended))} points=${trends.ended} to="#/tasks?status=done"
+      note=${say(_("%(n)s in the last hour"), { n: number(trends.ended.reduce((sum, count) => sum + count, 0)) })} />
+    <${Figure} name="failures" label=${_("Failures, last hour")} value=${number(counters.failures_last_hour)} points=${trends.failed} to="#/dead-letters"
+      bad=${counters.failures_last_hour > 0} note=${say(ngettext("%(n)s dead letter", "%(n)s dead letters", counters.dead_letters), { n: number(counters.dead_letters) })} />
+  </ul>`;
+}
+
+function Figure({ name, label, value, points, to, note, bad = false }) {
+  const speech = say(_("Over the last hour: at least %(least)s, at most %(most)s"), {
+    least: number(Math.min(...points)), most: number(Math.max(...points)),
+  });
+  return html`<li class=${bad ? "bad" : ""} data-number=${name}><a href=${to}>
+    <span class="label">${label}</span><strong>${value}</strong>
+    <span class="soft small">${note}</span>
+    <${Spark} points=${points} label=${speech} /></a></li>`;
 }
 
 const byName = (a, b) => a.name.localeCompare(b.name);
@@ -94,7 +96,7 @@ function Channels() {
         say(_("%(n)s in progress"), { n: number(row.counts?.in_progress ?? 0) }),
         row.counts?.locked ? say(_("%(n)s locked"), { n: number(row.counts.locked) }) : "",
       ].filter(Boolean).join(" · ")}</span>
-      <${Verbs} kind="channels" row=${row} title=${row.name} />
+      <${ThingVerbs} kind="channels" row=${row} title=${row.name} quiet />
     </li>`)}</ul>
   </section>`;
 }

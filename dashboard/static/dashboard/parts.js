@@ -1,9 +1,10 @@
 // Small components that all pages use.
 
 import { _, ngettext, say } from "./i18n.js";
-import { html, useEffect, useState } from "./preact.js";
-import { moment, number, since, word } from "./format.js";
-import { state, subscribe } from "./store.js";
+import { Icon } from "./icons.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { moment, number, short, since, word } from "./format.js";
+import { isHeard, state, subscribe } from "./store.js";
 
 /** Paint again whenever the store has changed. */
 export function useStore() {
@@ -11,33 +12,75 @@ export function useStore() {
   useEffect(() => subscribe(() => paint((count) => count + 1)), []);
 }
 
-const READ_AGAIN_AFTER = 300; // a task that changes fast is not read at every change
+const READ_AGAIN_AFTER = 500; // what changes fast is not read at every change
 
-/** What `read(id)` gives of a task, again whenever the task has changed; or why it gives nothing. */
-export function useTask(id, read) {
-  const [known, setKnown] = useState(null);
-  const [problem, setProblem] = useState(null);
-  const touched = state.touched.get(id) ?? 0;
+/** What `read(id)` gives of a thing, again when it has changed, `every` so many milliseconds at most; or
+the refusal. What is known stays while the server is away, and is read again when it is back; a thing
+that is gone is a refusal. */
+export function useThing(id, read, every = READ_AGAIN_AFTER) {
+  const [found, setFound] = useState({ id: null });
+  const reader = useRef(null);
+  const version = `${state.renewed} ${state.touched.get(id) ?? 0} ${found.refusal && found.refusal.status !== 404 ? isHeard() : ""}`;
   useEffect(() => {
-    let wanted = true;
-    const timer = setTimeout(() => read(id).then(
-      (data) => {
-        if (!wanted) return;
-        setKnown(data);
-        setProblem(null);
-      },
-      (refusal) => wanted && setProblem(refusal.message),
-    ), known ? READ_AGAIN_AFTER : 0);
-    return () => {
-      wanted = false;
-      clearTimeout(timer);
+    const mine = { wanted: true, busy: false, again: false, version };
+    mine.load = async () => {
+      mine.busy = true;
+      mine.again = false;
+      const answer = await read(id).then((known) => ({ known }), (refusal) => ({ refusal }));
+      if (!mine.wanted) return;
+      setFound((old) => {
+        const before = old.id === id ? old : {};
+        const away = answer.refusal && answer.refusal.status !== 404 && before.known;
+        return away ? before : { id, ...answer };
+      });
+      mine.busy = false;
+      if (mine.again) mine.soon();
     };
-  }, [id, touched]);
-  return { known, problem };
+    mine.soon = () => {
+      mine.again = true;
+      if (!mine.busy) mine.timer = mine.timer ?? setTimeout(() => {
+        mine.timer = null;
+        mine.load();
+      }, every);
+    };
+    reader.current = mine;
+    mine.load();
+    return () => {
+      mine.wanted = false;
+      clearTimeout(mine.timer);
+    };
+  }, [id]);
+  useEffect(() => {
+    if (reader.current.version === version) return;
+    reader.current.version = version;
+    reader.current.soon();
+  }, [version]);
+  const again = () => reader.current.soon();
+  return found.id === id ? { again, ...found } : { again };
 }
 
 export const Status = ({ status }) =>
   html`<span class="status ${String(status).toLowerCase()}">${word(status)}</span>`;
+
+/** Put a text on the clipboard; without one, as over plain HTTP, by a selection. */
+export async function copy(text, said = _("It has been copied.")) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "sr";
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  announce(said);
+}
+
+/** An id, shortened, with a button that copies it whole. */
+export const Id = ({ id }) => html`<span class="id"><code title=${id}>${short(id)}</code><button type="button" class="quiet"
+  aria-label=${say(_("Copy the id %(id)s"), { id: short(id) })} title=${_("Copy the id")} onClick=${() => copy(id)}><${Icon} name="copy" size="15" /></button></span>`;
 
 export const Ago = ({ at }) =>
   at ? html`<time datetime=${at} title=${moment(at)}>${since(at)}</time>` : "–";

@@ -15,6 +15,7 @@ export const figure = (value) =>
     ? value.toExponential(2) : figures.format(value);
 
 const axes = {
+  __proto__: null,
   algorithm: () => _("Algorithm"),
   function: () => _("Function"),
   iterations: () => _("Iterations"),

@@ -5,10 +5,9 @@ import { duration, moment, number } from "./format.js";
 import { _, say } from "./i18n.js";
 import { Log } from "./log.js";
 import { html } from "./preact.js";
-import { announce, Empty, Status, useStore, useTask } from "./parts.js";
-import { state } from "./store.js";
-import { openTask } from "./task.js";
-import { Verbs } from "./verbs.js";
+import { copy, Empty, Status, useStore, useThing } from "./parts.js";
+import { AgentLink, JobLink, TaskLink } from "./links.js";
+import { Head, Missing, ThingVerbs, useOpen } from "./thing.js";
 
 async function read(id) {
   const { task } = await get(`/v1/tasks/${id}`);
@@ -19,20 +18,22 @@ async function read(id) {
   return { task, job, files: files.artifacts };
 }
 
-export function Run({ id, chain: line }) {
+export function Run({ id, more: line }) {
   useStore();
-  const { known, problem } = useTask(id, read);
-  if (problem) return html`<${Empty}>${problem}<//>`;
-  if (!known) return html`<div aria-busy="true"><${Empty}>${_("One moment…")}<//></div>`;
+  const { known, refusal } = useThing(id, read);
+  useOpen("tasks", known?.task, known?.task.title);
+  if (!known) return html`<${Missing} kind="tasks" refusal=${refusal} />`;
   const { task, job, files } = known;
+  const trail = [
+    task.job_id && html`<${JobLink} id=${task.job_id} />`,
+    html`<${TaskLink} id=${task.id} title=${task.title}>${_("Task")}<//>`,
+  ];
   return html`<div class="run">
-    <section class="panel" aria-labelledby="run">
-      <header>
-        <h1 id="run">${task.title}</h1>
+    <section class="panel" aria-label=${_("Run")}>
+      <${Head} trail=${trail} title=${task.title} id=${task.id}
+        verbs=${html`<${ThingVerbs} kind="tasks" row=${task} title=${task.title} />`}>
         <${Status} status=${job?.status ?? task.status} />
-        <button type="button" onClick=${() => openTask(task.id, task.title)}>${_("Task")}</button>
-        <${Verbs} kind="tasks" row=${task} title=${task.title} />
-      </header>
+      <//>
       <${Facts} task=${task} job=${job} />
     </section>
     <${Log} id=${id} line=${Number(line) || 0} />
@@ -44,8 +45,8 @@ function Facts({ task, job }) {
   const took = task.claimed_at && ((task.finished_at ? new Date(task.finished_at) : new Date()) - new Date(task.claimed_at)) / 1000;
   const facts = [
     [_("Exit code"), job && job.exit_code !== null && number(job.exit_code)],
-    [_("Reason"), job?.last_error ?? task.fail_reason],
-    [_("Agent"), task.assigned_agent_id],
+    [_("Error"), (job?.last_error ?? task.fail_reason) && html`<pre class="error" tabindex="0">${job?.last_error ?? task.fail_reason}</pre>`],
+    [_("Agent"), task.assigned_agent_id && html`<${AgentLink} id=${task.assigned_agent_id} />`],
     [_("Claimed"), task.claimed_at && moment(task.claimed_at)],
     [_("Duration"), took && duration(took)],
     [_("Source"), job && (job.git_url ? `${job.git_url} ${job.git_ref}` : job.source_path)],
@@ -57,10 +58,8 @@ function Facts({ task, job }) {
     <dt key=${name}>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
 
-function Copied({ text }) {
-  const copy = () => navigator.clipboard?.writeText(text).then(() => announce(_("It has been copied.")), () => {});
-  return html`<code>${text}</code> <button type="button" onClick=${copy}>${_("Copy")}</button>`;
-}
+const Copied = ({ text }) =>
+  html`<code>${text}</code> <button type="button" onClick=${() => copy(text)}>${_("Copy")}</button>`;
 
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 
@@ -74,7 +73,7 @@ function size(bytes) {
   return `${number(Math.round(left * 10) / 10)} ${UNITS[unit]}`;
 }
 
-function Files({ id, files }) {
+export function Files({ id, files }) {
   return html`<section class="panel" aria-labelledby="files">
     <header><h2 id="files">${_("Files")}</h2>
       ${files.length > 1 && html`<a href="/v1/tasks/${id}/artifacts.zip" download="${id}.zip">${_("All as ZIP")}</a>`}</header>

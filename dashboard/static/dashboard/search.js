@@ -5,7 +5,8 @@ import { _, say } from "./i18n.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Empty } from "./parts.js";
 import { state } from "./store.js";
-import { openTask } from "./task.js";
+import { TaskLink } from "./links.js";
+import { href, useValues } from "./route.js";
 
 const AFTER_TYPING = 300;
 const MOST = 12;
@@ -13,7 +14,7 @@ const MOST = 12;
 const nothing = { items: [] };
 
 export function Search() {
-  const [words, setWords] = useState("");
+  const [{ q: words }, change] = useValues({ q: "" });
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -21,6 +22,7 @@ export function Search() {
     const asked = words.trim();
     if (!asked) {
       setFound(null);
+      setProblem("");
       return () => {};
     }
     const timer = setTimeout(async () => {
@@ -34,7 +36,9 @@ export function Search() {
         setFound({ documents: documents.items, code: code.items });
         setProblem("");
       } catch (refusal) {
-        if (wanted) setProblem(refusal.message);
+        if (!wanted) return;
+        setFound(null);
+        setProblem(refusal.message);
       }
     }, AFTER_TYPING);
     return () => {
@@ -47,7 +51,7 @@ export function Search() {
   return html`<section class="panel" aria-labelledby="search">
     <header><h1 id="search">${_("Search")}</h1>
       <input type="search" aria-label=${_("Words to search for")} value=${words} maxlength="500" style=${{ width: "min(26rem, 100%)" }}
-        onInput=${(event) => setWords(event.target.value)} /></header>
+        onInput=${(event) => change({ q: event.target.value }, { replace: true })} /></header>
     <div role="status">
       ${problem && html`<${Empty}>${problem}<//>`}
       ${!found && !problem && html`<${Empty}>${_("Finds tasks and what they have left, agents, jobs, documents and code.")}<//>`}
@@ -68,10 +72,9 @@ function knownBy(words) {
     [...rows].filter((row) => name(row).toLowerCase().includes(words)).slice(0, MOST)
       .map((row) => ({ name: name(row), href: href(row), kind }));
   return [
-    ...among(state.agents.values(), (row) => row.name || row.id, () => "#/agents", _("Agent")),
-    ...among(state.channels.values(), (row) => row.name, (row) => `#/board/${row.id}`, _("Channel")),
-    ...among(state.jobs.values(), (row) => row.name || row.id,
-      (row) => (row.task_id ? `#/run/${row.task_id}` : "#/jobs"), _("Job")),
+    ...among(state.agents.values(), (row) => row.name || row.id, (row) => href("agents", row.id), _("Agent")),
+    ...among(state.channels.values(), (row) => row.name, (row) => href("board", row.id), _("Channel")),
+    ...among(state.jobs.values(), (row) => row.name || row.id, (row) => href("jobs", row.id), _("Job")),
   ];
 }
 
@@ -82,7 +85,7 @@ function Found({ one }) {
     ${one.task_id
       ? one.source === "log"
         ? html`<a class="name" href="#/run/${one.task_id}">${_("Log")}</a>`
-        : html`<button type="button" class="link name" onClick=${() => openTask(one.task_id, one.section)}>${name}</button>`
+        : html`<${TaskLink} class="name" id=${one.task_id}>${name}<//>`
       : html`<strong class="name">${name}</strong>`}
     <span class="grow soft small">${one.task_id ? "" : place}</span>
     <pre class="snippet">${marked(one)}</pre>

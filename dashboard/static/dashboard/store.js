@@ -1,6 +1,7 @@
 // The page's state: read once, then patched by the server's messages.
 
 import { get, query } from "./api.js";
+import { now } from "./format.js";
 import { Live } from "./live.js";
 import * as board from "./board_state.js";
 
@@ -10,8 +11,10 @@ const READ_AGAIN_AFTER = 2_000;
 export const state = {
   ready: false, failure: null, connection: "reconnecting", brokenAt: null,
   counters: null, me: { operate: false, administer: false }, verbs: {},
-  channels: new Map(), agents: new Map(), jobs: new Map(), events: [], notifications: [],
+  channels: new Map(), agents: new Map(), jobs: new Map(), events: [], notifications: [], attention: [],
   board: board.empty(), touched: new Map(), now: Date.now(),
+  renewed: 0, // grows when so much has changed that no row tells what
+  open: null, // the thing whose page is open: {kind, row, title}
 };
 
 const listeners = new Set();
@@ -20,6 +23,17 @@ let painting = false;
 export function subscribe(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+/** Whether the server tells what happens. */
+export const isHeard = () => ["live", "stream", "polling"].includes(state.connection);
+
+const hearers = new Set();
+
+/** Hear every message, before it is painted; lists of their own take from it what is theirs. */
+export function hear(hearer) {
+  hearers.add(hearer);
+  return () => hearers.delete(hearer);
 }
 
 /** Paint once a frame, however much has changed. */
@@ -48,18 +62,24 @@ async function readOverview() {
   Object.assign(state, {
     ready: true, failure: null, counters: data.counters, me: data.me,
     channels: byId(data.channels), agents: byId(data.agents), jobs: byId(data.jobs),
-    events: data.events, notifications: data.notifications ?? [],
+    now: now(), events: data.events, notifications: data.notifications ?? [],
+    attention: data.attention ?? [],
   });
   changed();
   return data.cursor;
 }
+
+const KINDS = ["tasks", "chains", "agents", "jobs", "channels", "events"];
 
 /** Read everything and listen from there; while the server is away, try again. */
 export async function open() {
   try {
     const cursor = await readOverview();
     live.start(cursor);
-    if (state.board.id) await readBoard(state.board.id);
+    state.renewed += 1;
+    // No message has what happened since the old cursor.
+    for (const hearer of hearers) hearer({ stale: KINDS });
+    if (state.board.id) await readBoard(state.board.id).catch(() => {}); // its channel may be gone
     state.verbs = await get("/console/verbs");
     changed();
   } catch (refusal) {
@@ -73,6 +93,12 @@ export async function readBoard(channel) {
   const data = await get(query("/console/board", { channel }));
   board.fill(state.board, data);
   await Promise.all([...state.board.opened.keys()].map((id) => readChain(id)));
+  changed();
+}
+
+/** The page of this thing is open, or of none: commands are offered for it. */
+export function setOpen(thing) {
+  state.open = thing;
   changed();
 }
 
@@ -138,21 +164,26 @@ function touch(id) {
 }
 
 function apply(message) {
-  patch(state.channels, message.channels ?? []);
-  patch(state.agents, message.agents ?? []);
-  patch(state.jobs, message.jobs ?? []);
+  for (const kind of ["channels", "agents", "jobs"]) {
+    patch(state[kind], message[kind] ?? []);
+    for (const row of message[kind] ?? []) touch(row.id);
+  }
   if (message.counters) state.counters = message.counters;
+  if (message.attention) state.attention = message.attention;
   for (const task of message.tasks ?? []) {
     touch(task.id);
+    if (task.chain_id) touch(task.chain_id);
     board.patchTask(state.board, task);
   }
   for (const chain of message.chains ?? []) {
     touch(chain.id);
     board.patchChain(state.board, chain);
   }
+  for (const hearer of hearers) hearer(message);
   addEvents(message.events ?? []);
   if (message.notifications) again("notifications", readNotifications);
   const stale = new Set(message.stale ?? []);
+  if (stale.size) state.renewed += 1;
   const ofBoard = stale.has("tasks") || stale.has("chains") || state.board.uncertain;
   if (ofBoard && state.board.id) again("board", () => readBoard(state.board.id));
   if (["agents", "jobs", "events", "channels"].some((kind) => stale.has(kind))) {
@@ -170,6 +201,6 @@ function addEvents(rows) {
 
 // Ages grow while nothing happens.
 setInterval(() => {
-  state.now = Date.now();
+  state.now = now();
   changed();
 }, 5_000);

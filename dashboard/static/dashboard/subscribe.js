@@ -1,22 +1,22 @@
 // An agent works in the channels that it serves; a person may add one on the way.
 
-import { get, patch } from "./api.js";
+import { post, Refusal } from "./api.js";
 import { show } from "./dialog.js";
 import { _, say } from "./i18n.js";
 import { html, useEffect } from "./preact.js";
 import { state } from "./store.js";
 
-/** Do it; where the agent lacks the channel, ask whether to add it, and try again. */
-export async function subscribed(agentId, channelId, action) {
+/** Do it; where the agent lacks the channel, ask whether to add it for this reason, and try again. */
+export async function subscribed(agentId, channelId, reason, action) {
   try {
     return await action();
   } catch (refusal) {
     if (refusal.code !== "agent_not_subscribed_channel") throw refusal;
     const { name } = state.channels.get(channelId) ?? { name: channelId };
     if (!(await agreed(agentId, name))) throw refusal;
-    const { agent: row } = await get(`/v1/agents/${encodeURIComponent(agentId)}`);
-    const subscriptions = [...new Set([...(row.meta?.subscriptions ?? []), name])];
-    await patch(`/v1/agents/${encodeURIComponent(agentId)}/channels`, { subscriptions });
+    const values = { channel: channelId };
+    const { refused: [why] } = await post("/console/agents/subscribe", { ids: [agentId], reason, values });
+    if (why) throw new Refusal(409, why.code, why.message);
     return action();
   }
 }
@@ -35,7 +35,7 @@ function Agree({ agentId, name, answer, close }) {
   return html`<div class="body">
     <p>${say(_("%(agent)s does not serve channel %(name)s. Add it to what the agent serves, and try again?"), { agent: agentId, name })}</p>
     <footer>
-      <button type="button" onClick=${close}>${_("Do nothing")}</button>
+      <button type="button" onClick=${close}>${_("Cancel")}</button>
       <button type="button" class="primary" onClick=${agree}>${_("Add and try again")}</button>
     </footer>
   </div>`;

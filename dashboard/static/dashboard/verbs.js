@@ -3,7 +3,7 @@
 import { post, Refusal } from "./api.js";
 import { Form, show } from "./dialog.js";
 import { number, short } from "./format.js";
-import { _, ngettext, say } from "./i18n.js";
+import { _, apart, ngettext, say } from "./i18n.js";
 import { html, useCallback, useEffect, useRef, useState } from "./preact.js";
 import { announce } from "./parts.js";
 import { state } from "./store.js";
@@ -19,18 +19,20 @@ const isOffered = ({ offered_when }, row) =>
 export const verbsFor = (kind, row) =>
   (state.verbs[kind] ?? []).filter((verb) => verb.allowed && isOffered(verb, row));
 
-/** Buttons for all that this person may do to this row. */
-export const Verbs = ({ kind, row, title }) =>
-  verbsFor(kind, row).map((verb) => html`<button type="button" key=${verb.name}
-      aria-label=${`${verb.label}: ${title}`} onClick=${() => begin(kind, verb, [row.id], title, row)}>
-    ${verb.label}</button>`);
+/** The verb of this name, if this person may use it. */
+export const verbNamed = (kind, name) =>
+  (state.verbs[kind] ?? []).find((verb) => verb.name === name && verb.allowed);
 
-const kinds = { text: "text", number: "number", boolean: "check", choice: "select", agent: "suggest" };
+const kinds = {
+  text: "text", area: "area", number: "number", boolean: "check", choice: "select", channel: "select", agent: "suggest",
+};
 
-function asField({ name, label, type, required, choices }, row) {
-  const options = type === "agent" ? agentOptions() : choices ?? [];
-  const value = { choice: options[0]?.[0], agent: row?.reserved_for }[type];
-  return { name, label, required, options, value, kind: kinds[type] ?? "text" };
+const channelOptions = () => [...state.channels.values()].map((row) => [row.id, row.name]);
+
+function asField({ name, label, type, required, choices, initial, help: hint }, row) {
+  const options = { agent: agentOptions, channel: channelOptions }[type]?.() ?? choices ?? [];
+  const usual = { choice: options[0]?.[0], channel: options[0]?.[0], agent: row?.reserved_for, boolean: false }[type];
+  return { name, label, required, options, hint, value: initial ?? usual, kind: kinds[type] ?? "text" };
 }
 
 export const agentOptions = () =>
@@ -43,13 +45,14 @@ export const presence = (row) =>
   row.draining ? _("draining")
     : { online: _("online"), offline: _("offline"), lost: _("lost") }[row.presence] ?? row.presence;
 
-/** Show what the verb will do to these rows, and ask why. */
-export function begin(kind, verb, ids, title, row) {
-  show(`${verb.label}: ${title}`, (close) => html`<${Steps} ...${{ kind, verb, ids, row, close }} />`);
+/** Show what the verb will do to these rows, and ask why; `then(result)` follows when it is done. */
+export function begin(kind, verb, ids, title, row, then) {
+  const named = title ? `${verb.label}: ${apart(title)}` : verb.label;
+  show(named, (close) => html`<${Steps} ...${{ kind, verb, ids, row, then, close }} />`);
 }
 
-function Steps({ kind, verb, ids, row, close }) {
-  const [will, setWill] = useState([]);
+function Steps({ kind, verb, ids, row, then, close }) {
+  const [told, setTold] = useState({ will: [] });
   const [refused, setRefused] = useState(null);
   const path = `/console/${kind}/${verb.name}`;
   const asked = useRef(0);
@@ -61,34 +64,43 @@ function Steps({ kind, verb, ids, row, close }) {
       asked.current += 1;
       const mine = asked.current;
       const answer = await post(path, { ids, values: chosen(values), preview: true }).catch(() => null);
-      if (mine === asked.current) setWill(answer?.will ?? []);
+      if (mine === asked.current) setTold(answer ?? { will: [] });
     }, 200);
   }, []);
   const submit = async (values) => {
-    const carryOut = () => carry(path, { ids, reason: values.reason, values: chosen(values) });
-    const result = row?.channel_id && values.agent
-      ? await subscribed(values.agent, row.channel_id, carryOut) : await carryOut();
-    if (!result.refused.length) return done(result.done);
+    const { reason } = values;
+    const carryOut = () => carry(path, { ids, reason, values: chosen(values), seen: told.seen ?? "" });
+    const beginning = row?.channel_id && values.agent
+      ? subscribed(values.agent, row.channel_id, reason, carryOut) : carryOut();
+    const result = await beginning.catch((refusal) => {
+      preview(values); // what would happen now
+      throw refusal;
+    });
+    await then?.(result, values);
+    if (!result.refused.length) return result.notes?.join(" ") ?? done(result.done);
     setRefused(result);
     return null;
   };
   if (refused) return html`<${Refused} ...${refused} close=${close} />`;
+  const why = verb.asks_reason ? _("Reason, kept in the journal") : _("Reason, if there is one to keep");
   const fields = [
     ...verb.fields.map((field) => asField(field, row)),
-    { name: "reason", label: _("Reason, kept in the journal"), required: true, kind: "text" },
+    { name: "reason", label: why, required: verb.asks_reason, kind: "text" },
   ];
-  const note = html`<div aria-live="polite">
-    ${will.length > 0 && html`<p class="soft small">${_("What will happen")}</p>
-      <ul class="will">${will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
+  const nothing = told.refused?.length > 0 && !told.done;
+  const note = html`${verb.help && html`<p class="hint">${verb.help}</p>`}<div aria-live="polite">
+    ${told.will.length > 0 && html`<p class="soft small">${_("What will happen")}</p>
+      <ul class=${nothing ? "will alarm" : "will"}>${told.will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
   </div>`;
-  return html`<${Form} ...${{ fields, submit, close, note }} button=${verb.label} watch=${preview} />`;
+  const leave = verb.name.includes("cancel") ? _("Close") : _("Cancel");
+  return html`<${Form} ...${{ fields, submit, close, note, leave }} button=${verb.label} watch=${preview} />`;
 }
 
 /** The response; if it is about one row and that was refused, the refusal is thrown. */
 async function carry(path, body) {
   const result = await post(path, body);
   const [only] = result.refused;
-  if (body.ids.length === 1 && only) throw new Refusal(409, only.code, only.message);
+  if (body.ids.length <= 1 && only) throw new Refusal(409, only.code, only.message);
   return result;
 }
 

@@ -16,7 +16,7 @@ SHOWN = 20
 
 class Command(BaseCommand):
     help = (
-        "Seal the secrets of keys and of tasks anew with the first of"
+        "Seal the secrets of keys, tasks and receivers of notifications anew with the first of"
         " COORDINATOR_ENCRYPTION_KEYS, in batches. It may be ended and run again at any time; the"
         " others may be removed from the setting once it has found nothing left to do."
     )
@@ -33,14 +33,19 @@ class Command(BaseCommand):
             raise CommandError(problem.message) from None
         keys, problems = self._keys(batch)
         tasks, lost = self._tasks(batch)
+        others, lost_others = sealing.reseal_others()
         label = sealing.label()
         self.stdout.write(
             f"Sealed {keys} versions of keys and the secrets of {tasks} tasks anew"
             f" with the encryption key {label}."
         )
+        if others:
+            self.stdout.write(f"Sealed {others} receivers of notifications anew.")
         for refused in problems[:SHOWN]:
             self.stderr.write(refused.message)
-        if problems or lost:
+        if lost_others:
+            self.stderr.write(f"{lost_others} receivers of notifications could not be opened.")
+        if problems or lost or lost_others:
             raise CommandError(
                 f"{len(problems)} versions of keys and the secrets of {lost} tasks could not be"
                 " opened and stay as they are: keep the keys that are set, and put back the one"
