@@ -8,8 +8,9 @@ import pytest
 from coordinator_project.env import BASE_DIR
 
 BASH = shutil.which("bash")
-WHAT_TO_INSTALL = "Install the package chromium (Debian: apt-get install chromium)"
-MAKES_CHROMIUM = 'printf "#!/bin/sh\\n" >"$here/chromium" && chmod 755 "$here/chromium"'
+SHELL = "chromium-headless-shell"
+WHAT_TO_INSTALL = f"Install the package {SHELL} (Debian: apt-get install {SHELL})"
+MAKES_SHELL = f'printf "#!/bin/sh\\n" >"$here/{SHELL}" && chmod 755 "$here/{SHELL}"'
 
 
 @pytest.fixture
@@ -39,19 +40,27 @@ def ask_for_chromium(machine, *arguments, **more):
     )
 
 
-def test_a_browser_that_is_there_is_named_and_nothing_is_installed(machine):
+@pytest.mark.parametrize("name", [SHELL, "chromium", "google-chrome"])
+def test_a_browser_that_is_there_is_named_and_nothing_is_installed(machine, name):
     make_root(machine)
     put(machine, "apt-get", 'echo called >"$here/calls"')
-    put(machine, "chromium", "")
+    put(machine, name, "")
 
     done = ask_for_chromium(machine)
 
-    assert (done.returncode, done.stdout.strip()) == (0, f"{machine}/chromium")
+    assert (done.returncode, done.stdout.strip()) == (0, f"{machine}/{name}")
     assert not (machine / "calls").exists()
 
 
-def test_another_browser_can_be_named(machine):
+def test_the_one_without_windows_is_taken_where_both_are(machine):
     put(machine, "chromium", "")
+    put(machine, SHELL, "")
+
+    assert ask_for_chromium(machine).stdout.strip() == f"{machine}/{SHELL}"
+
+
+def test_another_browser_can_be_named(machine):
+    put(machine, SHELL, "")
     put(machine, "my-browser", "")
 
     done = ask_for_chromium(machine, CHROMIUM=f"{machine}/my-browser")
@@ -61,15 +70,15 @@ def test_another_browser_can_be_named(machine):
 
 def test_root_installs_it_from_the_packages_of_the_distribution(machine):
     make_root(machine)
-    put(machine, "apt-get", f'echo "$@" >>"$here/calls"\n{MAKES_CHROMIUM}')
+    put(machine, "apt-get", f'echo "$@" >>"$here/calls"\n{MAKES_SHELL}')
 
     done = ask_for_chromium(machine)
 
-    assert (done.returncode, done.stdout.strip()) == (0, f"{machine}/chromium"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, f"{machine}/{SHELL}"), done.stderr
     calls = (machine / "calls").read_text().splitlines()
     assert len(calls) == 1
     assert calls[0].startswith("install ")
-    assert " chromium " in calls[0]
+    assert f" {SHELL} " in calls[0]
 
 
 def test_lists_of_packages_that_are_empty_are_asked_for_first(machine):
@@ -78,7 +87,7 @@ def test_lists_of_packages_that_are_empty_are_asked_for_first(machine):
         machine,
         "apt-get",
         'case "$1" in update) : >"$here/lists" ;; esac\n[ -e "$here/lists" ] || exit 100\n'
-        f'case "$1" in install) {MAKES_CHROMIUM} ;; esac',
+        f'case "$1" in install) {MAKES_SHELL} ;; esac',
     )
 
     assert ask_for_chromium(machine).returncode == 0
@@ -117,7 +126,7 @@ def test_a_machine_without_apt_is_told_the_name_too(machine):
 
 def test_looking_for_it_installs_nothing(machine):
     make_root(machine)
-    put(machine, "apt-get", f'echo called >"$here/calls"\n{MAKES_CHROMIUM}')
+    put(machine, "apt-get", f'echo called >"$here/calls"\n{MAKES_SHELL}')
 
     done = ask_for_chromium(machine, "find")
 

@@ -13,7 +13,18 @@ from tests.coordinator_project.running import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-QUIET = Options(seconds=6, servers=1, kinds=[], rest=0)
+QUIET = Options(seconds=3, servers=1, kinds=[], rest=0)
+
+# Whether there is something for each statement below to break: not after a number of seconds,
+# since machines differ.
+ENOUGH = """SELECT 1 WHERE
+  (SELECT count(*) FROM tasks_task WHERE status = 'done' AND last_holder NOT LIKE 'probe%') > 20
+  AND EXISTS (SELECT FROM tasks_task WHERE status = 'done' AND chain_id IS NOT NULL
+    GROUP BY chain_id HAVING count(*) > 1)
+  AND EXISTS (SELECT FROM tasks_attempt WHERE outcome = 'failed')
+  AND EXISTS (SELECT FROM tasks_task WHERE job_id IS NOT NULL)
+  AND (SELECT count(DISTINCT split_part(agent_id, '-', 1)) FROM events_event
+    WHERE type = 'task.claimed' AND agent_id ~ '^(single|waiting|chain|batch|spot)-') = 5"""
 
 # A task that one of the fleet has done.
 DONE = """(SELECT id FROM tasks_task WHERE status = 'done' AND last_holder NOT LIKE 'probe%'
@@ -42,6 +53,7 @@ def quiet(module_folder):
     run = Run(QUIET, module_folder, print)
     with run.alive():
         run.break_things()
+        eventually(lambda: run.ask(ENOUGH), 120)
         run.end()
         yield run
 
