@@ -1,7 +1,8 @@
 """Holds every answer that a test's client gets from an API family to the schema.
 
 Status, media type, headers and body of each have to be those that the schema has of its operation.
-With `--every-operation`, an operation or a status of one that no test of the run met fails the run.
+With `--every-operation`, an operation or a status of one that no test of the run met fails the run,
+or, where it tries again what has failed (`--last-failed`), neither that nor the run before.
 """
 
 import json
@@ -218,20 +219,29 @@ def pytest_sessionfinish(session):
     if not config.getoption("every_operation"):
         return
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
-    (folder(config) / f"met-{worker}.json").write_text(json.dumps(sorted(met)))
+    before = config.cache.get(BEFORE, []) if config.getoption("lf") else []
+    (folder(config) / f"met-{worker}.json").write_text(json.dumps(sorted({*met, *before})))
+    if worker == "main":
+        config.cache.set(BEFORE, sorted(all_met(config)))
     if worker == "main" and (missed := missed_of(config)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         config.stash[MISSED] = missed
 
 
 MISSED = pytest.StashKey[list[str]]()
+BEFORE = "coordinator/met"  # in pytest's cache
+
+
+def all_met(config):
+    """What all processes have met."""
+    return {
+        name for file in folder(config).glob("met-*.json") for name in json.loads(file.read_text())
+    }
 
 
 def missed_of(config):
     """The statuses that no process has met, of each operation; of those of all, of any at all."""
-    found = {
-        name for file in folder(config).glob("met-*.json") for name in json.loads(file.read_text())
-    }
+    found = all_met(config)
     from coordinator_project import openapi
 
     missed = {

@@ -68,11 +68,11 @@ class Server:
             self.stop()
             raise AssertionError("".join(self.errors))
 
-    def stop(self, number=signal.SIGTERM, within=10.0):
+    def stop(self, number=signal.SIGTERM, within=60.0):
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(within)
-        self.reader.join(5)
+        self.reader.join(60)
         self.process.stdout.close()
         self.process.stderr.close()
         return code

@@ -21,7 +21,7 @@ class Fleet(httpx.Client):
         return answer.json()
 
     def channel(self, name):
-        """A new one; if a test that is tried again has left its name, it has another."""
+        """A new one; if its name is taken, as where a module is come back to, it has another."""
         taken = {"error": {"code": "conflict", "message": f"There is a channel named {name!r}."}}
         answer = self.post("channels", json={"name": name})
         if answer.json() == taken:

@@ -15,10 +15,13 @@ import psutil
 
 from coordinator_project.env import BASE_DIR
 
+PATIENCE = 60.0
+"""Seconds for what comes at once; machines that do much else at a time are many times slower."""
+
 NOT_OURS = ("COORDINATOR_", "ORHESTRA_", "DATABASE_URL", "DB_URI", "PORT", "DJANGO_")
 
 
-def eventually(condition, within=10.0):
+def eventually(condition, within=PATIENCE):
     """Wait until `condition()` is true and return its result; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -85,13 +88,13 @@ class Running(Program):
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def get(self, path):
-        return httpx.get(self.url + path, timeout=5)
+        return httpx.get(self.url + path, timeout=PATIENCE)
 
-    def end(self, number=signal.SIGTERM, within=15.0):
+    def end(self, number=signal.SIGTERM, within=PATIENCE):
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(within)
-        self.reader.join(5)
+        self.reader.join(PATIENCE)
         return code
 
 
@@ -118,7 +121,7 @@ def ask_each(processes, question):
     return answers
 
 
-def gone(processes, within=8.0):
+def gone(processes, within=PATIENCE):
     """Whether all of these end within the given time."""
     return not psutil.wait_procs(processes, within)[1]
 

@@ -54,7 +54,7 @@ def status_of(server, path, *, method="GET", host=None, **params):
             server.url + path,
             params=params,
             headers=headers,
-            timeout=1.5,
+            timeout=30,
             verify=NO_TLS,
         ) as response:
             next(response.iter_raw(), b"")
@@ -66,7 +66,7 @@ def status_of(server, path, *, method="GET", host=None, **params):
 def live(server, path):
     try:
         with connect(server.url.replace("http", "ws") + path) as socket:
-            socket.recv(timeout=1)
+            socket.recv(timeout=30)
     except (InvalidStatus, WebSocketException, TimeoutError):
         return
 

@@ -32,7 +32,7 @@ class Page:
         self.cursor = None
         self.messages = []
 
-    def next(self, within=10):
+    def next(self, within=60):
         message = json.loads(self.socket.recv(within))
         self.cursor = message["cursor"]
         self.messages.append(message)
@@ -40,7 +40,7 @@ class Page:
 
     def until(self, condition):
         """The first message that meets the condition."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not condition(message := self.next()):
             assert time.monotonic() < deadline
         return message

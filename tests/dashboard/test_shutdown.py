@@ -34,8 +34,8 @@ def test_open_streams_and_waiting_claims_do_not_delay_the_stop(used_folder):
         assert code == 0
         assert gone(family)
         for one in reading:
-            one.result(timeout=5)  # the stream ended, without an error
-        assert {one.result(timeout=5).status_code for one in claims} == {404}
+            one.result(timeout=30)  # the stream ended, without an error
+        assert {one.result(timeout=30).status_code for one in claims} == {404}
 
 
 class Stream:

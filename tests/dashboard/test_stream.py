@@ -243,7 +243,7 @@ def test_the_number_of_streams_is_limited_and_slots_are_freed(server):
             assert answer.json()["error"]["code"] == "unavailable"
             assert answer.headers["Retry-After"]
 
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while refused_now(server):
             assert time.monotonic() < deadline
 
@@ -278,7 +278,7 @@ async def test_a_client_that_does_not_read_for_long_loses_nothing(monkeypatch):
             await quick.next()
 
         seen = set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(seen) < 5:
                 data = json.loads((await anext(slow)).decode().partition("data: ")[2])
                 seen.update(data["ids"])

@@ -81,10 +81,18 @@ def test_all_work_is_done_once_though_agents_and_the_coordinator_are_killed(used
         assert demo.row(check) == "ok"
 
 
+@pytest.fixture
+def data(first_run, folder):
+    """A data folder that a demonstration finds set up."""
+    folder.mkdir(mode=0o711)
+    copied(first_run, folder / "demo")
+    return {"COORDINATOR_DATA_DIR": str(folder)}
+
+
 @pytest.mark.timeout(240)
-def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(folder):
+def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(data):
     # The demonstration's coordinator ignores the settings of the shell.
-    settings = {"COORDINATOR_DATA_DIR": str(folder), "COORDINATOR_DATABASE_URL": "postgres://no"}
+    settings = data | {"COORDINATOR_DATABASE_URL": "postgres://no"}
     with demonstration("sweep", COORDINATOR_AUTH_TOKEN="not this one", **settings) as demo:
         demo.wait_for("was killed at work; spot-5 takes its place")
         family = psutil.Process(demo.process.pid).children(recursive=True)
@@ -98,10 +106,8 @@ def test_every_task_of_a_sweep_is_done_once_though_a_worker_is_killed(folder):
 
 
 @pytest.mark.timeout(240)
-def test_commands_end_as_they_have_to_though_a_runner_is_killed(first_run, folder):
-    folder.mkdir(mode=0o711)
-    copied(first_run, folder / "demo")
-    with demonstration("ci", COORDINATOR_DATA_DIR=str(folder)) as demo:
+def test_commands_end_as_they_have_to_though_a_runner_is_killed(data):
+    with demonstration("ci", **data) as demo:
         demo.wait_for("runner-[12] was killed at work")
         family = psutil.Process(demo.process.pid).children(recursive=True)
 
@@ -112,8 +118,8 @@ def test_commands_end_as_they_have_to_though_a_runner_is_killed(first_run, folde
 
 
 @pytest.mark.timeout(300)
-def test_jobs_of_workers_end_as_they_have_to_and_listeners_miss_nothing(folder):
-    with demonstration("collab", COORDINATOR_DATA_DIR=str(folder)) as demo:
+def test_jobs_of_workers_end_as_they_have_to_and_listeners_miss_nothing(data):
+    with demonstration("collab", **data) as demo:
         demo.wait_for("collab-[1-4] was killed at work")
         family = psutil.Process(demo.process.pid).children(recursive=True)
 
@@ -128,8 +134,8 @@ def test_jobs_of_workers_end_as_they_have_to_and_listeners_miss_nothing(folder):
 
 
 @pytest.mark.timeout(240)
-def test_calls_of_language_models_are_shared_and_counted_as_the_policies_promise(folder):
-    with demonstration("routing", COORDINATOR_DATA_DIR=str(folder)) as demo:
+def test_calls_of_language_models_are_shared_and_counted_as_the_policies_promise(data):
+    with demonstration("routing", **data) as demo:
         demo.wait_for("100 calls for which the dear one is denied")
         family = psutil.Process(demo.process.pid).children(recursive=True)
 

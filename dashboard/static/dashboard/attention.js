@@ -20,9 +20,10 @@ const severities = {
   note: () => _("Note"),
 };
 
+export const isCalm = () => !state.attention.length && !state.notifications.length;
+
 export function Attention() {
-  const empty = !state.attention.length && !state.notifications.length;
-  if (empty) return html`<p class="calm" role="status">${_("Nothing needs you.")}</p>`;
+  if (isCalm()) return html`<p class="calm" role="status">${_("Nothing needs you.")}</p>`;
   return html`<section class="panel needs" aria-labelledby="needs">
     <header><h2 id="needs">${_("What needs you")}</h2></header>
     <ul class="findings">

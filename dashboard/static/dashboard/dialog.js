@@ -1,7 +1,7 @@
 // Dialogs: a stack of them, each with a form or with something to look at.
 
 import { _ } from "./i18n.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
 import { announce } from "./parts.js";
 import { changed } from "./store.js";
 
@@ -31,7 +31,8 @@ const BY_TOUCH = "(pointer: coarse)"; // there a field that has the focus covers
 function Dialog({ title, render, wide, close }) {
   const element = useRef();
   const [heading] = useState(() => `dialog-${serial}`);
-  useEffect(() => {
+  // At once, not after the next frame: what is typed meanwhile belongs in it.
+  useLayoutEffect(() => {
     const from = document.activeElement;
     element.current.showModal();
     if (!matchMedia(BY_TOUCH).matches) element.current.querySelector(FIELDS)?.focus();

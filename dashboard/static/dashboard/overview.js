@@ -1,7 +1,7 @@
 // Everything at a glance: what needs a person, four numbers, how they were over time, and what there is.
 
 import { AgentList } from "./agents.js";
-import { Attention } from "./attention.js";
+import { Attention, isCalm } from "./attention.js";
 import { FirstRun, useFirstRun } from "./first_run.js";
 import { duration, number, rate } from "./format.js";
 import { newChannel } from "./forms.js";
@@ -20,7 +20,7 @@ export function Overview() {
   return html`
     <h1 class="sr">${_("Overview")}</h1>
     ${greets && html`<${FirstRun} dismiss=${dismiss} />`}
-    ${(!greets || state.attention.length > 0) && html`<${Attention} />`}
+    ${!(greets && isCalm()) && html`<${Attention} />`}
     <${Numbers} />
     ${(!greets || counters.agents_total > 0) && html`<${Series} />`}
     <div class="grid">

@@ -4,7 +4,7 @@
 import { get, query } from "./api.js";
 import { word } from "./format.js";
 import { _, say } from "./i18n.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
 import { go, href } from "./route.js";
 import { state } from "./store.js";
 import { begin, presence, verbsFor } from "./verbs.js";
@@ -146,7 +146,8 @@ function Box({ close }) {
   const groups = groupsOf(text, found);
   const options = groups.flatMap(([, rows]) => rows);
   const chosen = Math.min(at, options.length - 1);
-  useEffect(() => {
+  // At once, not after the next frame: what is typed meanwhile belongs in it.
+  useLayoutEffect(() => {
     const from = document.activeElement;
     element.current.showModal();
     return () => from?.isConnected && from.focus();
@@ -160,7 +161,6 @@ function Box({ close }) {
       window.open(option.to, "_blank", "noopener");
       return;
     }
-    element.current.close();
     close();
     if (option.run) option.run();
     else go(option.to);
@@ -185,9 +185,14 @@ function Box({ close }) {
     setAt(0);
     setHasty(false);
   };
-  const outside = (event) => event.target === element.current && element.current.close();
+  const outside = (event) => event.target === element.current && close();
+  // The browser tells only later that it has closed a dialog; until then the keys would open nothing.
+  const cancel = (event) => {
+    event.preventDefault();
+    close();
+  };
   let place = -1;
-  return html`<dialog ref=${element} class="palette" aria-label=${_("Search and commands")} onClose=${close} onMouseDown=${outside}>
+  return html`<dialog ref=${element} class="palette" aria-label=${_("Search and commands")} onCancel=${cancel} onClose=${close} onMouseDown=${outside}>
     <input type="text" role="combobox" autocomplete="off" spellcheck=${false} maxlength="200" autofocus
       aria-label=${_("Find tasks, chains, agents, jobs, channels, pages and commands")} placeholder=${_("Name, title or id …")}
       aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list"
