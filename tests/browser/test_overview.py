@@ -6,6 +6,7 @@ import signal
 import subprocess
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -325,6 +326,19 @@ def test_the_lines_carry_a_token_where_one_is_needed(browser, empty_with_token):
     assert TOKEN not in page.content()
     run_the_steps(page, COORDINATOR_TOKEN=TOKEN)
     people.leave()
+
+
+def test_who_waits_is_shown_while_the_overview_greets(browser, place, first_run):
+    with Site(copied(first_run, place.parent / "empty-but-for-one")) as site:
+        waits = {"agent_id": "waits", "meta": {"state": "setup_waiting"}}
+        httpx.post(f"{site.url}/v1/agents/heartbeat", json=waits).raise_for_status()
+        people = People(browser, site.url, {})
+        page = people.page()
+        open_overview(page)
+
+        expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+        expect(page.locator("#notifications")).to_contain_text("waits for a channel")
+        people.leave()
 
 
 def test_the_steps_are_gone_for_good_when_they_are_dismissed(browser, place, first_run):

@@ -87,12 +87,25 @@ def test_a_slash_opens_it_but_not_where_somebody_types(page):
 
 def test_who_types_fast_gets_what_was_typed(page, fleet):
     fleet.task(fleet.channel("palette fast"), "typed in a hurry")
+    page.evaluate("window.requestAnimationFrame = () => 0")  # the next frame is far away
 
     page.keyboard.press("Control+k")
     page.keyboard.insert_text("in a hurry")
     page.keyboard.press("Enter")
 
     expect(title(page)).to_have_text("typed in a hurry")
+
+
+def test_it_opens_again_before_the_browser_has_told_that_it_is_closed(page):
+    never = "addEventListener('close', (event) => event.stopImmediatePropagation(), true)"
+    page.evaluate(never)
+    box = page.get_by_role("combobox", name=re.compile("^Find tasks"))
+
+    for _ in range(2):
+        page.keyboard.press("Control+k")
+        expect(box).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(box).to_have_count(0)
 
 
 def test_a_page_is_gone_to_and_nothing_is_said_to_be_found(page, fleet):
