@@ -50,21 +50,21 @@ function groupColumns(more) {
 }
 
 function Groups({ values, set }) {
-  const [told, setTold] = useState({ more: false, more_groups: false, count: 0 });
+  const [totals, setTotals] = useState({ more: false, more_groups: false, count: 0 });
   const list = useRows({
     key: JSON.stringify(values), version: version(), steady: true,
     read: async () => {
       const { groups, ...rest } = await get(query(PATH, asked(values)));
-      setTold(rest);
+      setTotals(rest);
       return { rows: groups };
     },
   });
   const verbs = (row) => verbsFor("tasks", DEAD_LETTER).map((verb) => ({
     ...verb, does: () => useOn(verb, row.id, values, `${tasksOf(row.count)}: ${errorOf(row)}`),
   }));
-  return html`<p class="t-note soft small">${told.more ? say(_("Of the latest %(n)s; there are more, which may belong to these groups."), { n: number(told.count) }) : tasksOf(told.count)}
-      ${told.more_groups ? ` ${_("Only the largest groups are shown.")}` : ""}</p>
-    <${Table} label=${_("Groups of dead letters")} columns=${groupColumns(told.more)} list=${list} title=${errorOf} verbs=${verbs}
+  return html`<p class="t-note soft small">${totals.more ? say(_("Of the latest %(n)s; there are more, which may belong to these groups."), { n: number(totals.count) }) : tasksOf(totals.count)}
+      ${totals.more_groups ? ` ${_("Only the largest groups are shown.")}` : ""}</p>
+    <${Table} label=${_("Groups of dead letters")} columns=${groupColumns(totals.more)} list=${list} title=${errorOf} verbs=${verbs}
       open=${(row) => set({ group: row.id })} empty=${_("No dead letters.")} />`;
 }
 

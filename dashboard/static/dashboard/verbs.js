@@ -52,7 +52,7 @@ export function begin(kind, verb, ids, title, row, then) {
 }
 
 function Steps({ kind, verb, ids, row, then, close }) {
-  const [told, setTold] = useState({ will: [] });
+  const [previewed, setPreviewed] = useState({ will: [] });
   const [refused, setRefused] = useState(null);
   const path = `/console/${kind}/${verb.name}`;
   const asked = useRef(0);
@@ -64,12 +64,12 @@ function Steps({ kind, verb, ids, row, then, close }) {
       asked.current += 1;
       const mine = asked.current;
       const answer = await post(path, { ids, values: chosen(values), preview: true }).catch(() => null);
-      if (mine === asked.current) setTold(answer ?? { will: [] });
+      if (mine === asked.current) setPreviewed(answer ?? { will: [] });
     }, 200);
   }, []);
   const submit = async (values) => {
     const { reason } = values;
-    const carryOut = () => carry(path, { ids, reason, values: chosen(values), seen: told.seen ?? "" });
+    const carryOut = () => carry(path, { ids, reason, values: chosen(values), seen: previewed.seen ?? "" });
     const beginning = row?.channel_id && values.agent
       ? subscribed(values.agent, row.channel_id, reason, carryOut) : carryOut();
     const result = await beginning.catch((refusal) => {
@@ -87,10 +87,10 @@ function Steps({ kind, verb, ids, row, then, close }) {
     ...verb.fields.map((field) => asField(field, row)),
     { name: "reason", label: why, required: verb.asks_reason, kind: "text" },
   ];
-  const nothing = told.refused?.length > 0 && !told.done;
+  const nothing = previewed.refused?.length > 0 && !previewed.done;
   const note = html`${verb.help && html`<p class="hint">${verb.help}</p>`}<div aria-live="polite">
-    ${told.will.length > 0 && html`<p class="soft small">${_("What will happen")}</p>
-      <ul class=${nothing ? "will alarm" : "will"}>${told.will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
+    ${previewed.will.length > 0 && html`<p class="soft small">${_("What will happen")}</p>
+      <ul class=${nothing ? "will alarm" : "will"}>${previewed.will.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
   </div>`;
   const leave = verb.name.includes("cancel") ? _("Close") : _("Cancel");
   return html`<${Form} ...${{ fields, submit, close, note, leave }} button=${verb.label} watch=${preview} />`;
